@@ -1,0 +1,71 @@
+# Every library that Dragnet uses, as one interface target each. Targets with
+# the property DRAGNET_STATIC take the static form of a library: the agent's two
+# resident programs do, because a static link with --gc-sections costs a third
+# less memory than Debian's shared libraries (docs/performance.md).
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(GTest REQUIRED)
+find_program(PROTOC protoc REQUIRED)
+find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+
+define_property(TARGET PROPERTY DRAGNET_STATIC
+  BRIEF_DOCS "Link third-party libraries statically")
+
+# dragnet_dependency(name SHARED <items…> STATIC <items…>)
+function(dragnet_dependency name)
+  cmake_parse_arguments(arg "" "" "SHARED;STATIC" ${ARGN})
+  add_library(${name} INTERFACE)
+  set(is_static "$<BOOL:$<TARGET_PROPERTY:DRAGNET_STATIC>>")
+  target_link_libraries(${name} INTERFACE
+    "$<${is_static}:${arg_STATIC}>"
+    "$<$<NOT:${is_static}>:${arg_SHARED}>")
+endfunction()
+
+# Static archives refer to each other in circles; a group lets the linker go round.
+function(dragnet_static_group out)
+  set(items "-Wl,--start-group")
+  foreach(library ${ARGN})
+    list(APPEND items "-l:lib${library}.a")
+  endforeach()
+  list(APPEND items "-Wl,--end-group")
+  set(${out} "${items}" PARENT_SCOPE)
+endfunction()
+
+pkg_check_modules(ABSL REQUIRED
+  absl_status absl_statusor absl_strings absl_str_format absl_time absl_synchronization
+  absl_flat_hash_map absl_flat_hash_set absl_span absl_cleanup)
+pkg_get_variable(ABSL_LIBDIR absl_status libdir)
+file(GLOB absl_archives ${ABSL_LIBDIR}/libabsl_*.a)
+set(absl_names)
+foreach(archive ${absl_archives})
+  get_filename_component(name ${archive} NAME_WE)
+  string(REGEX REPLACE "^lib" "" name ${name})
+  # Flags and test tooling bring static constructors of their own.
+  if(NOT name MATCHES "flags|random_internal_distribution_test")
+    list(APPEND absl_names ${name})
+  endif()
+endforeach()
+
+dragnet_static_group(absl_static ${absl_names})
+dragnet_static_group(protobuf_static protobuf z)
+dragnet_static_group(crypto_static crypto)
+dragnet_static_group(ssl_static ssl crypto)
+dragnet_static_group(sqlite_static sqlite3)
+dragnet_static_group(grpc_static
+  grpc++ grpc gpr upb address_sorting cares re2 ssl crypto protobuf z ${absl_names})
+
+dragnet_dependency(dep_absl SHARED ${ABSL_LINK_LIBRARIES} STATIC ${absl_static})
+dragnet_dependency(dep_protobuf SHARED protobuf STATIC ${protobuf_static})
+dragnet_dependency(dep_crypto SHARED crypto STATIC ${crypto_static})
+dragnet_dependency(dep_ssl SHARED ssl crypto STATIC ${ssl_static})
+dragnet_dependency(dep_sqlite SHARED sqlite3 STATIC ${sqlite_static} m)
+dragnet_dependency(dep_grpc SHARED grpc++ grpc gpr STATIC ${grpc_static})
+foreach(dependency dep_absl dep_protobuf dep_crypto dep_ssl dep_sqlite dep_grpc)
+  target_link_libraries(${dependency} INTERFACE Threads::Threads)
+endforeach()
+
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(TCMALLOC REQUIRED IMPORTED_TARGET libtcmalloc_minimal)
+pkg_check_modules(FMT REQUIRED IMPORTED_TARGET fmt)
+pkg_check_modules(SPDLOG REQUIRED IMPORTED_TARGET spdlog)

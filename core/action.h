@@ -1,0 +1,39 @@
+// The bounds of an action: one implementation for the console (before signing),
+// the scheduler (before storing) and the agent (before obeying). Thread-safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "dragnet/v1/action.pb.h"
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/timestamp.pb.h"
+
+namespace dragnet {
+
+inline constexpr size_t kMaxActionBytes = 1000 * 1024;  // leaves room in the envelope
+inline constexpr size_t kMaxActionName = 200;
+inline constexpr size_t kMaxActionDescription = 4096;
+inline constexpr int kMaxOperations = 16;
+inline constexpr size_t kMaxParameterBytes = 512 * 1024;
+inline constexpr absl::Duration kMaxActionLifetime = absl::Hours(366 * 24);
+
+// Conversions. A timestamp outside of years 1 to 9999 is InvalidArgument.
+absl::StatusOr<absl::Time> ToTime(const google::protobuf::Timestamp& timestamp);
+google::protobuf::Timestamp ToTimestamp(absl::Time time);
+absl::Duration ToDuration(const google::protobuf::Duration& duration);
+google::protobuf::Duration ToProtoDuration(absl::Duration duration);
+
+// Everything that action.proto states and that needs neither clock, policy nor
+// facts: id, texts, times in order, operations, limits, target that compiles.
+// InvalidArgument names the field. Unimplemented for what a later version may
+// do (recurrence, expectation).
+absl::Status ValidateAction(const v1::Action& action);
+
+// ParseStrict, then ValidateAction.
+absl::StatusOr<v1::Action> ParseAction(std::string_view payload);
+
+}  // namespace dragnet

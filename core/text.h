@@ -1,0 +1,29 @@
+// Text that came from a host or a network, made fit to be shown or stored.
+// Thread-safe: no state.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace dragnet {
+
+std::string HexEncode(std::string_view bytes);
+// Lower or upper case; empty result and false on anything else.
+bool HexDecode(std::string_view hex, std::string* bytes);
+
+bool IsValidUtf8(std::string_view text);
+// Each maximal invalid part becomes U+FFFD (Unicode 15, section 3.9, "U+FFFD
+// Substitution of Maximal Subparts").
+std::string ToValidUtf8(std::string_view bytes);
+
+// One line that a terminal can be trusted with: control characters (C0, DEL,
+// C1), invalid UTF-8, line and paragraph separators and bidirectional controls
+// are written out as \n, \x1b, \u202e; everything else stays. A backslash stays
+// as it is: the result is for reading, not for parsing.
+std::string ForTerminal(std::string_view text);
+
+// At most `max_bytes`, cut at a character's border, with "…" where it was cut.
+std::string Shorten(std::string_view text, size_t max_bytes);
+
+}  // namespace dragnet
