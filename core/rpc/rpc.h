@@ -1,0 +1,47 @@
+// What every program that speaks gRPC shares: process set-up, TLS, statuses.
+// The only part of core that includes gRPC; the monitor doesn't link it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+#include "grpcpp/support/status.h"
+
+namespace dragnet::rpc {
+
+// First line of every main() that uses gRPC, before any thread.
+//  - Debian's Abseil has the mutex deadlock detector on; it halves the fan-out.
+//  - TLS 1.3 only: gRPC 1.51 has no public setting for the minimum version and
+//    overrides OpenSSL's configuration, but it takes the TLS 1.2 cipher list
+//    from the environment. A list of pre-shared-key suites, for which there is
+//    never a key, leaves TLS 1.2 without a suite to agree on.
+void InitializeProcess();
+
+struct TlsIdentity {
+  std::string certificate_chain;  // PEM
+  std::string private_key;        // PEM
+};
+
+// A channel to host:port over TLS 1.3 that trusts `ca_certificates` (PEM) and
+// nothing else. `identity` may be empty (enrolment). Connects lazily.
+// `keepalive` pings an idle connection this often, so that a black-holed one
+// is noticed; 0 s for never.
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& address,
+                                          const std::string& ca_certificates,
+                                          const TlsIdentity& identity, int keepalive_seconds);
+
+// Asks every client for a certificate, takes none, refuses those that the CA
+// didn't issue. Who may call what is the server's authorisation table.
+std::shared_ptr<grpc::ServerCredentials> NewServerCredentials(const std::string& ca_certificates,
+                                                              const TlsIdentity& identity);
+
+// Codes map one to one.
+absl::Status FromGrpc(const grpc::Status& status);
+grpc::Status ToGrpc(const absl::Status& status);
+
+}  // namespace dragnet::rpc
