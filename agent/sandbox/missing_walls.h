@@ -1,0 +1,21 @@
+// Which walls of the sandbox this host can't give, in words: for the monitor's
+// log and its Hello to the scheduler. Thread-safe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace dragnet::sandbox {
+
+// To dragnet-worker and dragnet-link: lock in as far as the kernel can, rather
+// than refuse to run.
+inline constexpr char kAllowMissingWallsFlag[] = "--allow-missing-walls";
+
+// One line each; empty when all walls can be put up. Tries in a short-lived
+// child process what can't be asked (network namespaces, seccomp, Landlock).
+std::vector<std::string> FindMissingWalls();
+
+// The kernel's Landlock ABI; 0 when it has none or it is switched off.
+int LandlockAbi();
+
+}  // namespace dragnet::sandbox
