@@ -41,13 +41,18 @@ class RootSet {
 
 class TrustPolicy {
  public:
-  // The first policy, against pinned root keys; or one read back from disk,
-  // against the same pins if no rotation lies between.
+  // The first policy that a program takes, against pinned root keys.
   // PermissionDenied: too few root signatures. InvalidArgument: malformed.
   // FailedPrecondition: another fleet. Expiry is not checked here: see expired().
   static absl::StatusOr<TrustPolicy> VerifyFirst(std::string_view envelope_bytes,
                                                  const RootSet& pinned,
                                                  std::string_view fleet_id);
+
+  // A policy that this program verified before it stored it where no one else
+  // can write. Checked against its own root keys only, so that it can be read
+  // back after a rotation away from the pinned ones.
+  static absl::StatusOr<TrustPolicy> FromOwnStorage(std::string_view envelope_bytes,
+                                                    std::string_view fleet_id);
 
   // A successor of `this`: same fleet, higher version, signed by the threshold
   // of this policy's roots and of its own. FailedPrecondition: an older or the

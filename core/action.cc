@@ -1,0 +1,144 @@
+#include "core/action.h"
+
+#include "core/strings.h"
+#include "core/status_macros.h"
+#include "core/strict_proto.h"
+#include "core/target.h"
+#include "core/trust_policy.h"
+#include "core/uuid.h"
+
+namespace dragnet {
+namespace {
+
+// google/protobuf/timestamp.proto: years 1 to 9999.
+constexpr int64_t kMinTimestampSeconds = -62135596800;
+constexpr int64_t kMaxTimestampSeconds = 253402300799;
+
+absl::Status Invalid(std::string_view field, std::string_view problem) {
+  return absl::InvalidArgumentError(StrCat("action ", field, ": ", problem));
+}
+
+absl::Status CheckLength(std::string_view field, std::string_view value, size_t max_bytes) {
+  if (value.size() > max_bytes) {
+    return Invalid(field, StrCat(value.size(), " bytes, at most ", max_bytes));
+  }
+  return absl::OkStatus();
+}
+
+bool IsModuleName(std::string_view name) {
+  if (name.empty() || name.size() > 64) return false;
+  for (const char c : name) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')) return false;
+  }
+  return true;
+}
+
+absl::Status ValidateThreat(const v1::Threat& threat) {
+  DRAGNET_RETURN_IF_ERROR(CheckLength("threat.level", threat.level(), 64));
+  DRAGNET_RETURN_IF_ERROR(CheckLength("threat.family", threat.family(), 64));
+  DRAGNET_RETURN_IF_ERROR(CheckLength("threat.type", threat.type(), 64));
+  return CheckLength("threat.reference", threat.reference(), 1024);
+}
+
+absl::Status ValidateLimits(std::string_view field, const v1::Limits& limits) {
+  for (const auto* duration : {&limits.wall_time(), &limits.cpu_time()}) {
+    const absl::Duration value = ToDuration(*duration);
+    if (value != absl::ZeroDuration() && (value < absl::Seconds(1) || value > absl::Hours(24))) {
+      return Invalid(field, "limits.wall_time and cpu_time go from 1s to 24h");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateOperation(int index, const v1::Operation& operation) {
+  const std::string field = StrCat("operations[", index, "]");
+  if (!IsModuleName(operation.module())) {
+    return Invalid(StrCat(field, ".module"), "1 to 64 characters of a-z, 0-9 and _");
+  }
+  DRAGNET_RETURN_IF_ERROR(
+      CheckLength(StrCat(field, ".parameters"), operation.parameters(), kMaxParameterBytes));
+  DRAGNET_RETURN_IF_ERROR(ValidateLimits(field, operation.limits()));
+  if (operation.has_expectation()) {
+    return absl::UnimplementedError(
+        StrCat("action ", field, ".expectation: not supported by this version"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateTimes(const v1::Action& action) {
+  if (!action.has_not_before()) return Invalid("not_before", "missing");
+  if (!action.has_expires()) return Invalid("expires", "missing");
+  const absl::StatusOr<absl::Time> not_before = ToTime(action.not_before());
+  const absl::StatusOr<absl::Time> expires = ToTime(action.expires());
+  if (!not_before.ok()) return Invalid("not_before", ToStd(not_before.status().message()));
+  if (!expires.ok()) return Invalid("expires", ToStd(expires.status().message()));
+  if (*expires <= *not_before) return Invalid("expires", "not after not_before");
+  if (*expires - *not_before > kMaxActionLifetime) {
+    return Invalid("expires", "more than 366 days after not_before");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<absl::Time> ToTime(const google::protobuf::Timestamp& timestamp) {
+  if (timestamp.seconds() < kMinTimestampSeconds || timestamp.seconds() > kMaxTimestampSeconds ||
+      timestamp.nanos() < 0 || timestamp.nanos() > 999'999'999) {
+    return absl::InvalidArgumentError("a time outside of the years 1 to 9999");
+  }
+  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  google::protobuf::Timestamp timestamp;
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  timestamp.set_seconds(seconds);
+  timestamp.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  return timestamp;
+}
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+google::protobuf::Duration ToProtoDuration(absl::Duration duration) {
+  google::protobuf::Duration result;
+  const int64_t seconds = absl::ToInt64Seconds(duration);
+  result.set_seconds(seconds);
+  result.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(duration - absl::Seconds(seconds))));
+  return result;
+}
+
+absl::Status ValidateAction(const v1::Action& action) {
+  if (!IsUuidV7(action.id())) return Invalid("id", "not a UUID of version 7 in lower case");
+  if (!IsFleetId(action.fleet_id())) return Invalid("fleet_id", "not a fleet id");
+  if (action.name().empty()) return Invalid("name", "missing");
+  DRAGNET_RETURN_IF_ERROR(CheckLength("name", action.name(), kMaxActionName));
+  if (action.name().find('\n') != std::string::npos) return Invalid("name", "more than one line");
+  DRAGNET_RETURN_IF_ERROR(CheckLength("description", action.description(), kMaxActionDescription));
+  DRAGNET_RETURN_IF_ERROR(ValidateThreat(action.threat()));
+  DRAGNET_RETURN_IF_ERROR(ValidateTimes(action));
+  if (action.operations_size() == 0) return Invalid("operations", "none");
+  if (action.operations_size() > kMaxOperations) {
+    return Invalid("operations", StrCat(action.operations_size(), ", at most ",
+                                              kMaxOperations));
+  }
+  for (int i = 0; i < action.operations_size(); ++i) {
+    DRAGNET_RETURN_IF_ERROR(ValidateOperation(i, action.operations(i)));
+  }
+  if (action.has_recurrence()) {
+    return absl::UnimplementedError("action recurrence: not supported by this version");
+  }
+  return Annotate(ValidateTarget(action.target()), "action target");
+}
+
+absl::StatusOr<v1::Action> ParseAction(std::string_view payload) {
+  v1::Action action;
+  DRAGNET_RETURN_IF_ERROR(ParseStrict(payload, kMaxActionBytes, &action));
+  DRAGNET_RETURN_IF_ERROR(ValidateAction(action));
+  return action;
+}
+
+}  // namespace dragnet

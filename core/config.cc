@@ -1,0 +1,184 @@
+#include "core/config.h"
+
+#include <set>
+#include <sstream>
+
+#include "core/strings.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace dragnet {
+
+struct ConfigFile::State {
+  std::string path;
+  std::string directory;
+  toml::table table;
+  std::set<std::string, std::less<>> known;
+  absl::Status error;
+
+  void Fail(std::string_view key, const toml::node* node, std::string_view problem) {
+    if (!error.ok()) return;
+    error = absl::InvalidArgumentError(
+        node != nullptr ? StrCat(path, ":", node->source().begin.line, ": ", key, ": ", problem)
+                        : StrCat(path, ": ", key, ": ", problem));
+  }
+
+  const toml::node* Find(std::string_view key) {
+    known.insert(std::string(key));
+    return table.at_path(key).node();
+  }
+
+  std::string Resolve(std::string value) const {
+    if (value.empty() || value[0] == '/') return value;
+    return StrCat(directory, "/", value);
+  }
+
+  // The first key, in the order of the file's tables, that no one asked for.
+  void CheckUnknown(const toml::table& in, const std::string& prefix) {
+    for (const auto& [name, node] : in) {
+      const std::string key = StrCat(prefix, std::string_view(name.str()));
+      if (known.contains(key)) continue;
+      const auto below = known.lower_bound(StrCat(key, "."));
+      const bool is_prefix = below != known.end() && below->rfind(key + ".", 0) == 0;
+      if (is_prefix && node.is_table()) {
+        CheckUnknown(*node.as_table(), key + ".");
+      } else {
+        Fail(key, &node, is_prefix ? "must be a table" : "unknown key (a typo?)");
+      }
+    }
+  }
+};
+
+ConfigFile::ConfigFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ConfigFile::ConfigFile(ConfigFile&&) noexcept = default;
+ConfigFile& ConfigFile::operator=(ConfigFile&&) noexcept = default;
+ConfigFile::~ConfigFile() = default;
+
+absl::StatusOr<ConfigFile> ConfigFile::Load(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return Annotate(text.status(), "configuration");
+  return Parse(*text, path);
+}
+
+absl::StatusOr<ConfigFile> ConfigFile::Parse(std::string_view text, const std::string& path) {
+  toml::parse_result result = toml::parse(text, path);
+  if (!result) {
+    const toml::parse_error& error = result.error();
+    return absl::InvalidArgumentError(StrCat(path, ":", error.source().begin.line, ":",
+                                                   error.source().begin.column, ": ",
+                                                   std::string_view(error.description())));
+  }
+  auto state = std::make_unique<State>();
+  state->path = path;
+  const size_t slash = path.rfind('/');
+  state->directory = slash == std::string::npos ? "." : path.substr(0, slash);
+  if (state->directory.empty()) state->directory = "/";
+  state->table = std::move(result).table();
+  return ConfigFile(std::move(state));
+}
+
+std::string ConfigFile::String(std::string_view key, std::string_view default_value) {
+  const toml::node* node = state_->Find(key);
+  if (node == nullptr) return std::string(default_value);
+  if (const auto value = node->value_exact<std::string>()) return *value;
+  state_->Fail(key, node, "must be a string");
+  return std::string(default_value);
+}
+
+std::string ConfigFile::RequiredString(std::string_view key) {
+  std::string value = String(key, "");
+  if (value.empty()) state_->Fail(key, state_->Find(key), "missing or empty");
+  return value;
+}
+
+bool ConfigFile::Bool(std::string_view key, bool default_value) {
+  const toml::node* node = state_->Find(key);
+  if (node == nullptr) return default_value;
+  if (const auto value = node->value_exact<bool>()) return *value;
+  state_->Fail(key, node, "must be true or false");
+  return default_value;
+}
+
+int64_t ConfigFile::Integer(std::string_view key, int64_t default_value, int64_t minimum,
+                            int64_t maximum) {
+  const toml::node* node = state_->Find(key);
+  if (node == nullptr) return default_value;
+  const auto value = node->value_exact<int64_t>();
+  if (value && *value >= minimum && *value <= maximum) return *value;
+  state_->Fail(key, node, StrCat("must be a whole number from ", minimum, " to ", maximum));
+  return default_value;
+}
+
+absl::Duration ConfigFile::Duration(std::string_view key, absl::Duration default_value,
+                                    absl::Duration minimum, absl::Duration maximum) {
+  const std::string text = String(key, "");
+  if (text.empty()) return default_value;
+  absl::Duration value;
+  if (absl::ParseDuration(text, &value) && value >= minimum && value <= maximum) return value;
+  state_->Fail(key, state_->Find(key),
+               StrCat("must be a duration such as \"90s\" or \"1h30m\", from ",
+                            absl::FormatDuration(minimum), " to ", absl::FormatDuration(maximum)));
+  return default_value;
+}
+
+std::vector<std::string> ConfigFile::StringList(std::string_view key) {
+  const toml::node* node = state_->Find(key);
+  if (node == nullptr) return {};
+  std::vector<std::string> values;
+  if (const toml::array* array = node->as_array()) {
+    for (const toml::node& item : *array) {
+      const auto value = item.value_exact<std::string>();
+      if (!value) {
+        state_->Fail(key, &item, "must be a list of strings");
+        return {};
+      }
+      values.push_back(*value);
+    }
+    return values;
+  }
+  state_->Fail(key, node, "must be a list of strings");
+  return {};
+}
+
+std::map<std::string, std::string> ConfigFile::StringMap(std::string_view key) {
+  const toml::node* node = state_->Find(key);
+  if (node == nullptr) return {};
+  const toml::table* table = node->as_table();
+  if (table == nullptr) {
+    state_->Fail(key, node, "must be a table of strings");
+    return {};
+  }
+  std::map<std::string, std::string> values;
+  for (const auto& [name, item] : *table) {
+    const auto value = item.value_exact<std::string>();
+    if (!value) {
+      state_->Fail(StrCat(key, ".", std::string_view(name.str())), &item, "must be a string");
+      return {};
+    }
+    values[std::string(name.str())] = *value;
+  }
+  return values;
+}
+
+std::string ConfigFile::Path(std::string_view key, std::string_view default_value) {
+  return state_->Resolve(String(key, default_value));
+}
+
+std::string ConfigFile::RequiredPath(std::string_view key) {
+  return state_->Resolve(RequiredString(key));
+}
+
+std::vector<std::string> ConfigFile::PathList(std::string_view key) {
+  std::vector<std::string> values = StringList(key);
+  for (std::string& value : values) value = state_->Resolve(std::move(value));
+  return values;
+}
+
+absl::Status ConfigFile::Finish() {
+  state_->CheckUnknown(state_->table, "");
+  return state_->error;
+}
+
+}  // namespace dragnet
