@@ -1,1 +1,83 @@
+#include "core/action.h"
+
+#include "core/testing.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
+namespace dragnet {
+namespace {
+
+using ::testing::HasSubstr;
+
+template <typename Change>
+std::string ProblemOf(Change change) {
+  v1::Action action = testing::Fleet().ActionProto();
+  EXPECT_TRUE(ValidateAction(action).ok()) << ValidateAction(action);
+  change(action);
+  const absl::Status status = ValidateAction(action);
+  EXPECT_FALSE(status.ok());
+  return std::string(status.message());
+}
+
+TEST(ActionTest, EveryBoundNamesItsField) {
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_id("x"); }), HasSubstr("id"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_id(NewUuidV4()); }), HasSubstr("id"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_fleet_id("A B"); }), HasSubstr("fleet_id"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.clear_name(); }), HasSubstr("name"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_name(std::string(201, 'x')); }), HasSubstr("name"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_name("two\nlines"); }), HasSubstr("name"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_description(std::string(4097, 'x')); }),
+              HasSubstr("description"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_threat()->set_level(std::string(65, 'x')); }),
+              HasSubstr("threat.level"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.clear_target(); }), HasSubstr("target"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_target("os ="); }), HasSubstr("target"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.clear_not_before(); }), HasSubstr("not_before"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.clear_expires(); }), HasSubstr("expires"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_expires()->set_seconds(INT64_MAX); }),
+              HasSubstr("expires"));
+  EXPECT_THAT(ProblemOf([](auto& a) { *a.mutable_expires() = a.not_before(); }),
+              HasSubstr("expires"));
+  EXPECT_THAT(ProblemOf([](auto& a) {
+                a.mutable_expires()->set_seconds(a.not_before().seconds() + 367 * 86400);
+              }),
+              HasSubstr("366 days"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.clear_operations(); }), HasSubstr("operations"));
+  EXPECT_THAT(ProblemOf([](auto& a) {
+                for (int i = 0; i < 16; ++i) a.add_operations()->set_module("file");
+              }),
+              HasSubstr("at most 16"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_operations(0)->set_module("../file"); }),
+              HasSubstr("operations[0].module"));
+  EXPECT_THAT(ProblemOf([](auto& a) {
+                a.mutable_operations(0)->set_parameters(std::string(kMaxParameterBytes + 1, 'x'));
+              }),
+              HasSubstr("operations[0].parameters"));
+  EXPECT_THAT(ProblemOf([](auto& a) {
+                a.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(-1);
+              }),
+              HasSubstr("limits"));
+  EXPECT_THAT(ProblemOf([](auto& a) {
+                a.mutable_operations(0)->mutable_limits()->mutable_cpu_time()->set_seconds(INT64_MAX);
+              }),
+              HasSubstr("limits"));
+}
+
+TEST(ActionTest, LaterFeaturesAreRefusedByName) {
+  EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_recurrence(); }), HasSubstr("recurrence"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_operations(0)->mutable_expectation(); }),
+              HasSubstr("expectation"));
+}
+
+TEST(ActionTest, TimesGoBothWays) {
+  const absl::Time time = absl::FromUnixNanos(1'234'567'890'123'456'789);
+  EXPECT_EQ(*ToTime(ToTimestamp(time)), time);
+  EXPECT_EQ(*ToTime(ToTimestamp(absl::FromUnixMillis(-1))), absl::FromUnixMillis(-1));
+  google::protobuf::Timestamp bad;
+  bad.set_nanos(-1);
+  EXPECT_FALSE(ToTime(bad).ok());
+  EXPECT_EQ(ToDuration(ToProtoDuration(absl::Milliseconds(1500))), absl::Milliseconds(1500));
+}
+
+}  // namespace
+}  // namespace dragnet

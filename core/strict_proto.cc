@@ -4,6 +4,7 @@
 
 #include "core/strings.h"
 #include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/stubs/logging.h"
 #include "google/protobuf/unknown_field_set.h"
 
 namespace dragnet {
@@ -12,6 +13,12 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
+
+// Protobuf prints what it can't parse to stderr: with hostile input that is a
+// way to fill a log. The status says the same.
+void SilenceProtobufLog() {
+  [[maybe_unused]] static auto* const previous = google::protobuf::SetLogHandler(nullptr);
+}
 
 absl::Status RefuseUnknownFields(const Message& message) {
   const Reflection& reflection = *message.GetReflection();
@@ -48,6 +55,7 @@ absl::Status ParseStrict(std::string_view bytes, size_t max_bytes, Message* mess
                                                    " bytes: at most ", max_bytes,
                                                    " are allowed"));
   }
+  SilenceProtobufLog();
   google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()),
                                                 static_cast<int>(bytes.size()));
   stream.SetRecursionLimit(kMaxNesting);

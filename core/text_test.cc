@@ -1,1 +1,69 @@
+#include "core/text.h"
+
+#include "core/json.h"
+#include "core/keys.h"
 #include "gtest/gtest.h"
+
+namespace dragnet {
+namespace {
+
+TEST(TextTest, HexGoesBothWaysAndRefusesTheRest) {
+  std::string bytes;
+  EXPECT_EQ(HexEncode(std::string("\x00\xff\x1b", 3)), "00ff1b");
+  EXPECT_TRUE(HexDecode("00fF1b", &bytes));
+  EXPECT_EQ(bytes, std::string("\x00\xff\x1b", 3));
+  EXPECT_FALSE(HexDecode("0", &bytes));
+  EXPECT_FALSE(HexDecode("0g", &bytes));
+  EXPECT_TRUE(bytes.empty());
+}
+
+TEST(TextTest, TerminalEscapesAreWrittenOut) {
+  EXPECT_EQ(ForTerminal("plain ünïcode \\ 漢字"), "plain ünïcode \\ 漢字");
+  EXPECT_EQ(ForTerminal("\x1b[2J\x1b]0;owned\x07"), "\\x1b[2J\\x1b]0;owned\\x07");
+  EXPECT_EQ(ForTerminal("a\r\nb\tc"), "a\\r\\nb\\tc");
+  EXPECT_EQ(ForTerminal(std::string("a\0b", 3)), "a\\x00b");
+  EXPECT_EQ(ForTerminal("\x7f"), "\\x7f");
+  // C1 control CSI, as UTF-8 and as a raw byte.
+  EXPECT_EQ(ForTerminal("\xc2\x9b" "31m"), "\\x9b31m");
+  EXPECT_EQ(ForTerminal("\x9b" "31m"), "\\x9b31m");
+  // Right-to-left override and isolates, line separator.
+  EXPECT_EQ(ForTerminal("\u202egpj.exe\u2066\u2028"), "\\u202egpj.exe\\u2066\\u2028");
+}
+
+TEST(TextTest, IllFormedUtf8BecomesReplacementCharactersByMaximalSubparts) {
+  // Unicode 15, table 3-8: U+FFFD for each maximal subpart.
+  EXPECT_EQ(ToValidUtf8("\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41"),
+            "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD"
+            "A");
+  EXPECT_EQ(ToValidUtf8("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41"), "\uFFFD\uFFFD\uFFFD\uFFFDA");
+  EXPECT_FALSE(IsValidUtf8("\xED\xA0\x80"));  // a surrogate
+  EXPECT_FALSE(IsValidUtf8("\xF4\x90\x80\x80"));
+  EXPECT_TRUE(IsValidUtf8("\xF4\x8F\xBF\xBF"));
+}
+
+TEST(TextTest, RandomBytesAlwaysBecomeSafeText) {
+  for (int i = 0; i < 2000; ++i) {
+    const std::string bytes = RandomBytes(64);
+    EXPECT_TRUE(IsValidUtf8(ToValidUtf8(bytes)));
+    for (const char c : ForTerminal(bytes)) {
+      EXPECT_FALSE((c >= 0 && c < 0x20) || c == 0x7f);
+    }
+  }
+}
+
+TEST(TextTest, ShortensAtTheBorderOfACharacter) {
+  EXPECT_EQ(Shorten("short", 5), "short");
+  EXPECT_EQ(Shorten("longer text", 8), "longe…");
+  EXPECT_EQ(Shorten("ééééé", 8), "éé…");
+  EXPECT_TRUE(IsValidUtf8(Shorten("漢字漢字漢字", 10)));
+}
+
+TEST(TextTest, JsonIsEscapedAndOrdered) {
+  EXPECT_EQ(JsonObject({{"b", "1\n"}, {"a", "\"\\\xff"}}),
+            "{\"a\":\"\\\"\\\\\uFFFD\",\"b\":\"1\\u000a\"}");
+  EXPECT_EQ(JsonArray({}), "[]");
+  EXPECT_EQ(JsonArray({"x", "y"}), "[\"x\",\"y\"]");
+}
+
+}  // namespace
+}  // namespace dragnet

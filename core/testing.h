@@ -1,0 +1,115 @@
+// Fixtures that tests of several programs share: a fleet's keys and policy, and
+// signed documents, good and bad. Header-only, tests only.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/action.h"
+#include "core/envelope.h"
+#include "core/keys.h"
+#include "core/trust_policy.h"
+#include "core/uuid.h"
+#include "dragnet/v1/action.pb.h"
+#include "dragnet/v1/facts.pb.h"
+#include "dragnet/v1/trust.pb.h"
+
+namespace dragnet::testing {
+
+inline PrivateKey NewKey(KeyAlgorithm algorithm = KeyAlgorithm::kEd25519) {
+  return *PrivateKey::Generate(algorithm);
+}
+
+// Serialised envelope of `message`, signed by `keys` in order.
+inline std::string Signed(std::string_view payload_type, const google::protobuf::Message& message,
+                          const std::vector<const PrivateKey*>& keys) {
+  v1::Envelope envelope = NewEnvelope(payload_type, message.SerializeAsString());
+  for (const PrivateKey* key : keys) AddSignature(*key, &envelope).IgnoreError();
+  return envelope.SerializeAsString();
+}
+
+// A fleet: two of two root keys; alice (Ed25519) and bob (P-256) with weight 1
+// each, carol in the policy without any weight; module "file" needs weight 1,
+// "memory" needs 2.
+struct Fleet {
+  std::string id = "test-0123456789ab";
+  absl::Time now = absl::FromUnixSeconds(1'800'000'000);
+  std::vector<PrivateKey> roots = {NewKey(), NewKey()};
+  PrivateKey alice = NewKey();
+  PrivateKey bob = NewKey(KeyAlgorithm::kEcdsaP256);
+  PrivateKey carol = NewKey();
+
+  RootSet Pinned() const {
+    return *RootSet::Create({roots[0].public_key(), roots[1].public_key()}, 2);
+  }
+
+  v1::TrustPolicy PolicyProto(uint64_t version = 1) const {
+    v1::TrustPolicy policy;
+    policy.set_fleet_id(id);
+    policy.set_version(version);
+    *policy.mutable_issued() = ToTimestamp(now - absl::Hours(1));
+    *policy.mutable_expires() = ToTimestamp(now + absl::Hours(24));
+    *policy.mutable_roots() = Pinned().ToProto();
+    AddInvestigator("alice", alice, &policy);
+    AddInvestigator("bob", bob, &policy);
+    AddInvestigator("carol", carol, &policy);
+    AddModule("file", 1, {{"alice", 1}, {"bob", 1}}, &policy);
+    AddModule("memory", 2, {{"alice", 1}, {"bob", 1}}, &policy);
+    return policy;
+  }
+  std::string SignedPolicy(const v1::TrustPolicy& policy) const {
+    return Signed(kTrustPolicyPayloadType, policy, {&roots[0], &roots[1]});
+  }
+  TrustPolicy Policy(uint64_t version = 1) const {
+    return *TrustPolicy::VerifyFirst(SignedPolicy(PolicyProto(version)), Pinned(), id);
+  }
+
+  v1::Action ActionProto(std::string_view module = "file") const {
+    v1::Action action;
+    action.set_id(NewUuidV7(now));
+    action.set_fleet_id(id);
+    action.set_name("test action");
+    action.set_target("os='linux'");
+    *action.mutable_not_before() = ToTimestamp(now - absl::Minutes(1));
+    *action.mutable_expires() = ToTimestamp(now + absl::Minutes(5));
+    action.add_operations()->set_module(std::string(module));
+    return action;
+  }
+  std::string SignedAction(const v1::Action& action,
+                           const std::vector<const PrivateKey*>& keys) const {
+    return Signed(kActionPayloadType, action, keys);
+  }
+
+  v1::Facts Facts() const {
+    v1::Facts facts;
+    facts.set_id("11111111-2222-4333-8444-555555555555");
+    facts.set_fleet_id(id);
+    facts.set_name("web1");
+    facts.set_os("linux");
+    (*facts.mutable_tags())["env"] = "demo";
+    return facts;
+  }
+
+  static void AddInvestigator(std::string_view name, const PrivateKey& key,
+                              v1::TrustPolicy* policy) {
+    v1::Investigator* investigator = policy->add_investigators();
+    investigator->set_name(std::string(name));
+    investigator->add_keys()->set_spki(key.public_key().spki());
+    investigator->add_roles(v1::ROLE_INVESTIGATOR);
+  }
+  static void AddModule(std::string_view name, uint32_t minimum,
+                        const std::map<std::string, uint32_t>& weights, v1::TrustPolicy* policy) {
+    v1::ModulePolicy* module = policy->add_modules();
+    module->set_module(std::string(name));
+    module->set_minimum_weight(minimum);
+    for (const auto& [investigator, weight] : weights) {
+      v1::Weight* entry = module->add_weights();
+      entry->set_investigator(investigator);
+      entry->set_weight(weight);
+    }
+  }
+};
+
+}  // namespace dragnet::testing
