@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,7 +35,7 @@ struct ChildExit {
 class Child {
  public:
   Child() = default;
-  Child(pid_t pid, UniqueFd pidfd, std::vector<std::string> missing_walls);
+  Child(pid_t pid, UniqueFd pidfd);
   Child(Child&& other) noexcept;
   Child& operator=(Child&& other) noexcept;
   Child(const Child&) = delete;
@@ -51,6 +52,7 @@ class Child {
   // Walls that could not be put up, one line each; only where
   // SpawnOptions::allow_missing_walls permitted to go on.
   const std::vector<std::string>& missing_walls() const { return missing_walls_; }
+  void set_missing_walls(std::vector<std::string> walls) { missing_walls_ = std::move(walls); }
 
   // SIGKILL, SIGSTOP, SIGCONT, … Never hits another process: an unreaped
   // child's pid isn't given to anyone else.

@@ -18,12 +18,11 @@
 // holds the calling thread and those that it starts.
 #pragma once
 
-#include <string>
+#include <optional>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "agent/sandbox/landlock.h"
 
 namespace dragnet::sandbox {
 
@@ -69,10 +68,11 @@ class LockIn {
  private:
   enum class Networking { kUnsaid, kDenied, kHost };
 
-  std::vector<std::string> readable_;
-  std::vector<std::string> writable_;
+  absl::Status EnterSyscallFilter(int landlock_abi);
+
+  LandlockPolicy landlock_;
   Networking networking_ = Networking::kUnsaid;
-  std::vector<SyscallList> syscalls_;
+  std::optional<SyscallList> syscalls_;
   bool allow_missing_walls_ = false;
 };
 

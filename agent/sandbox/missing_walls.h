@@ -17,5 +17,7 @@ std::vector<std::string> FindMissingWalls();
 
 // The kernel's Landlock ABI; 0 when it has none or it is switched off.
 int LandlockAbi();
+// Whether the kernel can filter system calls, and kill for them.
+bool HasSyscallFilters();
 
 }  // namespace dragnet::sandbox

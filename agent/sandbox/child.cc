@@ -1,0 +1,110 @@
+#include "agent/sandbox/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <utility>
+
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+
+namespace dragnet::sandbox {
+
+std::string ChildExit::ToString() const {
+  if (status.has_value()) return StrCat("exit status ", *status);
+  if (!signal.has_value()) return "still running";
+  const char* name = ::sigabbrev_np(*signal);
+  return name != nullptr ? StrCat("killed by SIG", name)
+                         : StrCat("killed by signal ", *signal);
+}
+
+Child::Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+
+Child::Child(Child&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      pidfd_(std::move(other.pidfd_)),
+      missing_walls_(std::move(other.missing_walls_)) {}
+
+Child& Child::operator=(Child&& other) noexcept {
+  if (this != &other) {
+    KillAndReap();
+    pid_ = std::exchange(other.pid_, -1);
+    pidfd_ = std::move(other.pidfd_);
+    missing_walls_ = std::move(other.missing_walls_);
+  }
+  return *this;
+}
+
+Child::~Child() { KillAndReap(); }
+
+void Child::KillAndReap() {
+  if (!valid()) return;
+  Signal(SIGKILL).IgnoreError();
+  Reap().IgnoreError();
+}
+
+absl::Status Child::Signal(int signal) const {
+  if (!valid()) return absl::FailedPreconditionError("signal: the child was reaped already");
+  if (::kill(pid_, signal) != 0) {
+    return ErrnoStatus(StrCat("send signal ", signal, " to process ", pid_), errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Duration> Child::CpuTime() const {
+  if (!valid()) return absl::FailedPreconditionError("CPU time: the child was reaped already");
+  clockid_t clock;
+  if (int error = ::clock_getcpuclockid(pid_, &clock); error != 0) {
+    return ErrnoStatus(StrCat("CPU clock of process ", pid_), error);
+  }
+  timespec now;
+  if (::clock_gettime(clock, &now) != 0) {
+    return ErrnoStatus(StrCat("CPU clock of process ", pid_), errno);
+  }
+  return absl::DurationFromTimespec(now);
+}
+
+absl::StatusOr<ChildExit> Child::Reap() {
+  DRAGNET_ASSIGN_OR_RETURN(std::optional<ChildExit> exit, Wait(0));
+  return *exit;
+}
+
+absl::StatusOr<std::optional<ChildExit>> Child::TryReap() { return Wait(WNOHANG); }
+
+absl::StatusOr<std::optional<ChildExit>> Child::Wait(int options) {
+  if (!valid()) return absl::FailedPreconditionError("wait: the child was reaped already");
+  int status = 0;
+  rusage usage{};
+  pid_t got;
+  do {
+    got = ::wait4(pid_, &status, options, &usage);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    int error = errno;
+    // Not ours any more (SIGCHLD ignored, or reaped by someone else): its pid
+    // may belong to a stranger by now, so it must not be signalled again.
+    if (error == ECHILD) pid_ = -1;
+    return ErrnoStatus("wait for a child", error);
+  }
+  if (got == 0) return std::nullopt;
+
+  ChildExit exit;
+  if (WIFSIGNALED(status)) {
+    exit.signal = WTERMSIG(status);
+  } else {
+    exit.status = WEXITSTATUS(status);
+  }
+  exit.cpu_time =
+      absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
+  exit.peak_memory_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  pid_ = -1;
+  pidfd_.Reset();
+  return exit;
+}
+
+}  // namespace dragnet::sandbox

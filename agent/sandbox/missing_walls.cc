@@ -1,0 +1,87 @@
+#include "agent/sandbox/missing_walls.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/sandbox/capabilities.h"
+#include "agent/sandbox/landlock.h"
+#include "core/strings.h"
+
+namespace dragnet::sandbox {
+namespace {
+
+// 0, or the errno of unsharing the network, tried where it does no harm.
+int TryNetworkNamespace() {
+  pid_t child = ::fork();
+  if (child < 0) return errno;
+  if (child == 0) ::_exit(::unshare(CLONE_NEWNET) == 0 ? 0 : errno);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+void FindMissingPrivileges(std::vector<std::string>& missing) {
+  CapabilitySets sets;
+  if (GetCapabilities(&sets) != 0) sets = {};
+  auto holds = [&](int capability) { return (sets.effective & MaskOf(capability)) != 0; };
+
+  if (!holds(CAP_SETUID) || !holds(CAP_SETGID)) {
+    missing.push_back(StrCat(
+        "no users of their own: link and workers run as the agent's user (uid ", ::geteuid(), ")"));
+  }
+  if (sets.permitted != 0 && !holds(CAP_SETPCAP)) {
+    missing.push_back("capabilities can't be taken out of the bounding set (no CAP_SETPCAP)");
+  }
+  if (int error = TryNetworkNamespace(); error != 0) {
+    missing.push_back(StrCat("no empty network namespace for workers: ", ::strerrordesc_np(error),
+                             " (socket(2) is denied all the same)"));
+  }
+}
+
+void FindMissingLandlock(std::vector<std::string>& missing) {
+  const int abi = LandlockAbi();
+  if (abi == 0) {
+    missing.push_back("no Landlock in this kernel: files are held by user rights alone");
+    return;
+  }
+  // The system call filter denies the same things in its own way.
+  std::string lacks;
+  if (abi < kLandlockAbiTruncate) lacks += " truncation,";
+  if (abi < kLandlockAbiTcp) lacks += " TCP,";
+  if (abi < kLandlockAbiDevices) lacks += " device control,";
+  if (abi < kLandlockAbiScopes) lacks += " signals and abstract sockets,";
+  if (lacks.empty()) return;
+  lacks.pop_back();
+  missing.push_back(StrCat("Landlock of this kernel (ABI ", abi, ") doesn't hold", lacks,
+                           ": only the system call filter does"));
+}
+
+}  // namespace
+
+int LandlockAbi() {
+  long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return abi > 0 ? static_cast<int>(abi) : 0;
+}
+
+bool HasSyscallFilters() {
+  uint32_t action = SECCOMP_RET_KILL_PROCESS;
+  return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+std::vector<std::string> FindMissingWalls() {
+  std::vector<std::string> missing;
+  FindMissingPrivileges(missing);
+  FindMissingLandlock(missing);
+  if (!HasSyscallFilters()) missing.push_back("no system call filters (seccomp) in this kernel");
+  return missing;
+}
+
+}  // namespace dragnet::sandbox
