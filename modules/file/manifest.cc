@@ -1,0 +1,22 @@
+#include "modules/manifest.h"
+
+#include <linux/capability.h>
+
+namespace dragnet {
+
+namespace {
+// To read what the files' owners keep to themselves, without being able to
+// change or own anything.
+constexpr int kCapabilities[] = {CAP_DAC_READ_SEARCH};
+}  // namespace
+
+extern const ModuleManifest kFileManifest;
+const ModuleManifest kFileManifest = {
+    .name = "file",
+    .summary = "Finds files by path, name, size, permissions, age, content and hash",
+    .capabilities = kCapabilities,
+    .network = NetworkAccess::kNone,
+    .uses_powers_of = {},
+};
+
+}  // namespace dragnet

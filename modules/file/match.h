@@ -1,0 +1,52 @@
+// Whether a search's filters hold for a file, from what is known of it so far.
+// Thread-safe: no state.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "modules/file/content.h"
+#include "modules/file/digest.h"
+#include "modules/file/search.h"
+
+namespace dragnet::file {
+
+struct InodeFacts {
+  uint64_t size = 0;
+  mode_t mode = 0;
+  std::string mode_text;
+  absl::Time mtime;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+};
+
+// Learned step by step, the cheapest first; what is not known yet is absent.
+struct FileFacts {
+  FileType type = FileType::kUnknown;
+  // Valid UTF-8.
+  std::string_view name;
+  std::optional<InodeFacts> inode;
+  // Null before the file was read. After reading failed, what was found before
+  // that stands, and the rest is unknown.
+  const ContentScanner* content = nullptr;
+  // Null unless the file was read to its end.
+  const Digester* digests = nullptr;
+};
+
+enum class Verdict { kNo, kYes, kUnknown };
+
+// kNo is final: nothing that is still to be learned can change it. `now` is
+// the start of the run, from which ages count.
+Verdict Judge(const Search& search, const FileFacts& facts, absl::Time now);
+
+// The filters that hold, as FileRow.matched has them.
+std::vector<std::string> MatchedFilters(const Search& search, const FileFacts& facts,
+                                        absl::Time now);
+
+}  // namespace dragnet::file
