@@ -4,8 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_format.h"
 
 namespace dragnet::file {
@@ -35,7 +34,7 @@ class Rewriter {
 
  private:
   void Refuse(std::string_view what) {
-    status_ = absl::InvalidArgumentError(what);
+    status_ = absl::InvalidArgumentError(ToAbsl(what));
   }
   void RefuseNewline() {
     Refuse("can never match: it is matched line by line, and a line holds no newline (\\n)");
@@ -64,7 +63,7 @@ class Rewriter {
   }
 
   void Quoted() {
-    if (absl::StartsWith(rest_, "\\E")) {
+    if (rest_.starts_with("\\E")) {
       in_quote_ = false;
       return Copy(2);
     }
@@ -72,7 +71,7 @@ class Rewriter {
     if (IsAscii(rest_[0])) return Copy(1);
     size_t count = 0;
     const std::string bytes = NextCharacterAsBytes(&count);
-    Replace(count, absl::StrCat("\\E", bytes, "\\Q"));
+    Replace(count, StrCat("\\E", bytes, "\\Q"));
   }
 
   void InClass() {
@@ -81,7 +80,7 @@ class Rewriter {
       return Copy(1);
     }
     class_is_empty_ = false;
-    if (absl::StartsWith(rest_, "[:")) {
+    if (rest_.starts_with("[:")) {
       const size_t end = rest_.find(":]");
       return Copy(end == std::string_view::npos ? 2 : end + 2);
     }
@@ -114,7 +113,7 @@ class Rewriter {
         in_class_ = true;
         class_is_empty_ = true;
         Copy(1);
-        if (absl::StartsWith(rest_, "^")) Copy(1);
+        if (rest_.starts_with("^")) Copy(1);
         return;
       default:
         break;
@@ -129,7 +128,7 @@ class Rewriter {
   void Braces() {
     size_t at = 1;
     while (at < rest_.size() && absl::ascii_isdigit(rest_[at])) ++at;
-    if (at > 1 && absl::StartsWith(rest_.substr(at), ",}")) result_.unbounded = true;
+    if (at > 1 && rest_.substr(at).starts_with(",}")) result_.unbounded = true;
     Copy(1);
   }
 
@@ -185,7 +184,7 @@ class Rewriter {
     if (rest_[1] != 'x') {
       at = 1;
       take(8, 3);
-    } else if (absl::StartsWith(rest_.substr(2), "{")) {
+    } else if (rest_.substr(2).starts_with("{")) {
       at = 3;
       take(16, 6);
       ++at;  // The closing brace.

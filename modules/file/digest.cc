@@ -1,6 +1,6 @@
 #include "modules/file/digest.h"
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 
 namespace dragnet::file {
 namespace {
@@ -33,7 +33,7 @@ absl::Status Digester::Start(DigestKinds kinds) {
     if (!slot.algorithm || !slot.context ||
         EVP_DigestInit_ex2(slot.context.get(), slot.algorithm.get(), nullptr) != 1) {
       return absl::UnimplementedError(
-          absl::StrCat(kAlgorithms[i].name, " is not available from this host's OpenSSL"));
+          StrCat(kAlgorithms[i].name, " is not available from this host's OpenSSL"));
     }
   }
   return absl::OkStatus();

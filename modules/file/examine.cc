@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/strings.h"
 #include "core/text.h"
 #include "modules/file/open.h"
 
@@ -140,7 +141,7 @@ void Examiner::Read(int fd, const WalkEntry& entry, const std::vector<uint32_t>&
   scanner_.Start(wanted_patterns_);
   facts->content = &scanner_;
   if (const absl::Status status = digester_.Start(digests); !status.ok()) {
-    reporter_.NotLookedAt(status.message(), entry.Path());
+    reporter_.NotLookedAt(ToStd(status.message()), entry.Path());
     return;
   }
 

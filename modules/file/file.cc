@@ -5,7 +5,7 @@
 //   examine.h  one file, cheapest facts first       content.h digest.h open.h
 //   match.h    whether a search's filters hold      report.h  rows and limits
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/time/clock.h"
 #include "core/status_macros.h"
 #include "modules/file/file.pb.h"
@@ -23,7 +23,7 @@ namespace {
 absl::StatusOr<CompiledSearches> Compile(const google::protobuf::Message& parameters) {
   const auto* typed = dynamic_cast<const v1::FileParameters*>(&parameters);
   if (typed == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("parameters of module file are a ",
+    return absl::InvalidArgumentError(StrCat("parameters of module file are a ",
                                                    v1::FileParameters::descriptor()->full_name(),
                                                    ", not a ", parameters.GetTypeName()));
   }

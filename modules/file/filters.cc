@@ -6,10 +6,8 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "core/strings.h"
 
 namespace dragnet::file {
 namespace {
@@ -32,11 +30,18 @@ constexpr TypeWord kTypes[] = {
     {FileType::kCharDevice, "char", S_IFCHR, DT_CHR, 'c'},
 };
 
+// Takes `prefix` off `text` if it begins with it.
+bool ConsumePrefix(std::string_view* text, std::string_view prefix) {
+  if (!text->starts_with(prefix)) return false;
+  text->remove_prefix(prefix.size());
+  return true;
+}
+
 // Digits only: absl's parser would take signs and spaces.
 std::optional<uint64_t> ParseDigits(std::string_view text) {
   uint64_t value = 0;
   if (text.empty() || !std::all_of(text.begin(), text.end(), absl::ascii_isdigit) ||
-      !absl::SimpleAtoi(text, &value)) {
+      !absl::SimpleAtoi(ToAbsl(text), &value)) {
     return std::nullopt;
   }
   return value;
@@ -101,7 +106,7 @@ std::optional<absl::Time> ParseMoment(std::string_view text) {
   // absl's formats skip leading space and take any number of year digits.
   if (text.size() < 10 || !absl::ascii_isdigit(text[0]) || text[4] != '-') return std::nullopt;
   const char* format = text.size() == 10 ? "%Y-%m-%d" : "%Y-%m-%dT%H:%M:%E*S%Ez";
-  if (!absl::ParseTime(format, text, &time, &error)) return std::nullopt;
+  if (!absl::ParseTime(format, ToAbsl(text), &time, &error)) return std::nullopt;
   return time;
 }
 
@@ -152,9 +157,9 @@ absl::StatusOr<SizeFilter> ParseSize(std::string_view text) {
     return absl::InvalidArgumentError(
         "is not a size: write <50k, <=50k, >1m, >=1m, =0 or 10g (k, m, g, t: powers of 1024)");
   };
-  const bool less = absl::ConsumePrefix(&text, "<");
-  const bool more = !less && absl::ConsumePrefix(&text, ">");
-  const bool equal = absl::ConsumePrefix(&text, "=");
+  const bool less = ConsumePrefix(&text, "<");
+  const bool more = !less && ConsumePrefix(&text, ">");
+  const bool equal = ConsumePrefix(&text, "=");
   const std::optional<uint64_t> bytes = ParseBytes(text);
   if (!bytes) return error();
   SizeFilter filter;
@@ -195,13 +200,13 @@ bool TimeFilter::Holds(absl::Time time, absl::Time now) const {
 
 absl::StatusOr<TimeFilter> ParseTime(std::string_view text) {
   std::string_view rest = text;
-  if (absl::ConsumePrefix(&rest, "<")) {
+  if (ConsumePrefix(&rest, "<")) {
     if (const auto age = ParseAge(rest)) return TimeFilter::NewerThan(*age);
-  } else if (absl::ConsumePrefix(&rest, ">")) {
+  } else if (ConsumePrefix(&rest, ">")) {
     if (const auto age = ParseAge(rest)) return TimeFilter::OlderThan(*age);
-  } else if (absl::ConsumePrefix(&rest, "after ")) {
+  } else if (ConsumePrefix(&rest, "after ")) {
     if (const auto time = ParseMoment(rest)) return TimeFilter::After(*time);
-  } else if (absl::ConsumePrefix(&rest, "before ")) {
+  } else if (ConsumePrefix(&rest, "before ")) {
     if (const auto time = ParseMoment(rest)) return TimeFilter::Before(*time);
   }
   return absl::InvalidArgumentError(

@@ -1,6 +1,6 @@
 #include "modules/file/match.h"
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet::file {
@@ -34,7 +34,7 @@ std::string_view HashInSet(const HashFilter& filter, const Digester& digests) {
     const auto kind = static_cast<DigestKind>(i);
     if (!(filter.kinds & Bit(kind))) continue;
     const std::string_view value = digests.Value(kind);
-    if (filter.hashes.contains(value)) return value;
+    if (filter.hashes.contains(ToAbsl(value))) return value;
   }
   return {};
 }
@@ -100,7 +100,7 @@ std::vector<std::string> MatchedFilters(const Search& search, const FileFacts& f
   std::vector<std::string> matched;
   ForEachFilter(search, facts, now, [&](Verdict verdict, std::string_view flag, const auto& value) {
     if (verdict == Verdict::kYes)
-      matched.push_back(absl::StrCat(flag, "=", Shorten(value(), kMaxValueBytes)));
+      matched.push_back(StrCat(flag, "=", Shorten(value(), kMaxValueBytes)));
     return true;
   });
   return matched;

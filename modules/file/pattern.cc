@@ -1,7 +1,7 @@
 #include "modules/file/pattern.h"
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/status_macros.h"
 #include "modules/file/byte_syntax.h"
 
@@ -19,7 +19,7 @@ absl::Status CheckPattern(std::string_view pattern) {
   if (pattern.empty()) return absl::InvalidArgumentError("is empty: it would match everything");
   if (pattern.size() > kMaxPatternBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("is longer than ", kMaxPatternBytes, " bytes"));
+        StrCat("is longer than ", kMaxPatternBytes, " bytes"));
   }
   return absl::OkStatus();
 }
@@ -30,7 +30,7 @@ absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(std::string_view pattern
                                            options);
   if (regex->ok()) return regex;
   return absl::InvalidArgumentError(
-      absl::StrCat("is not a regular expression that RE2 takes: ", regex->error()));
+      StrCat("is not a regular expression that RE2 takes: ", regex->error()));
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet::file {
@@ -13,7 +13,7 @@ constexpr size_t kMaxPathShown = 8 * 1024;
 
 std::string Abbreviate(std::string_view path) {
   if (path.size() <= kMaxPathShown) return std::string(path);
-  return absl::StrCat(path.substr(0, kMaxPathShown / 2), "…",
+  return StrCat(path.substr(0, kMaxPathShown / 2), "…",
                       path.substr(path.size() - kMaxPathShown / 2));
 }
 
@@ -54,7 +54,7 @@ void Reporter::Found(uint32_t index, const std::string& path, const FileFacts& f
   if (search.return_sha256 && facts.digests != nullptr)
     row.set_sha256(HexEncode(facts.digests->Value(DigestKind::kSha256)));
   row.set_search(search.label);
-  row.set_type(TypeName(facts.type));
+  row.set_type(std::string(TypeName(facts.type)));
   row.set_uid(facts.inode->uid);
   row.set_gid(facts.inode->gid);
   for (std::string& filter : MatchedFilters(search, facts, now))
@@ -65,7 +65,7 @@ void Reporter::Found(uint32_t index, const std::string& path, const FileFacts& f
     done_[index].store(true);
     remaining_.fetch_sub(1);
     context_.NoteLimitHit(
-        absl::StrCat("match_limit ", search.match_limit, " of search '", search.label, "'"));
+        StrCat("match_limit ", search.match_limit, " of search '", search.label, "'"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <memory>
@@ -13,7 +14,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/match.h"
+#include "core/strings.h"
 #include "modules/file/examine.h"
 #include "modules/file/open.h"
 #include "modules/file/report.h"
@@ -35,7 +36,7 @@ using Roots = std::map<std::string, Root>;
 
 bool IsBeneath(std::string_view path, std::string_view root) {
   if (root == "/") return path != "/";
-  return path.size() > root.size() && absl::StartsWith(path, root) && path[root.size()] == '/';
+  return path.size() > root.size() && path.starts_with(root) && path[root.size()] == '/';
 }
 
 // The searches that hold beneath a directory, each with the depth (counted in
@@ -60,7 +61,7 @@ class SearchWalk : public WalkVisitor {
     for (auto& [other_path, other] : roots) {
       if (!IsBeneath(other_path, path)) continue;
       nested_.emplace(other_path, &other);
-      nested_names_.insert(std::string_view(other_path).substr(other_path.rfind('/') + 1));
+      nested_names_.insert(other_path.substr(other_path.rfind('/') + 1));
     }
     scopes_.push_back(Extend({}, root_, 0));
   }
@@ -83,7 +84,7 @@ class SearchWalk : public WalkVisitor {
       root_.entered = true;
       return;
     }
-    const auto nested = nested_.empty() ? nested_.end() : nested_.find(path);
+    const auto nested = nested_.empty() ? nested_.end() : nested_.find(ToAbsl(path));
     if (nested == nested_.end()) return;
     nested->second->entered = true;
     scopes_.push_back(Extend(scopes_.back(), *nested->second, depth));
@@ -116,7 +117,7 @@ class SearchWalk : public WalkVisitor {
   }
 
   Root* FindNested(const WalkEntry& entry) {
-    if (nested_.empty() || entry.depth == 0 || !nested_names_.contains(entry.name)) return nullptr;
+    if (nested_.empty() || entry.depth == 0 || !nested_names_.contains(ToAbsl(entry.name))) return nullptr;
     const auto nested = nested_.find(entry.Path());
     return nested == nested_.end() ? nullptr : nested->second;
   }
@@ -144,7 +145,7 @@ class SearchWalk : public WalkVisitor {
   Examiner& examiner_;
   absl::flat_hash_map<std::string, Root*> nested_;
   // Their own names, to pass over most entries without making their path.
-  absl::flat_hash_set<std::string_view> nested_names_;
+  absl::flat_hash_set<std::string> nested_names_;
   std::vector<Scope> scopes_;
   std::vector<uint32_t> candidates_;
 };

@@ -4,8 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_split.h"
 #include "core/status_macros.h"
 #include "core/text.h"
@@ -15,16 +14,18 @@ namespace {
 
 using Strings = google::protobuf::RepeatedPtrField<std::string>;
 
-absl::Status Invalid(std::string_view message) { return absl::InvalidArgumentError(message); }
+absl::Status Invalid(std::string_view message) {
+  return absl::InvalidArgumentError(ToAbsl(message));
+}
 
 // "contents[2] 'foo(' "
 std::string Where(std::string_view field, int index, std::string_view value) {
-  return absl::StrCat(field, "[", index, "] '", ForTerminal(Shorten(value, 100)), "' ");
+  return StrCat(field, "[", index, "] '", ForTerminal(Shorten(value, 100)), "' ");
 }
 
 // The status, its message beginning with what it is about.
 absl::Status Prefix(const absl::Status& status, std::string_view prefix) {
-  return absl::Status(status.code(), absl::StrCat(prefix, status.message()));
+  return absl::Status(status.code(), StrCat(prefix, status.message()));
 }
 
 size_t MemoryForEachPattern(const v1::FileParameters& parameters) {
@@ -38,26 +39,26 @@ size_t MemoryForEachPattern(const v1::FileParameters& parameters) {
 absl::Status CheckCounts(const v1::FileParameters& parameters) {
   if (parameters.searches().empty()) return Invalid("searches: at least one is needed");
   if (parameters.searches_size() > kMaxSearches)
-    return Invalid(absl::StrCat("searches: at most ", kMaxSearches, " are taken"));
+    return Invalid(StrCat("searches: at most ", kMaxSearches, " are taken"));
   int patterns = 0, hashes = 0;
   for (const v1::Search& search : parameters.searches()) {
     const int regexes = search.names_size() + search.modes_size() + search.contents_size();
     patterns += regexes;
     hashes += search.md5_size() + search.sha1_size() + search.sha2_size() + search.sha3_size();
     if (search.paths_size() > kMaxPaths)
-      return Invalid(absl::StrCat("paths: a search takes at most ", kMaxPaths));
+      return Invalid(StrCat("paths: a search takes at most ", kMaxPaths));
     if (regexes + search.sizes_size() + search.mtimes_size() > kMaxFilters) {
-      return Invalid(absl::StrCat("names, sizes, modes, mtimes, contents: a search takes at most ",
+      return Invalid(StrCat("names, sizes, modes, mtimes, contents: a search takes at most ",
                                   kMaxFilters, " of them"));
     }
     if (search.types_size() > kMaxFilters) return Invalid("types: too many");
   }
   if (patterns > kMaxPatterns) {
-    return Invalid(absl::StrCat("names, modes, contents: at most ", kMaxPatterns,
+    return Invalid(StrCat("names, modes, contents: at most ", kMaxPatterns,
                                 " are taken in all searches"));
   }
   if (hashes > kMaxHashes) {
-    return Invalid(absl::StrCat("md5, sha1, sha2, sha3: at most ", kMaxHashes,
+    return Invalid(StrCat("md5, sha1, sha2, sha3: at most ", kMaxHashes,
                                 " are taken in all searches"));
   }
   return absl::OkStatus();
@@ -65,23 +66,23 @@ absl::Status CheckCounts(const v1::FileParameters& parameters) {
 
 absl::Status CheckLabel(std::string_view label) {
   if (label.size() > kMaxLabelBytes || ForTerminal(label) != label) {
-    return Invalid(absl::StrCat("label '", ForTerminal(Shorten(label, 100)),
+    return Invalid(StrCat("label '", ForTerminal(Shorten(label, 100)),
                                 "' must be printable and at most ", kMaxLabelBytes, " bytes"));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckPath(std::string_view path) {
-  if (!absl::StartsWith(path, "/")) return Invalid("is not absolute: begin it with /");
+  if (!path.starts_with("/")) return Invalid("is not absolute: begin it with /");
   if (path.size() > kMaxPathBytes)
-    return Invalid(absl::StrCat("is longer than ", kMaxPathBytes, " bytes"));
+    return Invalid(StrCat("is longer than ", kMaxPathBytes, " bytes"));
   if (path.find('\0') != std::string_view::npos) return Invalid("holds a NUL byte");
   if (path.find_first_of("*?[") != std::string_view::npos) {
     return Invalid(
         "holds a wildcard (*, ? or [), which paths don't take: give the directory, and a name "
         "filter");
   }
-  for (std::string_view part : absl::StrSplit(path, '/'))
+  for (absl::string_view part : absl::StrSplit(ToAbsl(path), '/'))
     if (part == "..") return Invalid("holds '..': write where it leads to");
   return absl::OkStatus();
 }
@@ -109,8 +110,8 @@ absl::StatusOr<HashFilter> CompileHashes(const HashField& field) {
     if (kind == nullptr) {
       std::string lengths;
       for (const DigestKind& each : field.kinds)
-        absl::StrAppend(&lengths, lengths.empty() ? "" : ", ", 2 * DigestSize(each));
-      return Invalid(absl::StrCat(Where(field.flag, i, field.values[i]), "is not ", lengths,
+        lengths += StrCat(lengths.empty() ? "" : ", ", 2 * DigestSize(each));
+      return Invalid(StrCat(Where(field.flag, i, field.values[i]), "is not ", lengths,
                                   " hexadecimal digits long"));
     }
     filter.kinds |= Bit(*kind);
@@ -132,14 +133,14 @@ class Compiler {
       const v1::Search& source = parameters_.searches(i);
       DRAGNET_RETURN_IF_ERROR(CheckLabel(source.label()));
       Search search;
-      search.label = source.label().empty() ? absl::StrCat("s", i + 1) : source.label();
+      search.label = source.label().empty() ? StrCat("s", i + 1) : source.label();
       if (!labels.insert(search.label).second) {
-        return Invalid(absl::StrCat("searches[", i, "]: label '", search.label,
+        return Invalid(StrCat("searches[", i, "]: label '", search.label,
                                     "' is taken by another search"));
       }
       if (absl::Status status = Compile(source, &search); !status.ok()) {
         if (parameters_.searches_size() == 1) return status;
-        return Prefix(status, absl::StrCat("search '", search.label, "': "));
+        return Prefix(status, StrCat("search '", search.label, "': "));
       }
       result_.searches.push_back(std::move(search));
     }
@@ -210,7 +211,7 @@ class Compiler {
     for (int i = 0; i < values.size(); ++i) {
       const Inversion split = SplitInversion(values[i]);
       const auto [known, is_new] =
-          pattern_indexes_.try_emplace(split.pattern, result_.line_patterns.size());
+          pattern_indexes_.try_emplace(std::string(split.pattern), result_.line_patterns.size());
       if (is_new) {
         absl::StatusOr<LinePattern> pattern =
             LinePattern::Compile(split.pattern, pattern_memory_);

@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/unique_fd.h"
 #include "modules/file/open.h"
 
@@ -175,7 +175,7 @@ class TreeWalk {
   bool OpenChild(const char* name) {
     const Level& parent = levels_.back();
     if (levels_.size() >= options_.max_levels) {
-      visitor_.NotLookedAt(absl::StrCat("more than ", options_.max_levels, " levels deep"), path_);
+      visitor_.NotLookedAt(StrCat("more than ", options_.max_levels, " levels deep"), path_);
       return false;
     }
     Identity identity;
@@ -302,7 +302,7 @@ class TreeWalk {
 
 std::string WalkEntry::Path() const {
   if (directory.empty()) return std::string(name);
-  return absl::StrCat(directory, directory.back() == '/' ? "" : "/", name);
+  return StrCat(directory, directory.back() == '/' ? "" : "/", name);
 }
 
 void WalkTree(const std::string& root, WalkVisitor& visitor, const WalkOptions& options) {
