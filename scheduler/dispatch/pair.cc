@@ -1,0 +1,230 @@
+#include "scheduler/dispatch/pair.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "core/text.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+constexpr size_t kMaxDetail = 1024;
+
+// What is wrong with an operation's claim, given what is stored of it; empty
+// if nothing is.
+std::string Contradiction(const OperationProgress& operation) {
+  const v1::OperationSummary& summary = *operation.summary;
+  if (summary.rows() != operation.rows)
+    return absl::StrCat("the agent's count differs: it says ", summary.rows(), " rows, ",
+                        operation.rows, " are stored");
+  if (operation.records + 1 != operation.summary_sequence)
+    return absl::StrCat("records are missing: the summary is number ", operation.summary_sequence,
+                        " and ", operation.records, " came before it");
+  switch (summary.outcome()) {
+    case v1::OUTCOME_INCOMPLETE:
+      return "";
+    case v1::OUTCOME_FOUND:
+      if (operation.rows == 0) return "the agent says found, without a row";
+      break;
+    case v1::OUTCOME_CLEAN:
+      if (operation.rows > 0)
+        return absl::StrCat("the agent says clean, with ", operation.rows, " rows");
+      break;
+    default:
+      return "the agent names no outcome";
+  }
+  if (summary.termination() != v1::TERMINATION_COMPLETED)
+    return "the agent says that all was looked at, and that the worker didn't complete";
+  if (summary.module().unexamined_size() > 0 || summary.module().limits_hit_size() > 0)
+    return "the agent says that all was looked at, and lists what was not";
+  return "";
+}
+
+bool Started(const Pair& pair) {
+  return std::any_of(pair.operations.begin(), pair.operations.end(), [](const auto& operation) {
+    return operation.records > 0 || operation.summary.has_value();
+  });
+}
+
+// The state that the stored records amount to; only called once there are any.
+void Evaluate(Pair* pair) {
+  pair->detail.clear();
+  bool incomplete = false;
+  for (size_t i = 0; i < pair->operations.size(); ++i) {
+    const OperationProgress& operation = pair->operations[i];
+    if (!operation.summary.has_value()) {
+      pair->state = v1::DISPATCH_STATE_RUNNING;
+      pair->detail.clear();
+      return;
+    }
+    if (operation.summary->outcome() == v1::OUTCOME_INCOMPLETE) incomplete = true;
+    if (std::string why = Contradiction(operation); !why.empty()) {
+      incomplete = true;
+      if (pair->detail.empty()) pair->detail = absl::StrCat("operation ", i, ": ", why);
+    }
+  }
+  if (pair->dropped > 0) {
+    incomplete = true;
+    pair->detail = absl::StrCat(pair->dropped, " records were dropped: ", pair->drop_reason);
+  }
+  if (incomplete) {
+    pair->state = v1::DISPATCH_STATE_INCOMPLETE;
+  } else {
+    pair->state = pair->rows() > 0 ? v1::DISPATCH_STATE_FOUND : v1::DISPATCH_STATE_CLEAN;
+  }
+}
+
+uint64_t SignedOr(uint64_t limit, uint64_t ceiling) {
+  return limit == 0 ? ceiling : std::min(limit, ceiling);
+}
+
+absl::Status CheckRows(const v1::Rows& rows, size_t record_bytes, uint64_t sequence,
+                       const OperationProgress& operation, const OperationBounds& bounds) {
+  if (rows.rows_size() == 0) return absl::InvalidArgumentError("a record without rows");
+  if (operation.summary.has_value())
+    return absl::InvalidArgumentError("rows after the operation's summary");
+  if (sequence > operation.last_sequence + kMaxSequenceJump)
+    return absl::InvalidArgumentError(
+        absl::StrCat("sequence ", sequence, " is too far from ", operation.last_sequence));
+  for (const std::string& row : rows.rows())
+    if (row.size() > kMaxRowBytes)
+      return absl::InvalidArgumentError(absl::StrCat("a row of ", row.size(), " bytes"));
+  if (operation.rows + rows.rows_size() > bounds.rows)
+    return absl::OutOfRangeError(absl::StrCat("more than ", bounds.rows, " rows"));
+  if (operation.bytes + record_bytes > bounds.bytes)
+    return absl::OutOfRangeError(absl::StrCat("more than ", bounds.bytes, " bytes of rows"));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<OperationBounds> BoundsOf(const v1::Action& action, const OperationBounds& ceiling) {
+  std::vector<OperationBounds> bounds;
+  for (const v1::Operation& operation : action.operations()) {
+    OperationBounds bound;
+    bound.rows = SignedOr(operation.limits().rows(), ceiling.rows);
+    // The agent bounds the rows themselves; records carry their framing as well.
+    const uint64_t rows_bytes = SignedOr(operation.limits().result_bytes(), ceiling.bytes);
+    bound.bytes = rows_bytes + rows_bytes / 4 + kMaxRecordBytes;
+    bounds.push_back(bound);
+  }
+  return bounds;
+}
+
+uint64_t Pair::rows() const {
+  uint64_t sum = 0;
+  for (const OperationProgress& operation : operations) sum += operation.rows;
+  return sum;
+}
+
+bool IsFinal(v1::DispatchState state) {
+  switch (state) {
+    case v1::DISPATCH_STATE_WAITING:
+    case v1::DISPATCH_STATE_SENT:
+    case v1::DISPATCH_STATE_RUNNING:
+      return false;
+    default:
+      return true;
+  }
+}
+
+bool IsWorthSending(const Pair& pair) {
+  if (!IsFinal(pair.state)) return true;
+  if (pair.state != v1::DISPATCH_STATE_REFUSED || !pair.refusal.has_value()) return false;
+  switch (pair.refusal->reason()) {
+    case v1::Refusal::REASON_BUSY:
+    case v1::Refusal::REASON_NOT_YET_VALID:
+    case v1::Refusal::REASON_NO_POLICY:
+    case v1::Refusal::REASON_POLICY_EXPIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, const Pair& pair,
+                         const std::vector<OperationBounds>& bounds) {
+  if (record_bytes > kMaxRecordBytes)
+    return absl::InvalidArgumentError(absl::StrCat("a record of ", record_bytes, " bytes"));
+  if (record.occurrence() != 0)
+    return absl::InvalidArgumentError("an occurrence of an action that runs once");
+  if (record.operation() >= pair.operations.size() || record.operation() >= bounds.size())
+    return absl::InvalidArgumentError(absl::StrCat("operation ", record.operation(),
+                                                   " of an action with ", pair.operations.size()));
+  if (record.sequence() == 0)
+    return absl::InvalidArgumentError("sequence 0 is for refusals only");
+  const OperationProgress& operation = pair.operations[record.operation()];
+  switch (record.content_case()) {
+    case v1::ResultRecord::kRows:
+      return CheckRows(record.rows(), record_bytes, record.sequence(), operation,
+                       bounds[record.operation()]);
+    case v1::ResultRecord::kSummary:
+      // However far its sequence jumps, it is taken: it ends the operation, and
+      // what is missing before it makes the operation incomplete.
+      if (operation.summary.has_value())
+        return absl::InvalidArgumentError("a second summary of one operation");
+      return absl::OkStatus();
+    default:
+      return absl::InvalidArgumentError("a record without content");
+  }
+}
+
+v1::OperationSummary BoundedSummary(const v1::OperationSummary& summary) {
+  if (summary.ByteSizeLong() <= kMaxSummaryBytes) return summary;
+  v1::OperationSummary bounded;
+  bounded.set_outcome(v1::OUTCOME_INCOMPLETE);
+  bounded.set_termination(v1::TERMINATION_PROTOCOL_VIOLATION);
+  bounded.set_detail(absl::StrCat("the agent's summary had ", summary.ByteSizeLong(), " bytes"));
+  bounded.set_rows(summary.rows());
+  return bounded;
+}
+
+void OnSent(Pair* pair) {
+  if (pair->state == v1::DISPATCH_STATE_WAITING) pair->state = v1::DISPATCH_STATE_SENT;
+}
+
+void OnAccepted(Pair* pair) {
+  if (Started(*pair)) return;
+  // Also from refused: busy once, taken the next time.
+  pair->state = v1::DISPATCH_STATE_RUNNING;
+  pair->refusal.reset();
+}
+
+void OnRecord(const v1::ResultRecord& record, Pair* pair) {
+  OperationProgress& operation = pair->operations[record.operation()];
+  if (record.has_summary()) {
+    operation.summary = BoundedSummary(record.summary());
+    operation.summary_sequence = record.sequence();
+  } else {
+    operation.records += 1;
+    operation.rows += record.rows().rows_size();
+    operation.bytes += record.ByteSizeLong();
+    operation.last_sequence = std::max(operation.last_sequence, record.sequence());
+  }
+  pair->refusal.reset();
+  Evaluate(pair);
+}
+
+void OnDropped(const absl::Status& reason, Pair* pair) {
+  if (pair->dropped++ == 0) pair->drop_reason = Shorten(reason.message(), kMaxDetail);
+  if (Started(*pair)) Evaluate(pair);
+}
+
+void OnRefusal(const v1::Refusal& refusal, Pair* pair) {
+  if (Started(*pair)) return;
+  if (refusal.reason() == v1::Refusal::REASON_REPLAYED) {
+    // Its journal holds the action: it runs, or its results are on their way.
+    if (!IsFinal(pair->state)) pair->state = v1::DISPATCH_STATE_RUNNING;
+    return;
+  }
+  // Also after it was accepted: it may have expired in the agent's queue.
+  // Should records come all the same, they count.
+  pair->state = v1::DISPATCH_STATE_REFUSED;
+  pair->refusal = refusal;
+}
+
+void OnClosed(Pair* pair) {
+  if (pair->state == v1::DISPATCH_STATE_WAITING) pair->state = v1::DISPATCH_STATE_NEVER_SENT;
+}
+
+}  // namespace dragnet::scheduler

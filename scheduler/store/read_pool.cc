@@ -1,0 +1,37 @@
+#include "scheduler/store/read_pool.h"
+
+#include <utility>
+
+#include "core/status_macros.h"
+#include "scheduler/store/schema.h"
+
+namespace dragnet::scheduler {
+
+absl::StatusOr<std::unique_ptr<ReadPool>> ReadPool::Open(const std::string& path,
+                                                         int connections) {
+  std::unique_ptr<ReadPool> pool(new ReadPool());
+  for (int i = 0; i < connections; ++i) {
+    DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenForReading(path));
+    pool->GiveBack(std::move(database));
+  }
+  return pool;
+}
+
+ReadPool::Lease ReadPool::Take() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](ReadPool* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
+        return !self->free_.empty();
+      },
+      this));
+  std::unique_ptr<Database> database = std::move(free_.back());
+  free_.pop_back();
+  return Lease(this, std::move(database));
+}
+
+void ReadPool::GiveBack(std::unique_ptr<Database> database) {
+  absl::MutexLock lock(&mutex_);
+  free_.push_back(std::move(database));
+}
+
+}  // namespace dragnet::scheduler

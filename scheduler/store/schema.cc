@@ -1,0 +1,192 @@
+#include "scheduler/store/schema.h"
+
+#include <sys/stat.h>
+
+#include "absl/strings/str_cat.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// PRAGMA application_id: "DRGN".
+constexpr int kApplicationId = 0x4452474e;
+// Above this a check of every page at each start would keep the fleet waiting.
+constexpr off_t kMaxCheckedBytes = off_t{1} << 30;
+
+// Agents and actions have short numbers of their own, because millions of rows
+// refer to them.
+constexpr char kTables[] = R"sql(
+CREATE TABLE trust_policies (
+  version INTEGER PRIMARY KEY,
+  envelope BLOB NOT NULL);
+
+CREATE TABLE tokens (
+  sha256 BLOB PRIMARY KEY,
+  expires INTEGER NOT NULL,
+  uses_left INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE token_labels (
+  sha256 BLOB NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (sha256, key)) WITHOUT ROWID;
+
+CREATE TABLE certificates (
+  fingerprint TEXT PRIMARY KEY,
+  identity TEXT NOT NULL,
+  issued_at INTEGER NOT NULL,
+  not_after INTEGER NOT NULL,
+  revoked INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX certificates_by_identity ON certificates (identity);
+
+CREATE TABLE agents (
+  no INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  identity TEXT NOT NULL UNIQUE,
+  spki BLOB NOT NULL,
+  name TEXT NOT NULL,
+  facts BLOB NOT NULL,
+  enrolled_at INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL DEFAULT 0,
+  trust_policy_version INTEGER NOT NULL DEFAULT 0,
+  missing_walls TEXT NOT NULL DEFAULT '',
+  revoked INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE agent_labels (
+  agent INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (agent, key)) WITHOUT ROWID;
+
+CREATE TABLE actions (
+  no INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  envelope BLOB NOT NULL,
+  launched_by TEXT NOT NULL,
+  signed_by TEXT NOT NULL,
+  launched_at INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  cancelled INTEGER NOT NULL DEFAULT 0,
+  -- No pair of it waits any more.
+  closed INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX actions_open ON actions (expires) WHERE closed = 0;
+CREATE TABLE action_bounds (
+  action INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (action, operation)) WITHOUT ROWID;
+
+CREATE TABLE pairs (
+  action INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  rows INTEGER NOT NULL DEFAULT 0,
+  position INTEGER NOT NULL,
+  dropped INTEGER NOT NULL DEFAULT 0,
+  drop_reason TEXT NOT NULL DEFAULT '',
+  detail TEXT NOT NULL DEFAULT '',
+  refusal BLOB,
+  PRIMARY KEY (action, agent)) WITHOUT ROWID;
+CREATE INDEX pairs_by_position ON pairs (action, position);
+CREATE TABLE pair_operations (
+  action INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  summary_sequence INTEGER NOT NULL,
+  summary BLOB,
+  PRIMARY KEY (action, agent, operation)) WITHOUT ROWID;
+
+CREATE TABLE records (
+  position INTEGER PRIMARY KEY,
+  action INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  occurrence INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  rows BLOB NOT NULL);
+CREATE UNIQUE INDEX records_by_key
+  ON records (action, agent, occurrence, operation, sequence);
+CREATE INDEX records_by_action ON records (action, position);
+
+-- What agents refused, and what of theirs was dropped.
+CREATE TABLE refusals (
+  position INTEGER PRIMARY KEY,
+  agent INTEGER NOT NULL,
+  action_id TEXT NOT NULL,
+  envelope_sha256 BLOB NOT NULL,
+  reason INTEGER NOT NULL,
+  refusal BLOB NOT NULL);
+CREATE UNIQUE INDEX refusals_by_key
+  ON refusals (agent, action_id, envelope_sha256, reason);
+CREATE INDEX refusals_by_agent ON refusals (agent, position);
+)sql";
+
+absl::Status CheckVersion(Database& database, const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t application,
+                           database.IntegerOr(0, "PRAGMA application_id"));
+  if (application != kApplicationId)
+    return absl::FailedPreconditionError(absl::StrCat(path, ": not a store of dragnet-scheduler"));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
+  if (version != kSchemaVersion)
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": its schema has version ", version, ", this program knows ",
+                     kSchemaVersion, ": use the version of dragnet-scheduler that wrote it"));
+  return absl::OkStatus();
+}
+
+absl::Status CheckPages(Database& database, const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(absl::StrCat("stat ", path), errno);
+  if (info.st_size > kMaxCheckedBytes) return absl::OkStatus();
+  Query query = database.Ask("PRAGMA quick_check(1)");
+  if (query.Next() && query.Text(0) != "ok")
+    return absl::DataLossError(
+        absl::StrCat(path, ": damaged (", query.Text(0), "): restore it from a copy"));
+  return query.status();
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenChecked(const std::string& path, int flags) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(absl::StrCat("open ", path), errno);
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, flags));
+  DRAGNET_RETURN_IF_ERROR(CheckVersion(*database, path));
+  return database;
+}
+
+}  // namespace
+
+absl::Status CreateDatabase(const std::string& path) {
+  // Made first and empty, for its mode: SQLite gives its -wal and -shm the same.
+  DRAGNET_RETURN_IF_ERROR(WriteNewFile(path, "", 0600));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                           Database::Open(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
+  return database->Execute(absl::StrCat("BEGIN;", kTables, "PRAGMA application_id = ",
+                                        kApplicationId, "; PRAGMA user_version = ",
+                                        kSchemaVersion, "; COMMIT"));
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                           OpenChecked(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_RETURN_IF_ERROR(CheckPages(*database, path));
+  // FULL: an acknowledged record survives a power cut, not only a crash.
+  DRAGNET_RETURN_IF_ERROR(database->Execute(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536"));
+  return database;
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path) {
+  // Read-write, because a reader of a WAL may have to mend its index; but it
+  // is not let write.
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                           OpenChecked(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA query_only = 1"));
+  return database;
+}
+
+}  // namespace dragnet::scheduler

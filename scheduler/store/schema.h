@@ -1,0 +1,24 @@
+// The tables of the SQLite store, and who may open them. docs/store.md explains them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "scheduler/store/sqlite.h"
+
+namespace dragnet::scheduler {
+
+// PRAGMA user_version of the tables that this program knows.
+inline constexpr int kSchemaVersion = 1;
+
+// A new, empty store with mode 0600. AlreadyExists if the file is there.
+absl::Status CreateDatabase(const std::string& path);
+
+// For writing. NotFound; FailedPrecondition for a file that isn't a store or
+// was written by a newer version; DataLoss for a damaged one.
+absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path);
+absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path);
+
+}  // namespace dragnet::scheduler

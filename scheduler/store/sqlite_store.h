@@ -1,0 +1,83 @@
+// The store in one SQLite file: WAL, synchronous=FULL, one writer with group
+// commit, several readers. Tables: schema.cc. Thread-safe, as store.h says.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/unique_fd.h"
+#include "scheduler/store/read_pool.h"
+#include "scheduler/store/record_tables.h"
+#include "scheduler/store/store.h"
+#include "scheduler/store/writer.h"
+
+namespace dragnet::scheduler {
+
+enum class StoreUse {
+  // The scheduler that runs: there can be only one, as it numbers what happens.
+  kRun,
+  // A command beside it that adds tokens or certificates.
+  kCommand,
+};
+
+class SqliteStore : public Store {
+ public:
+  // A new, empty store. AlreadyExists if the file is there.
+  static absl::Status Create(const std::string& path);
+  // NotFound, FailedPrecondition (not a store, or of a newer version),
+  // DataLoss (damaged), Unavailable (another scheduler runs on it).
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path, StoreUse use);
+
+  absl::Status AddTrustPolicy(const StoredTrustPolicy& policy) override;
+  absl::StatusOr<std::vector<StoredTrustPolicy>> TrustPolicies() override;
+
+  absl::Status AddToken(const StoredToken& token) override;
+  absl::Status EnrolAgent(const Enrolment& enrolment, absl::Time now) override;
+  absl::Status AddCertificate(const StoredCertificate& certificate) override;
+  absl::StatusOr<std::optional<StoredCertificate>> FindCertificate(
+      std::string_view fingerprint) override;
+  absl::StatusOr<uint32_t> RevokeIdentity(std::string_view identity) override;
+
+  absl::StatusOr<std::vector<StoredAgent>> Agents() override;
+  absl::StatusOr<StoredAgent> FindAgent(std::string_view agent_id) override;
+  void UpdateAgent(std::string_view agent_id, const AgentUpdate& update, Done done) override;
+
+  absl::Status AddAction(const StoredAction& action,
+                         const std::vector<std::string>& agent_ids) override;
+  absl::StatusOr<StoredAction> FindAction(std::string_view action_id) override;
+  absl::StatusOr<std::vector<std::string>> MatchActions(std::string_view fragment,
+                                                        int limit) override;
+  absl::StatusOr<std::vector<StoredAction>> ListActions(std::string_view before,
+                                                        int limit) override;
+  absl::StatusOr<std::vector<StoredAction>> ActiveActions(absl::Time now) override;
+  absl::Status CancelAction(std::string_view action_id) override;
+  absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) override;
+
+  absl::Status AddPair(std::string_view action_id, std::string_view agent_id) override;
+  absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
+                                               std::string_view agent_id) override;
+  absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) override;
+  void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
+                Done done) override;
+  void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) override;
+
+  void AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) override;
+  size_t PendingBytes() const override;
+  absl::StatusOr<std::vector<Change>> ReadChanges(std::string_view action_id, uint64_t position,
+                                                  size_t max_bytes) override;
+  absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
+                                                      int limit) override;
+
+ private:
+  SqliteStore(UniqueFd lock, std::unique_ptr<ReadPool> readers,
+              std::unique_ptr<RecordTables> records, std::unique_ptr<Database> database);
+
+  const UniqueFd lock_;
+  const std::unique_ptr<ReadPool> readers_;
+  // Used by the writer's thread only, so it must outlive the writer.
+  const std::unique_ptr<RecordTables> records_;
+  Writer writer_;
+};
+
+}  // namespace dragnet::scheduler

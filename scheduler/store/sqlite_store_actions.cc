@@ -1,0 +1,297 @@
+// The part of SqliteStore about actions and what became of them.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "core/status_macros.h"
+#include "scheduler/store/sqlite_store.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+#define DRAGNET_ACTION_COLUMNS \
+  "SELECT id, envelope, launched_by, signed_by, launched_at, expires, cancelled FROM actions "
+
+StoredAction ActionOf(const Query& query) {
+  StoredAction action;
+  action.id = query.Text(0);
+  action.envelope = query.Text(1);
+  action.launched_by = query.Text(2);
+  action.signed_by = absl::StrSplit(query.Text(3), ' ', absl::SkipEmpty());
+  action.launched_at = query.Time(4);
+  action.expires = query.Time(5);
+  action.cancelled = query.Integer(6) != 0;
+  return action;
+}
+
+absl::Status InsertAction(Database& database, const StoredAction& action) {
+  // Names of investigators have no spaces.
+  const std::string signed_by = absl::StrJoin(action.signed_by, " ");
+  DRAGNET_RETURN_IF_ERROR(database.Run(
+      "INSERT INTO actions (id, envelope, launched_by, signed_by, launched_at, expires)"
+      " VALUES (?, ?, ?, ?, ?, ?)",
+      action.id, action.envelope, action.launched_by, signed_by, action.launched_at,
+      action.expires));
+  const int64_t no = database.last_row();
+  for (size_t i = 0; i < action.bounds.size(); ++i)
+    DRAGNET_RETURN_IF_ERROR(database.Run(
+        "INSERT INTO action_bounds (action, operation, rows, bytes) VALUES (?, ?, ?, ?)", no,
+        static_cast<int64_t>(i), action.bounds[i].rows, action.bounds[i].bytes));
+  return absl::OkStatus();
+}
+
+// Number and count of operations of an action.
+struct ActionKey {
+  int64_t no = 0;
+  size_t operations = 0;
+};
+
+absl::StatusOr<ActionKey> KeyOf(Database& database, std::string_view action_id) {
+  ActionKey key;
+  DRAGNET_ASSIGN_OR_RETURN(
+      key.no, database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
+  if (key.no == 0) return absl::NotFoundError(absl::StrCat("no action ", action_id));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t operations,
+      database.IntegerOr(0, "SELECT count(*) FROM action_bounds WHERE action = ?", key.no));
+  key.operations = static_cast<size_t>(operations);
+  return key;
+}
+
+// Rows and pairs in one order: the two cursors are merged by position.
+absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const ActionKey& action,
+                                                 uint64_t position, size_t max_bytes) {
+  Query records = database.Ask(
+      "SELECT r.position, a.id, a.name, r.operation, r.rows FROM records r"
+      " JOIN agents a ON a.no = r.agent WHERE r.action = ? AND r.position > ?"
+      " ORDER BY r.position",
+      action.no, position);
+  Query pairs = database.Ask(
+      "SELECT p.position, a.id, a.name, p.agent FROM pairs p JOIN agents a ON a.no = p.agent"
+      " WHERE p.action = ? AND p.position > ? ORDER BY p.position",
+      action.no, position);
+  bool more_records = records.Next();
+  bool more_pairs = pairs.Next();
+  std::vector<Change> changes;
+  size_t bytes = 0;
+  while ((more_records || more_pairs) && (changes.empty() || bytes < max_bytes)) {
+    const bool take_record =
+        more_records && (!more_pairs || records.Integer(0) < pairs.Integer(0));
+    const Query& from = take_record ? records : pairs;
+    Change change;
+    change.position = static_cast<uint64_t>(from.Integer(0));
+    change.agent_id = from.Text(1);
+    change.agent_name = from.Text(2);
+    if (take_record) {
+      change.operation = static_cast<uint32_t>(records.Integer(3));
+      if (!change.rows.emplace().ParseFromString(records.Text(4)))
+        return absl::DataLossError("stored rows don't parse");
+      bytes += change.rows->ByteSizeLong();
+      more_records = records.Next();
+    } else {
+      DRAGNET_ASSIGN_OR_RETURN(
+          std::optional<Pair> pair,
+          ReadPair(database, action.no, pairs.Integer(3), action.operations));
+      if (!pair.has_value()) return absl::DataLossError("a pair is gone");
+      change.pair = *std::move(pair);
+      for (const OperationProgress& operation : change.pair.operations)
+        if (operation.summary.has_value()) bytes += operation.summary->ByteSizeLong();
+      more_pairs = pairs.Next();
+    }
+    bytes += sizeof(Change) + change.agent_name.size();
+    changes.push_back(std::move(change));
+  }
+  DRAGNET_RETURN_IF_ERROR(records.status());
+  DRAGNET_RETURN_IF_ERROR(pairs.status());
+  return changes;
+}
+
+}  // namespace
+
+absl::Status SqliteStore::AddAction(const StoredAction& action,
+                                    const std::vector<std::string>& agent_ids) {
+  return writer_.Run([&](Database& database) -> absl::Status {
+    DRAGNET_RETURN_IF_ERROR(InsertAction(database, action));
+    for (const std::string& agent_id : agent_ids)
+      DRAGNET_RETURN_IF_ERROR(records_->AddPair(database, action.id, agent_id));
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<StoredAction> SqliteStore::FindAction(std::string_view action_id) {
+  ReadPool::Lease database = readers_->Take();
+  Query query = database->Ask(DRAGNET_ACTION_COLUMNS "WHERE id = ?", action_id);
+  if (query.Next()) return ActionOf(query);
+  if (!query.status().ok()) return query.status();
+  return absl::NotFoundError(absl::StrCat("no action ", action_id));
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::MatchActions(std::string_view fragment,
+                                                                   int limit) {
+  ReadPool::Lease database = readers_->Take();
+  // substr() and not LIKE: the fragment has no wildcards.
+  Query query = database->Ask(
+      "SELECT id FROM actions WHERE substr(id, 1, length(?1)) = ?1"
+      " OR substr(id, -length(?1)) = ?1 ORDER BY no DESC LIMIT ?2",
+      fragment, limit);
+  std::vector<std::string> ids;
+  while (query.Next()) ids.push_back(query.Text(0));
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return ids;
+}
+
+absl::StatusOr<std::vector<StoredAction>> SqliteStore::ListActions(std::string_view before,
+                                                                   int limit) {
+  ReadPool::Lease database = readers_->Take();
+  Query query = database->Ask(
+      DRAGNET_ACTION_COLUMNS
+      "WHERE ?1 = '' OR no < (SELECT no FROM actions WHERE id = ?1) ORDER BY no DESC LIMIT ?2",
+      before, limit);
+  std::vector<StoredAction> actions;
+  while (query.Next()) actions.push_back(ActionOf(query));
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return actions;
+}
+
+absl::StatusOr<std::vector<StoredAction>> SqliteStore::ActiveActions(absl::Time now) {
+  ReadPool::Lease database = readers_->Take();
+  Query query = database->Ask(
+      DRAGNET_ACTION_COLUMNS "WHERE closed = 0 AND cancelled = 0 AND expires >= ? ORDER BY no",
+      now);
+  std::vector<StoredAction> actions;
+  while (query.Next()) actions.push_back(ActionOf(query));
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return actions;
+}
+
+absl::Status SqliteStore::CancelAction(std::string_view action_id) {
+  return writer_.Run([&](Database& database) -> absl::Status {
+    DRAGNET_ASSIGN_OR_RETURN(const ActionKey action, KeyOf(database, action_id));
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("UPDATE actions SET cancelled = 1 WHERE no = ?", action.no));
+    return records_->CloseWaiting(database, action.no);
+  });
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::CloseExpired(absl::Time now) {
+  std::vector<std::string> closed;
+  DRAGNET_RETURN_IF_ERROR(writer_.Run([&](Database& database) -> absl::Status {
+    std::vector<int64_t> numbers;
+    Query query =
+        database.Ask("SELECT no, id FROM actions WHERE closed = 0 AND expires < ?", now);
+    while (query.Next()) {
+      numbers.push_back(query.Integer(0));
+      closed.push_back(query.Text(1));
+    }
+    DRAGNET_RETURN_IF_ERROR(query.status());
+    for (const int64_t no : numbers)
+      DRAGNET_RETURN_IF_ERROR(records_->CloseWaiting(database, no));
+    return absl::OkStatus();
+  }));
+  return closed;
+}
+
+absl::Status SqliteStore::AddPair(std::string_view action_id, std::string_view agent_id) {
+  return writer_.Run(
+      [&](Database& database) { return records_->AddPair(database, action_id, agent_id); });
+}
+
+absl::StatusOr<std::optional<Pair>> SqliteStore::FindPair(std::string_view action_id,
+                                                          std::string_view agent_id) {
+  ReadPool::Lease database = readers_->Take();
+  absl::StatusOr<ActionKey> action = KeyOf(*database, action_id);
+  if (absl::IsNotFound(action.status())) return std::nullopt;
+  DRAGNET_RETURN_IF_ERROR(action.status());
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t agent,
+      database->IntegerOr(0, "SELECT no FROM agents WHERE id = ?", agent_id));
+  return ReadPair(*database, action->no, agent, action->operations);
+}
+
+absl::StatusOr<std::vector<PairState>> SqliteStore::Pairs(std::string_view action_id) {
+  ReadPool::Lease database = readers_->Take();
+  DRAGNET_ASSIGN_OR_RETURN(const ActionKey action, KeyOf(*database, action_id));
+  Query query = database->Ask(
+      "SELECT a.id, p.state, p.rows FROM pairs p JOIN agents a ON a.no = p.agent"
+      " WHERE p.action = ?",
+      action.no);
+  std::vector<PairState> pairs;
+  while (query.Next())
+    pairs.push_back({.agent_id = query.Text(0),
+                     .state = static_cast<v1::DispatchState>(query.Integer(1)),
+                     .rows = static_cast<uint64_t>(query.Integer(2))});
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return pairs;
+}
+
+void SqliteStore::MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
+                           Done done) {
+  writer_.Submit(
+      [this, id = std::string(action_id), agents = std::move(agent_ids)](Database& database) {
+        return records_->MarkSent(database, id, agents);
+      },
+      0, std::move(done));
+}
+
+void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) {
+  writer_.Submit(
+      [this, action = std::string(action_id), agent = std::string(agent_id)](Database& database) {
+        return records_->MarkAccepted(database, action, agent);
+      },
+      0, std::move(done));
+}
+
+void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record,
+                               Appending done) {
+  auto appended = std::make_shared<Appended>();
+  const size_t bytes = record.ByteSizeLong();
+  writer_.Submit(
+      [this, appended, agent = std::string(agent_id),
+       record = std::move(record)](Database& database) -> absl::Status {
+        DRAGNET_ASSIGN_OR_RETURN(*appended, records_->Append(database, agent, record));
+        return absl::OkStatus();
+      },
+      bytes, [appended, done = std::move(done)](absl::Status status) {
+        if (!status.ok()) return done(std::move(status));
+        done(std::move(*appended));
+      });
+}
+
+size_t SqliteStore::PendingBytes() const { return writer_.pending_bytes(); }
+
+absl::StatusOr<std::vector<Change>> SqliteStore::ReadChanges(std::string_view action_id,
+                                                             uint64_t position,
+                                                             size_t max_bytes) {
+  ReadPool::Lease database = readers_->Take();
+  // Both cursors must see the same moment, or rows between them would be passed over.
+  DRAGNET_RETURN_IF_ERROR(database->Run("BEGIN"));
+  auto read = [&]() -> absl::StatusOr<std::vector<Change>> {
+    DRAGNET_ASSIGN_OR_RETURN(const ActionKey action, KeyOf(*database, action_id));
+    return MergeChanges(*database, action, position, max_bytes);
+  };
+  absl::StatusOr<std::vector<Change>> changes = read();
+  DRAGNET_RETURN_IF_ERROR(database->Run("COMMIT"));
+  return changes;
+}
+
+absl::StatusOr<std::vector<StoredRefusal>> SqliteStore::Refusals(std::string_view agent_id,
+                                                                 int limit) {
+  ReadPool::Lease database = readers_->Take();
+  Query query = database->Ask(
+      "SELECT action_id, refusal FROM refusals"
+      " WHERE agent = (SELECT no FROM agents WHERE id = ?) ORDER BY position DESC LIMIT ?",
+      agent_id, limit);
+  std::vector<StoredRefusal> refusals;
+  while (query.Next()) {
+    StoredRefusal refusal;
+    refusal.action_id = query.Text(0);
+    if (!refusal.refusal.ParseFromString(query.Text(1)))
+      return absl::DataLossError("a stored refusal doesn't parse");
+    refusals.push_back(std::move(refusal));
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return refusals;
+}
+
+}  // namespace dragnet::scheduler

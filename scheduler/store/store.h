@@ -1,0 +1,219 @@
+// What the scheduler keeps: agents, certificates, enrolment tokens, trust
+// policies, actions, what became of them on each agent, and refusals.
+//
+// The interface speaks of the scheduler's things, not of tables, so that
+// another database can stand behind it; store_conformance.h holds every
+// implementation to what is written here.
+//
+// Thread-safe. Calls without a callback block until their change is committed
+// to disk, or until they have read. Calls with one return at once; the callback
+// runs after the commit, on a thread of the store, in the order of the calls,
+// and must not block. Changes take effect in the order in which they were asked for.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "dragnet/v1/facts.pb.h"
+#include "dragnet/v1/investigator.pb.h"
+#include "dragnet/v1/results.pb.h"
+#include "scheduler/dispatch/pair.h"
+
+namespace dragnet::scheduler {
+
+// A certificate that the fleet's CA issued.
+struct StoredCertificate {
+  // Lower-case hex SHA-256 of the DER.
+  std::string fingerprint;
+  // spiffe://…
+  std::string identity;
+  absl::Time issued_at;
+  absl::Time not_after;
+  bool revoked = false;
+};
+
+struct StoredToken {
+  // SHA-256 of the token: the token itself is kept nowhere.
+  std::string sha256;
+  absl::Time expires;
+  uint32_t uses_left = 0;
+  // Labels for the hosts that enrol with it.
+  std::map<std::string, std::string> labels;
+};
+
+struct StoredAgent {
+  std::string id;
+  v1::Facts facts;
+  std::map<std::string, std::string> labels;
+  absl::Time enrolled_at;
+  absl::Time last_seen = absl::InfinitePast();
+  uint64_t trust_policy_version = 0;
+  std::vector<std::string> missing_walls;
+  bool revoked = false;
+};
+
+// What changed of an agent; what is unset stays.
+struct AgentUpdate {
+  std::optional<v1::Facts> facts;
+  std::optional<absl::Time> last_seen;
+  std::optional<uint64_t> trust_policy_version;
+  std::optional<std::vector<std::string>> missing_walls;
+};
+
+struct Enrolment {
+  std::string agent_id;
+  // DER SubjectPublicKeyInfo of the agent's TLS key.
+  std::string spki;
+  std::string token_sha256;
+  v1::Facts facts;
+  StoredCertificate certificate;
+};
+
+struct StoredTrustPolicy {
+  uint64_t version = 0;
+  std::string envelope;
+};
+
+struct StoredAction {
+  std::string id;
+  // Serialised, as it was launched.
+  std::string envelope;
+  std::string launched_by;
+  std::vector<std::string> signed_by;
+  absl::Time launched_at;
+  absl::Time expires;
+  bool cancelled = false;
+  // For AddAction: one for each operation.
+  std::vector<OperationBounds> bounds;
+};
+
+// One (action, agent) pair in a list of them.
+struct PairState {
+  std::string agent_id;
+  v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
+  uint64_t rows = 0;
+};
+
+// Something that happened to an action, at a position in the order of
+// everything that happens: rows were stored, or a pair is in another state.
+struct Change {
+  uint64_t position = 0;
+  std::string agent_id;
+  std::string agent_name;
+  // Set: rows. Else: the state that the pair is in now.
+  std::optional<v1::Rows> rows;
+  uint32_t operation = 0;
+  Pair pair;
+};
+
+struct StoredRefusal {
+  std::string action_id;
+  v1::Refusal refusal;
+};
+
+// What became of a record.
+struct Appended {
+  // It was there already.
+  bool duplicate = false;
+  // Not OK: it was not stored and never will be; the agent may forget it.
+  absl::Status dropped;
+  // The pair's state after it; unspecified when there is no such pair.
+  v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
+};
+
+// Refusals that are kept for one agent, the newest.
+inline constexpr int kRefusalsKeptPerAgent = 1000;
+
+class Store {
+ public:
+  using Done = std::function<void(absl::Status)>;
+  using Appending = std::function<void(absl::StatusOr<Appended>)>;
+
+  virtual ~Store() = default;
+
+  // ---- trust policies
+  // AlreadyExists for a version that is there.
+  virtual absl::Status AddTrustPolicy(const StoredTrustPolicy& policy) = 0;
+  // In rising order of version.
+  virtual absl::StatusOr<std::vector<StoredTrustPolicy>> TrustPolicies() = 0;
+
+  // ---- enrolment
+  virtual absl::Status AddToken(const StoredToken& token) = 0;
+  // In one step: takes a use of the token, adds the agent and its certificate.
+  // Unauthenticated: no such token, or expired at `now`, or used up.
+  // AlreadyExists: another key holds this id. PermissionDenied: it was revoked.
+  // An agent that is known with the same key gets another certificate and
+  // takes no further use: its first answer was lost.
+  virtual absl::Status EnrolAgent(const Enrolment& enrolment, absl::Time now) = 0;
+  // For renewals and for investigators. PermissionDenied for an agent that was revoked.
+  virtual absl::Status AddCertificate(const StoredCertificate& certificate) = 0;
+  virtual absl::StatusOr<std::optional<StoredCertificate>> FindCertificate(
+      std::string_view fingerprint) = 0;
+  // Revokes all its certificates; an agent gets no other one ever, a person may.
+  // How many that weren't revoked before. NotFound: an identity without any.
+  virtual absl::StatusOr<uint32_t> RevokeIdentity(std::string_view identity) = 0;
+
+  // ---- agents
+  // In order of id.
+  virtual absl::StatusOr<std::vector<StoredAgent>> Agents() = 0;
+  virtual absl::StatusOr<StoredAgent> FindAgent(std::string_view agent_id) = 0;
+  virtual void UpdateAgent(std::string_view agent_id, const AgentUpdate& update, Done done) = 0;
+
+  // ---- actions
+  // With a waiting pair for each agent, in one step. AlreadyExists for a known id.
+  virtual absl::Status AddAction(const StoredAction& action,
+                                 const std::vector<std::string>& agent_ids) = 0;
+  virtual absl::StatusOr<StoredAction> FindAction(std::string_view action_id) = 0;
+  // Ids that begin or end with `fragment`, at most `limit`.
+  virtual absl::StatusOr<std::vector<std::string>> MatchActions(std::string_view fragment,
+                                                                int limit) = 0;
+  // Newest first; those launched before the action `before`, if it isn't empty.
+  virtual absl::StatusOr<std::vector<StoredAction>> ListActions(std::string_view before,
+                                                                int limit) = 0;
+  // Neither cancelled nor expired.
+  virtual absl::StatusOr<std::vector<StoredAction>> ActiveActions(absl::Time now) = 0;
+  // Waiting pairs become never sent. NotFound.
+  virtual absl::Status CancelAction(std::string_view action_id) = 0;
+  // Waiting pairs of expired actions become never sent; the actions concerned.
+  virtual absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) = 0;
+
+  // ---- pairs
+  // Adds a waiting pair where there is none. NotFound for an unknown action or agent.
+  virtual absl::Status AddPair(std::string_view action_id, std::string_view agent_id) = 0;
+  virtual absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
+                                                       std::string_view agent_id) = 0;
+  virtual absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) = 0;
+  virtual void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
+                        Done done) = 0;
+  virtual void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) = 0;
+
+  // ---- records
+  // Stores what this agent sends: rows and summaries of a pair, refusals of
+  // anything. A record that may not be stored is dropped, with a note among the
+  // agent's refusals; only a failure of the store itself is an error, after
+  // which the same record may be sent again.
+  virtual void AppendRecord(std::string_view agent_id, v1::ResultRecord record,
+                            Appending done) = 0;
+  // Bytes of records that wait to be committed: for flow control.
+  virtual size_t PendingBytes() const = 0;
+
+  // What happened to an action after `position`, in order, at most about
+  // `max_bytes` (but at least one, if there is one). Of a pair only its last state.
+  virtual absl::StatusOr<std::vector<Change>> ReadChanges(std::string_view action_id,
+                                                          uint64_t position,
+                                                          size_t max_bytes) = 0;
+  // Of one agent, latest first.
+  virtual absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
+                                                              int limit) = 0;
+};
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,137 @@
+#include "scheduler/store/writer.h"
+
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "core/status_macros.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// Bounds how long one transaction can get, and with it the wait for its commit.
+constexpr size_t kMaxBatch = 4096;
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Database> database, std::function<void()> on_undone)
+    : database_(std::move(database)), on_undone_(std::move(on_undone)) {
+  writing_ = std::thread([this] { WriteLoop(); });
+  calling_ = std::thread([this] { CallbackLoop(); });
+}
+
+Writer::~Writer() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  writing_.join();
+  calling_.join();
+}
+
+void Writer::Enqueue(Job job) {
+  absl::MutexLock lock(&mutex_);
+  pending_bytes_ += job.bytes;
+  jobs_.push_back(std::move(job));
+}
+
+void Writer::Submit(Change change, size_t bytes, Done done) {
+  Job job;
+  job.change = std::move(change);
+  job.bytes = bytes;
+  job.done = std::move(done);
+  Enqueue(std::move(job));
+}
+
+absl::Status Writer::Run(Change change) {
+  absl::Notification committed;
+  absl::Status status;
+  Job job;
+  job.change = std::move(change);
+  job.done_at_once = [&](absl::Status result) {
+    status = std::move(result);
+    committed.Notify();
+  };
+  Enqueue(std::move(job));
+  committed.WaitForNotification();
+  return status;
+}
+
+size_t Writer::pending_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return pending_bytes_;
+}
+
+void Writer::WriteLoop() {
+  while (true) {
+    std::vector<Job> batch;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(
+          +[](Writer* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
+            return self->stopping_ || !self->jobs_.empty();
+          },
+          this));
+      if (jobs_.empty()) {
+        written_ = true;
+        return;
+      }
+      while (!jobs_.empty() && batch.size() < kMaxBatch) {
+        batch.push_back(std::move(jobs_.front()));
+        jobs_.pop_front();
+      }
+    }
+    Commit(&batch);
+    for (Job& job : batch)
+      if (job.done_at_once) job.done_at_once(job.status);
+    absl::MutexLock lock(&mutex_);
+    for (Job& job : batch) {
+      pending_bytes_ -= job.bytes;
+      job.change = nullptr;
+      if (job.done) finished_.push_back(std::move(job));
+    }
+  }
+}
+
+void Writer::Commit(std::vector<Job>* batch) {
+  absl::Status status = Apply(batch);
+  if (status.ok()) return;
+  if (database_->in_transaction()) database_->Execute("ROLLBACK").IgnoreError();
+  on_undone_();
+  for (Job& job : *batch) job.status = status;
+}
+
+absl::Status Writer::Apply(std::vector<Job>* batch) {
+  DRAGNET_RETURN_IF_ERROR(database_->Run("BEGIN IMMEDIATE"));
+  for (Job& job : *batch) {
+    DRAGNET_RETURN_IF_ERROR(database_->Run("SAVEPOINT change"));
+    job.status = job.change(*database_);
+    // A full disk and the like undo the whole transaction.
+    if (!database_->in_transaction())
+      return job.status.ok() ? absl::InternalError("the transaction ended early") : job.status;
+    if (!job.status.ok()) {
+      DRAGNET_RETURN_IF_ERROR(database_->Run("ROLLBACK TO change"));
+      on_undone_();
+    }
+    DRAGNET_RETURN_IF_ERROR(database_->Run("RELEASE change"));
+  }
+  return database_->Run("COMMIT");
+}
+
+void Writer::CallbackLoop() {
+  while (true) {
+    std::deque<Job> finished;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(
+          +[](Writer* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
+            return self->written_ || !self->finished_.empty();
+          },
+          this));
+      if (finished_.empty()) return;
+      finished.swap(finished_);
+    }
+    for (Job& job : finished) job.done(std::move(job.status));
+  }
+}
+
+}  // namespace dragnet::scheduler
