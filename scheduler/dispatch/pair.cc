@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet::scheduler {
@@ -15,10 +15,10 @@ constexpr size_t kMaxDetail = 1024;
 std::string Contradiction(const OperationProgress& operation) {
   const v1::OperationSummary& summary = *operation.summary;
   if (summary.rows() != operation.rows)
-    return absl::StrCat("the agent's count differs: it says ", summary.rows(), " rows, ",
+    return StrCat("the agent's count differs: it says ", summary.rows(), " rows, ",
                         operation.rows, " are stored");
   if (operation.records + 1 != operation.summary_sequence)
-    return absl::StrCat("records are missing: the summary is number ", operation.summary_sequence,
+    return StrCat("records are missing: the summary is number ", operation.summary_sequence,
                         " and ", operation.records, " came before it");
   switch (summary.outcome()) {
     case v1::OUTCOME_INCOMPLETE:
@@ -28,7 +28,7 @@ std::string Contradiction(const OperationProgress& operation) {
       break;
     case v1::OUTCOME_CLEAN:
       if (operation.rows > 0)
-        return absl::StrCat("the agent says clean, with ", operation.rows, " rows");
+        return StrCat("the agent says clean, with ", operation.rows, " rows");
       break;
     default:
       return "the agent names no outcome";
@@ -60,12 +60,12 @@ void Evaluate(Pair* pair) {
     if (operation.summary->outcome() == v1::OUTCOME_INCOMPLETE) incomplete = true;
     if (std::string why = Contradiction(operation); !why.empty()) {
       incomplete = true;
-      if (pair->detail.empty()) pair->detail = absl::StrCat("operation ", i, ": ", why);
+      if (pair->detail.empty()) pair->detail = StrCat("operation ", i, ": ", why);
     }
   }
   if (pair->dropped > 0) {
     incomplete = true;
-    pair->detail = absl::StrCat(pair->dropped, " records were dropped: ", pair->drop_reason);
+    pair->detail = StrCat(pair->dropped, " records were dropped: ", pair->drop_reason);
   }
   if (incomplete) {
     pair->state = v1::DISPATCH_STATE_INCOMPLETE;
@@ -85,14 +85,14 @@ absl::Status CheckRows(const v1::Rows& rows, size_t record_bytes, uint64_t seque
     return absl::InvalidArgumentError("rows after the operation's summary");
   if (sequence > operation.last_sequence + kMaxSequenceJump)
     return absl::InvalidArgumentError(
-        absl::StrCat("sequence ", sequence, " is too far from ", operation.last_sequence));
+        StrCat("sequence ", sequence, " is too far from ", operation.last_sequence));
   for (const std::string& row : rows.rows())
     if (row.size() > kMaxRowBytes)
-      return absl::InvalidArgumentError(absl::StrCat("a row of ", row.size(), " bytes"));
+      return absl::InvalidArgumentError(StrCat("a row of ", row.size(), " bytes"));
   if (operation.rows + rows.rows_size() > bounds.rows)
-    return absl::OutOfRangeError(absl::StrCat("more than ", bounds.rows, " rows"));
+    return absl::OutOfRangeError(StrCat("more than ", bounds.rows, " rows"));
   if (operation.bytes + record_bytes > bounds.bytes)
-    return absl::OutOfRangeError(absl::StrCat("more than ", bounds.bytes, " bytes of rows"));
+    return absl::OutOfRangeError(StrCat("more than ", bounds.bytes, " bytes of rows"));
   return absl::OkStatus();
 }
 
@@ -145,11 +145,11 @@ bool IsWorthSending(const Pair& pair) {
 absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, const Pair& pair,
                          const std::vector<OperationBounds>& bounds) {
   if (record_bytes > kMaxRecordBytes)
-    return absl::InvalidArgumentError(absl::StrCat("a record of ", record_bytes, " bytes"));
+    return absl::InvalidArgumentError(StrCat("a record of ", record_bytes, " bytes"));
   if (record.occurrence() != 0)
     return absl::InvalidArgumentError("an occurrence of an action that runs once");
   if (record.operation() >= pair.operations.size() || record.operation() >= bounds.size())
-    return absl::InvalidArgumentError(absl::StrCat("operation ", record.operation(),
+    return absl::InvalidArgumentError(StrCat("operation ", record.operation(),
                                                    " of an action with ", pair.operations.size()));
   if (record.sequence() == 0)
     return absl::InvalidArgumentError("sequence 0 is for refusals only");
@@ -174,7 +174,7 @@ v1::OperationSummary BoundedSummary(const v1::OperationSummary& summary) {
   v1::OperationSummary bounded;
   bounded.set_outcome(v1::OUTCOME_INCOMPLETE);
   bounded.set_termination(v1::TERMINATION_PROTOCOL_VIOLATION);
-  bounded.set_detail(absl::StrCat("the agent's summary had ", summary.ByteSizeLong(), " bytes"));
+  bounded.set_detail(StrCat("the agent's summary had ", summary.ByteSizeLong(), " bytes"));
   bounded.set_rows(summary.rows());
   return bounded;
 }
@@ -206,7 +206,7 @@ void OnRecord(const v1::ResultRecord& record, Pair* pair) {
 }
 
 void OnDropped(const absl::Status& reason, Pair* pair) {
-  if (pair->dropped++ == 0) pair->drop_reason = Shorten(reason.message(), kMaxDetail);
+  if (pair->dropped++ == 0) pair->drop_reason = Shorten(ToStd(reason.message()), kMaxDetail);
   if (Started(*pair)) Evaluate(pair);
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/status_macros.h"
 #include "core/text.h"
 #include "core/uuid.h"
@@ -117,7 +117,7 @@ absl::StatusOr<int64_t> RecordTables::FindAgent(Database& database, std::string_
 absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_view agent_id,
                                               const v1::ResultRecord& record) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
-  if (agent == 0) return absl::NotFoundError(absl::StrCat("no agent ", agent_id));
+  if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, record.action_id()));
   std::optional<Pair> pair;
   if (action != nullptr) {
@@ -258,7 +258,7 @@ absl::Status RecordTables::NoteDropped(Database& database, int64_t agent,
                                        const v1::ResultRecord& record,
                                        const absl::Status& reason) {
   v1::Refusal note;
-  note.set_detail(Shorten(absl::StrCat("the scheduler dropped a record (operation ",
+  note.set_detail(Shorten(StrCat("the scheduler dropped a record (operation ",
                                        record.operation(), ", sequence ", record.sequence(),
                                        "): ", reason.message()),
                           kMaxRefusalDetail));
@@ -268,9 +268,9 @@ absl::Status RecordTables::NoteDropped(Database& database, int64_t agent,
 absl::Status RecordTables::AddPair(Database& database, std::string_view action_id,
                                    std::string_view agent_id) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
-  if (agent == 0) return absl::NotFoundError(absl::StrCat("no agent ", agent_id));
+  if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
-  if (action == nullptr) return absl::NotFoundError(absl::StrCat("no action ", action_id));
+  if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
   return database.Run(
       "INSERT OR IGNORE INTO pairs (action, agent, state, position) VALUES (?, ?, ?, ?)",
       action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING), ++last_position_);
@@ -279,7 +279,7 @@ absl::Status RecordTables::AddPair(Database& database, std::string_view action_i
 absl::Status RecordTables::MarkSent(Database& database, std::string_view action_id,
                                     const std::vector<std::string>& agent_ids) {
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
-  if (action == nullptr) return absl::NotFoundError(absl::StrCat("no action ", action_id));
+  if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
   for (const std::string& agent_id : agent_ids) {
     DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
     // As OnSent, without reading the pair: there can be ten thousand of them.

@@ -2,7 +2,7 @@
 
 #include <sys/stat.h>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
 
@@ -129,29 +129,29 @@ absl::Status CheckVersion(Database& database, const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t application,
                            database.IntegerOr(0, "PRAGMA application_id"));
   if (application != kApplicationId)
-    return absl::FailedPreconditionError(absl::StrCat(path, ": not a store of dragnet-scheduler"));
+    return absl::FailedPreconditionError(StrCat(path, ": not a store of dragnet-scheduler"));
   DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
   if (version != kSchemaVersion)
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": its schema has version ", version, ", this program knows ",
+        StrCat(path, ": its schema has version ", version, ", this program knows ",
                      kSchemaVersion, ": use the version of dragnet-scheduler that wrote it"));
   return absl::OkStatus();
 }
 
 absl::Status CheckPages(Database& database, const std::string& path) {
   struct stat info;
-  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(absl::StrCat("stat ", path), errno);
+  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("stat ", path), errno);
   if (info.st_size > kMaxCheckedBytes) return absl::OkStatus();
   Query query = database.Ask("PRAGMA quick_check(1)");
   if (query.Next() && query.Text(0) != "ok")
     return absl::DataLossError(
-        absl::StrCat(path, ": damaged (", query.Text(0), "): restore it from a copy"));
+        StrCat(path, ": damaged (", query.Text(0), "): restore it from a copy"));
   return query.status();
 }
 
 absl::StatusOr<std::unique_ptr<Database>> OpenChecked(const std::string& path, int flags) {
   struct stat info;
-  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(absl::StrCat("open ", path), errno);
+  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("open ", path), errno);
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, flags));
   DRAGNET_RETURN_IF_ERROR(CheckVersion(*database, path));
   return database;
@@ -165,7 +165,7 @@ absl::Status CreateDatabase(const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                            Database::Open(path, SQLITE_OPEN_READWRITE));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
-  return database->Execute(absl::StrCat("BEGIN;", kTables, "PRAGMA application_id = ",
+  return database->Execute(StrCat("BEGIN;", kTables, "PRAGMA application_id = ",
                                         kApplicationId, "; PRAGMA user_version = ",
                                         kSchemaVersion, "; COMMIT"));
 }

@@ -1,6 +1,6 @@
 #include "scheduler/store/sqlite.h"
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -87,7 +87,7 @@ Database::~Database() {
 
 absl::Status Database::Error(int code) const {
   return absl::Status(CodeOf(code),
-                      absl::StrCat(path_, ": ",
+                      StrCat(path_, ": ",
                                    handle_ == nullptr ? sqlite3_errstr(code)
                                                       : sqlite3_errmsg(handle_)));
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,8 +27,11 @@ class Database;
 class Query {
  public:
   ~Query();
-  Query(const Query&) = delete;
-  Query& operator=(const Query&) = delete;
+  Query(Query&& other) noexcept
+      : database_(other.database_),
+        statement_(std::exchange(other.statement_, nullptr)),
+        status_(std::move(other.status_)) {}
+  Query& operator=(Query&&) = delete;
 
   // Moves to the next row; false at the end and on an error.
   bool Next();

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/file_io.h"
@@ -24,10 +24,10 @@ constexpr size_t kMaxName = 255;
 absl::StatusOr<UniqueFd> TakeLock(const std::string& path) {
   const std::string lock_path = path + ".lock";
   UniqueFd lock(::open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
-  if (!lock.valid()) return ErrnoStatus(absl::StrCat("open ", lock_path), errno);
+  if (!lock.valid()) return ErrnoStatus(StrCat("open ", lock_path), errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     return absl::UnavailableError(
-        absl::StrCat(path, ": another dragnet-scheduler runs on this store: stop it first"));
+        StrCat(path, ": another dragnet-scheduler runs on this store: stop it first"));
   return lock;
 }
 
@@ -99,10 +99,10 @@ absl::Status Enrol(Database& database, const Enrolment& enrolment, absl::Time no
   DRAGNET_RETURN_IF_ERROR(CheckToken(database, enrolment, now, !known));
   if (known && revoked)
     return absl::PermissionDeniedError(
-        absl::StrCat("agent ", enrolment.agent_id, " was revoked"));
+        StrCat("agent ", enrolment.agent_id, " was revoked"));
   if (known && !same_key)
     return absl::AlreadyExistsError(
-        absl::StrCat("another key holds the agent id ", enrolment.agent_id));
+        StrCat("another key holds the agent id ", enrolment.agent_id));
   if (!known) DRAGNET_RETURN_IF_ERROR(InsertAgent(database, enrolment, now));
   return InsertCertificate(database, enrolment.certificate);
 }
@@ -120,7 +120,7 @@ absl::StatusOr<StoredAgent> AgentOf(Database& database, const Query& query) {
   StoredAgent agent;
   agent.id = query.Text(1);
   if (!agent.facts.ParseFromString(query.Text(2)))
-    return absl::DataLossError(absl::StrCat("the facts of agent ", agent.id, " don't parse"));
+    return absl::DataLossError(StrCat("the facts of agent ", agent.id, " don't parse"));
   agent.enrolled_at = query.Time(3);
   if (query.Integer(4) != 0) agent.last_seen = query.Time(4);
   agent.trust_policy_version = static_cast<uint64_t>(query.Integer(5));
@@ -217,7 +217,7 @@ absl::Status SqliteStore::AddCertificate(const StoredCertificate& certificate) {
         database.IntegerOr(0, "SELECT revoked FROM agents WHERE identity = ?",
                            certificate.identity));
     if (revoked != 0)
-      return absl::PermissionDeniedError(absl::StrCat(certificate.identity, " was revoked"));
+      return absl::PermissionDeniedError(StrCat(certificate.identity, " was revoked"));
     return InsertCertificate(database, certificate);
   });
 }
@@ -248,7 +248,7 @@ absl::StatusOr<uint32_t> SqliteStore::RevokeIdentity(std::string_view identity) 
     DRAGNET_ASSIGN_OR_RETURN(
         const int64_t known,
         database.IntegerOr(0, "SELECT count(*) FROM certificates WHERE identity = ?", identity));
-    if (known == 0) return absl::NotFoundError(absl::StrCat("no certificate of ", identity));
+    if (known == 0) return absl::NotFoundError(StrCat("no certificate of ", identity));
     DRAGNET_RETURN_IF_ERROR(database.Run(
         "UPDATE certificates SET revoked = 1 WHERE identity = ? AND revoked = 0", identity));
     revoked = static_cast<uint32_t>(database.changes());
@@ -276,7 +276,7 @@ absl::StatusOr<StoredAgent> SqliteStore::FindAgent(std::string_view agent_id) {
   Query query = database->Ask(DRAGNET_AGENT_COLUMNS "FROM agents WHERE id = ?", agent_id);
   if (query.Next()) return AgentOf(*database, query);
   if (!query.status().ok()) return query.status();
-  return absl::NotFoundError(absl::StrCat("no agent ", agent_id));
+  return absl::NotFoundError(StrCat("no agent ", agent_id));
 }
 
 void SqliteStore::UpdateAgent(std::string_view agent_id, const AgentUpdate& update, Done done) {

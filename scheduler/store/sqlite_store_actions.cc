@@ -1,7 +1,7 @@
 // The part of SqliteStore about actions and what became of them.
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/status_macros.h"
@@ -51,7 +51,7 @@ absl::StatusOr<ActionKey> KeyOf(Database& database, std::string_view action_id) 
   ActionKey key;
   DRAGNET_ASSIGN_OR_RETURN(
       key.no, database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
-  if (key.no == 0) return absl::NotFoundError(absl::StrCat("no action ", action_id));
+  if (key.no == 0) return absl::NotFoundError(StrCat("no action ", action_id));
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t operations,
       database.IntegerOr(0, "SELECT count(*) FROM action_bounds WHERE action = ?", key.no));
@@ -124,7 +124,7 @@ absl::StatusOr<StoredAction> SqliteStore::FindAction(std::string_view action_id)
   Query query = database->Ask(DRAGNET_ACTION_COLUMNS "WHERE id = ?", action_id);
   if (query.Next()) return ActionOf(query);
   if (!query.status().ok()) return query.status();
-  return absl::NotFoundError(absl::StrCat("no action ", action_id));
+  return absl::NotFoundError(StrCat("no action ", action_id));
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStore::MatchActions(std::string_view fragment,

@@ -1,0 +1,24 @@
+// The configuration files that init writes. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dragnet::scheduler {
+
+struct TemplateValues {
+  std::string fleet_id;
+  std::string investigator;
+  std::string listen;
+  std::string console_scheduler;
+  std::vector<std::string> agent_schedulers;
+  uint32_t root_keys = 1;
+  uint32_t root_threshold = 1;
+};
+
+std::string SchedulerToml(const TemplateValues& values);
+std::string ConsoleToml(const TemplateValues& values);
+std::string AgentToml(const TemplateValues& values);
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,167 @@
+// dragnet-scheduler: asks agents, orders nothing. See --help.
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "core/clock.h"
+#include "core/rpc/rpc.h"
+#include "core/status_macros.h"
+#include "core/version.h"
+#include "scheduler/enrolment/enrolment.h"
+#include "scheduler/init/init.h"
+#include "scheduler/server/run.h"
+#include "scheduler/settings.h"
+#include "scheduler/store/sqlite_store.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+enum ExitStatus { kDone = 0, kBadInput = 2, kUnreachable = 4 };
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "dragnet-scheduler: %s\n", std::string(status.message()).c_str());
+  const bool unreachable = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  return unreachable ? kUnreachable : kBadInput;
+}
+
+// As absl::ParseDuration reads it: "90s", "24h".
+void AddDuration(CLI::App* command, const std::string& name, absl::Duration* value,
+                 const std::string& description) {
+  command
+      ->add_option_function<std::string>(
+          name,
+          [name, value](const std::string& text) {
+            if (!absl::ParseDuration(text, value) || *value <= absl::ZeroDuration())
+              throw CLI::ValidationError(name, "not a duration (90s, 30m, 24h): " + text);
+          },
+          description)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*value));
+}
+
+struct TokenOptions {
+  std::string config;
+  uint32_t uses = 1;
+  absl::Duration lifetime = absl::Hours(1);
+  std::vector<std::string> tags;
+};
+
+absl::StatusOr<std::map<std::string, std::string>> ParseTags(
+    const std::vector<std::string>& tags) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& tag : tags) {
+    const size_t equals = tag.find('=');
+    if (equals == std::string::npos)
+      return absl::InvalidArgumentError(StrCat("--tag ", tag, ": give name=value"));
+    labels[tag.substr(0, equals)] = tag.substr(equals + 1);
+  }
+  return labels;
+}
+
+absl::Status CreateTokenCommand(const TokenOptions& options) {
+  DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(options.config));
+  DRAGNET_ASSIGN_OR_RETURN(const auto labels, ParseTags(options.tags));
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteStore> store,
+                           SqliteStore::Open(settings.store, StoreUse::kCommand));
+  DRAGNET_ASSIGN_OR_RETURN(const NewToken token,
+                           CreateToken(*store, Clock::System().Now(), options.lifetime,
+                                       options.uses, labels));
+  std::printf("%s\n", token.token.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status InitCommand(InitOptions options) {
+  DRAGNET_ASSIGN_OR_RETURN(const InitResult result,
+                           InitializeFleet(options, Clock::System().Now()));
+  std::fputs(NextSteps(options, result).c_str(), stdout);
+  return absl::OkStatus();
+}
+
+CLI::App* AddInit(CLI::App& app, InitOptions* options) {
+  CLI::App* init = app.add_subcommand(
+      "init", "Make a fleet: CA, certificates, root keys, first investigator, configurations");
+  init->add_option("--dir", options->directory, "Directory to make; must not exist or be empty")
+      ->required()
+      ->type_name("DIR");
+  init->add_option("--name", options->name, "Beginning of the fleet id")->capture_default_str();
+  init->add_option("--listen", options->listen, "Address that the scheduler listens on")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  init->add_option("--host", options->hosts,
+                   "DNS name or IP address that agents reach the scheduler by (repeatable)")
+      ->type_name("HOST");
+  init->add_option("--root-keys", options->root_keys, "How many root keys")
+      ->capture_default_str();
+  init->add_option("--root-threshold", options->root_threshold,
+                   "How many of them must sign a trust policy")
+      ->capture_default_str();
+  init->add_option("--investigator", options->investigator, "Name of the first investigator")
+      ->type_name("NAME")
+      ->capture_default_str();
+  AddDuration(init, "--policy-lifetime", &options->policy_lifetime,
+              "How long the first trust policy holds");
+  AddDuration(init, "--token-lifetime", &options->token_lifetime,
+              "How long the enrolment token holds");
+  init->add_option("--token-uses", options->token_uses, "How many hosts may enrol with it")
+      ->capture_default_str();
+  return init;
+}
+
+CLI::App* AddTokenCreate(CLI::App& app, TokenOptions* options) {
+  CLI::App* token = app.add_subcommand("token", "Enrolment tokens");
+  token->require_subcommand(1);
+  CLI::App* create = token->add_subcommand(
+      "create", "Make an enrolment token and print it; the scheduler may be running");
+  create->add_option("--config", options->config, "scheduler.toml")->required()->type_name("FILE");
+  create->add_option("--uses", options->uses, "How many hosts may enrol with it")
+      ->capture_default_str();
+  AddDuration(create, "--lifetime", &options->lifetime, "How long it holds");
+  create->add_option("--tag", options->tags,
+                     "Label that the scheduler keeps for these hosts (repeatable)")
+      ->type_name("NAME=VALUE");
+  return create;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Dragnet's scheduler: takes signed actions, hands them to agents, keeps results.\n"
+               "It holds no key that an agent would obey.",
+               "dragnet-scheduler");
+  app.set_version_flag("--version", StrCat("dragnet-scheduler ", kVersion));
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return StrCat("dragnet-scheduler: ", error.what(), " (--help shows what there is)\n");
+  });
+
+  InitOptions init_options;
+  init_options.investigator = DefaultInvestigator();
+  const CLI::App* init = AddInit(app, &init_options);
+  std::string config;
+  CLI::App* run = app.add_subcommand("run", "Run the scheduler until SIGTERM or SIGINT");
+  run->add_option("--config", config, "scheduler.toml")->required()->type_name("FILE");
+  TokenOptions token_options;
+  const CLI::App* token_create = AddTokenCreate(app, &token_options);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kBadInput;
+  }
+
+  absl::Status status;
+  if (init->parsed()) status = InitCommand(init_options);
+  if (run->parsed()) status = RunScheduler(config);
+  if (token_create->parsed()) status = CreateTokenCommand(token_options);
+  return status.ok() ? kDone : Fail(status);
+}
+
+}  // namespace
+}  // namespace dragnet::scheduler
+
+int main(int argc, char** argv) {
+  dragnet::rpc::InitializeProcess();
+  return dragnet::scheduler::Main(argc, argv);
+}

@@ -1,0 +1,34 @@
+// scheduler.toml. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace dragnet::scheduler {
+
+struct Settings {
+  std::string fleet_id;
+  // host:port; port 0 for any free one.
+  std::string listen;
+  std::string ca_certificate;
+  std::string ca_key;
+  std::string server_certificate;
+  std::string server_key;
+  std::string store;
+  std::vector<std::string> root_keys;
+  uint32_t root_threshold = 1;
+  absl::Duration agent_certificate_lifetime;
+  absl::Duration heartbeat_interval;
+  // What one operation may store for one agent, whatever was signed.
+  uint64_t max_rows = 0;
+  uint64_t max_result_bytes = 0;
+};
+
+// InvalidArgument or NotFound, with file, line and key.
+absl::StatusOr<Settings> LoadSettings(const std::string& path);
+
+}  // namespace dragnet::scheduler
