@@ -21,14 +21,12 @@ function(dragnet_dependency name)
     "$<$<NOT:${is_static}>:${arg_SHARED}>")
 endfunction()
 
-# Static archives refer to each other in circles; a group lets the linker go round.
+# Static archives refer to each other in circles; a group lets the linker go
+# round. One item, because CMake removes repeated ones.
 function(dragnet_static_group out)
-  set(items "-Wl,--start-group")
-  foreach(library ${ARGN})
-    list(APPEND items "-l:lib${library}.a")
-  endforeach()
-  list(APPEND items "-Wl,--end-group")
-  set(${out} "${items}" PARENT_SCOPE)
+  list(TRANSFORM ARGN REPLACE "^(.+)$" "-l:lib\\1.a" OUTPUT_VARIABLE archives)
+  list(JOIN archives "," archives)
+  set(${out} "-Wl,--start-group,${archives},--end-group" PARENT_SCOPE)
 endfunction()
 
 pkg_check_modules(ABSL REQUIRED

@@ -1,0 +1,91 @@
+#include "agent/monitor/agent_config.h"
+
+#include "core/config.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+
+namespace dragnet {
+namespace {
+
+constexpr int64_t kMaxMemory = int64_t{64} << 30;
+
+OperationLimits ReadLimits(ConfigFile& file) {
+  OperationLimits limits;
+  limits.wall_time = file.Duration("limits.wall_time", limits.wall_time, absl::Seconds(1),
+                                   absl::Hours(24));
+  limits.cpu_time =
+      file.Duration("limits.cpu_time", limits.cpu_time, absl::Seconds(1), absl::Hours(24));
+  limits.memory_bytes = static_cast<uint64_t>(
+      file.Integer("limits.memory_bytes", static_cast<int64_t>(limits.memory_bytes), 64 << 20,
+                   kMaxMemory));
+  limits.rows = static_cast<uint64_t>(
+      file.Integer("limits.rows", static_cast<int64_t>(limits.rows), 1, 1'000'000'000));
+  limits.result_bytes = static_cast<uint64_t>(file.Integer(
+      "limits.result_bytes", static_cast<int64_t>(limits.result_bytes), 4096, kMaxMemory));
+  return limits;
+}
+
+absl::StatusOr<RootSet> LoadRootKeys(const std::vector<std::string>& paths, int64_t threshold) {
+  std::vector<PublicKey> keys;
+  for (const std::string& path : paths) {
+    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
+    absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
+    if (!key.ok()) return Annotate(key.status(), StrCat("root key ", path));
+    keys.push_back(*std::move(key));
+  }
+  return RootSet::Create(std::move(keys), static_cast<uint32_t>(threshold));
+}
+
+// A token is used once; who installs hosts may remove its file afterwards.
+absl::StatusOr<std::string> ReadToken(const std::string& path) {
+  if (path.empty()) return std::string();
+  absl::StatusOr<std::string> token = ReadSecretFile(path, 4096);
+  if (absl::IsNotFound(token.status())) return std::string();
+  if (!token.ok()) return Annotate(token.status(), "enrolment token");
+  while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+  return token;
+}
+
+}  // namespace
+
+absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
+                                            const std::string& own_directory) {
+  DRAGNET_ASSIGN_OR_RETURN(ConfigFile file, ConfigFile::Load(path));
+  AgentConfig config;
+  config.fleet_id = file.RequiredString("fleet_id");
+  config.schedulers = file.StringList("schedulers");
+  const std::string ca_file = file.RequiredPath("ca_file");
+  const std::vector<std::string> root_keys = file.PathList("root_keys");
+  const int64_t root_threshold = file.Integer("root_threshold", 1, 1, 32);
+  config.state_directory = file.Path("state_dir", "/var/lib/dragnet");
+  const std::string token_file = file.Path("enrolment_token_file", "");
+  config.name = file.String("name", "");
+  config.link_user = file.String("link_user", "dragnet-link");
+  config.worker_user = file.String("worker_user", "dragnet-worker");
+  config.program_directory = file.Path("program_dir", own_directory);
+  config.tags = file.StringMap("tags");
+  config.limits = ReadLimits(file);
+  config.workers = static_cast<int>(file.Integer("limits.workers", config.workers, 1, 16));
+  config.allow_missing_walls = file.Bool("allow_missing_walls", false);
+  DRAGNET_RETURN_IF_ERROR(file.Finish());
+
+  if (!IsFleetId(config.fleet_id)) {
+    return absl::InvalidArgumentError(StrCat(path, ": fleet_id: not a fleet id"));
+  }
+  if (config.schedulers.empty()) {
+    return absl::InvalidArgumentError(
+        StrCat(path, ": schedulers: missing; e.g. schedulers = [\"host:7443\"]"));
+  }
+  if (config.tags.size() > 64 || config.name.size() > 255) {
+    return absl::InvalidArgumentError(StrCat(path, ": at most 64 tags and 255 bytes of name"));
+  }
+  DRAGNET_ASSIGN_OR_RETURN(config.ca_certificates, ReadFile(ca_file));
+  absl::StatusOr<RootSet> roots = LoadRootKeys(root_keys, root_threshold);
+  if (!roots.ok()) return Annotate(roots.status(), StrCat(path, ": root_keys"));
+  config.root_keys = *std::move(roots);
+  DRAGNET_ASSIGN_OR_RETURN(config.enrolment_token, ReadToken(token_file));
+  return config;
+}
+
+}  // namespace dragnet

@@ -1,0 +1,138 @@
+#include "agent/monitor/link_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "agent/monitor/log.h"
+#include "agent/sandbox/missing_walls.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#include "core/strict_proto.h"
+#include "core/strings.h"
+
+namespace dragnet {
+namespace {
+
+constexpr int kSocketFd = 3;
+constexpr absl::Duration kMinBackOff = absl::Milliseconds(200);
+constexpr absl::Duration kMaxBackOff = absl::Seconds(30);
+// A link that ran this long was healthy.
+constexpr absl::Duration kHealthyRun = absl::Minutes(1);
+
+}  // namespace
+
+bool LinkProcess::EnsureRunning(const ipc::LinkStart& start) {
+  if (running() || absl::Now() < restart_time_) return false;
+  if (const absl::Status status = Start(); !status.ok()) {
+    Lose(status);
+    return false;
+  }
+  ipc::MonitorToLink message;
+  *message.mutable_start() = start;
+  Send(message);
+  return true;
+}
+
+absl::Status LinkProcess::Start() {
+  started_ = absl::Now();
+  auto pair = sandbox::NewSocketPair();
+  if (!pair.ok()) return pair.status();
+  sandbox::SpawnOptions options;
+  options.program = environment_.program;
+  if (environment_.allow_missing_walls) {
+    options.arguments.push_back(sandbox::kAllowMissingWallsFlag);
+  }
+  options.fds = {{pair->second.get(), kSocketFd}, {2, 2}};
+  options.user = environment_.user;
+  if (environment_.host_network_fd >= 0) {
+    options.network = sandbox::Network::kGiven;
+    options.network_namespace_fd = environment_.host_network_fd;
+  }
+  options.limits.open_files = 256;
+  options.allow_missing_walls = environment_.allow_missing_walls;
+  DRAGNET_ASSIGN_OR_RETURN(child_, sandbox::Spawn(options));
+  socket_ = std::move(pair->first);
+  if (::fcntl(socket_.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus("link socket", errno);
+  decoder_ = FrameDecoder();
+  output_.clear();
+  return absl::OkStatus();
+}
+
+void LinkProcess::AddPollFds(std::vector<pollfd>* fds) const {
+  if (!running()) return;
+  const short events = output_.empty() ? POLLIN : POLLIN | POLLOUT;
+  fds->push_back({socket_.get(), events, 0});
+}
+
+void LinkProcess::Send(const ipc::MonitorToLink& message) {
+  if (!running()) return;
+  const absl::StatusOr<std::string> frame = EncodeFrame(message);
+  if (!frame.ok()) {
+    LogWarning(StrCat("message to the link was dropped: ", frame.status().message()));
+    return;
+  }
+  output_.append(*frame);
+}
+
+void LinkProcess::Advance(const std::function<void(const ipc::LinkToMonitor&)>& handle) {
+  if (!running()) return;
+  absl::Status status = Write();
+  if (status.ok()) status = Read(handle);
+  if (!status.ok()) Lose(status);
+}
+
+absl::Status LinkProcess::Write() {
+  size_t written = 0;
+  while (written < output_.size()) {
+    const ssize_t count = ::send(socket_.get(), output_.data() + written, output_.size() - written,
+                                 MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) break;
+    if (count < 0) return ErrnoStatus("write", errno);
+    written += static_cast<size_t>(count);
+  }
+  output_.erase(0, written);
+  if (output_.empty()) output_.shrink_to_fit();
+  return absl::OkStatus();
+}
+
+absl::Status LinkProcess::Read(const std::function<void(const ipc::LinkToMonitor&)>& handle) {
+  char buffer[65536];
+  while (true) {
+    const ssize_t count = ::read(socket_.get(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) return absl::OkStatus();
+    if (count < 0) return ErrnoStatus("read", errno);
+    if (count == 0) return absl::UnavailableError("it ended");
+    decoder_.Append({buffer, static_cast<size_t>(count)});
+    while (true) {
+      DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> frame, decoder_.Next());
+      if (!frame.has_value()) break;
+      ipc::LinkToMonitor message;
+      DRAGNET_RETURN_IF_ERROR(ParseStrict(*frame, kMaxFrameBytes, &message));
+      handle(message);
+    }
+  }
+}
+
+void LinkProcess::Lose(const absl::Status& why) {
+  std::string how = std::string(why.message());
+  if (child_.valid()) {
+    child_.Signal(SIGKILL).IgnoreError();
+    if (const auto exited = child_.Reap(); exited.ok()) how += StrCat(" (", exited->ToString(), ")");
+  }
+  socket_.Reset();
+  output_.clear();
+  const bool was_healthy = absl::Now() - started_ >= kHealthyRun;
+  back_off_ = was_healthy ? kMinBackOff : std::clamp(back_off_ * 2, kMinBackOff, kMaxBackOff);
+  restart_time_ = absl::Now() + back_off_;
+  LogWarning(StrCat("dragnet-link: ", how, "; starting it again in ",
+                    absl::FormatDuration(back_off_)));
+}
+
+}  // namespace dragnet

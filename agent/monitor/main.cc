@@ -1,0 +1,276 @@
+// dragnet-agent: reads its command line and configuration, sets the stage
+// (users, directories, network namespace, signals), and runs the monitor.
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+
+#include "agent/monitor/agent_config.h"
+#include "agent/monitor/host_facts.h"
+#include "agent/monitor/log.h"
+#include "agent/monitor/module_command.h"
+#include "agent/monitor/monitor.h"
+#include "agent/monitor/reach.h"
+#include "agent/sandbox/missing_walls.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/text.h"
+#include "core/version.h"
+
+namespace dragnet {
+namespace {
+
+constexpr int kExitDone = 0;
+constexpr int kExitUsage = 2;
+
+constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
+
+  dragnet-agent run --config FILE
+      Runs the agent. Enrols by itself on its first start, with the token that
+      the configuration names.
+  dragnet-agent module NAME --params FILE|-  [--worker-user USER]
+      Runs one module on this host in the same sandboxed worker as in
+      production; no fleet needed. JSON parameters in ("{}" when --params is not
+      given). JSON Lines out: {"row":{…}} per finding, last {"summary":{…}}.
+  dragnet-agent --version | --help
+
+Modules:
+)";
+
+// Where the module command's worker runs as when the host has no user for it:
+// of systemd's dynamic range (systemd.exec(5)), in no one's passwd.
+constexpr sandbox::UserAndGroup kFallbackWorkerUser = {64511, 64511};
+
+int Fail(const absl::Status& status) {
+  fprintf(stderr, "dragnet-agent: %s\n", ForTerminal(ToStd(status.message())).c_str());
+  return kExitUsage;
+}
+
+std::string OwnDirectory() {
+  char path[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  if (length <= 0) return "/usr/bin";
+  const std::string program(path, static_cast<size_t>(length));
+  return program.substr(0, program.rfind('/'));
+}
+
+bool IsRoot() { return ::geteuid() == 0; }
+
+// A small resident size matters more here than the speed of malloc.
+void KeepMemorySmall() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+  ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+}
+
+absl::StatusOr<sandbox::UserAndGroup> UserFor(const std::string& user, std::string_view key) {
+  absl::StatusOr<sandbox::UserAndGroup> found = sandbox::LookUpUser(user);
+  if (found.ok()) return found;
+  return absl::InvalidArgumentError(
+      StrCat(key, " \"", user, "\": ", found.status().message(),
+             ": create it (useradd --system --no-create-home ", user,
+             ") or give a free \"uid:gid\""));
+}
+
+absl::Status MakeStateDirectory(const AgentConfig& config,
+                                const std::optional<sandbox::UserAndGroup>& link_user) {
+  const std::string identity = config.state_directory + "/link";
+  DRAGNET_RETURN_IF_ERROR(MakeDirectories(config.state_directory, 0711));
+  DRAGNET_RETURN_IF_ERROR(MakeDirectories(identity, 0700));
+  if (!link_user.has_value()) return absl::OkStatus();
+  if (::chown(identity.c_str(), link_user->uid, link_user->gid) != 0) {
+    return ErrnoStatus(StrCat("chown ", identity), errno);
+  }
+  return CheckReachable(identity + "/", *link_user);
+}
+
+// Leaves the host's network for an empty one; the children get it back by `fd`.
+absl::StatusOr<UniqueFd> LeaveNetwork(bool allow_missing_walls) {
+  DRAGNET_ASSIGN_OR_RETURN(UniqueFd host_network, sandbox::OpenNetworkNamespace());
+  if (::unshare(CLONE_NEWNET) == 0) return host_network;
+  const absl::Status status = ErrnoStatus("leave the host's network: unshare(CLONE_NEWNET)", errno);
+  if (!allow_missing_walls) return status;
+  return UniqueFd();
+}
+
+absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
+  Monitor::Environment environment;
+  DRAGNET_ASSIGN_OR_RETURN(environment.config, LoadAgentConfig(config_path, OwnDirectory()));
+  AgentConfig& config = environment.config;
+  const bool allow_missing_walls = config.allow_missing_walls || !IsRoot();
+
+  environment.link.program = config.program_directory + "/dragnet-link";
+  environment.worker.program = config.program_directory + "/dragnet-worker";
+  environment.link.allow_missing_walls = allow_missing_walls;
+  environment.worker.allow_missing_walls = allow_missing_walls;
+  if (IsRoot()) {
+    DRAGNET_ASSIGN_OR_RETURN(environment.link.user, UserFor(config.link_user, "link_user"));
+    DRAGNET_ASSIGN_OR_RETURN(environment.worker.user, UserFor(config.worker_user, "worker_user"));
+    DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.link.program, *environment.link.user));
+    DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.worker.program, *environment.worker.user));
+  }
+  DRAGNET_RETURN_IF_ERROR(MakeStateDirectory(config, environment.link.user));
+
+  environment.missing_walls = sandbox::FindMissingWalls();
+  for (const std::string& wall : environment.missing_walls) {
+    LogWarning(StrCat("missing wall: ", wall));
+  }
+  if (!environment.missing_walls.empty() && !allow_missing_walls) {
+    return absl::FailedPreconditionError(
+        StrCat("this host can't give all walls of the sandbox (", environment.missing_walls[0],
+               "): set allow_missing_walls = true in ", config_path, " to run without"));
+  }
+  return environment;
+}
+
+// The monitor's own signals, as a descriptor for its loop.
+absl::StatusOr<UniqueFd> StopSignals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid()) return ErrnoStatus("signalfd", errno);
+  return fd;
+}
+
+absl::Status RunAgent(const std::string& config_path) {
+  DRAGNET_ASSIGN_OR_RETURN(Monitor::Environment environment, SetStage(config_path));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store,
+                           StateStore::Open(environment.config.state_directory + "/agent.db"));
+  // While the host's network is still there to be looked at.
+  environment.facts = CollectHostFacts();
+  UniqueFd host_network;
+  if (IsRoot()) {
+    DRAGNET_ASSIGN_OR_RETURN(host_network, LeaveNetwork(environment.worker.allow_missing_walls));
+  }
+  environment.worker.host_network_fd = host_network.get();
+  environment.worker.monitor_has_no_network = host_network.valid();
+  environment.link.host_network_fd = host_network.get();
+
+  DRAGNET_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());
+  DRAGNET_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Monitor> monitor,
+      Monitor::Create(std::move(environment), std::move(store), Clock::System()));
+  LogInfo(StrCat("dragnet-agent ", kVersion, " runs with ", config_path));
+  ::malloc_trim(0);
+  DRAGNET_RETURN_IF_ERROR(monitor->Run(stop.get()));
+  LogInfo("stopped");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadParameters(const std::string& path) {
+  if (path.empty()) return std::string("{}");
+  return ReadFile(path == "-" ? "/dev/stdin" : path);
+}
+
+int ModuleCommand(const std::string& module, const std::string& params_path,
+                  const std::string& worker_user) {
+  const absl::StatusOr<std::string> parameters = ReadParameters(params_path);
+  if (!parameters.ok()) return Fail(Annotate(parameters.status(), "--params"));
+  WorkerEnvironment environment;
+  environment.program = OwnDirectory() + "/dragnet-worker";
+  environment.allow_missing_walls = !IsRoot();
+  environment.stderr_fd = STDERR_FILENO;
+  if (IsRoot()) {
+    absl::StatusOr<sandbox::UserAndGroup> user =
+        sandbox::LookUpUser(worker_user.empty() ? "dragnet-worker" : worker_user);
+    if (!user.ok() && !worker_user.empty()) return Fail(user.status());
+    environment.user = user.ok() ? *user : kFallbackWorkerUser;
+    const absl::Status reachable = CheckReachable(environment.program, *environment.user);
+    if (!reachable.ok()) return Fail(reachable);
+  } else {
+    for (const std::string& wall : sandbox::FindMissingWalls()) {
+      LogWarning(StrCat("missing wall: ", wall));
+    }
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  return RunModuleCommand(module, *parameters, environment);
+}
+
+int Usage(std::string_view problem) {
+  fprintf(stderr, "dragnet-agent: %s; see dragnet-agent --help\n", std::string(problem).c_str());
+  return kExitUsage;
+}
+
+struct CommandLine {
+  std::string config;
+  std::string params;
+  std::string worker_user;
+  std::vector<std::string> words;  // what isn't an option
+};
+
+// Nothing on a usage error, which was then said.
+std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
+  static const option kOptions[] = {{"config", required_argument, nullptr, 'c'},
+                                    {"params", required_argument, nullptr, 'p'},
+                                    {"worker-user", required_argument, nullptr, 'u'},
+                                    {"mig", no_argument, nullptr, 'm'},
+                                    {nullptr, 0, nullptr, 0}};
+  CommandLine line;
+  int choice;
+  while ((choice = ::getopt_long(argc, argv, "c:p:", kOptions, nullptr)) != -1) {
+    switch (choice) {
+      case 'c': line.config = optarg; break;
+      case 'p': line.params = optarg; break;
+      case 'u': line.worker_user = optarg; break;
+      case 'm': Usage("--mig: MIG's parameters are not in this version"); return std::nullopt;
+      default: fprintf(stderr, "dragnet-agent: see dragnet-agent --help\n"); return std::nullopt;
+    }
+  }
+  line.words.assign(argv + optind, argv + argc);
+  return line;
+}
+
+void PrintHelp() {
+  fputs(kHelp, stdout);
+  for (const ModuleManifest* manifest : AllManifests()) {
+    printf("  %-10s %s\n", std::string(manifest->name).c_str(),
+           std::string(manifest->summary).c_str());
+  }
+}
+
+int Main(int argc, char** argv) {
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (first == "--help" || first == "-h" || first == "help") {
+    PrintHelp();
+    return kExitDone;
+  }
+  if (first == "--version") {
+    printf("dragnet-agent %s\n", kVersion);
+    return kExitDone;
+  }
+  const std::optional<CommandLine> line = ParseCommandLine(argc, argv);
+  if (!line.has_value()) return kExitUsage;
+  const std::string command = line->words.empty() ? "" : line->words[0];
+  if (command == "module") {
+    if (line->words.size() != 2) return Usage("module: give one module's name");
+    return ModuleCommand(line->words[1], line->params, line->worker_user);
+  }
+  if (command == "run") {
+    if (line->words.size() != 1) return Usage(StrCat("run: what is ", line->words[1], "?"));
+    if (line->config.empty()) return Usage("run: --config FILE is missing");
+    const absl::Status status = RunAgent(line->config);
+    return status.ok() ? kExitDone : Fail(status);
+  }
+  return Usage(command.empty() ? "no command given" : StrCat("there is no command ", command));
+}
+
+}  // namespace
+}  // namespace dragnet
+
+int main(int argc, char** argv) {
+  dragnet::KeepMemorySmall();
+  return dragnet::Main(argc, argv);
+}

@@ -1,0 +1,98 @@
+#include "agent/monitor/module_command.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "core/action.h"
+#include "core/file_io.h"
+#include "core/json.h"
+#include "core/strings.h"
+
+namespace dragnet {
+namespace {
+
+// "OUTCOME_FOUND" as "found".
+std::string Plain(const std::string& name, std::string_view prefix) {
+  return absl::AsciiStrToLower(name.substr(prefix.size()));
+}
+
+std::string Seconds(const google::protobuf::Duration& duration) {
+  return JsonString(absl::FormatDuration(ToDuration(duration)));
+}
+
+std::string UnexaminedJson(const v1::ModuleSummary& module) {
+  std::vector<std::string> items;
+  for (const v1::Unexamined& item : module.unexamined()) {
+    items.push_back(StrCat("{\"reason\":", JsonString(item.reason()), ",\"count\":", item.count(),
+                           ",\"examples\":",
+                           JsonArray({item.examples().begin(), item.examples().end()}), "}"));
+  }
+  return StrCat("[", absl::StrJoin(items, ","), "]");
+}
+
+void WaitFor(const WorkerRun& run) {
+  std::vector<pollfd> fds;
+  run.AddPollFds(&fds);
+  const int64_t milliseconds =
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(run.deadline() - absl::Now()), 0, 1000);
+  ::poll(fds.data(), fds.size(), static_cast<int>(milliseconds));
+}
+
+}  // namespace
+
+std::string SummaryJson(const v1::OperationSummary& summary) {
+  const v1::ModuleSummary& module = summary.module();
+  return StrCat(
+      "{\"outcome\":", JsonString(Plain(v1::Outcome_Name(summary.outcome()), "OUTCOME_")),
+      ",\"termination\":",
+      JsonString(Plain(v1::Termination_Name(summary.termination()), "TERMINATION_")),
+      ",\"detail\":", JsonString(summary.detail()), ",\"rows\":", summary.rows(),
+      ",\"itemsExamined\":", module.items_examined(), ",\"bytesExamined\":", module.bytes_examined(),
+      ",\"unexamined\":", UnexaminedJson(module), ",\"limitsHit\":",
+      JsonArray({module.limits_hit().begin(), module.limits_hit().end()}),
+      ",\"wallTime\":", Seconds(summary.wall_time()), ",\"cpuTime\":", Seconds(summary.cpu_time()),
+      ",\"peakMemoryBytes\":", summary.peak_memory_bytes(), "}");
+}
+
+int RunModuleCommand(const std::string& module, const std::string& json_parameters,
+                     const WorkerEnvironment& environment) {
+  const ModuleManifest* manifest = FindManifest(module);
+  if (manifest == nullptr) {
+    std::string names;
+    for (const ModuleManifest* known : AllManifests()) {
+      names += StrCat(names.empty() ? "" : ", ", known->name);
+    }
+    std::fprintf(stderr, "dragnet-agent: module %s: there is none of this name; there are: %s\n",
+                 module.c_str(), names.c_str());
+    return 2;
+  }
+  ipc::Job job;
+  job.set_module(module);
+  job.set_parameters(json_parameters);
+  job.set_format(ipc::Job::FORMAT_JSON);
+  WorkerRun run(*manifest, job, OperationLimits(), environment);
+  while (true) {
+    run.Advance();
+    while (const std::optional<v1::Rows> rows = run.TakeRows()) {
+      for (const std::string& row : rows->rows()) std::printf("{\"row\":%s}\n", row.c_str());
+      run.Advance();
+    }
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return 3;  // no one reads on
+    if (run.summary().has_value()) break;
+    WaitFor(run);
+  }
+  const v1::OperationSummary& summary = *run.summary();
+  if (summary.termination() == v1::TERMINATION_INVALID_PARAMETERS) {
+    std::fprintf(stderr, "dragnet-agent: module %s: %s\n", module.c_str(), summary.detail().c_str());
+    return 2;
+  }
+  std::printf("{\"summary\":%s}\n", SummaryJson(summary).c_str());
+  return summary.outcome() == v1::OUTCOME_INCOMPLETE ? 3 : 0;
+}
+
+}  // namespace dragnet

@@ -1,0 +1,20 @@
+// `dragnet-agent module NAME`: one module on this host, no fleet needed, in the
+// same sandboxed worker as in production.
+#pragma once
+
+#include <string>
+
+#include "agent/monitor/worker_run.h"
+
+namespace dragnet {
+
+// JSON parameters in; JSON Lines on standard output: {"row":{…}} per finding,
+// last {"summary":{…}}. Returns the exit status: 0 everything was looked at,
+// 2 bad parameters or module, 3 incomplete.
+int RunModuleCommand(const std::string& module, const std::string& json_parameters,
+                     const WorkerEnvironment& environment);
+
+// The summary as one JSON object.
+std::string SummaryJson(const v1::OperationSummary& summary);
+
+}  // namespace dragnet

@@ -1,0 +1,387 @@
+#include "agent/monitor/monitor.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "agent/monitor/log.h"
+#include "core/action.h"
+#include "core/authorization.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/text.h"
+
+namespace dragnet {
+namespace {
+
+constexpr size_t kMaxRefusalDetail = 1024;
+// How often a full disk is tried again.
+constexpr absl::Duration kRetryInterval = absl::Seconds(1);
+
+// The modules whose weight an operation needs: docs/trust.md, "modules that use
+// another module's powers".
+std::vector<std::string> WeightsNeeded(std::string_view module) {
+  const ModuleManifest* manifest = FindManifest(module);
+  if (manifest == nullptr) return {};
+  std::vector<std::string> modules = {std::string(module)};
+  for (const std::string_view used : manifest->uses_powers_of) modules.emplace_back(used);
+  return modules;
+}
+
+v1::ResultRecord SummaryRecord(std::string_view action_id, uint32_t operation, uint64_t sequence,
+                               const v1::OperationSummary& summary) {
+  v1::ResultRecord record;
+  record.set_action_id(std::string(action_id));
+  record.set_operation(operation);
+  record.set_sequence(sequence);
+  *record.mutable_summary() = summary;
+  return record;
+}
+
+}  // namespace
+
+Monitor::Monitor(Environment environment, std::unique_ptr<StateStore> store, const Clock& clock)
+    : environment_(std::move(environment)),
+      store_(std::move(store)),
+      clock_(clock),
+      link_(environment_.link) {}
+
+absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Create(Environment environment,
+                                                         std::unique_ptr<StateStore> store,
+                                                         const Clock& clock) {
+  std::unique_ptr<Monitor> monitor(new Monitor(std::move(environment), std::move(store), clock));
+  DRAGNET_RETURN_IF_ERROR(monitor->Initialize());
+  return monitor;
+}
+
+absl::Status Monitor::Initialize() {
+  AgentConfig& config = environment_.config;
+  DRAGNET_ASSIGN_OR_RETURN(const std::string id, store_->AgentId());
+  environment_.facts.set_id(id);
+  environment_.facts.set_fleet_id(config.fleet_id);
+  if (!config.name.empty()) environment_.facts.set_name(config.name);
+  environment_.facts.mutable_tags()->insert(config.tags.begin(), config.tags.end());
+  DRAGNET_ASSIGN_OR_RETURN(policy_, store_->LoadTrustPolicy(config.root_keys, config.fleet_id));
+  return ReportInterrupted();
+}
+
+// What an earlier process began and didn't end is not run again: it says so.
+absl::Status Monitor::ReportInterrupted() {
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<InterruptedOperation> operations,
+                           store_->Interrupted());
+  for (const InterruptedOperation& operation : operations) {
+    v1::OperationSummary summary;
+    summary.set_outcome(v1::OUTCOME_INCOMPLETE);
+    summary.set_termination(v1::TERMINATION_INTERRUPTED);
+    summary.set_detail("the agent was stopped or killed while the operation ran or waited");
+    summary.set_rows(operation.rows);
+    DRAGNET_RETURN_IF_ERROR(store_->Append(SummaryRecord(
+        operation.action_id, operation.operation, operation.next_sequence, summary)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Monitor::Run(int stop_fd) {
+  while (true) {
+    if (link_.EnsureRunning(LinkStart())) connected_ = false;
+    SendRecords();
+    std::vector<pollfd> fds = PollFds(stop_fd);
+    const absl::Duration wait = NextDeadline() - absl::Now();
+    const int64_t milliseconds = std::clamp<int64_t>(
+        absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))), 0, 3'600'000);
+    if (::poll(fds.data(), fds.size(), static_cast<int>(milliseconds)) < 0 && errno != EINTR) {
+      return ErrnoStatus("poll", errno);
+    }
+    if ((fds[0].revents & POLLIN) != 0) break;
+    link_.Advance([this](const ipc::LinkToMonitor& message) { HandleLinkMessage(message); });
+    if (!link_.running()) connected_ = false;
+    AdvanceActions();
+  }
+  EndAllOperations();
+  return absl::OkStatus();
+}
+
+std::vector<pollfd> Monitor::PollFds(int stop_fd) const {
+  std::vector<pollfd> fds = {{stop_fd, POLLIN, 0}};
+  link_.AddPollFds(&fds);
+  for (const auto& run : actions_) {
+    if (run->worker != nullptr) run->worker->AddPollFds(&fds);
+  }
+  return fds;
+}
+
+absl::Time Monitor::NextDeadline() const {
+  absl::Time deadline = absl::InfiniteFuture();
+  if (!link_.running()) deadline = std::min(deadline, link_.restart_time());
+  for (const auto& run : actions_) {
+    if (run->worker != nullptr) deadline = std::min(deadline, run->worker->deadline());
+  }
+  if (disk_full_) deadline = std::min(deadline, absl::Now() + kRetryInterval);
+  return deadline;
+}
+
+// --- what the link delivers
+
+void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
+  switch (message.content_case()) {
+    case ipc::LinkToMonitor::kConnected:
+      LogInfo("connected to a scheduler");
+      connected_ = true;
+      window_ = std::clamp<uint32_t>(message.connected().record_window(), 1, 1024);
+      in_flight_ = 0;
+      sent_position_ = 0;
+      return;
+    case ipc::LinkToMonitor::kDisconnected:
+      LogWarning(StrCat("not connected: ", Shorten(message.disconnected().reason(), 1024)));
+      connected_ = false;
+      return;
+    case ipc::LinkToMonitor::kActionEnvelope:
+      return HandleActionEnvelope(message.action_envelope());
+    case ipc::LinkToMonitor::kTrustPolicyEnvelope:
+      return HandleTrustPolicyEnvelope(message.trust_policy_envelope());
+    case ipc::LinkToMonitor::kAcknowledged:
+      return HandleAcknowledgement(message.acknowledged());
+    case ipc::LinkToMonitor::CONTENT_NOT_SET:
+      return;
+  }
+}
+
+void Monitor::HandleActionEnvelope(const std::string& bytes) {
+  absl::Status journal_error;
+  AuthorizationContext context;
+  context.policy = policy_.has_value() ? &*policy_ : nullptr;
+  context.fleet_id = environment_.config.fleet_id;
+  context.now = clock_.Now();
+  context.weights_needed = WeightsNeeded;
+  context.facts = &environment_.facts;
+  context.already_ran = [&](std::string_view action_id) {
+    const absl::StatusOr<bool> holds = store_->JournalHolds(action_id, 0);
+    journal_error = holds.status();
+    // A journal that can't be read can't rule a replay out.
+    return !holds.ok() || *holds;
+  };
+  std::variant<AuthorizedAction, RefusedAction> decision = AuthorizeAction(bytes, context);
+  if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
+    const std::string detail =
+        journal_error.ok() ? refused->detail : std::string(journal_error.message());
+    return Refuse(bytes, refused->action_id, refused->reason, detail);
+  }
+  auto& authorized = std::get<AuthorizedAction>(decision);
+  const std::string id = authorized.action.id();
+  if (actions_.size() >= kMaxActions) {
+    return Refuse(bytes, id, v1::Refusal::REASON_BUSY,
+                  StrCat(kMaxActions, " actions run or wait already"));
+  }
+  if (const absl::Status status = TakeOn(std::move(authorized.action)); !status.ok()) {
+    Refuse(bytes, id, v1::Refusal::REASON_BUSY, ToStd(status.message()));
+  }
+}
+
+// The journal first: from there on this action never starts again.
+absl::Status Monitor::TakeOn(v1::Action action) {
+  DRAGNET_RETURN_IF_ERROR(
+      store_->JournalTaken(action.id(), 0, action.operations_size(), clock_.Now()));
+  LogInfo(StrCat("action ", action.id(), " taken on: ", action.name()));
+  v1::AgentMessage accepted;
+  accepted.mutable_accepted()->set_action_id(action.id());
+  SendToScheduler(accepted);
+  auto run = std::make_unique<ActionRun>();
+  run->action = std::move(action);
+  actions_.push_back(std::move(run));
+  AdvanceActions();
+  return absl::OkStatus();
+}
+
+void Monitor::Refuse(const std::string& envelope, std::string_view action_id,
+                     v1::Refusal::Reason reason, std::string_view detail) {
+  LogWarning(StrCat("refused ", action_id.empty() ? "an envelope" : "action ", action_id, ": ",
+                    v1::Refusal::Reason_Name(reason), ": ", detail));
+  v1::ResultRecord record;
+  record.set_action_id(std::string(action_id));
+  v1::Refusal* refusal = record.mutable_refusal();
+  refusal->set_reason(reason);
+  refusal->set_detail(Shorten(ToValidUtf8(detail), kMaxRefusalDetail));
+  refusal->set_envelope_sha256(Sha256(envelope));
+  *refusal->mutable_refused_at() = ToTimestamp(clock_.Now());
+  const absl::StatusOr<bool> kept = store_->AppendRefusal(record);
+  if (!kept.ok()) {
+    LogWarning(StrCat("a refusal can't be reported: ", kept.status().message()));
+  } else if (!*kept) {
+    LogWarning("a refusal can't be reported: too many wait to be sent");
+  }
+}
+
+void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
+  if (policy_.has_value() && policy_->envelope_bytes() == bytes) return;
+  const absl::Time now = clock_.Now();
+  absl::StatusOr<TrustPolicy> policy =
+      policy_.has_value()
+          ? policy_->VerifySuccessor(bytes, now)
+          : TrustPolicy::VerifyFirst(bytes, environment_.config.root_keys,
+                                     environment_.config.fleet_id);
+  if (policy.ok() && policy->expired(now)) {
+    policy = absl::FailedPreconditionError(StrCat("trust policy version ", policy->version(),
+                                                  " has expired by this host's clock"));
+  }
+  absl::Status status = policy.status();
+  if (status.ok()) status = store_->SaveTrustPolicy(*policy, environment_.config.root_keys);
+  if (!status.ok()) {
+    return Refuse(bytes, "", v1::Refusal::REASON_POLICY_REJECTED, ToStd(status.message()));
+  }
+  policy_ = *std::move(policy);
+  LogInfo(StrCat("trust policy version ", policy_->version(), " taken"));
+  v1::AgentMessage taken;
+  taken.mutable_policy_taken()->set_version(policy_->version());
+  SendToScheduler(taken);
+  ipc::MonitorToLink hello;
+  *hello.mutable_hello() = Hello();
+  link_.Send(hello);
+}
+
+void Monitor::HandleAcknowledgement(const v1::RecordKey& key) {
+  const absl::StatusOr<std::optional<int64_t>> position = store_->Acknowledge(key);
+  if (!position.ok()) {
+    LogWarning(StrCat("acknowledged record stays in the spool: ", position.status().message()));
+  } else if (position->has_value() && **position <= sent_position_ && in_flight_ > 0) {
+    --in_flight_;
+  }
+}
+
+// --- operations
+
+void Monitor::AdvanceActions() {
+  disk_full_ = false;
+  int running = 0;
+  for (auto& run : actions_) {
+    if (run->worker != nullptr) AdvanceWorker(*run);
+    if (run->worker != nullptr) ++running;
+    WriteRecords(*run);
+  }
+  for (auto& run : actions_) {
+    if (running >= environment_.config.workers) break;
+    if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
+    StartOperation(*run);
+    ++running;
+  }
+  std::erase_if(actions_, [](const std::unique_ptr<ActionRun>& run) {
+    return run->worker == nullptr && run->unwritten.empty() &&
+           run->next_operation >= run->action.operations_size();
+  });
+}
+
+void Monitor::StartOperation(ActionRun& run) {
+  const v1::Operation& operation = run.action.operations(run.next_operation);
+  ipc::Job job;
+  job.set_module(operation.module());
+  job.set_parameters(operation.parameters());
+  job.set_format(ipc::Job::FORMAT_PROTO);
+  run.next_sequence = 1;
+  run.worker = std::make_unique<WorkerRun>(
+      *FindManifest(operation.module()), job,
+      EffectiveLimits(operation.limits(), environment_.config.limits), environment_.worker);
+  AdvanceWorker(run);
+}
+
+void Monitor::AdvanceWorker(ActionRun& run) {
+  run.worker->Pause(!run.unwritten.empty() || store_->spooled_bytes() > kMaxSpooledBytes);
+  run.worker->Advance();
+  while (std::optional<v1::Rows> rows = run.worker->TakeRows()) {
+    v1::ResultRecord record;
+    *record.mutable_rows() = *std::move(rows);
+    Record(run, std::move(record));
+    run.worker->Pause(!run.unwritten.empty() || store_->spooled_bytes() > kMaxSpooledBytes);
+    run.worker->Advance();
+  }
+  if (!run.worker->summary().has_value()) return;
+  v1::ResultRecord record;
+  *record.mutable_summary() = *run.worker->summary();
+  Record(run, std::move(record));
+  run.worker.reset();
+  ++run.next_operation;
+}
+
+void Monitor::Record(ActionRun& run, v1::ResultRecord record) {
+  record.set_action_id(run.action.id());
+  record.set_operation(static_cast<uint32_t>(run.next_operation));
+  record.set_sequence(run.next_sequence++);
+  run.unwritten.push_back(std::move(record));
+  WriteRecords(run);
+}
+
+// In order; what the disk has no room for waits, at most one message of rows
+// and one summary, because the worker is not read meanwhile.
+void Monitor::WriteRecords(ActionRun& run) {
+  while (!run.unwritten.empty()) {
+    const absl::Status status = store_->Append(run.unwritten.front());
+    if (!status.ok()) {
+      LogWarning(StrCat("results of action ", run.action.id(), " wait: ", status.message()));
+      disk_full_ = true;
+      return;
+    }
+    run.unwritten.pop_front();
+  }
+}
+
+void Monitor::EndAllOperations() {
+  for (auto& run : actions_) {
+    if (run->worker != nullptr) {
+      run->worker->Stop(v1::TERMINATION_INTERRUPTED, "the agent was stopped");
+      AdvanceWorker(*run);
+    }
+  }
+  // Those that waited have no summary: the next start reports them.
+}
+
+// --- towards the scheduler
+
+void Monitor::SendRecords() {
+  while (connected_ && in_flight_ < window_ && link_.has_room()) {
+    absl::StatusOr<std::optional<SpooledRecord>> next = store_->NextAfter(sent_position_);
+    if (!next.ok()) {
+      LogWarning(StrCat("spool: ", next.status().message()));
+      return;
+    }
+    if (!next->has_value()) return;
+    sent_position_ = (*next)->position;
+    v1::AgentMessage message;
+    if (!message.mutable_record()->ParseFromString((*next)->bytes)) {
+      LogWarning(StrCat("spool: record ", sent_position_, " can't be read, it is not sent"));
+      continue;
+    }
+    SendToScheduler(message);
+    ++in_flight_;
+  }
+}
+
+void Monitor::SendToScheduler(const v1::AgentMessage& message) {
+  if (!connected_) return;
+  ipc::MonitorToLink to_link;
+  *to_link.mutable_message() = message;
+  link_.Send(to_link);
+}
+
+v1::Hello Monitor::Hello() const {
+  v1::Hello hello;
+  *hello.mutable_facts() = environment_.facts;
+  hello.set_trust_policy_version(policy_.has_value() ? policy_->version() : 0);
+  for (const std::string& wall : environment_.missing_walls) hello.add_missing_walls(wall);
+  return hello;
+}
+
+ipc::LinkStart Monitor::LinkStart() const {
+  const AgentConfig& config = environment_.config;
+  ipc::LinkStart start;
+  for (const std::string& scheduler : config.schedulers) start.add_schedulers(scheduler);
+  start.set_ca_certificates(config.ca_certificates);
+  start.set_agent_id(environment_.facts.id());
+  start.set_fleet_id(config.fleet_id);
+  start.set_identity_directory(config.state_directory + "/link");
+  start.set_enrolment_token(config.enrolment_token);
+  *start.mutable_hello() = Hello();
+  return start;
+}
+
+}  // namespace dragnet

@@ -1,0 +1,104 @@
+// dragnet-agent's heart: the privileged monitor.
+//
+// One thread, one poll(2) loop. It decodes envelopes, decides (core/authorization.h),
+// journals, starts workers, limits them, spools their records and hands these to
+// the link. It speaks to its children only, and stands in an empty network
+// namespace when it is root.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "agent/monitor/agent_config.h"
+#include "agent/monitor/link_process.h"
+#include "agent/monitor/state_store.h"
+#include "agent/monitor/worker_run.h"
+#include "core/clock.h"
+#include "dragnet/v1/action.pb.h"
+
+namespace dragnet {
+
+class Monitor {
+ public:
+  // Actions that wait or run; further ones are refused with REASON_BUSY.
+  static constexpr size_t kMaxActions = 64;
+  // The spool's bound; workers stand still above it.
+  static constexpr uint64_t kMaxSpooledBytes = uint64_t{256} << 20;
+
+  struct Environment {
+    AgentConfig config;
+    v1::Facts facts;  // without id and fleet, which are filled in here
+    std::vector<std::string> missing_walls;
+    WorkerEnvironment worker;
+    LinkEnvironment link;
+  };
+
+  static absl::StatusOr<std::unique_ptr<Monitor>> Create(Environment environment,
+                                                         std::unique_ptr<StateStore> store,
+                                                         const Clock& clock);
+
+  // Until `stop_fd` is readable; then running operations are ended and say so.
+  absl::Status Run(int stop_fd);
+
+  // What the link delivers. Public for tests that attack it without a link.
+  void HandleLinkMessage(const ipc::LinkToMonitor& message);
+
+ private:
+  struct ActionRun {
+    v1::Action action;
+    int next_operation = 0;
+    uint64_t next_sequence = 1;
+    std::unique_ptr<WorkerRun> worker;
+    // Records that could not be written yet (disk full), in order.
+    std::deque<v1::ResultRecord> unwritten;
+  };
+
+  Monitor(Environment environment, std::unique_ptr<StateStore> store, const Clock& clock);
+  absl::Status Initialize();
+  absl::Status ReportInterrupted();
+
+  void HandleActionEnvelope(const std::string& bytes);
+  void HandleTrustPolicyEnvelope(const std::string& bytes);
+  void HandleAcknowledgement(const v1::RecordKey& key);
+  absl::Status TakeOn(v1::Action action);
+  void Refuse(const std::string& envelope, std::string_view action_id,
+              v1::Refusal::Reason reason, std::string_view detail);
+
+  void AdvanceActions();
+  void AdvanceWorker(ActionRun& run);
+  void StartOperation(ActionRun& run);
+  void Record(ActionRun& run, v1::ResultRecord record);
+  void WriteRecords(ActionRun& run);
+  void EndAllOperations();
+
+  void SendRecords();
+  void SendToScheduler(const v1::AgentMessage& message);
+  v1::Hello Hello() const;
+  ipc::LinkStart LinkStart() const;
+
+  absl::Time NextDeadline() const;
+  std::vector<pollfd> PollFds(int stop_fd) const;
+
+  Environment environment_;
+  std::unique_ptr<StateStore> store_;
+  const Clock& clock_;
+  std::optional<TrustPolicy> policy_;
+  LinkProcess link_;
+
+  std::deque<std::unique_ptr<ActionRun>> actions_;
+  bool disk_full_ = false;
+
+  // The session's window: records sent up to `sent_position_`, how many of them
+  // unacknowledged.
+  bool connected_ = false;
+  uint32_t window_ = 0;
+  uint32_t in_flight_ = 0;
+  int64_t sent_position_ = 0;
+};
+
+}  // namespace dragnet

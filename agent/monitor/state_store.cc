@@ -1,0 +1,346 @@
+#include "agent/monitor/state_store.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "absl/cleanup/cleanup.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/unique_fd.h"
+#include "core/uuid.h"
+
+namespace dragnet {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+constexpr char kSchema[] = R"sql(
+CREATE TABLE value(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE journal(
+  entry INTEGER PRIMARY KEY,
+  action_id TEXT NOT NULL, occurrence INTEGER NOT NULL,
+  taken_at INTEGER NOT NULL,
+  UNIQUE(action_id, occurrence));
+CREATE TABLE unfinished(
+  action_id TEXT NOT NULL, occurrence INTEGER NOT NULL, operation INTEGER NOT NULL,
+  next_sequence INTEGER NOT NULL DEFAULT 1, rows INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(action_id, occurrence, operation)) WITHOUT ROWID;
+CREATE TABLE spool(
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  action_id TEXT NOT NULL, occurrence INTEGER NOT NULL, operation INTEGER NOT NULL,
+  sequence INTEGER NOT NULL, envelope_sha256 BLOB NOT NULL,
+  record BLOB NOT NULL,
+  UNIQUE(action_id, occurrence, operation, sequence, envelope_sha256));
+)sql";
+
+absl::Status StoreError(sqlite3* database, std::string_view what) {
+  const int code = sqlite3_errcode(database);
+  const std::string message = StrCat("agent state: ", what, ": ", sqlite3_errmsg(database));
+  if (code == SQLITE_FULL || code == SQLITE_IOERR) return absl::ResourceExhaustedError(message);
+  if (code == SQLITE_BUSY) {
+    return absl::FailedPreconditionError(
+        StrCat(message, ": is another dragnet-agent running with this state_dir?"));
+  }
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return absl::DataLossError(message);
+  return absl::InternalError(message);
+}
+
+}  // namespace
+
+// One prepared statement: bind in order, step, read columns in order.
+class StateStore::Statement {
+ public:
+  Statement(sqlite3* database, std::string_view sql) : database_(database), sql_(sql) {
+    sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement_, nullptr);
+  }
+  ~Statement() { sqlite3_finalize(statement_); }
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  Statement& Bind(int64_t value) {
+    sqlite3_bind_int64(statement_, ++bound_, value);
+    return *this;
+  }
+  Statement& Bind(std::string_view text) {
+    sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    return *this;
+  }
+  Statement& BindBlob(std::string_view bytes) {
+    sqlite3_bind_blob64(statement_, ++bound_, bytes.data() != nullptr ? bytes.data() : "",
+                        bytes.size(), SQLITE_STATIC);
+    return *this;
+  }
+  // True on a row, false at the end.
+  absl::StatusOr<bool> Step() {
+    const int result = statement_ == nullptr ? SQLITE_ERROR : sqlite3_step(statement_);
+    if (result == SQLITE_ROW) return true;
+    if (result == SQLITE_DONE) return false;
+    return StoreError(database_, sql_);
+  }
+  absl::Status Run() { return Step().status(); }
+
+  int64_t Integer(int column) { return sqlite3_column_int64(statement_, column); }
+  std::string Bytes(int column) {
+    const void* bytes = sqlite3_column_blob(statement_, column);
+    const auto size = static_cast<size_t>(sqlite3_column_bytes(statement_, column));
+    return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), size);
+  }
+
+ private:
+  sqlite3* database_;
+  std::string_view sql_;
+  sqlite3_stmt* statement_ = nullptr;
+  int bound_ = 0;
+};
+
+namespace {
+
+// Rolls back unless it was committed.
+class Transaction {
+ public:
+  explicit Transaction(sqlite3* database) : database_(database) {
+    open_ = sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK;
+  }
+  ~Transaction() {
+    if (open_) sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  absl::Status Commit() {
+    if (!open_ || sqlite3_exec(database_, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) {
+      return StoreError(database_, "commit");
+    }
+    open_ = false;
+    return absl::OkStatus();
+  }
+
+ private:
+  sqlite3* database_;
+  bool open_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& path) {
+  // Made here so that it never exists with a wider mode.
+  const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid()) return ErrnoStatus(StrCat("open ", path), errno);
+  if (::fchmod(file.get(), 0600) != 0) return ErrnoStatus(StrCat("chmod ", path), errno);
+
+  sqlite3* database = nullptr;
+  const int result = sqlite3_open_v2(path.c_str(), &database,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  std::unique_ptr<StateStore> store(new StateStore(database));
+  if (result != SQLITE_OK) return StoreError(database, StrCat("open ", path));
+  DRAGNET_RETURN_IF_ERROR(Annotate(store->Initialize(), path));
+  return store;
+}
+
+StateStore::~StateStore() { sqlite3_close_v2(database_); }
+
+absl::Status StateStore::Initialize() {
+  // EXCLUSIVE before WAL: one process, and no shared memory file.
+  for (const char* pragma :
+       {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+        "PRAGMA cache_size=-256", "PRAGMA journal_size_limit=4194304", "PRAGMA trusted_schema=OFF"}) {
+    DRAGNET_RETURN_IF_ERROR(Statement(database_, pragma).Run());
+  }
+  Statement version(database_, "PRAGMA user_version");
+  DRAGNET_RETURN_IF_ERROR(version.Step().status());
+  if (version.Integer(0) > kSchemaVersion) {
+    return absl::FailedPreconditionError(
+        StrCat("agent state is of version ", version.Integer(0), ", this program knows up to ",
+               kSchemaVersion, ": start the newer dragnet-agent"));
+  }
+  if (version.Integer(0) == 0) {
+    Transaction transaction(database_);
+    if (sqlite3_exec(database_, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
+      return StoreError(database_, "create tables");
+    }
+    DRAGNET_RETURN_IF_ERROR(
+        Statement(database_, StrCat("PRAGMA user_version=", kSchemaVersion)).Run());
+    DRAGNET_RETURN_IF_ERROR(transaction.Commit());
+  }
+  Statement bytes(database_, "SELECT ifnull(sum(length(record)),0) FROM spool");
+  DRAGNET_RETURN_IF_ERROR(bytes.Step().status());
+  spooled_bytes_ = static_cast<uint64_t>(bytes.Integer(0));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::string>> StateStore::LoadValue(std::string_view key) {
+  Statement statement(database_, "SELECT value FROM value WHERE key=?");
+  DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(key).Step());
+  if (!found) return std::nullopt;
+  return statement.Bytes(0);
+}
+
+absl::Status StateStore::SaveValue(std::string_view key, std::string_view value) {
+  return Statement(database_, "INSERT OR REPLACE INTO value VALUES(?,?)")
+      .Bind(key)
+      .BindBlob(value)
+      .Run();
+}
+
+absl::StatusOr<std::string> StateStore::AgentId() {
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> stored, LoadValue("agent_id"));
+  if (stored.has_value()) return *stored;
+  const std::string id = NewUuidV4();
+  DRAGNET_RETURN_IF_ERROR(SaveValue("agent_id", id));
+  return id;
+}
+
+absl::StatusOr<std::optional<TrustPolicy>> StateStore::LoadTrustPolicy(const RootSet& pinned,
+                                                                       std::string_view fleet_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> envelope, LoadValue("trust_policy"));
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> pins, LoadValue("pinned_roots"));
+  if (!envelope.has_value() || pins != pinned.ToProto().SerializeAsString()) return std::nullopt;
+  DRAGNET_ASSIGN_OR_RETURN(TrustPolicy policy, TrustPolicy::FromOwnStorage(*envelope, fleet_id));
+  return policy;
+}
+
+absl::Status StateStore::SaveTrustPolicy(const TrustPolicy& policy, const RootSet& pinned) {
+  Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(SaveValue("trust_policy", policy.envelope_bytes()));
+  DRAGNET_RETURN_IF_ERROR(SaveValue("pinned_roots", pinned.ToProto().SerializeAsString()));
+  return transaction.Commit();
+}
+
+absl::StatusOr<bool> StateStore::JournalHolds(std::string_view action_id, int64_t occurrence) {
+  return Statement(database_, "SELECT 1 FROM journal WHERE action_id=? AND occurrence=?")
+      .Bind(action_id)
+      .Bind(occurrence)
+      .Step();
+}
+
+absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurrence,
+                                      int operations, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, occurrence));
+  if (there) return absl::AlreadyExistsError(StrCat("action ", action_id, " is in the journal"));
+  Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(
+      Statement(database_, "INSERT INTO journal(action_id, occurrence, taken_at) VALUES(?,?,?)")
+          .Bind(action_id)
+          .Bind(occurrence)
+          .Bind(absl::ToUnixSeconds(now))
+          .Run());
+  for (int operation = 0; operation < operations; ++operation) {
+    DRAGNET_RETURN_IF_ERROR(
+        Statement(database_, "INSERT INTO unfinished(action_id, occurrence, operation) VALUES(?,?,?)")
+            .Bind(action_id)
+            .Bind(occurrence)
+            .Bind(operation)
+            .Run());
+  }
+  DRAGNET_RETURN_IF_ERROR(
+      Statement(database_, "DELETE FROM journal WHERE entry <= (SELECT max(entry) FROM journal) - ?")
+          .Bind(kMaxJournalEntries)
+          .Run());
+  return transaction.Commit();
+}
+
+absl::StatusOr<std::vector<InterruptedOperation>> StateStore::Interrupted() {
+  Statement statement(
+      database_, "SELECT action_id, occurrence, operation, next_sequence, rows FROM unfinished");
+  std::vector<InterruptedOperation> operations;
+  while (true) {
+    DRAGNET_ASSIGN_OR_RETURN(const bool row, statement.Step());
+    if (!row) return operations;
+    operations.push_back({statement.Bytes(0), statement.Integer(1),
+                          static_cast<uint32_t>(statement.Integer(2)),
+                          static_cast<uint64_t>(statement.Integer(3)),
+                          static_cast<uint64_t>(statement.Integer(4))});
+  }
+}
+
+absl::Status StateStore::Insert(const v1::ResultRecord& record) {
+  const std::string bytes = record.SerializeAsString();
+  DRAGNET_RETURN_IF_ERROR(
+      Statement(database_,
+                "INSERT OR IGNORE INTO spool(action_id, occurrence, operation, sequence,"
+                " envelope_sha256, record) VALUES(?,?,?,?,?,?)")
+          .Bind(record.action_id())
+          .Bind(record.occurrence())
+          .Bind(record.operation())
+          .Bind(static_cast<int64_t>(record.sequence()))
+          .BindBlob(record.refusal().envelope_sha256())
+          .BindBlob(bytes)
+          .Run());
+  if (sqlite3_changes(database_) > 0) spooled_bytes_ += bytes.size();
+  return absl::OkStatus();
+}
+
+absl::Status StateStore::Append(const v1::ResultRecord& record) {
+  const uint64_t before = spooled_bytes_;
+  const absl::Status status = [&]() -> absl::Status {
+    Transaction transaction(database_);
+    DRAGNET_RETURN_IF_ERROR(Insert(record));
+    if (record.has_summary()) {
+      DRAGNET_RETURN_IF_ERROR(
+          Statement(database_,
+                    "DELETE FROM unfinished WHERE action_id=? AND occurrence=? AND operation=?")
+              .Bind(record.action_id())
+              .Bind(record.occurrence())
+              .Bind(record.operation())
+              .Run());
+    } else {
+      DRAGNET_RETURN_IF_ERROR(
+          Statement(database_,
+                    "UPDATE unfinished SET next_sequence=?, rows=rows+? "
+                    "WHERE action_id=? AND occurrence=? AND operation=?")
+              .Bind(static_cast<int64_t>(record.sequence()) + 1)
+              .Bind(record.rows().rows_size())
+              .Bind(record.action_id())
+              .Bind(record.occurrence())
+              .Bind(record.operation())
+              .Run());
+    }
+    return transaction.Commit();
+  }();
+  if (!status.ok()) spooled_bytes_ = before;
+  return status;
+}
+
+absl::StatusOr<bool> StateStore::AppendRefusal(const v1::ResultRecord& record) {
+  Statement waiting(database_, "SELECT count(*) FROM spool WHERE sequence=0");
+  DRAGNET_RETURN_IF_ERROR(waiting.Step().status());
+  if (waiting.Integer(0) >= kMaxSpooledRefusals) return false;
+  DRAGNET_RETURN_IF_ERROR(Insert(record));
+  return true;
+}
+
+absl::StatusOr<std::optional<SpooledRecord>> StateStore::NextAfter(int64_t position) {
+  Statement statement(
+      database_, "SELECT position, record FROM spool WHERE position>? ORDER BY position LIMIT 1");
+  DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(position).Step());
+  if (!found) return std::nullopt;
+  return SpooledRecord{statement.Integer(0), statement.Bytes(1)};
+}
+
+absl::StatusOr<std::optional<int64_t>> StateStore::Acknowledge(const v1::RecordKey& key) {
+  // No sync for this commit: see the header.
+  DRAGNET_RETURN_IF_ERROR(Statement(database_, "PRAGMA synchronous=NORMAL").Run());
+  const absl::Cleanup restore = [this] {
+    Statement(database_, "PRAGMA synchronous=FULL").Run().IgnoreError();
+  };
+  Statement statement(database_,
+                      "DELETE FROM spool WHERE action_id=? AND occurrence=? AND operation=? AND "
+                      "sequence=? AND envelope_sha256=? RETURNING position, length(record)");
+  DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(key.action_id())
+                                                 .Bind(key.occurrence())
+                                                 .Bind(key.operation())
+                                                 .Bind(static_cast<int64_t>(key.sequence()))
+                                                 .BindBlob(key.envelope_sha256())
+                                                 .Step());
+  if (!found) return std::nullopt;
+  const int64_t position = statement.Integer(0);
+  spooled_bytes_ -= std::min(spooled_bytes_, static_cast<uint64_t>(statement.Integer(1)));
+  DRAGNET_RETURN_IF_ERROR(statement.Run());
+  return position;
+}
+
+}  // namespace dragnet

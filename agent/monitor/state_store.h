@@ -1,0 +1,105 @@
+// What the monitor must not forget: who it is, the trust policy it holds, which
+// actions it took on (the replay journal), and results that no scheduler has
+// acknowledged yet (the spool).
+//
+// One SQLite file, readable by root only: WAL, synchronous=FULL, locked by the
+// one monitor that has it open. Each method is one transaction and is durable
+// when it returns, except where it says otherwise, so a kill -9 at any moment
+// leaves the state before or after a call. docs/store.md describes the tables.
+//
+// Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/trust_policy.h"
+#include "dragnet/v1/agent_gateway.pb.h"
+#include "dragnet/v1/results.pb.h"
+
+struct sqlite3;
+
+namespace dragnet {
+
+// An operation that was begun by an earlier process and has no summary.
+struct InterruptedOperation {
+  std::string action_id;
+  int64_t occurrence = 0;
+  uint32_t operation = 0;
+  uint64_t next_sequence = 1;
+  uint64_t rows = 0;
+};
+
+struct SpooledRecord {
+  int64_t position = 0;  // rises; the order of sending
+  std::string bytes;     // serialised ResultRecord
+};
+
+class StateStore {
+ public:
+  // Unacknowledged refusals kept; further ones are dropped (and logged), so
+  // that garbage from a scheduler can't fill the disk.
+  static constexpr int64_t kMaxSpooledRefusals = 1000;
+  // Entries of the journal kept. The oldest go by count, never by time: a clock
+  // that jumps can't make the agent forget what it ran.
+  static constexpr int64_t kMaxJournalEntries = 100'000;
+
+  // Makes the file, mode 0600, if there is none. FailedPrecondition when
+  // another process has it open, or it is of a newer version.
+  static absl::StatusOr<std::unique_ptr<StateStore>> Open(const std::string& path);
+  ~StateStore();
+  StateStore(const StateStore&) = delete;
+  StateStore& operator=(const StateStore&) = delete;
+
+  // Drawn on the first start.
+  absl::StatusOr<std::string> AgentId();
+
+  // The stored policy. Nothing if none was stored, or if it was stored under
+  // other pinned root keys than these: who changes the pins starts anew.
+  absl::StatusOr<std::optional<TrustPolicy>> LoadTrustPolicy(const RootSet& pinned,
+                                                             std::string_view fleet_id);
+  absl::Status SaveTrustPolicy(const TrustPolicy& policy, const RootSet& pinned);
+
+  // --- replay journal
+  absl::StatusOr<bool> JournalHolds(std::string_view action_id, int64_t occurrence);
+  // Before anything of the action runs. AlreadyExists if it is there.
+  absl::Status JournalTaken(std::string_view action_id, int64_t occurrence, int operations,
+                            absl::Time now);
+  // All that was taken by a process that is gone and didn't finish.
+  absl::StatusOr<std::vector<InterruptedOperation>> Interrupted();
+
+  // --- result spool
+  // A record with the same key is already there: nothing changes. A summary
+  // ends its operation in the journal in the same transaction.
+  absl::Status Append(const v1::ResultRecord& record);
+  // False when kMaxSpooledRefusals are waiting: it was dropped.
+  absl::StatusOr<bool> AppendRefusal(const v1::ResultRecord& record);
+  // The first record behind `position`; nothing at the end.
+  absl::StatusOr<std::optional<SpooledRecord>> NextAfter(int64_t position);
+  // Forgets an acknowledged record. Not durable at once: a record that comes
+  // back after a crash is sent again and changes nothing. Its position, or
+  // nothing if there was none.
+  absl::StatusOr<std::optional<int64_t>> Acknowledge(const v1::RecordKey& key);
+  // Serialised bytes of all records waiting.
+  uint64_t spooled_bytes() const { return spooled_bytes_; }
+
+ private:
+  class Statement;
+  explicit StateStore(sqlite3* database) : database_(database) {}
+  absl::Status Initialize();
+  absl::StatusOr<std::optional<std::string>> LoadValue(std::string_view key);
+  absl::Status SaveValue(std::string_view key, std::string_view value);
+  absl::Status Insert(const v1::ResultRecord& record);
+
+  sqlite3* database_;
+  uint64_t spooled_bytes_ = 0;
+};
+
+}  // namespace dragnet

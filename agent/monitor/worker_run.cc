@@ -1,0 +1,300 @@
+#include "agent/monitor/worker_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "agent/sandbox/missing_walls.h"
+#include "agent/worker/exit_status.h"
+#include "core/action.h"
+#include "core/file_io.h"
+#include "core/strict_proto.h"
+#include "core/strings.h"
+#include "core/text.h"
+
+namespace dragnet {
+namespace {
+
+constexpr size_t kMaxWorkerFrame = 512 * 1024;
+constexpr size_t kMaxRowBytes = 64 * 1024;
+constexpr size_t kMaxDetailBytes = 1024;
+constexpr size_t kMaxSummaryBytes = 128 * 1024;
+// How often the CPU clock is read; RLIMIT_CPU is the backstop.
+constexpr absl::Duration kSampleInterval = absl::Milliseconds(500);
+
+bool SetNonBlocking(int fd) { return ::fcntl(fd, F_SETFL, O_NONBLOCK) == 0; }
+
+v1::Termination TerminationOf(ipc::Failed::Kind kind) {
+  switch (kind) {
+    case ipc::Failed::KIND_INVALID_PARAMETERS:
+      return v1::TERMINATION_INVALID_PARAMETERS;
+    case ipc::Failed::KIND_SANDBOX:
+      return v1::TERMINATION_NOT_STARTED;
+    default:
+      return v1::TERMINATION_MODULE_ERROR;
+  }
+}
+
+}  // namespace
+
+v1::Outcome OutcomeOf(v1::Termination termination, const v1::ModuleSummary& module,
+                      uint64_t rows) {
+  const bool looked_at_everything = termination == v1::TERMINATION_COMPLETED &&
+                                    module.unexamined_size() == 0 && module.limits_hit_size() == 0;
+  if (!looked_at_everything) return v1::OUTCOME_INCOMPLETE;
+  return rows > 0 ? v1::OUTCOME_FOUND : v1::OUTCOME_CLEAN;
+}
+
+WorkerRun::WorkerRun(const ModuleManifest& manifest, const ipc::Job& job,
+                     const OperationLimits& limits, const WorkerEnvironment& environment)
+    : limits_(limits), started_(absl::Now()), decoder_(kMaxWorkerFrame) {
+  const absl::StatusOr<std::string> frame = EncodeFrame(job);
+  if (!frame.ok()) {
+    SetTermination(v1::TERMINATION_NOT_STARTED, ToStd(frame.status().message()));
+    Finish();
+    return;
+  }
+  job_bytes_ = *frame;
+  if (!Spawn(manifest, environment)) Finish();
+}
+
+WorkerRun::~WorkerRun() = default;
+
+bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment) {
+  absl::StatusOr<sandbox::Pipe> input = sandbox::NewPipe();
+  absl::StatusOr<sandbox::Pipe> output = sandbox::NewPipe();
+  if (!input.ok() || !output.ok()) {
+    SetTermination(v1::TERMINATION_NOT_STARTED,
+                   ToStd((input.ok() ? output.status() : input.status()).message()));
+    return false;
+  }
+  sandbox::SpawnOptions options;
+  options.program = environment.program;
+  if (environment.allow_missing_walls) {
+    options.arguments.push_back(sandbox::kAllowMissingWallsFlag);
+  }
+  options.fds = {{input->read_end.get(), STDIN_FILENO}, {output->write_end.get(), STDOUT_FILENO}};
+  if (environment.stderr_fd >= 0) options.fds.push_back({environment.stderr_fd, STDERR_FILENO});
+  options.user = environment.user;
+  options.capabilities.assign(manifest.capabilities.begin(), manifest.capabilities.end());
+  if (manifest.network == NetworkAccess::kHost) {
+    if (environment.host_network_fd >= 0) {
+      options.network = sandbox::Network::kGiven;
+      options.network_namespace_fd = environment.host_network_fd;
+    }
+  } else if (!environment.monitor_has_no_network) {
+    options.network = sandbox::Network::kEmpty;
+  }
+  options.limits.address_space_bytes = limits_.memory_bytes;
+  options.limits.cpu_seconds = static_cast<uint64_t>(absl::ToInt64Seconds(limits_.cpu_time)) + 5;
+  options.limits.open_files = 1024;
+  options.limits.file_size_bytes = 0;
+  options.nice = 10;
+  options.allow_missing_walls = environment.allow_missing_walls;
+  absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
+  if (!child.ok()) {
+    SetTermination(v1::TERMINATION_NOT_STARTED, ToStd(child.status().message()));
+    return false;
+  }
+  child_ = *std::move(child);
+  job_pipe_ = std::move(input->write_end);
+  output_pipe_ = std::move(output->read_end);
+  SetNonBlocking(job_pipe_.get());
+  SetNonBlocking(output_pipe_.get());
+  WriteJob();
+  return true;
+}
+
+void WorkerRun::AddPollFds(std::vector<pollfd>* fds) const {
+  if (job_pipe_.valid()) fds->push_back({job_pipe_.get(), POLLOUT, 0});
+  if (output_pipe_.valid() && !paused_ && !rows_.has_value()) {
+    fds->push_back({output_pipe_.get(), POLLIN, 0});
+  }
+  // The pipe may stay open in a process that the worker left behind, or the
+  // worker may close it and go on: its end counts, too.
+  if (child_.valid() && child_.pidfd() >= 0 && !output_pipe_.valid()) {
+    fds->push_back({child_.pidfd(), POLLIN, 0});
+  }
+}
+
+absl::Time WorkerRun::deadline() const {
+  if (summary_.has_value()) return absl::InfiniteFuture();
+  return std::min(started_ + limits_.wall_time, absl::Now() + kSampleInterval);
+}
+
+void WorkerRun::WriteJob() {
+  while (!job_bytes_.empty()) {
+    const ssize_t count = ::write(job_pipe_.get(), job_bytes_.data(), job_bytes_.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) return;
+    if (count < 0) break;  // it is gone; its end is seen on the other pipe
+    job_bytes_.erase(0, static_cast<size_t>(count));
+  }
+  job_bytes_.clear();
+  job_pipe_.Reset();
+}
+
+void WorkerRun::Advance() {
+  if (summary_.has_value()) return;
+  if (job_pipe_.valid()) WriteJob();
+  if (!paused_) ReadOutput();
+  CheckTime();
+  if (!output_pipe_.valid() && !rows_.has_value()) {
+    // Its output has ended: it has no more to say, whatever else it does.
+    if (!module_summary_.has_value()) {
+      const auto exited = child_.TryReap();
+      if (exited.ok() && !exited->has_value() && !termination_.has_value()) return;
+    }
+    Finish();
+  }
+}
+
+void WorkerRun::ReadOutput() {
+  TakeMessages();
+  while (output_pipe_.valid() && !rows_.has_value()) {
+    char buffer[65536];
+    const ssize_t count = ::read(output_pipe_.get(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) return;
+    if (count <= 0) {
+      if (!decoder_.empty() && !termination_.has_value()) {
+        SetTermination(v1::TERMINATION_PROTOCOL_VIOLATION, "output ended in the middle of a message");
+      }
+      output_pipe_.Reset();
+      return;
+    }
+    decoder_.Append({buffer, static_cast<size_t>(count)});
+    TakeMessages();
+  }
+}
+
+void WorkerRun::TakeMessages() {
+  while (output_pipe_.valid() && !rows_.has_value()) {
+    const absl::StatusOr<std::optional<std::string>> frame = decoder_.Next();
+    if (!frame.ok()) {
+      Stop(v1::TERMINATION_PROTOCOL_VIOLATION, ToStd(frame.status().message()));
+      return;
+    }
+    if (!frame->has_value()) return;
+    ipc::WorkerToMonitor message;
+    const absl::Status parsed = ParseStrict(**frame, kMaxWorkerFrame, &message);
+    if (!parsed.ok()) {
+      Stop(v1::TERMINATION_PROTOCOL_VIOLATION, ToStd(parsed.message()));
+      return;
+    }
+    TakeMessage(message);
+  }
+}
+
+void WorkerRun::TakeMessage(const ipc::WorkerToMonitor& message) {
+  if (module_summary_.has_value() || termination_.has_value()) {
+    Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "a message after the last one");
+    return;
+  }
+  switch (message.content_case()) {
+    case ipc::WorkerToMonitor::kRows:
+      return TakeRowsMessage(message.rows());
+    case ipc::WorkerToMonitor::kSummary:
+      if (message.summary().ByteSizeLong() > kMaxSummaryBytes) {
+        return Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "a summary over its size");
+      }
+      module_summary_ = message.summary();
+      return;
+    case ipc::WorkerToMonitor::kFailed:
+      return SetTermination(TerminationOf(message.failed().kind()), message.failed().detail());
+    default:
+      return Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "an empty message");
+  }
+}
+
+void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
+  rows_.emplace();
+  for (const std::string& row : rows.rows()) {
+    if (row.size() > kMaxRowBytes) {
+      return Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "a row over its size");
+    }
+    if (row_count_ == limits_.rows) {
+      return Stop(v1::TERMINATION_ROW_LIMIT, StrCat("more than ", limits_.rows, " rows"));
+    }
+    if (row_bytes_ + row.size() > limits_.result_bytes) {
+      return Stop(v1::TERMINATION_RESULT_SIZE_LIMIT,
+                  StrCat("more than ", limits_.result_bytes, " bytes of rows"));
+    }
+    ++row_count_;
+    row_bytes_ += row.size();
+    rows_->add_rows(row);
+  }
+}
+
+std::optional<v1::Rows> WorkerRun::TakeRows() {
+  std::optional<v1::Rows> rows = std::exchange(rows_, std::nullopt);
+  if (rows.has_value() && rows->rows_size() == 0) rows.reset();
+  return rows;
+}
+
+void WorkerRun::CheckTime() {
+  if (termination_.has_value() || !child_.valid()) return;
+  if (absl::Now() - started_ >= limits_.wall_time) {
+    return Stop(v1::TERMINATION_WALL_TIME_LIMIT,
+                StrCat("ran for ", absl::FormatDuration(limits_.wall_time)));
+  }
+  const absl::StatusOr<absl::Duration> cpu = child_.CpuTime();
+  if (cpu.ok() && *cpu >= limits_.cpu_time) {
+    Stop(v1::TERMINATION_CPU_TIME_LIMIT,
+         StrCat("used ", absl::FormatDuration(limits_.cpu_time), " of CPU time"));
+  }
+}
+
+void WorkerRun::Stop(v1::Termination termination, std::string_view detail) {
+  SetTermination(termination, detail);
+  module_summary_.reset();
+  output_pipe_.Reset();
+  job_pipe_.Reset();
+  if (child_.valid()) child_.Signal(SIGKILL).IgnoreError();
+}
+
+void WorkerRun::SetTermination(v1::Termination termination, std::string_view detail) {
+  if (termination_.has_value()) return;  // the first cause is the cause
+  termination_ = termination;
+  detail_ = Shorten(ToValidUtf8(detail), kMaxDetailBytes);
+}
+
+void WorkerRun::Finish() {
+  summary_.emplace();
+  if (child_.valid()) {
+    // It said its last word or was killed: what it still does doesn't matter.
+    child_.Signal(SIGKILL).IgnoreError();
+  }
+  sandbox::ChildExit exited;
+  if (child_.valid()) {
+    if (absl::StatusOr<sandbox::ChildExit> reaped = child_.Reap(); reaped.ok()) exited = *reaped;
+  }
+  if (!termination_.has_value() && module_summary_.has_value()) {
+    SetTermination(v1::TERMINATION_COMPLETED, "");
+  }
+  if (!termination_.has_value()) {
+    if (exited.status == kWorkerOutOfMemory) {
+      SetTermination(v1::TERMINATION_MEMORY_LIMIT,
+                     StrCat("needed more than ", limits_.memory_bytes, " bytes of address space"));
+    } else if (exited.signal == SIGXCPU) {
+      SetTermination(v1::TERMINATION_CPU_TIME_LIMIT, exited.ToString());
+    } else {
+      SetTermination(v1::TERMINATION_CRASHED, exited.ToString());
+    }
+  }
+  summary_->set_termination(*termination_);
+  summary_->set_detail(detail_);
+  summary_->set_rows(row_count_);
+  if (module_summary_.has_value()) *summary_->mutable_module() = *module_summary_;
+  summary_->set_outcome(OutcomeOf(*termination_, summary_->module(), row_count_));
+  *summary_->mutable_started() = ToTimestamp(started_);
+  *summary_->mutable_wall_time() = ToProtoDuration(absl::Now() - started_);
+  *summary_->mutable_cpu_time() = ToProtoDuration(exited.cpu_time);
+  summary_->set_peak_memory_bytes(exited.peak_memory_bytes);
+}
+
+}  // namespace dragnet

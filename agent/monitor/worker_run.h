@@ -1,0 +1,107 @@
+// One operation in one worker process, from spawn to summary.
+//
+// The monitor watches from outside: it counts rows and bytes, measures time,
+// and kills what goes over its limits or breaks the protocol. What the worker
+// says of itself is never needed to know that it failed.
+//
+// Used by an event loop: PollFds() says what to wait for, Advance() does what
+// can be done without blocking. Not thread-safe.
+#pragma once
+
+#include <poll.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/ipc/frame.h"
+#include "agent/ipc/ipc.pb.h"
+#include "agent/monitor/limits.h"
+#include "agent/sandbox/spawn.h"
+#include "core/unique_fd.h"
+#include "dragnet/v1/results.pb.h"
+#include "modules/manifest.h"
+
+namespace dragnet {
+
+// How workers are started on this host.
+struct WorkerEnvironment {
+  std::string program;  // absolute path of dragnet-worker
+  std::optional<sandbox::UserAndGroup> user;
+  // The host's network, for modules that declare it; -1: the monitor is in it.
+  int host_network_fd = -1;
+  // True when the monitor itself stands in an empty network namespace.
+  bool monitor_has_no_network = false;
+  bool allow_missing_walls = false;
+  // Standard error of workers; -1 for none.
+  int stderr_fd = -1;
+};
+
+class WorkerRun {
+ public:
+  // Never fails: a worker that can't be started is a run that ends at once with
+  // TERMINATION_NOT_STARTED.
+  WorkerRun(const ModuleManifest& manifest, const ipc::Job& job, const OperationLimits& limits,
+            const WorkerEnvironment& environment);
+  // Kills the worker if it still runs.
+  ~WorkerRun();
+  WorkerRun(const WorkerRun&) = delete;
+  WorkerRun& operator=(const WorkerRun&) = delete;
+
+  void AddPollFds(std::vector<pollfd>* fds) const;
+  // When Advance must be called although no descriptor is ready.
+  absl::Time deadline() const;
+
+  // Reads what is there, up to one message; checks limits.
+  void Advance();
+
+  // The rows that came since the last call; at most 256 KiB.
+  std::optional<v1::Rows> TakeRows();
+
+  // Set once the worker has ended and all its rows were taken.
+  const std::optional<v1::OperationSummary>& summary() const { return summary_; }
+
+  // Stops reading, so that the worker stands still when its pipe is full: the
+  // spool has no room.
+  void Pause(bool paused) { paused_ = paused; }
+
+  // Kills it; its summary will say `termination`.
+  void Stop(v1::Termination termination, std::string_view detail);
+
+ private:
+  bool Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment);
+  void WriteJob();
+  void ReadOutput();
+  void TakeMessages();
+  void TakeMessage(const ipc::WorkerToMonitor& message);
+  void TakeRowsMessage(const v1::Rows& rows);
+  void CheckTime();
+  void Finish();
+  void SetTermination(v1::Termination termination, std::string_view detail);
+
+  const OperationLimits limits_;
+  const absl::Time started_;
+  sandbox::Child child_;
+  UniqueFd job_pipe_;
+  UniqueFd output_pipe_;
+  std::string job_bytes_;
+  FrameDecoder decoder_;
+  bool paused_ = false;
+
+  std::optional<v1::Rows> rows_;
+  uint64_t row_count_ = 0;
+  uint64_t row_bytes_ = 0;
+  std::optional<v1::ModuleSummary> module_summary_;
+  std::optional<v1::Termination> termination_;
+  std::string detail_;
+  std::optional<v1::OperationSummary> summary_;
+};
+
+// Whether everything was looked at, and what that makes of the rows.
+v1::Outcome OutcomeOf(v1::Termination termination, const v1::ModuleSummary& module, uint64_t rows);
+
+}  // namespace dragnet
