@@ -33,8 +33,14 @@ function(dragnet_program name)
   target_link_libraries(${name} PRIVATE dragnet_options ${arg_DEPS})
 endfunction()
 
+# What ./dev test builds with sanitizers: tests labelled so.
+add_custom_target(sanitized_tests)
+add_custom_target(threaded_tests)
+
 # dragnet_test(name sources… [DEPS targets…] [LABELS labels…] [TIMEOUT seconds])
-# One GoogleTest program, one CTest entry.
+# One GoogleTest program, one CTest entry. Labels with a meaning:
+#   sanitized  also run under AddressSanitizer and UndefinedBehaviorSanitizer
+#   threaded   also run under ThreadSanitizer
 function(dragnet_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
@@ -45,6 +51,11 @@ function(dragnet_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  foreach(label sanitized threaded)
+    if(label IN_LIST arg_LABELS)
+      add_dependencies(${label}_tests ${name})
+    endif()
+  endforeach()
 endfunction()
 
 # dragnet_proto_library(name ROOT directory PROTOS files… [GRPC] [DEPS targets…])

@@ -1,1 +1,226 @@
+#include "agent/monitor/state_store.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "core/strings.h"
+#include "core/testing.h"
 #include "gtest/gtest.h"
+
+namespace dragnet {
+namespace {
+
+using ::dragnet::testing::Fleet;
+
+class StateStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/dragnet-state-XXXXXX";
+    directory_ = ::mkdtemp(pattern);
+    path_ = directory_ + "/agent.db";
+    Reopen();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void Reopen() {
+    store_.reset();
+    auto opened = StateStore::Open(path_);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    store_ = *std::move(opened);
+  }
+  static v1::ResultRecord RowsRecord(uint64_t sequence, std::string_view row = "row") {
+    v1::ResultRecord record;
+    record.set_action_id("action");
+    record.set_sequence(sequence);
+    record.mutable_rows()->add_rows(std::string(row));
+    return record;
+  }
+  static v1::ResultRecord SummaryRecord(uint64_t sequence) {
+    v1::ResultRecord record;
+    record.set_action_id("action");
+    record.set_sequence(sequence);
+    record.mutable_summary()->set_outcome(v1::OUTCOME_CLEAN);
+    return record;
+  }
+  static v1::RecordKey KeyOf(const v1::ResultRecord& record) {
+    v1::RecordKey key;
+    key.set_action_id(record.action_id());
+    key.set_operation(record.operation());
+    key.set_sequence(record.sequence());
+    key.set_envelope_sha256(record.refusal().envelope_sha256());
+    return key;
+  }
+  std::vector<v1::ResultRecord> Spool() {
+    std::vector<v1::ResultRecord> records;
+    int64_t position = 0;
+    while (auto next = *store_->NextAfter(position)) {
+      position = next->position;
+      EXPECT_TRUE(records.emplace_back().ParseFromString(next->bytes));
+    }
+    return records;
+  }
+
+  Fleet fleet_;
+  std::string directory_;
+  std::string path_;
+  std::unique_ptr<StateStore> store_;
+};
+
+TEST_F(StateStoreTest, TheFileIsForItsOwnerOnly) {
+  struct stat info;
+  ASSERT_EQ(::stat(path_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST_F(StateStoreTest, TheAgentKeepsItsId) {
+  const std::string id = *store_->AgentId();
+  EXPECT_TRUE(IsUuid(id));
+  Reopen();
+  EXPECT_EQ(*store_->AgentId(), id);
+}
+
+TEST_F(StateStoreTest, ASecondMonitorIsRefused) {
+  ASSERT_TRUE(store_->AgentId().ok());
+  EXPECT_EQ(StateStore::Open(path_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(StateStoreTest, WhatIsNotADatabaseIsRefusedByName) {
+  store_.reset();
+  ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
+  std::filesystem::remove(path_ + "-wal");
+  {
+    FILE* file = ::fopen(path_.c_str(), "w");
+    ::fputs(std::string(8192, 'x').c_str(), file);
+    ::fclose(file);
+  }
+  const auto opened = StateStore::Open(path_);
+  EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss) << opened.status();
+}
+
+TEST_F(StateStoreTest, AnActionIsTakenOnce) {
+  EXPECT_FALSE(*store_->JournalHolds("action", 0));
+  EXPECT_TRUE(store_->JournalTaken("action", 0, 1, fleet_.now).ok());
+  EXPECT_EQ(store_->JournalTaken("action", 0, 1, fleet_.now).code(),
+            absl::StatusCode::kAlreadyExists);
+  Reopen();
+  EXPECT_TRUE(*store_->JournalHolds("action", 0));
+  // Another occurrence is another run.
+  EXPECT_FALSE(*store_->JournalHolds("action", 1));
+}
+
+TEST_F(StateStoreTest, ClocksDoNotMakeTheJournalForget) {
+  ASSERT_TRUE(store_->JournalTaken("old", 0, 0, absl::FromUnixSeconds(0)).ok());
+  ASSERT_TRUE(store_->JournalTaken("new", 0, 0, absl::FromUnixSeconds(4'000'000'000)).ok());
+  EXPECT_TRUE(*store_->JournalHolds("old", 0));
+}
+
+TEST_F(StateStoreTest, OperationsWithoutASummaryAreInterrupted) {
+  ASSERT_TRUE(store_->JournalTaken("action", 0, 2, fleet_.now).ok());
+  ASSERT_TRUE(store_->Append(RowsRecord(1)).ok());
+  ASSERT_TRUE(store_->Append(SummaryRecord(2)).ok());
+  Reopen();
+  const auto interrupted = *store_->Interrupted();
+  ASSERT_EQ(interrupted.size(), 1u);
+  EXPECT_EQ(interrupted[0].operation, 1u);
+  EXPECT_EQ(interrupted[0].next_sequence, 1u);
+}
+
+TEST_F(StateStoreTest, AnInterruptedOperationGoesOnInItsSequence) {
+  ASSERT_TRUE(store_->JournalTaken("action", 0, 1, fleet_.now).ok());
+  ASSERT_TRUE(store_->Append(RowsRecord(1)).ok());
+  ASSERT_TRUE(store_->Append(RowsRecord(2)).ok());
+  ASSERT_TRUE(store_->Acknowledge(KeyOf(RowsRecord(1))).ok());
+  Reopen();
+  const auto interrupted = *store_->Interrupted();
+  ASSERT_EQ(interrupted.size(), 1u);
+  EXPECT_EQ(interrupted[0].next_sequence, 3u);
+  EXPECT_EQ(interrupted[0].rows, 2u);
+}
+
+TEST_F(StateStoreTest, RecordsStayInOrderUntilTheyAreAcknowledged) {
+  for (const uint64_t sequence : {1, 2, 3}) ASSERT_TRUE(store_->Append(RowsRecord(sequence)).ok());
+  ASSERT_TRUE(store_->Append(RowsRecord(2)).ok());  // again: changes nothing
+  EXPECT_EQ(Spool().size(), 3u);
+  EXPECT_TRUE((*store_->Acknowledge(KeyOf(RowsRecord(2)))).has_value());
+  EXPECT_FALSE((*store_->Acknowledge(KeyOf(RowsRecord(2)))).has_value());
+  Reopen();
+  const auto records = Spool();
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].sequence(), 1u);
+  EXPECT_EQ(records[1].sequence(), 3u);
+}
+
+TEST_F(StateStoreTest, TheSpoolKnowsItsSize) {
+  EXPECT_EQ(store_->spooled_bytes(), 0u);
+  ASSERT_TRUE(store_->Append(RowsRecord(1, std::string(10000, 'x'))).ok());
+  EXPECT_GT(store_->spooled_bytes(), 10000u);
+  const uint64_t before = store_->spooled_bytes();
+  Reopen();
+  EXPECT_EQ(store_->spooled_bytes(), before);
+  ASSERT_TRUE(store_->Acknowledge(KeyOf(RowsRecord(1))).ok());
+  EXPECT_EQ(store_->spooled_bytes(), 0u);
+}
+
+TEST_F(StateStoreTest, RefusalsAreBounded) {
+  for (int64_t i = 0; i < StateStore::kMaxSpooledRefusals + 5; ++i) {
+    v1::ResultRecord record;
+    record.mutable_refusal()->set_envelope_sha256(Sha256(StrCat(i)));
+    const auto kept = store_->AppendRefusal(record);
+    ASSERT_TRUE(kept.ok());
+    EXPECT_EQ(*kept, i < StateStore::kMaxSpooledRefusals);
+  }
+}
+
+TEST_F(StateStoreTest, ThePolicySurvivesAndChangedPinsStartAnew) {
+  const TrustPolicy policy = fleet_.Policy(7);
+  ASSERT_TRUE(store_->SaveTrustPolicy(policy, fleet_.Pinned()).ok());
+  Reopen();
+  EXPECT_EQ((*store_->LoadTrustPolicy(fleet_.Pinned(), fleet_.id))->version(), 7u);
+  const RootSet other = *RootSet::Create({fleet_.roots[0].public_key()}, 1);
+  EXPECT_FALSE((*store_->LoadTrustPolicy(other, fleet_.id)).has_value());
+}
+
+// What was said to be durable is there after kill -9 at any moment.
+TEST_F(StateStoreTest, KillNineLosesNothingThatWasSaidToBeDurable) {
+  store_.reset();
+  for (int round = 0; round < 10; ++round) {
+    int said[2];
+    ASSERT_EQ(::pipe(said), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      auto store = StateStore::Open(path_);
+      if (!store.ok()) ::_exit(1);
+      for (uint64_t i = 1;; ++i) {
+        const uint64_t sequence = static_cast<uint64_t>(round) * 100000 + i;
+        if (!(*store)->Append(RowsRecord(sequence)).ok()) ::_exit(1);
+        if (::write(said[1], &sequence, sizeof sequence) != sizeof sequence) ::_exit(1);
+      }
+    }
+    ::close(said[1]);
+    std::vector<uint64_t> durable;
+    uint64_t sequence = 0;
+    while (durable.size() < 20u + static_cast<size_t>(round) &&
+           ::read(said[0], &sequence, sizeof sequence) == sizeof sequence) {
+      durable.push_back(sequence);
+    }
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    ::close(said[0]);
+    ASSERT_FALSE(durable.empty());
+    Reopen();
+    std::set<uint64_t> there;
+    for (const auto& record : Spool()) there.insert(record.sequence());
+    for (const uint64_t expected : durable) EXPECT_TRUE(there.contains(expected)) << expected;
+    store_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace dragnet
