@@ -1,0 +1,23 @@
+// One job of a worker: from its frame to its last message. Not thread-safe; one
+// per process, because running it locks the process in.
+#pragma once
+
+#include "absl/status/status.h"
+#include "agent/ipc/ipc.pb.h"
+#include "google/protobuf/message.h"
+#include "modules/module.h"
+
+namespace dragnet {
+
+// Puts up the walls that `manifest` allows. After this nothing but reading the
+// host, computing and writing to open descriptors works.
+absl::Status LockInForModule(const ModuleManifest& manifest, bool allow_missing_walls);
+
+// Strictly: an unknown field or key is an error.
+absl::Status ParseParameters(const ipc::Job& job, google::protobuf::Message* parameters);
+
+// Locks in, parses, validates, runs; writes all messages to `output`. An error
+// means that the monitor could not be told how it went.
+absl::Status RunJob(const ipc::Job& job, int output, bool allow_missing_walls);
+
+}  // namespace dragnet

@@ -1,0 +1,204 @@
+// A worker that doesn't do what it should, for the monitor's tests only. Speaks
+// the same protocol as dragnet-worker, but its module is this: find
+// "misbehave:WORD" anywhere in the job's parameters (so it fits in any string
+// field of any message), and do that. Words: see kBehaviours.
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
+
+#include "agent/ipc/frame.h"
+#include "agent/ipc/ipc.pb.h"
+#include "agent/worker/exit_status.h"
+#include "core/file_io.h"
+
+namespace dragnet {
+namespace {
+
+void Send(const ipc::WorkerToMonitor& message) {
+  if (!WriteFrame(STDOUT_FILENO, message).ok()) ::_exit(kWorkerProtocol);
+}
+
+void SendRows(int count, std::string_view row = "row") {
+  ipc::WorkerToMonitor message;
+  for (int i = 0; i < count; ++i) message.mutable_rows()->add_rows(std::string(row));
+  Send(message);
+}
+
+void SendSummary() {
+  ipc::WorkerToMonitor message;
+  message.mutable_summary()->set_items_examined(1);
+  Send(message);
+}
+
+void SendRaw(std::string_view bytes) { WriteAll(STDOUT_FILENO, bytes).IgnoreError(); }
+
+[[noreturn]] void Hang() {
+  for (;;) ::pause();
+}
+
+void EatMemory() {
+  constexpr size_t kStep = 16 << 20;
+  for (;;) {
+    void* memory = ::mmap(nullptr, kStep, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED) ::_exit(kWorkerOutOfMemory);
+  }
+}
+
+struct Behaviour {
+  std::string_view word;
+  void (*act)();
+};
+
+const Behaviour kBehaviours[] = {
+    // Well, for once: two rows and a summary.
+    {"not",
+     [] {
+       SendRows(2);
+       SendSummary();
+     }},
+    {"clean", [] { SendSummary(); }},
+    // Ends.
+    {"crash",
+     [] {
+       SendRows(1);
+       ::raise(SIGSEGV);
+     }},
+    {"abort", [] { ::abort(); }},
+    {"forbidden-call", [] { ::raise(SIGSYS); }},
+    {"exit-without-summary",
+     [] {
+       SendRows(1);
+       ::_exit(0);
+     }},
+    {"exit-at-once", [] { ::_exit(0); }},
+    {"exit-with-failure",
+     [] {
+       SendSummary();
+       ::_exit(9);
+     }},
+    {"crash-after-summary",
+     [] {
+       SendSummary();
+       ::abort();
+     }},
+    {"out-of-memory", [] { ::_exit(kWorkerOutOfMemory); }},
+    {"module-error",
+     [] {
+       ipc::WorkerToMonitor message;
+       message.mutable_failed()->set_kind(ipc::Failed::KIND_MODULE_ERROR);
+       message.mutable_failed()->set_detail("so it is\x1b[31m");
+       Send(message);
+     }},
+    // Takes its time.
+    {"hang",
+     [] {
+       SendRows(1);
+       Hang();
+     }},
+    {"hang-after-summary",
+     [] {
+       SendSummary();
+       Hang();
+     }},
+    {"hang-with-output-closed",
+     [] {
+       SendRows(1);
+       ::close(STDOUT_FILENO);
+       Hang();
+     }},
+    {"burn-cpu",
+     [] {
+       for (;;) asm volatile("");
+     }},
+    {"eat-memory", EatMemory},
+    {"endless-rows",
+     [] {
+       for (;;) SendRows(100);
+     }},
+    {"endless-errors",
+     [] {
+       for (;;) ::dprintf(STDERR_FILENO, "\x1b[2Jerror\n");
+     }},
+    // Writes what is not a worker's message.
+    {"rubbish",
+     [] {
+       SendRaw("\x01\x02rubbish that is longer than a header");
+       Hang();
+     }},
+    {"oversized-frame",
+     [] {
+       SendRaw("\x7f\xff\xff\xff");
+       Hang();
+     }},
+    {"truncated-frame",
+     [] {
+       SendRows(1);
+       SendRaw(
+           std::string_view("\0\0\0\x10"
+                            "abc",
+                            7));
+     }},
+    {"empty-message",
+     [] {
+       Send(ipc::WorkerToMonitor());
+       Hang();
+     }},
+    {"no-rows",
+     [] {
+       SendRows(0);
+       Send([] {
+         ipc::WorkerToMonitor message;
+         message.mutable_rows();
+         return message;
+       }());
+       SendSummary();
+     }},
+    {"huge-row",
+     [] {
+       SendRows(1, std::string(200'000, 'x'));
+       SendSummary();
+     }},
+    {"oversized-rows",
+     [] {
+       SendRows(10, std::string(60'000, 'x'));
+       SendSummary();
+     }},
+    {"two-summaries",
+     [] {
+       SendSummary();
+       SendSummary();
+     }},
+    {"rows-after-summary",
+     [] {
+       SendSummary();
+       SendRows(1);
+     }},
+};
+
+int Misbehave(std::string_view parameters) {
+  constexpr std::string_view kMarker = "misbehave:";
+  size_t marker = parameters.find(kMarker);
+  if (marker == std::string_view::npos) return kWorkerProtocol;
+  std::string_view word = parameters.substr(marker + kMarker.size());
+  word = word.substr(0, word.find_first_not_of("abcdefghijklmnopqrstuvwxyz-"));
+  for (const Behaviour& behaviour : kBehaviours) {
+    if (behaviour.word != word) continue;
+    behaviour.act();
+    return kWorkerDone;
+  }
+  return kWorkerProtocol;
+}
+
+}  // namespace
+}  // namespace dragnet
+
+int main() {
+  dragnet::ipc::Job job;
+  if (!dragnet::ReadFrame(STDIN_FILENO, &job).ok()) return dragnet::kWorkerProtocol;
+  return dragnet::Misbehave(job.parameters());
+}
