@@ -1,0 +1,251 @@
+// dragnet-worker as the monitor sees it: a program, a job in, frames out.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "agent/ipc/frame.h"
+#include "agent/ipc/ipc.pb.h"
+#include "agent/sandbox/spawn.h"
+#include "agent/worker/exit_status.h"
+#include "core/file_io.h"
+#include "core/strings.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace dragnet {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+struct Result {
+  std::vector<ipc::WorkerToMonitor> messages;
+  sandbox::ChildExit exit;
+
+  std::vector<std::string> rows() const {
+    std::vector<std::string> rows;
+    for (const ipc::WorkerToMonitor& message : messages) {
+      rows.insert(rows.end(), message.rows().rows().begin(), message.rows().rows().end());
+    }
+    return rows;
+  }
+};
+
+class WorkerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ::signal(SIGPIPE, SIG_IGN);
+    char name[] = "/tmp/dragnet-worker-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = name;
+    std::filesystem::permissions(directory_, std::filesystem::perms(0755));
+    // Others can execute it there, wherever the build directory is.
+    std::filesystem::copy_file(DRAGNET_WORKER, directory_ + "/dragnet-worker");
+    std::filesystem::create_directory(directory_ + "/data");
+    std::ofstream(directory_ + "/data/evil\x1b[31m.txt") << "x";
+    std::ofstream(directory_ + "/data/good.txt") << "x";
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  static bool IsRoot() { return ::geteuid() == 0; }
+
+  ipc::Job FileJob(const std::string& name_pattern) const {
+    ipc::Job job;
+    job.set_module("file");
+    job.set_format(ipc::Job::FORMAT_JSON);
+    job.set_parameters(StrCat("{\"searches\":[{\"paths\":[\"", directory_, "/data\"],\"names\":[\"",
+                              name_pattern, "\"]}]}"));
+    return job;
+  }
+
+  sandbox::SpawnOptions Options() const {
+    sandbox::SpawnOptions options;
+    options.program = directory_ + "/dragnet-worker";
+    options.allow_missing_walls = true;
+    options.limits.address_space_bytes = 512 << 20;
+    if (IsRoot()) {
+      options.user = sandbox::UserAndGroup{65534, 65534};
+      options.capabilities = {CAP_DAC_READ_SEARCH};
+      options.network = sandbox::Network::kEmpty;
+    }
+    return options;
+  }
+
+  // The worker with `input` on its standard input.
+  Result RunOn(sandbox::SpawnOptions options, std::string_view input) {
+    absl::StatusOr<sandbox::Pipe> in = sandbox::NewPipe();
+    absl::StatusOr<sandbox::Pipe> out = sandbox::NewPipe();
+    options.fds = {{in->read_end.get(), 0}, {out->write_end.get(), 1}};
+    absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
+    EXPECT_TRUE(child.ok()) << child.status();
+    if (!child.ok()) return {};
+    in->read_end.Reset();
+    out->write_end.Reset();
+    WriteAll(in->write_end.get(), input).IgnoreError();
+    in->write_end.Reset();
+    Result result;
+    for (;;) {
+      ipc::WorkerToMonitor message;
+      absl::Status status = ReadFrame(out->read_end.get(), &message);
+      if (!status.ok()) {
+        EXPECT_TRUE(absl::IsOutOfRange(status)) << status;
+        break;
+      }
+      result.messages.push_back(std::move(message));
+    }
+    result.exit = *child->Reap();
+    return result;
+  }
+
+  Result Run(const ipc::Job& job) { return RunOn(Options(), *EncodeFrame(job)); }
+
+  ipc::Failed FailureOf(const ipc::Job& job) {
+    Result result = Run(job);
+    EXPECT_EQ(result.exit.status, kWorkerDone) << result.exit.ToString();
+    EXPECT_THAT(result.messages, SizeIs(1));
+    return result.messages.empty() ? ipc::Failed() : result.messages[0].failed();
+  }
+
+  std::string directory_;
+};
+
+TEST_F(WorkerTest, RowsThenSummary) {
+  Result result = Run(FileJob("txt$"));
+  EXPECT_EQ(result.exit.status, kWorkerDone) << result.exit.ToString();
+  EXPECT_THAT(result.rows(), SizeIs(2));
+  ASSERT_FALSE(result.messages.empty());
+  ASSERT_TRUE(result.messages.back().has_summary());
+  EXPECT_GE(result.messages.back().summary().items_examined(), 2u);
+}
+
+TEST_F(WorkerTest, JsonRowsAreOneLineOfPlainText) {
+  Result result = Run(FileJob("^evil"));
+  ASSERT_THAT(result.rows(), SizeIs(1));
+  EXPECT_EQ(result.rows()[0].find_first_of("\n\x1b"), std::string::npos) << result.rows()[0];
+  EXPECT_THAT(result.rows()[0], HasSubstr("evil\\u001b[31m.txt"));
+}
+
+TEST_F(WorkerTest, NothingFoundIsASummaryWithoutRows) {
+  Result result = Run(FileJob("^nothing$"));
+  EXPECT_THAT(result.rows(), SizeIs(0));
+  ASSERT_THAT(result.messages, SizeIs(1));
+  EXPECT_TRUE(result.messages[0].has_summary());
+}
+
+TEST_F(WorkerTest, CapabilityOfTheManifestReadsWhatItsUserCanNot) {
+  if (!IsRoot()) GTEST_SKIP() << "needs root";
+  std::filesystem::permissions(directory_ + "/data", std::filesystem::perms(0700));
+  EXPECT_THAT(Run(FileJob("txt$")).rows(), SizeIs(2));
+
+  sandbox::SpawnOptions without = Options();
+  without.capabilities = {};
+  Result result = RunOn(without, *EncodeFrame(FileJob("txt$")));
+  EXPECT_THAT(result.rows(), SizeIs(0));
+  ASSERT_FALSE(result.messages.empty());
+  // Not found is not: not looked at.
+  EXPECT_THAT(result.messages.back().summary().unexamined(), SizeIs(1));
+}
+
+TEST_F(WorkerTest, UnknownJsonKeyIsRefused) {
+  ipc::Job job = FileJob("x");
+  job.set_parameters("{\"searches\":[],\"surprise\":1}");
+  ipc::Failed failed = FailureOf(job);
+  EXPECT_EQ(failed.kind(), ipc::Failed::KIND_INVALID_PARAMETERS);
+  EXPECT_THAT(failed.detail(), HasSubstr("surprise"));
+}
+
+TEST_F(WorkerTest, MalformedParametersAreRefused) {
+  for (const std::string& parameters :
+       {std::string("{\"searches\":"), std::string(), std::string("[1]"), std::string(2000, '['),
+        std::string("{\"searches\":\"\xff\"}")}) {
+    ipc::Job job = FileJob("x");
+    job.set_parameters(parameters);
+    EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_INVALID_PARAMETERS);
+  }
+}
+
+TEST_F(WorkerTest, UnknownFieldInSerialisedParametersIsRefused) {
+  ipc::Job job = FileJob("x");
+  job.set_format(ipc::Job::FORMAT_PROTO);
+  job.set_parameters("\xf8\x07\x01");  // field 127, varint 1
+  EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_INVALID_PARAMETERS);
+}
+
+TEST_F(WorkerTest, ParametersThatDoNotValidateAreRefused) {
+  EXPECT_EQ(FailureOf(FileJob("(")).kind(), ipc::Failed::KIND_INVALID_PARAMETERS);
+}
+
+TEST_F(WorkerTest, UnknownModuleIsRefused) {
+  ipc::Job job = FileJob("x");
+  job.set_module("no-such-module");
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("no-such-module"));
+}
+
+TEST_F(WorkerTest, JobWithoutAFormatIsRefused) {
+  ipc::Job job = FileJob("x");
+  job.clear_format();
+  EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_INVALID_PARAMETERS);
+}
+
+TEST_F(WorkerTest, RubbishInsteadOfAJobEndsIt) {
+  std::string job = *EncodeFrame(FileJob("x"));
+  for (std::string_view input : {std::string_view(), std::string_view("\xff\xff\xff\xff"),
+                                 std::string_view(job).substr(0, job.size() - 1),
+                                 std::string_view("\0\0\0\2\xff\xff", 6)}) {
+    Result result = RunOn(Options(), input);
+    EXPECT_EQ(result.exit.status, kWorkerProtocol) << result.exit.ToString();
+    EXPECT_THAT(result.messages, SizeIs(0));
+  }
+}
+
+TEST_F(WorkerTest, UnknownArgumentIsRefused) {
+  sandbox::SpawnOptions options = Options();
+  options.arguments = {"--help"};
+  EXPECT_EQ(RunOn(options, *EncodeFrame(FileJob("x"))).exit.status, 2);
+}
+
+TEST_F(WorkerTest, EndsByItselfWhenItsReaderIsGone) {
+  absl::StatusOr<sandbox::Pipe> in = sandbox::NewPipe();
+  absl::StatusOr<sandbox::Pipe> out = sandbox::NewPipe();
+  sandbox::SpawnOptions options = Options();
+  options.fds = {{in->read_end.get(), 0}, {out->write_end.get(), 1}};
+  absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
+  ASSERT_TRUE(child.ok()) << child.status();
+  out->read_end.Reset();
+  out->write_end.Reset();
+  // Would go on for a while.
+  ipc::Job job = FileJob("x");
+  job.set_parameters("{\"searches\":[{\"paths\":[\"/\"]}]}");
+  ASSERT_TRUE(WriteFrame(in->write_end.get(), job).ok());
+  EXPECT_EQ(child->Reap()->status, kWorkerProtocol);
+}
+
+TEST_F(WorkerTest, ShortOfMemoryItNeverClaimsToHaveLookedAtEverything) {
+  // So long that holding it is what takes the memory.
+  ipc::Job job = FileJob("txt$");
+  job.mutable_parameters()->append(900'000, ' ');
+  int out_of_memory = 0;
+  int complete = 0;
+  // From what doesn't even load to what is plenty.
+  for (uint64_t kilobytes = 8 << 10; kilobytes <= 64 << 10; kilobytes += 256) {
+    sandbox::SpawnOptions options = Options();
+    options.limits.address_space_bytes = kilobytes << 10;
+    Result result = RunOn(options, *EncodeFrame(job));
+    if (result.exit.status == kWorkerOutOfMemory) ++out_of_memory;
+    bool summary = !result.messages.empty() && result.messages.back().has_summary();
+    if (result.exit.status != kWorkerDone || !summary) continue;
+    bool incomplete = result.messages.back().summary().unexamined_size() > 0;
+    EXPECT_TRUE(incomplete || result.rows().size() == 2) << kilobytes;
+    ++complete;
+  }
+  EXPECT_GT(out_of_memory, 0);
+  EXPECT_GT(complete, 0);
+}
+
+}  // namespace
+}  // namespace dragnet
