@@ -85,23 +85,29 @@ absl::Status Monitor::ReportInterrupted() {
 }
 
 absl::Status Monitor::Run(int stop_fd) {
-  while (true) {
-    if (link_.EnsureRunning(LinkStart())) connected_ = false;
-    SendRecords();
-    std::vector<pollfd> fds = PollFds(stop_fd);
-    const absl::Duration wait = NextDeadline() - absl::Now();
-    const int64_t milliseconds = std::clamp<int64_t>(
-        absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))), 0, 3'600'000);
-    if (::poll(fds.data(), fds.size(), static_cast<int>(milliseconds)) < 0 && errno != EINTR) {
-      return ErrnoStatus("poll", errno);
-    }
-    if ((fds[0].revents & POLLIN) != 0) break;
-    link_.Advance([this](const ipc::LinkToMonitor& message) { HandleLinkMessage(message); });
-    if (!link_.running()) connected_ = false;
-    AdvanceActions();
+  bool stop = false;
+  while (!stop) {
+    DRAGNET_ASSIGN_OR_RETURN(stop, Turn(stop_fd, absl::Hours(1)));
   }
   EndAllOperations();
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Monitor::Turn(int stop_fd, absl::Duration longest) {
+  if (link_.EnsureRunning(LinkStart())) connected_ = false;
+  SendRecords();
+  std::vector<pollfd> fds = PollFds(stop_fd);
+  const absl::Duration wait =
+      std::clamp(NextDeadline() - absl::Now(), absl::ZeroDuration(), longest);
+  const int64_t milliseconds = absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1)));
+  if (::poll(fds.data(), fds.size(), static_cast<int>(milliseconds)) < 0 && errno != EINTR) {
+    return ErrnoStatus("poll", errno);
+  }
+  if ((fds[0].revents & POLLIN) != 0) return true;
+  link_.Advance([this](const ipc::LinkToMonitor& message) { HandleLinkMessage(message); });
+  if (!link_.running()) connected_ = false;
+  AdvanceActions();
+  return false;
 }
 
 std::vector<pollfd> Monitor::PollFds(int stop_fd) const {

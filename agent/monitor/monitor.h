@@ -45,6 +45,10 @@ class Monitor {
   // Until `stop_fd` is readable; then running operations are ended and say so.
   absl::Status Run(int stop_fd);
 
+  // One turn of the loop: waits for at most `longest`, then does what can be
+  // done. True when `stop_fd` is readable; -1 for none.
+  absl::StatusOr<bool> Turn(int stop_fd, absl::Duration longest);
+
   // What the link delivers. Public for tests that attack it without a link.
   void HandleLinkMessage(const ipc::LinkToMonitor& message);
 

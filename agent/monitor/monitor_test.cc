@@ -1,1 +1,233 @@
+// The monitor attacked through the link's socket: what a compromised link or
+// scheduler can send it.
+#include "agent/monitor/monitor.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "core/strings.h"
+#include "core/testing.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
+namespace dragnet {
+namespace {
+
+using ::dragnet::testing::Fleet;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class MonitorTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/dragnet-monitor-XXXXXX";
+    directory_ = ::mkdtemp(pattern);
+    Restart();
+  }
+  void TearDown() override {
+    monitor_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void Restart() {
+    monitor_.reset();
+    Monitor::Environment environment;
+    environment.config.fleet_id = fleet_.id;
+    environment.config.root_keys = fleet_.Pinned();
+    environment.config.state_directory = directory_;
+    environment.config.limits.wall_time = absl::Seconds(60);
+    environment.facts.set_os("linux");
+    environment.facts.set_name("web1");
+    environment.worker.program = DRAGNET_MISBEHAVING;
+    environment.worker.allow_missing_walls = true;
+    environment.link.program = "/nosuch/dragnet-link";
+    auto store = StateStore::Open(directory_ + "/agent.db");
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = store->get();
+    auto monitor = Monitor::Create(std::move(environment), *std::move(store), clock_);
+    ASSERT_TRUE(monitor.ok()) << monitor.status();
+    monitor_ = *std::move(monitor);
+  }
+
+  void DeliverPolicy(const std::string& envelope) {
+    ipc::LinkToMonitor message;
+    message.set_trust_policy_envelope(envelope);
+    monitor_->HandleLinkMessage(message);
+  }
+  void DeliverAction(const std::string& envelope) {
+    ipc::LinkToMonitor message;
+    message.set_action_envelope(envelope);
+    monitor_->HandleLinkMessage(message);
+  }
+  std::string SignedByAlice(const v1::Action& action) {
+    return fleet_.SignedAction(action, {&fleet_.alice});
+  }
+  v1::Action ActionThat(std::string_view behaviour) {
+    v1::Action action = fleet_.ActionProto();
+    action.mutable_operations(0)->set_parameters(StrCat("misbehave:", behaviour));
+    return action;
+  }
+  std::vector<v1::ResultRecord> Spool() {
+    std::vector<v1::ResultRecord> records;
+    int64_t position = 0;
+    while (auto next = *store_->NextAfter(position)) {
+      position = next->position;
+      EXPECT_TRUE(records.emplace_back().ParseFromString(next->bytes));
+    }
+    return records;
+  }
+  v1::Refusal::Reason OnlyRefusal() {
+    const auto records = Spool();
+    EXPECT_THAT(records, SizeIs(1));
+    if (records.empty()) return v1::Refusal::REASON_UNSPECIFIED;
+    EXPECT_THAT(records.back().refusal().detail(), ::testing::Not(IsEmpty()));
+    return records.back().refusal().reason();
+  }
+  // Lets the loop turn until `done`.
+  template <typename Done>
+  void RunUntil(Done done) {
+    for (int turn = 0; turn < 1000 && !done(); ++turn) {
+      ASSERT_TRUE(monitor_->Turn(/*stop_fd=*/-1, absl::Milliseconds(100)).ok());
+    }
+    EXPECT_TRUE(done());
+  }
+
+  Fleet fleet_;
+  FakeClock clock_{fleet_.now};
+  std::string directory_;
+  StateStore* store_ = nullptr;
+  std::unique_ptr<Monitor> monitor_;
+};
+
+TEST_F(MonitorTest, WithoutAPolicyNothingRuns) {
+  DeliverAction(SignedByAlice(fleet_.ActionProto()));
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_NO_POLICY);
+}
+
+TEST_F(MonitorTest, AValidActionRunsAndItsSummaryIsSpooled) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = ActionThat("not");
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return !Spool().empty() && Spool().back().has_summary(); });
+  const auto records = Spool();
+  ASSERT_THAT(records, SizeIs(2));
+  EXPECT_EQ(records[0].action_id(), action.id());
+  EXPECT_EQ(records[0].sequence(), 1u);
+  EXPECT_EQ(records[0].rows().rows_size(), 2);
+  EXPECT_EQ(records[1].sequence(), 2u);
+  EXPECT_EQ(records[1].summary().outcome(), v1::OUTCOME_FOUND);
+}
+
+TEST_F(MonitorTest, AReplayIsRefusedAlsoAfterARestart) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const std::string envelope = SignedByAlice(ActionThat("clean"));
+  DeliverAction(envelope);
+  RunUntil([&] { return !Spool().empty() && Spool().back().has_summary(); });
+  DeliverAction(envelope);
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED);
+  Restart();
+  DeliverAction(envelope);
+  EXPECT_THAT(Spool(), SizeIs(2)) << "the same refusal is the same record";
+  // Protobuf reads a message twice in a row as one: other bytes, the same action.
+  DeliverAction(envelope + envelope);
+  EXPECT_THAT(Spool(), SizeIs(3));
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED);
+  // Signed again: another envelope, the same id.
+  v1::Envelope resigned;
+  resigned.ParseFromString(envelope);
+  ASSERT_TRUE(AddSignature(fleet_.bob, &resigned).ok());
+  DeliverAction(resigned.SerializeAsString());
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED);
+}
+
+TEST_F(MonitorTest, WhatAKilledMonitorBeganSaysSoAndIsNotRunAgain) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = ActionThat("hang");
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return !Spool().empty(); });  // its first row
+  Restart();
+  const auto records = Spool();
+  ASSERT_THAT(records, SizeIs(2));
+  EXPECT_EQ(records[1].sequence(), 2u);
+  EXPECT_EQ(records[1].summary().outcome(), v1::OUTCOME_INCOMPLETE);
+  EXPECT_EQ(records[1].summary().termination(), v1::TERMINATION_INTERRUPTED);
+  EXPECT_EQ(records[1].summary().rows(), 1u);
+  Restart();
+  EXPECT_THAT(Spool(), SizeIs(2)) << "said once";
+}
+
+TEST_F(MonitorTest, HostileEnvelopesRunNothingAndAreReported) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const std::string good = SignedByAlice(ActionThat("not"));
+  std::vector<std::string> attacks = {
+      "", std::string(1024 * 1024, '\0'), std::string(1024 * 1024 + 1, 'x'),
+      good.substr(0, good.size() / 2)};
+  std::string nested;
+  for (int i = 0; i < 10000; ++i) nested += "\x0a\x7f";
+  attacks.push_back(nested);
+  for (int i = 0; i < 50; ++i) attacks.push_back(RandomBytes(500));
+  for (const std::string& attack : attacks) DeliverAction(attack);
+  for (const auto& record : Spool()) EXPECT_TRUE(record.has_refusal());
+  EXPECT_THAT(*store_->Interrupted(), IsEmpty());
+}
+
+TEST_F(MonitorTest, APolicyThatIsOlderBadlySignedOrExpiredIsRefused) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto(5)));
+  EXPECT_THAT(Spool(), IsEmpty());
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto(4)));
+  DeliverPolicy(testing::Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(6), {&fleet_.roots[0]}));
+  v1::TrustPolicy expired = fleet_.PolicyProto(7);
+  *expired.mutable_expires() = ToTimestamp(fleet_.now - absl::Seconds(1));
+  DeliverPolicy(fleet_.SignedPolicy(expired));
+  DeliverPolicy("rubbish");
+  const auto records = Spool();
+  ASSERT_THAT(records, SizeIs(4));
+  for (const auto& record : records) {
+    EXPECT_EQ(record.refusal().reason(), v1::Refusal::REASON_POLICY_REJECTED);
+  }
+  EXPECT_THAT(records[0].refusal().detail(), HasSubstr("not newer"));
+  // The one it holds is still there, also after a restart.
+  Restart();
+  EXPECT_EQ((*store_->LoadTrustPolicy(fleet_.Pinned(), fleet_.id))->version(), 5u);
+}
+
+TEST_F(MonitorTest, AFirstPolicyThatHasExpiredIsRefused) {
+  v1::TrustPolicy expired = fleet_.PolicyProto(1);
+  *expired.mutable_expires() = ToTimestamp(fleet_.now - absl::Seconds(1));
+  DeliverPolicy(fleet_.SignedPolicy(expired));
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_POLICY_REJECTED);
+}
+
+TEST_F(MonitorTest, MoreActionsThanItsBoundAreRefusedAsBusy) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  for (size_t i = 0; i < Monitor::kMaxActions; ++i) DeliverAction(SignedByAlice(ActionThat("hang")));
+  DeliverAction(SignedByAlice(ActionThat("hang")));
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_BUSY);
+}
+
+TEST_F(MonitorTest, AcknowledgementsOfWhatWasNeverSentChangeNothing) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  DeliverAction(SignedByAlice(ActionThat("not")));
+  RunUntil([&] { return !Spool().empty() && Spool().back().has_summary(); });
+  ipc::LinkToMonitor message;
+  message.mutable_acknowledged()->set_action_id("../../etc");
+  message.mutable_acknowledged()->set_sequence(UINT64_MAX);
+  monitor_->HandleLinkMessage(message);
+  EXPECT_THAT(Spool(), SizeIs(2));
+}
+
+TEST_F(MonitorTest, LaterOperationsRunAlthoughAnEarlierOneCrashed) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action action = ActionThat("abort");
+  *action.add_operations() = ActionThat("clean").operations(0);
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return Spool().size() == 2; });
+  EXPECT_EQ(Spool()[0].summary().termination(), v1::TERMINATION_CRASHED);
+  EXPECT_EQ(Spool()[1].operation(), 1u);
+  EXPECT_EQ(Spool()[1].summary().outcome(), v1::OUTCOME_CLEAN);
+}
+
+}  // namespace
+}  // namespace dragnet

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/time/clock.h"
 #include "agent/sandbox/missing_walls.h"
 #include "agent/worker/exit_status.h"
@@ -55,11 +56,11 @@ WorkerRun::WorkerRun(const ModuleManifest& manifest, const ipc::Job& job,
   const absl::StatusOr<std::string> frame = EncodeFrame(job);
   if (!frame.ok()) {
     SetTermination(v1::TERMINATION_NOT_STARTED, ToStd(frame.status().message()));
-    Finish();
+    Finish(sandbox::ChildExit());
     return;
   }
   job_bytes_ = *frame;
-  if (!Spawn(manifest, environment)) Finish();
+  if (!Spawn(manifest, environment)) Finish(sandbox::ChildExit());
 }
 
 WorkerRun::~WorkerRun() = default;
@@ -114,8 +115,7 @@ void WorkerRun::AddPollFds(std::vector<pollfd>* fds) const {
   if (output_pipe_.valid() && !paused_ && !rows_.has_value()) {
     fds->push_back({output_pipe_.get(), POLLIN, 0});
   }
-  // The pipe may stay open in a process that the worker left behind, or the
-  // worker may close it and go on: its end counts, too.
+  // It may close its output and go on: then its end is what is waited for.
   if (child_.valid() && child_.pidfd() >= 0 && !output_pipe_.valid()) {
     fds->push_back({child_.pidfd(), POLLIN, 0});
   }
@@ -143,13 +143,15 @@ void WorkerRun::Advance() {
   if (job_pipe_.valid()) WriteJob();
   if (!paused_) ReadOutput();
   CheckTime();
-  if (!output_pipe_.valid() && !rows_.has_value()) {
-    // Its output has ended: it has no more to say, whatever else it does.
-    if (!module_summary_.has_value()) {
-      const auto exited = child_.TryReap();
-      if (exited.ok() && !exited->has_value() && !termination_.has_value()) return;
-    }
-    Finish();
+  if (output_pipe_.valid() || rows_.has_value()) return;
+  // It has no more to say. How it ends still counts: only a clean exit after a
+  // summary is a completed run.
+  absl::StatusOr<std::optional<sandbox::ChildExit>> exited = child_.TryReap();
+  if (!exited.ok()) {
+    SetTermination(v1::TERMINATION_CRASHED, ToStd(exited.status().message()));
+    Finish(sandbox::ChildExit());
+  } else if (exited->has_value()) {
+    Finish(**exited);
   }
 }
 
@@ -213,6 +215,10 @@ void WorkerRun::TakeMessage(const ipc::WorkerToMonitor& message) {
 
 void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
   rows_.emplace();
+  // None are as if none had been sent, also when the first is over a limit.
+  const absl::Cleanup drop_empty = [this] {
+    if (rows_->rows_size() == 0) rows_.reset();
+  };
   for (const std::string& row : rows.rows()) {
     if (row.size() > kMaxRowBytes) {
       return Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "a row over its size");
@@ -230,11 +236,7 @@ void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
   }
 }
 
-std::optional<v1::Rows> WorkerRun::TakeRows() {
-  std::optional<v1::Rows> rows = std::exchange(rows_, std::nullopt);
-  if (rows.has_value() && rows->rows_size() == 0) rows.reset();
-  return rows;
-}
+std::optional<v1::Rows> WorkerRun::TakeRows() { return std::exchange(rows_, std::nullopt); }
 
 void WorkerRun::CheckTime() {
   if (termination_.has_value() || !child_.valid()) return;
@@ -263,29 +265,19 @@ void WorkerRun::SetTermination(v1::Termination termination, std::string_view det
   detail_ = Shorten(ToValidUtf8(detail), kMaxDetailBytes);
 }
 
-void WorkerRun::Finish() {
+v1::Termination WorkerRun::Classify(const sandbox::ChildExit& exited) {
+  if (exited.clean() && module_summary_.has_value()) return v1::TERMINATION_COMPLETED;
+  if (exited.status == kWorkerOutOfMemory) {
+    detail_ = StrCat("needed more than ", limits_.memory_bytes, " bytes of address space");
+    return v1::TERMINATION_MEMORY_LIMIT;
+  }
+  detail_ = exited.clean() ? "exited without a summary" : exited.ToString();
+  return exited.signal == SIGXCPU ? v1::TERMINATION_CPU_TIME_LIMIT : v1::TERMINATION_CRASHED;
+}
+
+void WorkerRun::Finish(const sandbox::ChildExit& exited) {
+  if (!termination_.has_value()) termination_ = Classify(exited);
   summary_.emplace();
-  if (child_.valid()) {
-    // It said its last word or was killed: what it still does doesn't matter.
-    child_.Signal(SIGKILL).IgnoreError();
-  }
-  sandbox::ChildExit exited;
-  if (child_.valid()) {
-    if (absl::StatusOr<sandbox::ChildExit> reaped = child_.Reap(); reaped.ok()) exited = *reaped;
-  }
-  if (!termination_.has_value() && module_summary_.has_value()) {
-    SetTermination(v1::TERMINATION_COMPLETED, "");
-  }
-  if (!termination_.has_value()) {
-    if (exited.status == kWorkerOutOfMemory) {
-      SetTermination(v1::TERMINATION_MEMORY_LIMIT,
-                     StrCat("needed more than ", limits_.memory_bytes, " bytes of address space"));
-    } else if (exited.signal == SIGXCPU) {
-      SetTermination(v1::TERMINATION_CPU_TIME_LIMIT, exited.ToString());
-    } else {
-      SetTermination(v1::TERMINATION_CRASHED, exited.ToString());
-    }
-  }
   summary_->set_termination(*termination_);
   summary_->set_detail(detail_);
   summary_->set_rows(row_count_);

@@ -80,7 +80,8 @@ class WorkerRun {
   void TakeMessage(const ipc::WorkerToMonitor& message);
   void TakeRowsMessage(const v1::Rows& rows);
   void CheckTime();
-  void Finish();
+  v1::Termination Classify(const sandbox::ChildExit& exited);
+  void Finish(const sandbox::ChildExit& exited);
   void SetTermination(v1::Termination termination, std::string_view detail);
 
   const OperationLimits limits_;
