@@ -3,10 +3,14 @@
 #include "absl/status/status.h"
 #include "core/strings.h"
 #include "core/status_macros.h"
+#include "core/text.h"
 #include "modules/file/byte_syntax.h"
 
 namespace dragnet::file {
 namespace {
+
+// RE2 quotes the part of the pattern that it dislikes, which may be all of it.
+constexpr size_t kMaxErrorBytes = 200;
 
 RE2::Options BaseOptions(size_t memory_bytes) {
   RE2::Options options;
@@ -30,7 +34,8 @@ absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(std::string_view pattern
                                            options);
   if (regex->ok()) return regex;
   return absl::InvalidArgumentError(
-      StrCat("is not a regular expression that RE2 takes: ", regex->error()));
+      StrCat("is not a regular expression that RE2 takes: ",
+             ForTerminal(Shorten(regex->error(), kMaxErrorBytes))));
 }
 
 }  // namespace
