@@ -147,8 +147,8 @@ TEST_F(DifferentialTest, HashesAsTheSumTools) {
     // Read from standard input, so that names never reach the output.
     const std::vector<std::string> hashes =
         OutputOf(StrCat("LC_ALL=C find '", tree_.root(),
-                        "' -type f -print0 | LC_ALL=C sort -z | xargs -0 -n1 sh -c '", tool,
-                        " < \"$0\"' | cut -d' ' -f1"),
+                        "' -type f -print0 | LC_ALL=C sort -z | xargs -0 sh -c 'for f; do ", tool,
+                        " < \"$f\"; done' sh | cut -d' ' -f1"),
                  '\n');
     const Paths files = Find("-type f");
     ASSERT_EQ(hashes.size(), files.size()) << tool;
