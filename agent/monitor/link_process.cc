@@ -19,6 +19,8 @@ namespace dragnet {
 namespace {
 
 constexpr int kSocketFd = 3;
+// A link that writes without end must not keep the monitor from its workers.
+constexpr int kMaxReadsPerTurn = 16;
 constexpr absl::Duration kMinBackOff = absl::Milliseconds(200);
 constexpr absl::Duration kMaxBackOff = absl::Seconds(30);
 // A link that ran this long was healthy.
@@ -103,7 +105,7 @@ absl::Status LinkProcess::Write() {
 
 absl::Status LinkProcess::Read(const std::function<void(const ipc::LinkToMonitor&)>& handle) {
   char buffer[65536];
-  while (true) {
+  for (int reads = 0; reads < kMaxReadsPerTurn; ++reads) {
     const ssize_t count = ::read(socket_.get(), buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return absl::OkStatus();
@@ -118,6 +120,7 @@ absl::Status LinkProcess::Read(const std::function<void(const ipc::LinkToMonitor
       handle(message);
     }
   }
+  return absl::OkStatus();
 }
 
 void LinkProcess::Lose(const absl::Status& why) {

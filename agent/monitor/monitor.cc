@@ -214,7 +214,11 @@ void Monitor::Refuse(const std::string& envelope, std::string_view action_id,
   *refusal->mutable_refused_at() = ToTimestamp(clock_.Now());
   const absl::StatusOr<bool> kept = store_->AppendRefusal(record);
   if (!kept.ok()) {
-    LogWarning(StrCat("a refusal can't be reported: ", kept.status().message()));
+    // A full disk, say: then it is told once, without the spool's promise.
+    LogWarning(StrCat("a refusal can't be spooled: ", kept.status().message()));
+    v1::AgentMessage message;
+    *message.mutable_record() = record;
+    SendToScheduler(message);
   } else if (!*kept) {
     LogWarning("a refusal can't be reported: too many wait to be sent");
   }

@@ -20,7 +20,8 @@
 namespace dragnet {
 namespace {
 
-constexpr size_t kMaxWorkerFrame = 512 * 1024;
+// 256 KiB of rows, and the one that went over (ipc.proto).
+constexpr size_t kMaxWorkerFrame = 352 * 1024;
 constexpr size_t kMaxRowBytes = 64 * 1024;
 constexpr size_t kMaxDetailBytes = 1024;
 constexpr size_t kMaxSummaryBytes = 128 * 1024;
