@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# ./dev bench: the figures of docs/performance.md.
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|fleet|idle|modules]…
+set -euo pipefail
+BIN=$1
+shift
+WHAT=${*:-launch idle modules fleet}
+TEST_BIN=$(dirname "$BIN")/test
+. "$(dirname "$0")/../fleet.sh"
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+asked() { case " $WHAT " in *" $1 "*) true ;; *) false ;; esac; }
+
+# milliseconds COMMAND…: wall time of one run, whatever it prints or returns.
+milliseconds() {
+  local start end
+  start=$(date +%s%N)
+  "$@" >/dev/null 2>&1 || true
+  end=$(date +%s%N)
+  echo $(((end - start) / 1000)) | awk '{printf "%.1f\n", $1 / 1000}'
+}
+median() { sort -n | awk '{a[NR] = $1} END {printf "%.1f", a[int((NR + 1) / 2)]}'; }
+
+# compare NAME A B: commands (as shell words) in turn, five times after a warm-up; the ratio of each pair.
+compare() {
+  local a b i
+  milliseconds bash -c "$2" >/dev/null
+  milliseconds bash -c "$3" >/dev/null
+  for i in 1 2 3 4 5; do
+    a=$(milliseconds bash -c "$2")
+    b=$(milliseconds bash -c "$3")
+    echo "$a $b"
+  done >"$FLEET_ROOT/pairs"
+  printf '%-34s %8s ms  against %8s ms  ratio %s\n' "$1" \
+    "$(awk '{print $1}' "$FLEET_ROOT/pairs" | median)" \
+    "$(awk '{print $2}' "$FLEET_ROOT/pairs" | median)" \
+    "$(awk '{printf "%.3f\n", $1 / $2}' "$FLEET_ROOT/pairs" | sort -n | awk '{a[NR]=$1} END {print a[3]}')"
+}
+
+agent_pids() { echo "$1" $(pgrep -P "$1"); }
+
+# sum_kb FIELD PIDS…: of smaps_rollup(5).
+sum_kb() {
+  local field=$1 pid
+  shift
+  for pid in "$@"; do awk -v f="$field:" '$1 == f {print $2}' "/proc/$pid/smaps_rollup"; done |
+    awk '{s += $1} END {print s}'
+}
+cpu_ticks() {
+  local pid
+  for pid in "$@"; do awk '{print $14 + $15}' "/proc/$pid/stat"; done | awk '{s += $1} END {print s}'
+}
+
+start_scheduler bench
+start_agent one bench
+ONE=$AGENT_PID
+wait_for "agent" 30 online 1
+
+if asked launch; then
+  say "One agent: launch to complete (file on one path)"
+  "$TEST_BIN/launch_latency" "$DRAGNET_CONFIG" "name='one'" 31
+  say "One agent: 'dragnet file …' as a whole process"
+  for _ in $(seq 16); do
+    milliseconds dragnet file --path /etc --name '^passwd$' -t "name='one'" --yes
+  done | tail -n 15 | median
+  echo " ms (median of 15)"
+fi
+
+if asked idle; then
+  say "An idle agent, all its processes together (30 s)"
+  sleep 5
+  # shellcheck disable=SC2046
+  set -- $(agent_pids "$ONE")
+  before=$(cpu_ticks "$@")
+  sleep 30
+  after=$(cpu_ticks "$@")
+  for pid in "$@"; do
+    printf '%-16s resident %6s KB, anonymous %6s KB\n' "$(cat /proc/"$pid"/comm)" \
+      "$(sum_kb Rss "$pid")" "$(sum_kb Anonymous "$pid")"
+  done
+  printf 'together         resident %6s KB (proportional %s KB), anonymous %6s KB, CPU %s ticks of 10 ms in 30 s\n' \
+    "$(sum_kb Rss "$@")" "$(sum_kb Pss "$@")" "$(sum_kb Anonymous "$@")" "$((after - before))"
+  printf 'scheduler        resident %6s KB\n' "$(sum_kb Rss "$SCHEDULER_PID")"
+fi
+
+if asked modules; then
+  say "Module file, whole process with its sandbox, against what people use by hand (warm)"
+  name='{"searches":[{"paths":["/usr"],"names":["^passwd$"]}]}'
+  content='{"searches":[{"paths":["/usr/include"],"contents":["pthread_[a-z]+_init"]}]}'
+  hash='{"searches":[{"paths":["/usr/include"],"sha2":["ebfd9354ed83635ed38bd117b375903f9984a18780ef86dbf7a642fc6584271c"]}]}'
+  for job in name content hash; do printf '%s' "${!job}" >"$FLEET_ROOT/$job.json"; done
+  compare "walk /usr by name : find" \
+    "dragnet-agent module file --params $FLEET_ROOT/name.json" \
+    "find /usr -xdev -type f -name passwd"
+  compare "content of /usr/include : grep -rE" \
+    "dragnet-agent module file --params $FLEET_ROOT/content.json" \
+    "grep -rlE 'pthread_[a-z]+_init' /usr/include"
+  compare "SHA-256 of /usr/include : sha256sum" \
+    "dragnet-agent module file --params $FLEET_ROOT/hash.json" \
+    "find /usr/include -type f -print0 | xargs -0 sha256sum"
+fi
+
+if asked fleet; then
+  say "100 agents on this machine"
+  for i in $(seq 99); do start_agent "host$i" bench; done
+  wait_for "100 agents" 180 online 100
+  "$TEST_BIN/launch_latency" "$DRAGNET_CONFIG" "tags->>'env'='bench'" 11
+fi
