@@ -1,4 +1,56 @@
 #include "scheduler/server/run.h"
+
+#include <grpc/support/log.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+#include "core/clock.h"
+#include "core/status_macros.h"
+#include "core/version.h"
+#include "scheduler/server/server.h"
+#include "scheduler/settings.h"
+
 namespace dragnet::scheduler {
-absl::Status RunScheduler(const std::string&) { return absl::UnimplementedError("run"); }
+namespace {
+
+// gRPC's own words are for those who look for a fault in it.
+void LogOfGrpc(gpr_log_func_args* args) {
+  spdlog::debug("grpc: {}:{}: {}", args->file, args->line, args->message);
+}
+
+void SetUpLog() {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("dragnet-scheduler"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  spdlog::flush_on(spdlog::level::trace);
+  gpr_set_log_function(LogOfGrpc);
+}
+
+}  // namespace
+
+absl::Status RunScheduler(const std::string& config_path) {
+  DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(config_path));
+  SetUpLog();
+  // Before any thread starts, so that all of them leave these signals to this one.
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Server> server,
+                           Server::Start(settings, Clock::System()));
+  spdlog::info("dragnet-scheduler {} for fleet {}", kVersion, settings.fleet_id);
+  spdlog::info("listening on {}", server->address());
+  int received = 0;
+  sigwait(&ends, &received);
+  spdlog::info("stopping");
+  server.reset();
+  spdlog::info("stopped");
+  return absl::OkStatus();
+}
+
 }  // namespace dragnet::scheduler

@@ -1,0 +1,230 @@
+#include "scheduler/api/investigator_api.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/action.h"
+#include "core/envelope.h"
+#include "core/status_macros.h"
+#include "core/text.h"
+#include "core/trust_policy.h"
+#include "core/uuid.h"
+#include "scheduler/dispatch/progress.h"
+#include "scheduler/enrolment/enrolment.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// Consoles take messages of 4 MiB; a page ends when it is full.
+constexpr size_t kMaxPageBytes = 2 * 1024 * 1024;
+constexpr size_t kMinFragment = 4;
+
+// Zero means the default.
+absl::StatusOr<size_t> PageSize(uint32_t asked, uint32_t otherwise, uint32_t maximum) {
+  if (asked > maximum)
+    return absl::InvalidArgumentError(StrCat("page_size: at most ", maximum));
+  return asked == 0 ? otherwise : asked;
+}
+
+absl::Status CheckFragment(std::string_view fragment) {
+  if (fragment.size() < kMinFragment || fragment.size() > 36 ||
+      fragment.find_first_not_of("0123456789abcdef-") != std::string_view::npos)
+    return absl::InvalidArgumentError(
+        "action_id: give the id, or at least 4 characters of its beginning or end");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status InvestigatorApi::Launch(const std::string& caller, const v1::LaunchRequest& request,
+                                     v1::LaunchResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Launched launched,
+                           dispatcher_.Launch(request.envelope(), caller));
+  response->set_action_id(launched.action_id);
+  response->set_targeted(launched.targeted);
+  response->set_connected(launched.connected);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Progress> InvestigatorApi::ProgressOf(const std::string& action_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action_id));
+  const absl::Time now = clock_.Now();
+  return CountPairs(pairs, [&](const std::string& id) { return agents_.PresenceOf(id, now); });
+}
+
+absl::Status InvestigatorApi::Describe(const StoredAction& action, v1::ActionInfo* info) {
+  info->set_action_id(action.id);
+  info->set_envelope(action.envelope);
+  info->set_launched_by(action.launched_by);
+  for (const std::string& signer : action.signed_by) info->add_signed_by(signer);
+  *info->mutable_launched_at() = ToTimestamp(action.launched_at);
+  *info->mutable_expires() = ToTimestamp(action.expires);
+  info->set_cancelled(action.cancelled);
+  DRAGNET_ASSIGN_OR_RETURN(*info->mutable_progress(), ProgressOf(action.id));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
+                           ParseEnvelope(action.envelope, kActionPayloadType));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
+  info->set_name(parsed.name());
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::ListActions(const v1::ListActionsRequest& request,
+                                          v1::ListActionsResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 50, 1000));
+  if (!request.page_token().empty() && !IsUuid(request.page_token()))
+    return absl::InvalidArgumentError("page_token: not one of a previous answer");
+  // One more, to know whether there is one more.
+  DRAGNET_ASSIGN_OR_RETURN(
+      const std::vector<StoredAction> actions,
+      store_.ListActions(request.page_token(), static_cast<int>(page_size) + 1));
+  size_t bytes = 0;
+  for (const StoredAction& action : actions) {
+    const size_t count = static_cast<size_t>(response->actions_size());
+    if (count == page_size || (count > 0 && bytes + action.envelope.size() > kMaxPageBytes)) {
+      response->set_next_page_token(response->actions(static_cast<int>(count) - 1).action_id());
+      break;
+    }
+    bytes += action.envelope.size();
+    DRAGNET_RETURN_IF_ERROR(Describe(action, response->add_actions()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::GetAction(const v1::GetActionRequest& request,
+                                        v1::GetActionResponse* response) {
+  DRAGNET_RETURN_IF_ERROR(CheckFragment(request.action_id()));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                           store_.MatchActions(request.action_id(), 2));
+  if (ids.empty()) return absl::NotFoundError(StrCat("no action ", request.action_id()));
+  if (ids.size() > 1)
+    return absl::InvalidArgumentError(
+        StrCat("several actions have ", request.action_id(), " in their id: give more of it"));
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(ids[0]));
+  return Describe(action, response->mutable_action());
+}
+
+absl::Status InvestigatorApi::CancelAction(const v1::CancelActionRequest& request,
+                                           v1::CancelActionResponse* response) {
+  if (!IsUuid(request.action_id()))
+    return absl::InvalidArgumentError("action_id: give the whole id");
+  DRAGNET_RETURN_IF_ERROR(dispatcher_.Cancel(request.action_id()));
+  DRAGNET_ASSIGN_OR_RETURN(*response->mutable_progress(), ProgressOf(request.action_id()));
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::SearchAgents(const v1::SearchAgentsRequest& request,
+                                           v1::SearchAgentsResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 1000, 10000));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                           agents_.Select(request.target()));
+  std::vector<v1::AgentInfo> infos = agents_.Describe(ids);
+  response->set_total(infos.size());
+  response->set_connected(static_cast<uint64_t>(
+      std::count_if(infos.begin(), infos.end(), [](const v1::AgentInfo& info) {
+        return info.state() == v1::AgentInfo::STATE_ONLINE;
+      })));
+  if (request.count_only()) return absl::OkStatus();
+  auto from = infos.begin();
+  if (!request.page_token().empty()) {
+    from = std::find_if(infos.begin(), infos.end(), [&](const v1::AgentInfo& info) {
+      return info.facts().id() == request.page_token();
+    });
+    if (from == infos.end())
+      return absl::InvalidArgumentError("page_token: the list has changed, start again");
+    ++from;
+  }
+  size_t bytes = 0;
+  for (; from != infos.end(); ++from) {
+    const size_t count = static_cast<size_t>(response->agents_size());
+    const size_t size = from->ByteSizeLong();
+    if (count == page_size || (count > 0 && bytes + size > kMaxPageBytes)) {
+      response->set_next_page_token(response->agents(static_cast<int>(count) - 1).facts().id());
+      break;
+    }
+    bytes += size;
+    *response->add_agents() = std::move(*from);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::ListRefusals(const v1::ListRefusalsRequest& request,
+                                           v1::ListRefusalsResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 100, 1000));
+  DRAGNET_RETURN_IF_ERROR(agents_.FactsOf(request.agent_id()).status());
+  DRAGNET_ASSIGN_OR_RETURN(
+      const std::vector<StoredRefusal> refusals,
+      store_.Refusals(request.agent_id(), static_cast<int>(page_size)));
+  for (const StoredRefusal& refusal : refusals) {
+    v1::ListRefusalsResponse::Entry* entry = response->add_refusals();
+    entry->set_agent_id(request.agent_id());
+    entry->set_action_id(refusal.action_id);
+    *entry->mutable_refusal() = refusal.refusal;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::GetTrustPolicy(v1::GetTrustPolicyResponse* response) {
+  response->set_envelope(policies_.current()->envelope_bytes());
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::PublishTrustPolicy(const std::string& caller,
+                                                 const v1::PublishTrustPolicyRequest& request,
+                                                 v1::PublishTrustPolicyResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(const uint64_t version,
+                           dispatcher_.PublishPolicy(request.envelope()));
+  spdlog::info("trust policy {} was published by {}", version, caller);
+  response->set_version(version);
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::CreateEnrolmentToken(const std::string& caller,
+                                                   const v1::CreateEnrolmentTokenRequest& request,
+                                                   v1::CreateEnrolmentTokenResponse* response) {
+  const absl::Duration lifetime =
+      request.has_lifetime() ? ToDuration(request.lifetime()) : absl::Hours(1);
+  const uint32_t uses = request.uses() == 0 ? 1 : request.uses();
+  DRAGNET_ASSIGN_OR_RETURN(
+      const NewToken token,
+      CreateToken(store_, clock_.Now(), lifetime, uses,
+                  std::map<std::string, std::string>(request.tags().begin(),
+                                                     request.tags().end())));
+  spdlog::info("enrolment token with {} uses created by {}", uses, caller);
+  response->set_token(token.token);
+  *response->mutable_expires() = ToTimestamp(token.expires);
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::Revoke(const std::string& caller, const v1::RevokeRequest& request,
+                                     v1::RevokeResponse* response) {
+  SpiffeId id{fleet_id_, "", ""};
+  switch (request.identity_case()) {
+    case v1::RevokeRequest::kAgentId:
+      if (!IsUuid(request.agent_id()))
+        return absl::InvalidArgumentError("agent_id: give the whole id");
+      id.kind = "agent";
+      id.name = request.agent_id();
+      break;
+    case v1::RevokeRequest::kInvestigator:
+      if (!IsInvestigatorName(request.investigator()))
+        return absl::InvalidArgumentError("investigator: not a name");
+      id.kind = "investigator";
+      id.name = request.investigator();
+      break;
+    case v1::RevokeRequest::IDENTITY_NOT_SET:
+      return absl::InvalidArgumentError("identity: name an agent or an investigator");
+  }
+  const std::string uri = FormatSpiffeId(id);
+  DRAGNET_ASSIGN_OR_RETURN(const uint32_t certificates, certificates_.Revoke(uri));
+  if (id.kind == "agent") agents_.Revoke(id.name);
+  response->set_certificates(certificates);
+  response->set_streams(
+      streams_.CloseAllOf(uri, absl::UnauthenticatedError("the certificate was revoked")));
+  spdlog::warn("{} revoked by {}: {} certificates, {} streams", uri, caller, certificates,
+               response->streams());
+  return absl::OkStatus();
+}
+
+}  // namespace dragnet::scheduler

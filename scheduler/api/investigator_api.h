@@ -1,0 +1,66 @@
+// What each call of the investigators' API does; no gRPC. All may block.
+// Thread-safe. Who may call is decided before (auth/).
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "dragnet/v1/investigator.pb.h"
+#include "scheduler/auth/certificates.h"
+#include "scheduler/auth/open_streams.h"
+#include "scheduler/dispatch/agents.h"
+#include "scheduler/dispatch/dispatcher.h"
+#include "scheduler/dispatch/policies.h"
+
+namespace dragnet::scheduler {
+
+class InvestigatorApi {
+ public:
+  InvestigatorApi(Store& store, Agents& agents, Policies& policies, Dispatcher& dispatcher,
+                  CertificateRegistry& certificates, OpenStreams& streams, const Clock& clock,
+                  std::string fleet_id)
+      : store_(store),
+        agents_(agents),
+        policies_(policies),
+        dispatcher_(dispatcher),
+        certificates_(certificates),
+        streams_(streams),
+        clock_(clock),
+        fleet_id_(std::move(fleet_id)) {}
+
+  absl::Status Launch(const std::string& caller, const v1::LaunchRequest& request,
+                      v1::LaunchResponse* response);
+  absl::Status ListActions(const v1::ListActionsRequest& request,
+                           v1::ListActionsResponse* response);
+  absl::Status GetAction(const v1::GetActionRequest& request, v1::GetActionResponse* response);
+  absl::Status CancelAction(const v1::CancelActionRequest& request,
+                            v1::CancelActionResponse* response);
+  absl::Status SearchAgents(const v1::SearchAgentsRequest& request,
+                            v1::SearchAgentsResponse* response);
+  absl::Status ListRefusals(const v1::ListRefusalsRequest& request,
+                            v1::ListRefusalsResponse* response);
+  absl::Status GetTrustPolicy(v1::GetTrustPolicyResponse* response);
+  absl::Status PublishTrustPolicy(const std::string& caller,
+                                  const v1::PublishTrustPolicyRequest& request,
+                                  v1::PublishTrustPolicyResponse* response);
+  absl::Status CreateEnrolmentToken(const std::string& caller,
+                                    const v1::CreateEnrolmentTokenRequest& request,
+                                    v1::CreateEnrolmentTokenResponse* response);
+  absl::Status Revoke(const std::string& caller, const v1::RevokeRequest& request,
+                      v1::RevokeResponse* response);
+
+ private:
+  absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
+  absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
+
+  Store& store_;
+  Agents& agents_;
+  Policies& policies_;
+  Dispatcher& dispatcher_;
+  CertificateRegistry& certificates_;
+  OpenStreams& streams_;
+  const Clock& clock_;
+  const std::string fleet_id_;
+};
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,222 @@
+#include "scheduler/api/watch.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "core/action.h"
+#include "core/envelope.h"
+#include "core/rpc/rpc.h"
+#include "core/status_macros.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "scheduler/auth/rpc_roles.h"
+#include "scheduler/dispatch/progress.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// What one step reads, and so what a slow console costs.
+constexpr size_t kBatchBytes = 256 * 1024;
+// An agent may be about to answer what it got in the last moment.
+constexpr absl::Duration kExpiryGrace = absl::Seconds(5);
+// Counting the pairs of a large fleet takes at most this part of the time.
+constexpr int kCountingShare = 10;
+
+}  // namespace
+
+WatchStream* WatchStream::Start(const ApiParts& parts, Identity identity, WatchOptions options,
+                                grpc::CallbackServerContext* context) {
+  std::shared_ptr<WatchStream> stream(
+      new WatchStream(parts, std::move(identity), std::move(options), context));
+  stream->self_ = stream;
+  parts.streams.Add(stream->identity_, stream);
+  if (stream->options_.follow) parts.watchers.Add(stream->options_.action_id, stream);
+  absl::MutexLock lock(&stream->mutex_);
+  stream->StepSoonLocked();
+  return stream.get();
+}
+
+void WatchStream::Notify() {
+  absl::MutexLock lock(&mutex_);
+  news_ = true;
+  if (!stepping_ && !writing_ && events_.empty()) StepSoonLocked();
+}
+
+void WatchStream::StepSoonLocked() {
+  if (finished_ || ending_) return;
+  stepping_ = true;
+  news_ = false;
+  if (parts_.executor.Run([self = self_] { self->Step(); })) return;
+  stepping_ = false;
+  FinishLocked(absl::ResourceExhaustedError("the scheduler has too much to do: try again later"));
+}
+
+void WatchStream::Step() {
+  std::vector<v1::WatchEvent> events;
+  bool end = false;
+  const absl::Status status = ReadNext(&events, &end);
+
+  absl::MutexLock lock(&mutex_);
+  stepping_ = false;
+  if (finished_) return;
+  if (!status.ok()) return FinishLocked(status);
+  ending_ = end;
+  for (v1::WatchEvent& event : events) events_.push_back(std::move(event));
+  if (!events_.empty()) return WriteNextLocked();
+  if (ending_) return FinishLocked(absl::OkStatus());
+  if (news_) StepSoonLocked();
+}
+
+absl::Status WatchStream::LoadAction() {
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action,
+                           parts_.store.FindAction(options_.action_id));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
+                           ParseEnvelope(action.envelope, kActionPayloadType));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
+  for (const v1::Operation& operation : parsed.operations())
+    modules_.push_back(operation.module());
+  expires_ = action.expires;
+  return absl::OkStatus();
+}
+
+absl::Status WatchStream::ReadNext(std::vector<v1::WatchEvent>* events, bool* end) {
+  // The trust policy may have changed since the call was let in.
+  DRAGNET_RETURN_IF_ERROR(parts_.certificates.CheckStillGood(identity_));
+  DRAGNET_RETURN_IF_ERROR(
+      CheckAccess("/dragnet.v1.InvestigatorService/Watch", absl::OkStatus(), identity_,
+                  parts_.policies.current()->RolesOf(identity_.name)));
+  if (modules_.empty()) DRAGNET_RETURN_IF_ERROR(LoadAction());
+  DRAGNET_ASSIGN_OR_RETURN(
+      const std::vector<Change> changes,
+      parts_.store.ReadChanges(options_.action_id, position_, kBatchBytes));
+  for (const Change& change : changes) {
+    events->push_back(EventOf(change));
+    position_ = change.position;
+  }
+  if (!changes.empty()) {
+    // There may be more; and progress follows everything that it counts.
+    absl::MutexLock lock(&mutex_);
+    news_ = true;
+    if (progress_sent_) return absl::OkStatus();
+  }
+  return ReadProgress(events, end);
+}
+
+absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool* end) {
+  const absl::Time now = parts_.clock.Now();
+  if (progress_sent_ && now < count_again_at_) {
+    CountLater();
+    return absl::OkStatus();
+  }
+  const absl::Time begin = absl::Now();
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs,
+                           parts_.store.Pairs(options_.action_id));
+  const auto presence = [&](const std::string& id) { return parts_.agents.PresenceOf(id, now); };
+  v1::Progress progress = CountPairs(pairs, presence);
+  const bool more =
+      options_.follow && MoreToCome(pairs, presence, options_.until_expired,
+                                    now > expires_ + kExpiryGrace);
+  count_again_at_ = now + kCountingShare * (absl::Now() - begin);
+
+  if (!progress_sent_ ||
+      !google::protobuf::util::MessageDifferencer::Equals(progress, progress_)) {
+    *events->emplace_back().mutable_progress() = progress;
+    progress_ = std::move(progress);
+    progress_sent_ = true;
+  }
+  if (more) return absl::OkStatus();
+  // What was counted may be newer than what was read before.
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<Change> rest,
+                           parts_.store.ReadChanges(options_.action_id, position_, 1));
+  if (!rest.empty()) {
+    absl::MutexLock lock(&mutex_);
+    news_ = true;
+    count_again_at_ = absl::InfinitePast();
+    return absl::OkStatus();
+  }
+  *events->emplace_back().mutable_end()->mutable_progress() = progress_;
+  *end = true;
+  return absl::OkStatus();
+}
+
+void WatchStream::CountLater() {
+  absl::MutexLock lock(&mutex_);
+  if (alarm_set_ || finished_) return;
+  alarm_set_ = true;
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(absl::ToChronoTime(count_again_at_),
+              [weak = std::weak_ptr<WatchStream>(self_)](bool) {
+                const std::shared_ptr<WatchStream> self = weak.lock();
+                if (self == nullptr) return;
+                {
+                  absl::MutexLock lock(&self->mutex_);
+                  self->alarm_set_ = false;
+                }
+                self->Notify();
+              });
+}
+
+v1::WatchEvent WatchStream::EventOf(const Change& change) const {
+  v1::WatchEvent event;
+  if (change.rows.has_value()) {
+    event.set_cursor(change.position);
+    v1::AgentRows* rows = event.mutable_rows();
+    rows->set_agent_id(change.agent_id);
+    rows->set_agent_name(change.agent_name);
+    rows->set_operation(change.operation);
+    if (change.operation < modules_.size()) rows->set_module(modules_[change.operation]);
+    *rows->mutable_rows() = change.rows->rows();
+    return event;
+  }
+  v1::AgentState* state = event.mutable_agent_state();
+  state->set_agent_id(change.agent_id);
+  state->set_agent_name(change.agent_name);
+  state->set_state(change.pair.state);
+  for (const OperationProgress& operation : change.pair.operations)
+    if (operation.summary.has_value()) *state->add_summaries() = *operation.summary;
+  if (change.pair.refusal.has_value()) *state->mutable_refusal() = *change.pair.refusal;
+  state->set_rows(change.pair.rows());
+  state->set_detail(change.pair.detail);
+  return event;
+}
+
+void WatchStream::WriteNextLocked() {
+  writing_ = true;
+  written_ = std::move(events_.front());
+  events_.pop_front();
+  StartWrite(&written_);
+}
+
+void WatchStream::OnWriteDone(bool ok) {
+  absl::MutexLock lock(&mutex_);
+  writing_ = false;
+  if (!ok) return FinishLocked(absl::UnavailableError("the console is gone"));
+  if (finished_) return;
+  if (!events_.empty()) return WriteNextLocked();
+  if (ending_) return FinishLocked(absl::OkStatus());
+  if (news_) StepSoonLocked();
+}
+
+void WatchStream::Close(const absl::Status& reason) {
+  absl::MutexLock lock(&mutex_);
+  FinishLocked(reason);
+}
+
+void WatchStream::FinishLocked(const absl::Status& reason) {
+  if (finished_) return;
+  finished_ = true;
+  events_.clear();
+  if (writing_ && absl::IsUnauthenticated(reason)) context_->TryCancel();
+  Finish(rpc::ToGrpc(reason));
+}
+
+void WatchStream::OnDone() {
+  // Outlives the lock; the last owner, unless a step runs.
+  std::shared_ptr<WatchStream> self;
+  absl::MutexLock lock(&mutex_);
+  self.swap(self_);
+  finished_ = true;
+  context_ = nullptr;
+}
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,47 @@
+// The streams that are open now, by who opened them, so that a revocation or
+// the end of a certificate closes them. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "scheduler/auth/identity.h"
+
+namespace dragnet::scheduler {
+
+// Something that can be closed from outside, any number of times.
+class OpenStream {
+ public:
+  virtual ~OpenStream() = default;
+  virtual void Close(const absl::Status& reason) = 0;
+};
+
+class OpenStreams {
+ public:
+  // Until `stream` is gone. Whoever calls this checks afterwards that the
+  // identity still stands: a revocation may have passed just before.
+  void Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream);
+
+  // How many were closed.
+  uint32_t CloseAllOf(const std::string& uri, const absl::Status& reason);
+  void CloseExpired(absl::Time now);
+  void CloseAll(const absl::Status& reason);
+
+ private:
+  struct Entry {
+    std::weak_ptr<OpenStream> stream;
+    absl::Time not_after;
+  };
+
+  absl::Mutex mutex_;
+  std::multimap<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace dragnet::scheduler

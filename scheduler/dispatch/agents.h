@@ -1,0 +1,112 @@
+// The agents that the scheduler knows: their facts, and which of them are
+// connected now. In memory, over the store. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "core/target.h"
+#include "dragnet/v1/agent_gateway.pb.h"
+#include "dragnet/v1/investigator.pb.h"
+#include "scheduler/auth/open_streams.h"
+#include "scheduler/dispatch/progress.h"
+#include "scheduler/store/store.h"
+
+namespace dragnet::scheduler {
+
+// A serialised SchedulerMessage; all sessions share one copy.
+using OutgoingMessage = std::shared_ptr<const std::string>;
+
+// The stream of one connected agent, as the dispatcher sees it. Thread-safe;
+// no call blocks.
+class AgentSession : public OpenStream {
+ public:
+  // Queues a message; nothing happens on a closed session.
+  virtual void Send(OutgoingMessage message) = 0;
+  // Queues an action's envelope, once for each session however often it is
+  // asked to, unless `again`. False if it was sent before.
+  virtual bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) = 0;
+};
+
+class Agents {
+ public:
+  // All agents of the store. `now` counts as when they were last connected: at
+  // a restart they are all about to come back.
+  static absl::StatusOr<std::unique_ptr<Agents>> Load(Store& store, absl::Time now);
+
+  // After an enrolment, or when one connects that is not known here yet.
+  absl::Status Add(StoredAgent agent);
+
+  // Facts and the like of Hello. Gives the session that this one replaces.
+  // NotFound for an unknown agent.
+  absl::StatusOr<std::shared_ptr<AgentSession>> Connect(const std::string& agent_id,
+                                                        const std::shared_ptr<AgentSession>& session,
+                                                        const v1::Hello& hello, absl::Time now);
+  // False when another session has taken its place meanwhile.
+  bool Disconnect(const std::string& agent_id, const AgentSession* session, absl::Time now);
+
+  absl::Status UpdateFacts(const std::string& agent_id, const v1::Facts& facts);
+  void UpdatePolicyVersion(const std::string& agent_id, uint64_t version);
+  void NoteHeartbeat(const std::string& agent_id, absl::Duration clock_offset, absl::Time now);
+  // Also takes it out of all targets.
+  void Revoke(const std::string& agent_id);
+
+  // Ids of those that aren't revoked and for whose facts `target` is true, in
+  // order of id; all for an empty target.
+  absl::StatusOr<std::vector<std::string>> Select(std::string_view target) const;
+  // Facts of one agent; NotFound.
+  absl::StatusOr<v1::Facts> FactsOf(const std::string& agent_id) const;
+  uint64_t PolicyVersionOf(const std::string& agent_id) const;
+
+  // Null when it isn't connected.
+  std::shared_ptr<AgentSession> SessionOf(const std::string& agent_id) const;
+  // All that are connected.
+  std::vector<std::pair<std::string, std::shared_ptr<AgentSession>>> Sessions() const;
+  // Those that connected after Connections() gave `count`.
+  std::vector<std::string> ConnectedSince(uint64_t count) const;
+  uint64_t connections() const;
+  Presence PresenceOf(const std::string& agent_id, absl::Time now) const;
+
+  // Everything for consoles, by name, then id.
+  std::vector<v1::AgentInfo> Describe(const std::vector<std::string>& agent_ids) const;
+
+  // Writes when the connected agents were last seen.
+  void SaveLastSeen(absl::Time now);
+  // Sessions from which nothing was heard since `since`.
+  std::vector<std::shared_ptr<AgentSession>> SilentSince(absl::Time since) const;
+
+ private:
+  struct Agent {
+    StoredAgent stored;
+    std::shared_ptr<AgentSession> session;
+    // Which connection it is, in the order of all.
+    uint64_t connection = 0;
+    absl::Time last_heard;
+    absl::Time disconnected_at = absl::InfinitePast();
+    absl::Duration clock_offset;
+  };
+
+  Agents(Store& store, std::unique_ptr<TargetTable> table)
+      : store_(store), table_(std::move(table)) {}
+  v1::AgentInfo InfoOf(const Agent& agent) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+
+  Store& store_;
+  // Never taken while holding the other one: an expensive target must not hold
+  // up those who connect.
+  mutable absl::Mutex table_mutex_;
+  std::unique_ptr<TargetTable> table_ ABSL_GUARDED_BY(table_mutex_);
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Agent, std::less<>> agents_ ABSL_GUARDED_BY(mutex_);
+  uint64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,30 @@
+// Counts of pairs, and whether more is to be expected of them. Pure functions.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dragnet/v1/investigator.pb.h"
+#include "scheduler/store/store.h"
+
+namespace dragnet::scheduler {
+
+enum class Presence {
+  kConnected,
+  // Was connected a moment ago: a link that restarts is back within seconds.
+  kJustLeft,
+  kAway,
+};
+
+using PresenceOf = std::function<Presence(const std::string& agent_id)>;
+
+v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& presence);
+
+// Whether someone who watches should go on waiting: an agent that was reached
+// has not ended and is there or about to be; or, with `until_expired`, any
+// agent may still come before the action expires.
+bool MoreToCome(const std::vector<PairState>& pairs, const PresenceOf& presence,
+                bool until_expired, bool expired);
+
+}  // namespace dragnet::scheduler

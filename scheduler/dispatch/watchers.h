@@ -1,0 +1,39 @@
+// Who wants to know when something happens to an action. A notification says
+// only that there is something new to read from the store: no one who watches
+// holds up what happens, and nothing is queued for someone who is slow.
+// Thread-safe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace dragnet::scheduler {
+
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  // Must return at once; may be called from any thread.
+  virtual void Notify() = 0;
+};
+
+class Watchers {
+ public:
+  // Until `watcher` is gone.
+  void Add(std::string_view action_id, const std::shared_ptr<Watcher>& watcher);
+  void Notify(std::string_view action_id);
+  // For what depends on the time or on who is connected.
+  void NotifyAll();
+
+ private:
+  absl::Mutex mutex_;
+  std::multimap<std::string, std::weak_ptr<Watcher>, std::less<>> watchers_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,96 @@
+#include "scheduler/gateway/gateway_service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "core/rpc/rpc.h"
+#include "core/status_macros.h"
+#include "core/text.h"
+#include "dragnet/v1/agent_gateway.grpc.pb.h"
+#include "scheduler/auth/peer.h"
+#include "scheduler/unary.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+using Base = v1::AgentGateway::WithCallbackMethod_Enroll<
+    v1::AgentGateway::WithCallbackMethod_Renew<
+        v1::AgentGateway::WithRawCallbackMethod_Session<v1::AgentGateway::Service>>>;
+
+// Ends a session whose peer could not be established. The call guard refuses
+// such calls before, so this is reached only by a certificate that was revoked
+// in between.
+class RefusedSession : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit RefusedSession(const absl::Status& reason) { Finish(rpc::ToGrpc(reason)); }
+  void OnDone() override { std::unique_ptr<RefusedSession>(this); }
+};
+
+class GatewayService : public Base {
+ public:
+  GatewayService(const GatewayParts& parts, EnrolmentDesk& desk, Executor& executor)
+      : parts_(parts), desk_(desk), executor_(executor) {}
+
+  grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context,
+                                   const v1::EnrollRequest* request,
+                                   v1::EnrollResponse* response) override {
+    return AnswerOn(executor_, context, [this, request, response] {
+      const absl::Status status = DoEnroll(*request, response);
+      if (!status.ok())
+        spdlog::warn("agent {}: enrolment refused: {}",
+                     Shorten(ForTerminal(request->agent_id()), 64),
+                     ForTerminal(ToStd(status.message())));
+      return status;
+    });
+  }
+
+  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context,
+                                  const v1::RenewRequest* request,
+                                  v1::RenewResponse* response) override {
+    return AnswerOn(executor_, context, [this, context, request, response]() -> absl::Status {
+      DRAGNET_ASSIGN_OR_RETURN(const Identity peer,
+                               IdentifyPeer(*context->auth_context(), parts_.certificates));
+      DRAGNET_ASSIGN_OR_RETURN(const IssuedCertificate issued,
+                               desk_.Renew(peer.name, request->csr()));
+      response->set_certificate_chain(issued.chain_pem);
+      spdlog::info("agent {}: certificate renewed", peer.name);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Session(
+      grpc::CallbackServerContext* context) override {
+    absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
+    if (!peer.ok()) return std::make_unique<RefusedSession>(peer.status()).release();
+    return scheduler::Session::Start(parts_, *std::move(peer), context);
+  }
+
+ private:
+  absl::Status DoEnroll(const v1::EnrollRequest& request, v1::EnrollResponse* response) {
+    v1::Facts facts = request.facts();
+    facts.DiscardUnknownFields();
+    DRAGNET_ASSIGN_OR_RETURN(
+        const IssuedCertificate issued,
+        desk_.Enrol(request.token(), request.agent_id(), request.csr(), std::move(facts)));
+    DRAGNET_ASSIGN_OR_RETURN(StoredAgent agent, parts_.store.FindAgent(request.agent_id()));
+    DRAGNET_RETURN_IF_ERROR(parts_.agents.Add(std::move(agent)));
+    response->set_certificate_chain(issued.chain_pem);
+    spdlog::info("agent {}: enrolled as \"{}\"", request.agent_id(),
+                 Shorten(ForTerminal(request.facts().name()), 100));
+    return absl::OkStatus();
+  }
+
+  const GatewayParts& parts_;
+  EnrolmentDesk& desk_;
+  Executor& executor_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewGatewayService(const GatewayParts& parts, EnrolmentDesk& desk,
+                                                 Executor& executor) {
+  return std::make_unique<GatewayService>(parts, desk, executor);
+}
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,267 @@
+#include "scheduler/gateway/session.h"
+
+#include <spdlog/spdlog.h>
+
+#include <string_view>
+#include <utility>
+
+#include "core/action.h"
+#include "core/rpc/rpc.h"
+#include "core/status_macros.h"
+#include "core/text.h"
+#include "scheduler/enrolment/enrolment.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// Records of one agent that may wait for their commit.
+constexpr size_t kRecordWindow = 32;
+// Bytes that may wait in the store, of all agents: above the first mark
+// sessions read no further, above the second they are closed.
+constexpr size_t kPauseBytes = size_t{64} << 20;
+constexpr size_t kCloseBytes = size_t{512} << 20;
+// An agent that sends and doesn't read its acknowledgements.
+constexpr size_t kMaxOutgoing = 8192;
+
+// A slice that shares the message instead of copying it.
+grpc::ByteBuffer ToByteBuffer(const OutgoingMessage& message) {
+  auto keep = std::make_unique<OutgoingMessage>(message);
+  void* bytes = const_cast<char*>(message->data());
+  const grpc::Slice slice(
+      bytes, message->size(),
+      [](void* kept) { std::unique_ptr<OutgoingMessage>(static_cast<OutgoingMessage*>(kept)); },
+      keep.release());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+absl::Status Parse(grpc::ByteBuffer& buffer, v1::AgentMessage* message) {
+  grpc::Slice slice;
+  if (!buffer.DumpToSingleSlice(&slice).ok())
+    return absl::InvalidArgumentError("a message that can't be read");
+  if (!message->ParseFromArray(slice.begin(), static_cast<int>(slice.size())))
+    return absl::InvalidArgumentError("not an AgentMessage");
+  // Of a newer agent perhaps; nothing that this version doesn't know is kept.
+  message->DiscardUnknownFields();
+  return absl::OkStatus();
+}
+
+v1::RecordKey KeyOf(const v1::ResultRecord& record) {
+  v1::RecordKey key;
+  key.set_action_id(record.action_id());
+  key.set_occurrence(record.occurrence());
+  key.set_operation(record.operation());
+  key.set_sequence(record.sequence());
+  if (record.has_refusal()) key.set_envelope_sha256(record.refusal().envelope_sha256());
+  return key;
+}
+
+// Reasons to close a stream at once, whatever is on its way: revoked, reads
+// nothing, isn't heard from.
+bool CutsOff(const absl::Status& reason) {
+  return absl::IsUnauthenticated(reason) || absl::IsResourceExhausted(reason) ||
+         absl::IsDeadlineExceeded(reason);
+}
+
+OutgoingMessage Serialised(const v1::SchedulerMessage& message) {
+  return std::make_shared<const std::string>(message.SerializeAsString());
+}
+
+}  // namespace
+
+Session* Session::Start(const GatewayParts& parts, Identity identity,
+                        grpc::CallbackServerContext* context) {
+  std::shared_ptr<Session> session(new Session(parts, std::move(identity), context));
+  session->self_ = session;
+  parts.streams.Add(session->identity_, session);
+  const absl::Status still_good = parts.certificates.CheckStillGood(session->identity_);
+  if (still_good.ok()) {
+    session->ReadOn();
+  } else {
+    session->Close(still_good);
+  }
+  return session.get();
+}
+
+void Session::ReadOn() {
+  absl::MutexLock lock(&mutex_);
+  if (finished_) return;
+  if (records_under_way_ >= kRecordWindow || parts_.store.PendingBytes() > kPauseBytes) {
+    // Without a record of its own under way nothing would wake it.
+    paused_ = records_under_way_ > 0;
+    if (paused_) return;
+  }
+  StartRead(&incoming_);
+}
+
+void Session::OnReadDone(bool ok) {
+  if (!ok) return Close(absl::OkStatus());
+  v1::AgentMessage message;
+  absl::Status status = Parse(incoming_, &message);
+  incoming_.Clear();
+  if (status.ok()) status = Handle(std::move(message));
+  if (!status.ok()) {
+    spdlog::warn("agent {}: session ended: {}", identity_.name,
+                 Shorten(ForTerminal(ToStd(status.message())), 300));
+    return Close(status);
+  }
+  ReadOn();
+}
+
+absl::Status Session::Handle(v1::AgentMessage message) {
+  if (message.has_hello() == said_hello_)
+    return absl::InvalidArgumentError("Hello must be the first message, and only that");
+  switch (message.content_case()) {
+    case v1::AgentMessage::kHello:
+      said_hello_ = true;
+      return HandleHello(message.hello());
+    case v1::AgentMessage::kRecord:
+      return HandleRecord(std::move(*message.mutable_record()));
+    case v1::AgentMessage::kHeartbeat: {
+      const absl::StatusOr<absl::Time> agent_now = ToTime(message.heartbeat().now());
+      if (!agent_now.ok()) return agent_now.status();
+      const absl::Time now = parts_.clock.Now();
+      parts_.agents.NoteHeartbeat(identity_.name, *agent_now - now, now);
+      return absl::OkStatus();
+    }
+    case v1::AgentMessage::kAccepted:
+      parts_.dispatcher.OnAccepted(identity_.name, message.accepted().action_id());
+      return absl::OkStatus();
+    case v1::AgentMessage::kFactsChanged: {
+      const v1::Facts& facts = message.facts_changed().facts();
+      DRAGNET_RETURN_IF_ERROR(CheckFacts(facts, parts_.fleet_id, identity_.name));
+      DRAGNET_RETURN_IF_ERROR(parts_.agents.UpdateFacts(identity_.name, facts));
+      parts_.dispatcher.OnFactsChanged(identity_.name);
+      return absl::OkStatus();
+    }
+    case v1::AgentMessage::kPolicyTaken:
+      parts_.dispatcher.OnPolicyTaken(identity_.name, message.policy_taken().version());
+      return absl::OkStatus();
+    case v1::AgentMessage::CONTENT_NOT_SET:
+      // Of a newer agent, about something that this version doesn't know.
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::HandleHello(const v1::Hello& hello) {
+  DRAGNET_RETURN_IF_ERROR(CheckFacts(hello.facts(), parts_.fleet_id, identity_.name));
+  const absl::Time now = parts_.clock.Now();
+  v1::SchedulerMessage message;
+  v1::Welcome* welcome = message.mutable_welcome();
+  welcome->set_record_window(kRecordWindow);
+  *welcome->mutable_heartbeat_interval() = ToProtoDuration(parts_.heartbeat_interval);
+  *welcome->mutable_now() = ToTimestamp(now);
+  // Queued before anyone can find this session and send it something else.
+  Send(Serialised(message));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const std::shared_ptr<AgentSession> replaced,
+      parts_.agents.Connect(identity_.name, self_, hello, now));
+  if (replaced != nullptr)
+    replaced->Close(absl::AbortedError("replaced by a newer session of this agent"));
+  spdlog::info("agent {}: connected as \"{}\"", identity_.name,
+               Shorten(ForTerminal(hello.facts().name()), 100));
+  parts_.dispatcher.OnConnected(identity_.name, *this);
+  return absl::OkStatus();
+}
+
+absl::Status Session::HandleRecord(v1::ResultRecord record) {
+  if (parts_.store.PendingBytes() > kCloseBytes)
+    return absl::UnavailableError("the scheduler has too many results to store: try again later");
+  {
+    absl::MutexLock lock(&mutex_);
+    ++records_under_way_;
+  }
+  const v1::RecordKey key = KeyOf(record);
+  parts_.dispatcher.OnRecord(identity_.name, std::move(record),
+                             [session = self_, key](absl::Status status) {
+                               session->OnRecordDone(key, status);
+                             });
+  return absl::OkStatus();
+}
+
+void Session::OnRecordDone(const v1::RecordKey& key, const absl::Status& status) {
+  if (!status.ok()) {
+    // Not acknowledged: the agent keeps it and tries again.
+    spdlog::error("agent {}: record not stored: {}", identity_.name,
+                  ForTerminal(ToStd(status.message())));
+    return Close(absl::UnavailableError("the scheduler could not store a result: try again"));
+  }
+  v1::SchedulerMessage message;
+  *message.mutable_acknowledged() = key;
+  bool read_on = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    --records_under_way_;
+    QueueLocked(Serialised(message));
+    // The store takes records in order: when the last one of this agent is
+    // stored, so is everything that made it wait.
+    read_on = paused_ && records_under_way_ == 0;
+    if (read_on) paused_ = false;
+  }
+  if (read_on) ReadOn();
+}
+
+void Session::Send(OutgoingMessage message) {
+  absl::MutexLock lock(&mutex_);
+  QueueLocked(std::move(message));
+}
+
+bool Session::SendAction(const std::string& action_id, OutgoingMessage message, bool again) {
+  absl::MutexLock lock(&mutex_);
+  if (!sent_actions_.insert(action_id).second && !again) return false;
+  QueueLocked(std::move(message));
+  return true;
+}
+
+void Session::QueueLocked(OutgoingMessage message) {
+  if (finished_) return;
+  if (outgoing_.size() >= kMaxOutgoing)
+    return FinishLocked(absl::ResourceExhaustedError("the agent doesn't read what it is sent"));
+  outgoing_.push_back(std::move(message));
+  if (!writing_) WriteNextLocked();
+}
+
+void Session::WriteNextLocked() {
+  writing_ = true;
+  written_ = ToByteBuffer(outgoing_.front());
+  outgoing_.pop_front();
+  StartWrite(&written_);
+}
+
+void Session::OnWriteDone(bool ok) {
+  absl::MutexLock lock(&mutex_);
+  writing_ = false;
+  if (!ok) return FinishLocked(absl::UnavailableError("the connection is lost"));
+  if (!finished_ && !outgoing_.empty()) WriteNextLocked();
+}
+
+void Session::Close(const absl::Status& reason) {
+  absl::MutexLock lock(&mutex_);
+  FinishLocked(reason);
+}
+
+void Session::FinishLocked(const absl::Status& reason) {
+  if (finished_) return;
+  finished_ = true;
+  outgoing_.clear();
+  // A peer that reads nothing would keep its stream open for as long as a
+  // message is on its way to it. Others are let read the reason.
+  if (writing_ && CutsOff(reason)) context_->TryCancel();
+  Finish(rpc::ToGrpc(reason));
+}
+
+void Session::OnCancel() { Close(absl::CancelledError("the connection is lost")); }
+
+void Session::OnDone() {
+  {
+    absl::MutexLock lock(&mutex_);
+    finished_ = true;
+    context_ = nullptr;
+  }
+  if (parts_.agents.Disconnect(identity_.name, this, parts_.clock.Now()))
+    spdlog::info("agent {}: disconnected", identity_.name);
+  // The last owner, unless a callback of the store still holds one.
+  const std::shared_ptr<Session> self = std::move(self_);
+}
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,92 @@
+// One agent's stream. Reads one message at a time, and none while too many of
+// its records wait to be stored: the agent is then held up by HTTP/2 itself.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "core/clock.h"
+#include "dragnet/v1/agent_gateway.pb.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/server_callback.h"
+#include "scheduler/auth/certificates.h"
+#include "scheduler/auth/open_streams.h"
+#include "scheduler/dispatch/agents.h"
+#include "scheduler/dispatch/dispatcher.h"
+
+namespace dragnet::scheduler {
+
+// What all sessions share. Everything in it outlives them.
+struct GatewayParts {
+  Store& store;
+  Agents& agents;
+  Dispatcher& dispatcher;
+  CertificateRegistry& certificates;
+  OpenStreams& streams;
+  const Clock& clock;
+  std::string fleet_id;
+  absl::Duration heartbeat_interval;
+};
+
+// Raw messages, so that an envelope that goes to ten thousand agents is
+// serialised and kept once. Thread-safe, as gRPC calls it from several threads
+// and the dispatcher from others.
+class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                      public AgentSession {
+ public:
+  // Lives until gRPC is done with it and no one else holds it.
+  static Session* Start(const GatewayParts& parts, Identity identity,
+                        grpc::CallbackServerContext* context);
+
+  void Send(OutgoingMessage message) override;
+  bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) override;
+  void Close(const absl::Status& reason) override;
+
+ private:
+  Session(const GatewayParts& parts, Identity identity, grpc::CallbackServerContext* context)
+      : parts_(parts), identity_(std::move(identity)), context_(context) {}
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  // Not OK ends the session.
+  absl::Status Handle(v1::AgentMessage message);
+  absl::Status HandleHello(const v1::Hello& hello);
+  absl::Status HandleRecord(v1::ResultRecord record);
+  void OnRecordDone(const v1::RecordKey& key, const absl::Status& status);
+
+  void QueueLocked(OutgoingMessage message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Reads on, unless records wait; then OnRecordDone does.
+  void ReadOn();
+
+  const GatewayParts& parts_;
+  const Identity identity_;
+  // Keeps this alive until OnDone.
+  std::shared_ptr<Session> self_;
+
+  // Touched between StartRead and OnReadDone only by gRPC.
+  grpc::ByteBuffer incoming_;
+  bool said_hello_ = false;
+
+  absl::Mutex mutex_;
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t records_under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<OutgoingMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer written_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> sent_actions_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace dragnet::scheduler

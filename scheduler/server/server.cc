@@ -1,0 +1,242 @@
+#include "scheduler/server/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "core/certificate.h"
+#include "core/file_io.h"
+#include "core/keys.h"
+#include "core/rpc/rpc.h"
+#include "core/status_macros.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "scheduler/api/investigator_service.h"
+#include "scheduler/auth/peer.h"
+#include "scheduler/gateway/gateway_service.h"
+#include "scheduler/server/listen_address.h"
+#include "scheduler/store/sqlite_store.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// An envelope of 1 MiB with what is around it.
+constexpr int kMaxReceiveBytes = 1536 * 1024;
+constexpr absl::Duration kTick = absl::Seconds(1);
+constexpr absl::Duration kSaveLastSeen = absl::Minutes(5);
+// Heartbeats that may be missed.
+constexpr int kMissedHeartbeats = 3;
+constexpr int kThreads = 2;
+constexpr size_t kMaxWaitingCalls = 10000;
+// A whole fleet may connect at once.
+constexpr size_t kMaxWaitingAgents = 100000;
+
+absl::StatusOr<RootSet> LoadRoots(const Settings& settings) {
+  std::vector<PublicKey> keys;
+  for (const std::string& path : settings.root_keys) {
+    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
+    absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
+    DRAGNET_RETURN_IF_ERROR(Annotate(key.status(), path));
+    keys.push_back(*std::move(key));
+  }
+  return RootSet::Create(std::move(keys), settings.root_threshold);
+}
+
+absl::StatusOr<CertificateAuthority> LoadCa(const Settings& settings, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::string certificate, ReadFile(settings.ca_certificate));
+  DRAGNET_ASSIGN_OR_RETURN(const std::string key, ReadSecretFile(settings.ca_key));
+  absl::StatusOr<CertificateAuthority> ca = CertificateAuthority::Load(certificate, key, now);
+  DRAGNET_RETURN_IF_ERROR(Annotate(
+      ca.status(), StrCat(settings.ca_certificate, " with ", settings.ca_key)));
+  return ca;
+}
+
+absl::StatusOr<rpc::TlsIdentity> LoadTls(const Settings& settings, absl::Time now) {
+  rpc::TlsIdentity tls;
+  DRAGNET_ASSIGN_OR_RETURN(tls.certificate_chain, ReadFile(settings.server_certificate));
+  DRAGNET_ASSIGN_OR_RETURN(tls.private_key, ReadSecretFile(settings.server_key));
+  const absl::StatusOr<CertificateInfo> info = ParseCertificate(tls.certificate_chain);
+  DRAGNET_RETURN_IF_ERROR(Annotate(info.status(), settings.server_certificate));
+  const absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(tls.private_key);
+  DRAGNET_RETURN_IF_ERROR(Annotate(key.status(), settings.server_key));
+  if (key->public_key().spki() != info->spki)
+    return absl::InvalidArgumentError(StrCat(settings.server_certificate, ": does not belong to ",
+                                             settings.server_key));
+  if (info->not_after < now)
+    return absl::FailedPreconditionError(
+        StrCat(settings.server_certificate, ": expired on ",
+               absl::FormatTime("%Y-%m-%d", info->not_after, absl::UTCTimeZone()),
+               ": issue another one"));
+  return tls;
+}
+
+void SetChannelArguments(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder->AddChannelArgument(GRPC_ARG_TSI_MAX_FRAME_SIZE, 4096);
+  // A second scheduler on the same port is an error, not a lottery.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
+  // Peers that are gone without a word; agents also by their heartbeats.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 120 * 1000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Links ping about every minute, consoles more often while they watch.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5 * 1000);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+}
+
+// Members are taken down from the last to the first, the gRPC server before
+// all, so that no call outlives what it uses.
+class RunningServer : public Server {
+ public:
+  RunningServer(const Settings& settings, const Clock& clock, CertificateAuthority ca,
+                std::unique_ptr<Store> store, std::unique_ptr<Agents> agents,
+                std::unique_ptr<Policies> policies)
+      : clock_(clock),
+        heartbeat_interval_(settings.heartbeat_interval),
+        ca_(std::move(ca)),
+        agents_(std::move(agents)),
+        policies_(std::move(policies)),
+        certificates_(*store, clock, settings.fleet_id),
+        desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
+        dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock,
+                    settings.fleet_id,
+                    {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
+        gateway_parts_{*store,        *agents_, dispatcher_,        certificates_, streams_,
+                       clock,         settings.fleet_id, settings.heartbeat_interval},
+        api_parts_{*store,    *agents_, *policies_, dispatcher_, watchers_, certificates_,
+                   streams_,  calls_,   clock,      settings.fleet_id},
+        store_(std::move(store)),
+        last_saved_(clock.Now()) {}
+
+  ~RunningServer() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    if (ticking_.joinable()) ticking_.join();
+    if (server_ != nullptr) {
+      streams_.CloseAll(absl::UnavailableError("the scheduler stops"));
+      server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
+      server_->Wait();
+    }
+  }
+
+  absl::Status Listen(const std::string& address, const rpc::TlsIdentity& tls);
+
+  const std::string& address() const override { return address_; }
+  void Tick() override;
+
+ private:
+  void TickLoop();
+
+  const Clock& clock_;
+  const absl::Duration heartbeat_interval_;
+  const CertificateAuthority ca_;
+  const std::unique_ptr<Agents> agents_;
+  const std::unique_ptr<Policies> policies_;
+  Watchers watchers_;
+  OpenStreams streams_;
+  CertificateRegistry certificates_;
+  EnrolmentDesk desk_;
+  Dispatcher dispatcher_;
+  const GatewayParts gateway_parts_;
+  const ApiParts api_parts_;
+  // Below what its callbacks use, so that it has called the last one before
+  // that goes; and above the threads whose tasks wait for it.
+  const std::unique_ptr<Store> store_;
+  // Separate threads, so that a fleet that reconnects doesn't hold up consoles.
+  Executor background_{kThreads, kMaxWaitingAgents};
+  Executor calls_{kThreads, kMaxWaitingCalls};
+  std::unique_ptr<grpc::Service> gateway_;
+  std::unique_ptr<grpc::Service> api_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+  absl::Time last_saved_;
+
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread ticking_;
+};
+
+absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIdentity& tls) {
+  DRAGNET_RETURN_IF_ERROR(dispatcher_.Start());
+  // gRPC only says that it failed; this says why.
+  DRAGNET_RETURN_IF_ERROR(CheckFree(address));
+  gateway_ = NewGatewayService(gateway_parts_, desk_, background_);
+  api_ = NewInvestigatorService(api_parts_);
+  const std::shared_ptr<grpc::ServerCredentials> credentials =
+      rpc::NewServerCredentials(ca_.certificate_pem(), tls);
+  credentials->SetAuthMetadataProcessor(NewCallGuard(certificates_, *policies_));
+  grpc::ServerBuilder builder;
+  SetChannelArguments(&builder);
+  int port = 0;
+  builder.AddListeningPort(address, credentials, &port);
+  builder.RegisterService(gateway_.get());
+  builder.RegisterService(api_.get());
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port == 0)
+    return absl::UnavailableError(StrCat("listen on ", address, ": failed"));
+  address_ = StrCat(address.substr(0, address.rfind(':')), ":", port);
+  ticking_ = std::thread([this] { TickLoop(); });
+  return absl::OkStatus();
+}
+
+void RunningServer::Tick() {
+  const absl::Time now = clock_.Now();
+  streams_.CloseExpired(now);
+  const absl::Duration silence = kMissedHeartbeats * heartbeat_interval_ + absl::Seconds(10);
+  for (const std::shared_ptr<AgentSession>& session : agents_->SilentSince(now - silence))
+    session->Close(absl::DeadlineExceededError("no heartbeat for too long"));
+  dispatcher_.CloseExpired();
+  // What the passing of time alone changes for them.
+  watchers_.NotifyAll();
+}
+
+void RunningServer::TickLoop() {
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kTick)) return;
+    }
+    Tick();
+    const absl::Time now = clock_.Now();
+    if (now - last_saved_ < kSaveLastSeen) continue;
+    last_saved_ = now;
+    agents_->SaveLastSeen(now);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
+                                                      const Clock& clock) {
+  const absl::Time now = clock.Now();
+  DRAGNET_ASSIGN_OR_RETURN(const RootSet roots, LoadRoots(settings));
+  DRAGNET_ASSIGN_OR_RETURN(CertificateAuthority ca, LoadCa(settings, now));
+  DRAGNET_ASSIGN_OR_RETURN(const rpc::TlsIdentity tls, LoadTls(settings, now));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
+                           SqliteStore::Open(settings.store, StoreUse::kRun));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Policies> policies,
+                           Policies::Load(*store, settings.fleet_id, roots));
+  if (policies->current()->expired(now))
+    spdlog::warn("trust policy {} has expired: agents refuse every action until a newer one is "
+                 "published",
+                 policies->current()->version());
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Agents> agents, Agents::Load(*store, now));
+  auto server =
+      std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
+                                      std::move(agents), std::move(policies));
+  DRAGNET_RETURN_IF_ERROR(server->Listen(settings.listen, tls));
+  return server;
+}
+
+}  // namespace dragnet::scheduler
