@@ -54,12 +54,7 @@ start_agent() {
   {
     # Tables come last in TOML: plain keys go in front.
     echo "name = \"$1\""
-    # Users of their own without touching /etc/passwd: free ids of systemd's dynamic range.
-    if [ "$(id -u)" = 0 ]; then
-      echo 'link_user = "64510:64510"'
-      echo 'worker_user = "64511:64511"'
-    fi
-    grep -vE '^(name|link_user|worker_user|env) *=|^\[tags\]' "$FLEET_ROOT/fleet/agent/agent.toml"
+    grep -vE '^(name|env) *=|^\[tags\]' "$FLEET_ROOT/fleet/agent/agent.toml"
     printf '\n[tags]\nenv = "%s"\nrole = "%s"\n' "$2" "${1%%[0-9]*}"
   } >"$kit/agent.toml"
   chmod 755 "$kit"

@@ -49,6 +49,20 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
 
 }  // namespace
 
+absl::StatusOr<sandbox::UserAndGroup> ResolveUser(const std::string& configured,
+                                                  const DefaultUser& default_user) {
+  if (configured.empty()) {
+    const auto found = sandbox::LookUpUser(default_user.name);
+    return found.ok() ? *found : default_user.otherwise;
+  }
+  absl::StatusOr<sandbox::UserAndGroup> found = sandbox::LookUpUser(configured);
+  if (found.ok()) return found;
+  return absl::InvalidArgumentError(
+      StrCat(default_user.key, " \"", configured, "\": ", found.status().message(),
+             ": create it (useradd --system --no-create-home ", configured,
+             ") or give a free \"uid:gid\""));
+}
+
 absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
                                             const std::string& own_directory) {
   DRAGNET_ASSIGN_OR_RETURN(ConfigFile file, ConfigFile::Load(path));
@@ -61,8 +75,8 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
   config.state_directory = file.Path("state_dir", "/var/lib/dragnet");
   const std::string token_file = file.Path("enrolment_token_file", "");
   config.name = file.String("name", "");
-  config.link_user = file.String("link_user", "dragnet-link");
-  config.worker_user = file.String("worker_user", "dragnet-worker");
+  config.link_user = file.String("link_user", "");
+  config.worker_user = file.String("worker_user", "");
   config.program_directory = file.Path("program_dir", own_directory);
   config.tags = file.StringMap("tags");
   config.limits = ReadLimits(file);

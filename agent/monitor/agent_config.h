@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "agent/monitor/limits.h"
+#include "agent/sandbox/spawn.h"
 #include "core/trust_policy.h"
 
 namespace dragnet {
@@ -19,6 +20,8 @@ struct AgentConfig {
   std::string state_directory;
   std::string enrolment_token;  // empty: none configured, or its file is gone
   std::string name;             // empty: the host's
+  // A name or "uid:gid"; empty: the default name if the host has that user,
+  // else a free id (see kDefaultLinkUser).
   std::string link_user;
   std::string worker_user;
   std::string program_directory;
@@ -29,6 +32,21 @@ struct AgentConfig {
   // of refusing to start. As another user that is always so.
   bool allow_missing_walls = false;
 };
+
+// The users that packages make. A host without them (a first try from a build
+// directory) still gets every wall: then these ids are used, which systemd keeps
+// free for such purposes (61184 to 65519, "dynamic users", systemd.exec(5)).
+struct DefaultUser {
+  const char* key;
+  const char* name;
+  sandbox::UserAndGroup otherwise;
+};
+inline constexpr DefaultUser kDefaultLinkUser = {"link_user", "dragnet-link", {64510, 64510}};
+inline constexpr DefaultUser kDefaultWorkerUser = {"worker_user", "dragnet-worker", {64511, 64511}};
+
+// InvalidArgument when `configured` isn't empty and there is no such user.
+absl::StatusOr<sandbox::UserAndGroup> ResolveUser(const std::string& configured,
+                                                  const DefaultUser& default_user);
 
 // `own_directory`: where this program is; the default for program_directory.
 absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,

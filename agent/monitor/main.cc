@@ -2,7 +2,6 @@
 // (users, directories, network namespace, signals), and runs the monitor.
 #include <errno.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/footprint/footprint.h"
 #include "agent/monitor/agent_config.h"
 #include "agent/monitor/host_facts.h"
 #include "agent/monitor/log.h"
@@ -37,7 +37,7 @@ constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
   dragnet-agent run --config FILE
       Runs the agent. Enrols by itself on its first start, with the token that
       the configuration names.
-  dragnet-agent module NAME --params FILE|-  [--worker-user USER]
+  dragnet-agent module NAME --params FILE|- [--worker-user USER]
       Runs one module on this host in the same sandboxed worker as in
       production; no fleet needed. JSON parameters in ("{}" when --params is not
       given). JSON Lines out: {"row":{…}} per finding, last {"summary":{…}}.
@@ -45,10 +45,6 @@ constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
 
 Modules:
 )";
-
-// Where the module command's worker runs as when the host has no user for it:
-// of systemd's dynamic range (systemd.exec(5)), in no one's passwd.
-constexpr sandbox::UserAndGroup kFallbackWorkerUser = {64511, 64511};
 
 int Fail(const absl::Status& status) {
   fprintf(stderr, "dragnet-agent: %s\n", ForTerminal(ToStd(status.message())).c_str());
@@ -64,22 +60,6 @@ std::string OwnDirectory() {
 }
 
 bool IsRoot() { return ::geteuid() == 0; }
-
-// A small resident size matters more here than the speed of malloc.
-void KeepMemorySmall() {
-  ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-  ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-}
-
-absl::StatusOr<sandbox::UserAndGroup> UserFor(const std::string& user, std::string_view key) {
-  absl::StatusOr<sandbox::UserAndGroup> found = sandbox::LookUpUser(user);
-  if (found.ok()) return found;
-  return absl::InvalidArgumentError(
-      StrCat(key, " \"", user, "\": ", found.status().message(),
-             ": create it (useradd --system --no-create-home ", user,
-             ") or give a free \"uid:gid\""));
-}
 
 absl::Status MakeStateDirectory(const AgentConfig& config,
                                 const std::optional<sandbox::UserAndGroup>& link_user) {
@@ -113,8 +93,9 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   environment.link.allow_missing_walls = allow_missing_walls;
   environment.worker.allow_missing_walls = allow_missing_walls;
   if (IsRoot()) {
-    DRAGNET_ASSIGN_OR_RETURN(environment.link.user, UserFor(config.link_user, "link_user"));
-    DRAGNET_ASSIGN_OR_RETURN(environment.worker.user, UserFor(config.worker_user, "worker_user"));
+    DRAGNET_ASSIGN_OR_RETURN(environment.link.user, ResolveUser(config.link_user, kDefaultLinkUser));
+    DRAGNET_ASSIGN_OR_RETURN(environment.worker.user,
+                             ResolveUser(config.worker_user, kDefaultWorkerUser));
     DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.link.program, *environment.link.user));
     DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.worker.program, *environment.worker.user));
   }
@@ -164,7 +145,6 @@ absl::Status RunAgent(const std::string& config_path) {
       const std::unique_ptr<Monitor> monitor,
       Monitor::Create(std::move(environment), std::move(store), Clock::System()));
   LogInfo(StrCat("dragnet-agent ", kVersion, " runs with ", config_path));
-  ::malloc_trim(0);
   DRAGNET_RETURN_IF_ERROR(monitor->Run(stop.get()));
   LogInfo("stopped");
   return absl::OkStatus();
@@ -184,10 +164,9 @@ int ModuleCommand(const std::string& module, const std::string& params_path,
   environment.allow_missing_walls = !IsRoot();
   environment.stderr_fd = STDERR_FILENO;
   if (IsRoot()) {
-    absl::StatusOr<sandbox::UserAndGroup> user =
-        sandbox::LookUpUser(worker_user.empty() ? "dragnet-worker" : worker_user);
-    if (!user.ok() && !worker_user.empty()) return Fail(user.status());
-    environment.user = user.ok() ? *user : kFallbackWorkerUser;
+    const absl::StatusOr<sandbox::UserAndGroup> user = ResolveUser(worker_user, kDefaultWorkerUser);
+    if (!user.ok()) return Fail(user.status());
+    environment.user = *user;
     const absl::Status reachable = CheckReachable(environment.program, *environment.user);
     if (!reachable.ok()) return Fail(reachable);
   } else {
@@ -271,6 +250,6 @@ int Main(int argc, char** argv) {
 }  // namespace dragnet
 
 int main(int argc, char** argv) {
-  dragnet::KeepMemorySmall();
+  dragnet::KeepHeapSmall();
   return dragnet::Main(argc, argv);
 }

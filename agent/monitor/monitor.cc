@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
+#include "agent/footprint/footprint.h"
 #include "agent/monitor/log.h"
 #include "core/action.h"
 #include "core/authorization.h"
@@ -100,6 +101,10 @@ absl::StatusOr<bool> Monitor::Turn(int stop_fd, absl::Duration longest) {
   const absl::Duration wait =
       std::clamp(NextDeadline() - absl::Now(), absl::ZeroDuration(), longest);
   const int64_t milliseconds = absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1)));
+  if (actions_.empty() && busy_) {
+    busy_ = false;
+    ReleaseUnusedMemory();
+  }
   if (::poll(fds.data(), fds.size(), static_cast<int>(milliseconds)) < 0 && errno != EINTR) {
     return ErrnoStatus("poll", errno);
   }
@@ -197,6 +202,7 @@ absl::Status Monitor::TakeOn(v1::Action action) {
   auto run = std::make_unique<ActionRun>();
   run->action = std::move(action);
   actions_.push_back(std::move(run));
+  busy_ = true;
   AdvanceActions();
   return absl::OkStatus();
 }

@@ -96,6 +96,8 @@ class Monitor {
 
   std::deque<std::unique_ptr<ActionRun>> actions_;
   bool disk_full_ = false;
+  // True at the start and while actions run, until memory was released.
+  bool busy_ = true;
 
   // The session's window: records sent up to `sent_position_`, how many of them
   // unacknowledged.
