@@ -1,0 +1,237 @@
+#include "console/client/client.h"
+
+#include <functional>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "console/client/diagnose.h"
+#include "core/rpc/rpc.h"
+#include "core/status_macros.h"
+#include "dragnet/v1/investigator.grpc.pb.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/completion_queue.h"
+
+namespace dragnet::console {
+namespace {
+
+using v1::InvestigatorService;
+
+constexpr char kFromScheduler[] = "dragnet.dev/from-scheduler";
+constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+
+absl::Status MarkFromScheduler(absl::Status status) {
+  if (!status.ok()) status.SetPayload(kFromScheduler, absl::Cord());
+  return status;
+}
+
+// Ends in words that one can act on for what the transport reports.
+absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  const absl::Status plain = rpc::FromGrpc(status);
+  switch (plain.code()) {
+    case absl::StatusCode::kUnavailable:
+      return absl::UnavailableError(
+          absl::StrCat("connection to ", config.scheduler, " lost: ", plain.message()));
+    case absl::StatusCode::kDeadlineExceeded:
+      return absl::DeadlineExceededError(
+          absl::StrCat("scheduler ", config.scheduler, ": no answer within ",
+                       absl::FormatDuration(kCallTimeout), ": is it overloaded?"));
+    case absl::StatusCode::kUnimplemented:
+      return absl::UnimplementedError(absl::StrCat("scheduler ", config.scheduler,
+                                                   ": doesn't know this call: it is of another "
+                                                   "version than this console (",
+                                                   plain.message(), ")"));
+    default:
+      return absl::Status(plain.code(),
+                          absl::StrCat("scheduler ", config.scheduler, ": ", plain.message()));
+  }
+}
+
+// A completion-queue call, so that a reader can wait with a limit: terminals
+// want to be redrawn and Ctrl-C to be noticed while nothing comes.
+class GrpcEventStream : public EventStream {
+ public:
+  using Reader = grpc::ClientAsyncReader<v1::WatchEvent>;
+
+  GrpcEventStream(const ConsoleConfig& config,
+                  const std::function<std::unique_ptr<Reader>(grpc::ClientContext*,
+                                                              grpc::CompletionQueue*)>& prepare)
+      : config_(config), reader_(prepare(&context_, &queue_)) {
+    reader_->StartCall(Tag(Stage::kStart));
+  }
+
+  ~GrpcEventStream() override {
+    context_.TryCancel();
+    v1::WatchEvent ignored;
+    while (Next(absl::InfiniteDuration(), &ignored) != Step::kEnd) {
+    }
+    queue_.Shutdown();
+    void* tag;
+    bool ok;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  Step Next(absl::Duration timeout, v1::WatchEvent* event) override {
+    const auto deadline = absl::ToChronoTime(absl::Now() + timeout);
+    while (!ended_) {
+      void* tag;
+      bool ok;
+      const bool forever = timeout == absl::InfiniteDuration();
+      const auto got = forever ? (queue_.Next(&tag, &ok) ? grpc::CompletionQueue::GOT_EVENT
+                                                         : grpc::CompletionQueue::SHUTDOWN)
+                               : queue_.AsyncNext(&tag, &ok, deadline);
+      if (got == grpc::CompletionQueue::TIMEOUT) return Step::kTimeout;
+      if (Advance(static_cast<Stage>(reinterpret_cast<intptr_t>(tag)), ok, event)) {
+        return Step::kEvent;
+      }
+    }
+    return Step::kEnd;
+  }
+
+  absl::Status status() const override { return MarkFromScheduler(Explain(config_, status_)); }
+
+ private:
+  enum class Stage : intptr_t { kStart = 1, kRead, kFinish };
+  static void* Tag(Stage stage) { return reinterpret_cast<void*>(static_cast<intptr_t>(stage)); }
+
+  // True when `event` was filled.
+  bool Advance(Stage stage, bool ok, v1::WatchEvent* event) {
+    if (stage == Stage::kFinish) {
+      ended_ = true;
+      return false;
+    }
+    if (!ok) {
+      reader_->Finish(&status_, Tag(Stage::kFinish));
+      return false;
+    }
+    const bool filled = stage == Stage::kRead;
+    if (filled) event->Swap(&incoming_);
+    reader_->Read(&incoming_, Tag(Stage::kRead));
+    return filled;
+  }
+
+  const ConsoleConfig& config_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  v1::WatchEvent incoming_;
+  grpc::Status status_;
+  bool ended_ = false;
+  std::unique_ptr<Reader> reader_;
+};
+
+class GrpcClient : public Client {
+ public:
+  GrpcClient(ConsoleConfig config, TlsFiles files)
+      : config_(std::move(config)),
+        files_(std::move(files)),
+        channel_(rpc::NewChannel(config_.scheduler, files_.ca, {files_.certificate, files_.key},
+                                 /*keepalive_seconds=*/30)),
+        stub_(InvestigatorService::NewStub(channel_)) {
+    channel_->GetState(/*try_to_connect=*/true);
+  }
+
+  absl::StatusOr<v1::LaunchResponse> Launch(const v1::LaunchRequest& request) override {
+    return Call(&InvestigatorService::Stub::Launch, request);
+  }
+  absl::StatusOr<v1::ListActionsResponse> ListActions(
+      const v1::ListActionsRequest& request) override {
+    return Call(&InvestigatorService::Stub::ListActions, request);
+  }
+  absl::StatusOr<v1::GetActionResponse> GetAction(const v1::GetActionRequest& request) override {
+    return Call(&InvestigatorService::Stub::GetAction, request);
+  }
+  absl::StatusOr<v1::CancelActionResponse> CancelAction(
+      const v1::CancelActionRequest& request) override {
+    return Call(&InvestigatorService::Stub::CancelAction, request);
+  }
+  absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(
+      const v1::SearchAgentsRequest& request) override {
+    return Call(&InvestigatorService::Stub::SearchAgents, request);
+  }
+  absl::StatusOr<v1::ListRefusalsResponse> ListRefusals(
+      const v1::ListRefusalsRequest& request) override {
+    return Call(&InvestigatorService::Stub::ListRefusals, request);
+  }
+  absl::StatusOr<v1::GetTrustPolicyResponse> GetTrustPolicy() override {
+    return Call(&InvestigatorService::Stub::GetTrustPolicy, v1::GetTrustPolicyRequest());
+  }
+  absl::StatusOr<v1::PublishTrustPolicyResponse> PublishTrustPolicy(
+      const v1::PublishTrustPolicyRequest& request) override {
+    return Call(&InvestigatorService::Stub::PublishTrustPolicy, request);
+  }
+  absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
+      const v1::CreateEnrolmentTokenRequest& request) override {
+    return Call(&InvestigatorService::Stub::CreateEnrolmentToken, request);
+  }
+  absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) override {
+    return Call(&InvestigatorService::Stub::Revoke, request);
+  }
+
+  absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) override {
+    DRAGNET_RETURN_IF_ERROR(WaitUntilConnected());
+    return std::make_unique<GrpcEventStream>(config_, [&](auto* context, auto* queue) {
+      return stub_->PrepareAsyncWatch(context, request, queue);
+    });
+  }
+  absl::StatusOr<std::unique_ptr<EventStream>> Results(const v1::ResultsRequest& request) override {
+    DRAGNET_RETURN_IF_ERROR(WaitUntilConnected());
+    return std::make_unique<GrpcEventStream>(config_, [&](auto* context, auto* queue) {
+      return stub_->PrepareAsyncResults(context, request, queue);
+    });
+  }
+
+ private:
+  template <class Request, class Response>
+  absl::StatusOr<Response> Call(grpc::Status (InvestigatorService::Stub::*method)(
+                                    grpc::ClientContext*, const Request&, Response*),
+                                const Request& request) {
+    DRAGNET_RETURN_IF_ERROR(WaitUntilConnected());
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
+    Response response;
+    const grpc::Status status = ((*stub_).*method)(&context, request, &response);
+    if (!status.ok()) return MarkFromScheduler(Explain(config_, status));
+    return response;
+  }
+
+  // gRPC itself would go on trying for as long as a call may take; a person
+  // wants to hear at once that no one listens.
+  absl::Status WaitUntilConnected() {
+    const absl::Time deadline = absl::Now() + kConnectTimeout;
+    while (true) {
+      const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+      if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
+      if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) break;
+      if (!channel_->WaitForStateChange(state, absl::ToChronoTime(deadline))) break;
+    }
+    const absl::Duration left = std::max(deadline - absl::Now(), absl::Seconds(1));
+    const absl::Status cause = DiagnoseConnection(config_, files_, left);
+    if (!cause.ok()) return MarkFromScheduler(cause);
+    return MarkFromScheduler(absl::UnavailableError(absl::StrCat(
+        "connect ", config_.scheduler, ": failed at first, but it answers now: try again")));
+  }
+
+  const ConsoleConfig config_;
+  const TlsFiles files_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<InvestigatorService::Stub> stub_;
+};
+
+}  // namespace
+
+void InitializeProcess() { rpc::InitializeProcess(); }
+
+bool IsFromScheduler(const absl::Status& status) {
+  return status.GetPayload(kFromScheduler).has_value();
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ConsoleConfig& config,
+                                                       absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(TlsFiles files, LoadTlsFiles(config, now));
+  return std::make_unique<GrpcClient>(config, std::move(files));
+}
+
+}  // namespace dragnet::console

@@ -1,0 +1,74 @@
+// The connection to a scheduler: one method per RPC of InvestigatorService.
+// The folder client/ is the only one of the console that includes gRPC, and
+// this header does not.
+//
+// Client is thread-safe; an EventStream belongs to one thread at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "console/client/config.h"
+#include "dragnet/v1/investigator.pb.h"
+
+namespace dragnet::console {
+
+// First line of main(), before any thread.
+void InitializeProcess();
+
+// True for what a scheduler answered, or that there is none: exit status 4.
+// False for what was found wrong on this side: exit status 2.
+bool IsFromScheduler(const absl::Status& status);
+
+// Rows, states and progress of one action. Destroying it ends the call.
+class EventStream {
+ public:
+  enum class Step {
+    kEvent,
+    // Nothing came within the time given. Call Next again.
+    kTimeout,
+    // The call is over: see status().
+    kEnd,
+  };
+
+  virtual ~EventStream() = default;
+  // Waits until there is an event, the end, or `timeout` has passed.
+  virtual Step Next(absl::Duration timeout, v1::WatchEvent* event) = 0;
+  // After kEnd: how the call ended.
+  virtual absl::Status status() const = 0;
+};
+
+class Client {
+ public:
+  // Starts to connect and doesn't wait. The first call waits for the
+  // connection, 5 seconds at most, and says clearly why there is none.
+  static absl::StatusOr<std::unique_ptr<Client>> Create(const ConsoleConfig& config,
+                                                        absl::Time now);
+  virtual ~Client() = default;
+
+  virtual absl::StatusOr<v1::LaunchResponse> Launch(const v1::LaunchRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListActionsResponse> ListActions(
+      const v1::ListActionsRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetActionResponse> GetAction(const v1::GetActionRequest& request) = 0;
+  virtual absl::StatusOr<v1::CancelActionResponse> CancelAction(
+      const v1::CancelActionRequest& request) = 0;
+  virtual absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(
+      const v1::SearchAgentsRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListRefusalsResponse> ListRefusals(
+      const v1::ListRefusalsRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetTrustPolicyResponse> GetTrustPolicy() = 0;
+  virtual absl::StatusOr<v1::PublishTrustPolicyResponse> PublishTrustPolicy(
+      const v1::PublishTrustPolicyRequest& request) = 0;
+  virtual absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
+      const v1::CreateEnrolmentTokenRequest& request) = 0;
+  virtual absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) = 0;
+
+  virtual absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) = 0;
+  virtual absl::StatusOr<std::unique_ptr<EventStream>> Results(
+      const v1::ResultsRequest& request) = 0;
+};
+
+}  // namespace dragnet::console

@@ -1,0 +1,121 @@
+#include "console/client/config.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/certificate.h"
+#include "core/config.h"
+#include "core/file_io.h"
+#include "core/keys.h"
+#include "core/status_macros.h"
+
+namespace dragnet::console {
+namespace {
+
+std::string Date(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M", time, absl::LocalTimeZone());
+}
+
+absl::Status CheckCertificate(const ConsoleConfig& config, const CertificateInfo& certificate,
+                              absl::Time now) {
+  const std::string where = absl::StrCat("certificate ", config.tls_certificate);
+  if (now > certificate.not_after) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(where, ": expired on ", Date(certificate.not_after),
+                     ": have the operator of the fleet issue a new one for investigator ",
+                     config.name));
+  }
+  if (now < certificate.not_before) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(where, ": not valid before ", Date(certificate.not_before),
+                     ": this machine's clock says ", Date(now), "; set it right"));
+  }
+  const std::string expected =
+      FormatSpiffeId({config.fleet_id, "investigator", config.name});
+  if (certificate.spiffe_id != expected) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(where, ": is for \"", certificate.spiffe_id, "\", not for \"", expected,
+                     "\": check fleet_id, name and tls_certificate in ", config.path));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindConfig(const std::string& flag, const Environment& environment) {
+  if (!flag.empty()) return flag;
+  if (const auto path = environment("DRAGNET_CONFIG"); path.has_value() && !path->empty()) {
+    return *path;
+  }
+  if (const auto base = environment("XDG_CONFIG_HOME"); base.has_value() && !base->empty()) {
+    return *base + "/dragnet/console.toml";
+  }
+  if (const auto home = environment("HOME"); home.has_value() && !home->empty()) {
+    return *home + "/.config/dragnet/console.toml";
+  }
+  return absl::InvalidArgumentError(
+      "configuration: neither --config, $DRAGNET_CONFIG nor $HOME is set: give --config FILE");
+}
+
+absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
+  absl::StatusOr<ConfigFile> file = ConfigFile::Load(path);
+  if (absl::IsNotFound(file.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("configuration ", path, ": no such file: give --config FILE or set "
+                     "DRAGNET_CONFIG (dragnet-scheduler init writes investigator/console.toml)"));
+  }
+  if (!file.ok()) return Annotate(file.status(), "configuration");
+  ConsoleConfig config;
+  config.path = path;
+  config.fleet_id = file->RequiredString("fleet_id");
+  config.scheduler = file->RequiredString("scheduler");
+  config.ca_file = file->RequiredPath("ca_file");
+  config.tls_certificate = file->RequiredPath("tls_certificate");
+  config.tls_key = file->RequiredPath("tls_key");
+  config.signing_key = file->RequiredPath("signing_key");
+  config.name = file->RequiredString("name");
+  config.root_keys = file->PathList("root_keys");
+  config.root_threshold = static_cast<uint32_t>(file->Integer("root_threshold", 1, 1, 32));
+  DRAGNET_RETURN_IF_ERROR(Annotate(file->Finish(), "configuration"));
+  if (!IsFleetId(config.fleet_id)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("configuration ", path, ": fleet_id: not a fleet id"));
+  }
+  if (!IsInvestigatorName(config.name)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "configuration ", path, ": name: not an investigator's name: 1 to 64 of a-z 0-9 . _ -"));
+  }
+  if (config.scheduler.rfind(':') == std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "configuration ", path, ": scheduler: no port: write host:port, e.g. localhost:7443"));
+  }
+  return config;
+}
+
+absl::StatusOr<RootSet> LoadRootKeys(const ConsoleConfig& config) {
+  std::vector<PublicKey> keys;
+  for (const std::string& path : config.root_keys) {
+    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
+    absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
+    if (!key.ok()) return Annotate(key.status(), absl::StrCat("root key ", path));
+    keys.push_back(*std::move(key));
+  }
+  absl::StatusOr<RootSet> roots = RootSet::Create(std::move(keys), config.root_threshold);
+  if (!roots.ok()) {
+    return Annotate(roots.status(), absl::StrCat("root_keys in ", config.path));
+  }
+  return roots;
+}
+
+absl::StatusOr<TlsFiles> LoadTlsFiles(const ConsoleConfig& config, absl::Time now) {
+  TlsFiles files;
+  DRAGNET_ASSIGN_OR_RETURN(files.ca, ReadFile(config.ca_file));
+  DRAGNET_ASSIGN_OR_RETURN(files.certificate, ReadFile(config.tls_certificate));
+  DRAGNET_ASSIGN_OR_RETURN(files.key, ReadSecretFile(config.tls_key));
+  const absl::StatusOr<CertificateInfo> certificate = ParseCertificate(files.certificate);
+  if (!certificate.ok()) {
+    return Annotate(certificate.status(), absl::StrCat("certificate ", config.tls_certificate));
+  }
+  DRAGNET_RETURN_IF_ERROR(CheckCertificate(config, *certificate, now));
+  return files;
+}
+
+}  // namespace dragnet::console

@@ -1,0 +1,173 @@
+#include "console/form/describe.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "console/form/values.h"
+#include "console/output/cell.h"
+#include "console/output/text_width.h"
+#include "core/action.h"
+#include "core/strict_proto.h"
+#include "core/text.h"
+#include "google/protobuf/unknown_field_set.h"
+
+namespace dragnet::console {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+constexpr size_t kStep = 2;
+
+bool HasLines(const FieldDescriptor* field) {
+  return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_map() &&
+         field->message_type()->full_name() != "google.protobuf.Timestamp" &&
+         field->message_type()->full_name() != "google.protobuf.Duration";
+}
+
+void AppendLine(std::string_view name, std::string_view value, size_t indent, std::string* text) {
+  absl::StrAppend(text, std::string(indent, ' '), name, ":", value.empty() ? "" : " ",
+                  ForTerminal(value), "\n");
+}
+
+// One line per element, so that a long list stays readable.
+void AppendRepeated(const Message& message, const FieldDescriptor* field, size_t indent,
+                    std::string* text) {
+  const Reflection& reflection = *message.GetReflection();
+  const int size = reflection.FieldSize(message, field);
+  for (int i = 0; i < size; ++i) {
+    if (HasLines(field)) {
+      AppendLine(size > 1 ? absl::StrCat(field->name(), "[", i, "]") : field->name(), "", indent,
+                 text);
+      text->append(
+          DescribeMessage(reflection.GetRepeatedMessage(message, field, i), indent + kStep));
+      continue;
+    }
+    // CellOf shows a whole field; one element of it is a copy with one element.
+    std::unique_ptr<Message> single(message.New());
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      std::string scratch;
+      single->GetReflection()->AddString(
+          single.get(), field, reflection.GetRepeatedStringReference(message, field, i, &scratch));
+      AppendLine(field->name(), CellOf(*single, {"", {field}}, CellStyle::kTable).text, indent,
+                 text);
+    } else {
+      AppendLine(field->name(), CellOf(message, {"", {field}}, CellStyle::kTable).text, indent,
+                 text);
+      return;
+    }
+  }
+}
+
+std::string Times(const v1::Action& action) {
+  const absl::StatusOr<absl::Time> from = ToTime(action.not_before());
+  const absl::StatusOr<absl::Time> until = ToTime(action.expires());
+  if (!from.ok() || !until.ok()) return "not a valid time";
+  return absl::StrCat(LocalTime(*from), " to ", LocalTime(*until), " (",
+                      DurationWords(*until - *from), ")");
+}
+
+std::string ThreatText(const v1::Threat& threat) {
+  std::string text;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) absl::StrAppend(&text, text.empty() ? "" : ", ", name, " ", value);
+  };
+  add("level", threat.level());
+  add("family", threat.family());
+  add("type", threat.type());
+  add("reference", threat.reference());
+  return text;
+}
+
+std::string DescribeOperation(const v1::Operation& operation, int number, const Module* module) {
+  std::string text =
+      absl::StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
+  if (module == nullptr) {
+    return absl::StrCat(text, "  (this version has no such module; parameters in hex)\n  ",
+                        HexEncode(operation.parameters()), "\n");
+  }
+  std::unique_ptr<Message> parameters = module->NewParameters();
+  const absl::Status parsed =
+      ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get());
+  if (!parsed.ok()) {
+    return absl::StrCat(text, "  (parameters that this version can't read: ",
+                        ForTerminal(parsed.message()), "; in hex)\n  ",
+                        HexEncode(operation.parameters()), "\n");
+  }
+  const std::string lines = DescribeMessage(*parameters, kStep);
+  text.append(lines.empty() ? "  (no parameters)\n" : lines);
+  if (operation.has_limits()) {
+    absl::StrAppend(&text, "  limits\n", DescribeMessage(operation.limits(), 2 * kStep));
+  }
+  if (operation.has_expectation()) {
+    absl::StrAppend(&text, "  expectation\n", DescribeMessage(operation.expectation(), 2 * kStep));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string DescribeMessage(const Message& message, size_t indent) {
+  std::string text;
+  const Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  std::sort(fields.begin(), fields.end(),
+            [](const auto* a, const auto* b) { return a->index() < b->index(); });
+  for (const FieldDescriptor* field : fields) {
+    if (field->is_repeated() && !field->is_map()) {
+      AppendRepeated(message, field, indent, &text);
+    } else if (HasLines(field)) {
+      AppendLine(field->name(), "", indent, &text);
+      text.append(DescribeMessage(reflection.GetMessage(message, field), indent + kStep));
+    } else {
+      AppendLine(field->name(), CellOf(message, {"", {field}}, CellStyle::kTable).text, indent,
+                 &text);
+    }
+  }
+  const auto& unknown = reflection.GetUnknownFields(message);
+  for (int i = 0; i < unknown.field_count(); ++i) {
+    AppendLine(absl::StrCat("field ", unknown.field(i).number()), "(unknown to this version)",
+               indent, &text);
+  }
+  return text;
+}
+
+std::string DescribeLines(const std::vector<DescriptionLine>& lines) {
+  size_t widest = 0;
+  for (const DescriptionLine& line : lines) widest = std::max(widest, line.title.size());
+  std::string text;
+  for (const DescriptionLine& line : lines) {
+    if (line.text.empty()) continue;
+    absl::StrAppend(&text, PadRight(line.title, widest), "  ", ForTerminal(line.text), "\n");
+  }
+  return text;
+}
+
+std::string DescribeAction(const v1::Action& action, const std::vector<DescriptionLine>& extra,
+                           const ModuleFinder& find_module) {
+  std::vector<DescriptionLine> lines = {
+      {"Action", action.name()},
+      {"Description", action.description()},
+      {"Id", action.id()},
+      {"Fleet", action.fleet_id()},
+      {"Threat", ThreatText(action.threat())},
+      {"Target", action.target() == "true" ? "every agent" : action.target()},
+      {"Valid", Times(action)},
+  };
+  if (action.has_recurrence()) {
+    const v1::Recurrence& recurrence = action.recurrence();
+    lines.push_back({"Recurs", absl::StrCat(recurrence.cron(), " (", recurrence.time_zone(), ")")});
+  }
+  lines.insert(lines.end(), extra.begin(), extra.end());
+  std::string text = DescribeLines(lines);
+  for (int i = 0; i < action.operations_size(); ++i) {
+    const v1::Operation& operation = action.operations(i);
+    text.append(DescribeOperation(operation, i + 1, find_module(operation.module())));
+  }
+  return text;
+}
+
+}  // namespace dragnet::console

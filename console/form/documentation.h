@@ -1,0 +1,34 @@
+// The comments of a .proto file, which are the user's documentation of a
+// module. Immutable after construction, so thread-safe.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace dragnet::console {
+
+class Documentation {
+ public:
+  // A serialised FileDescriptorSet with source info, as ModuleDescriptorSet
+  // (modules/module.h) gives. Only the last file of it (the module's own) and
+  // other files of this project are read.
+  static absl::StatusOr<Documentation> FromDescriptorSet(std::string_view serialised);
+
+  // The comment over (or else behind) a message, field, enum or enum value, by
+  // full name: "dragnet.modules.file.Parameters.path". Lines of a paragraph are
+  // joined; a line that starts with a space is an example and stays a line of
+  // its own. Empty if there is no comment.
+  const std::string& Of(std::string_view full_name) const;
+
+ private:
+  std::map<std::string, std::string, std::less<>> comments_;
+};
+
+// "Directory or file to start at." of a longer text. Knows that "e.g." and
+// "i.e." end no sentence.
+std::string FirstSentence(std::string_view text);
+
+}  // namespace dragnet::console
