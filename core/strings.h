@@ -31,4 +31,10 @@ std::string StrCat(const Parts&... parts) {
   return absl::StrCat(strings_internal::Piece(parts)...);
 }
 
+// As absl::StrAppend.
+template <typename... Parts>
+void StrAppend(std::string* text, const Parts&... parts) {
+  absl::StrAppend(text, strings_internal::Piece(parts)...);
+}
+
 }  // namespace dragnet
