@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "console/client/diagnose.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
@@ -33,19 +33,19 @@ absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status) {
   switch (plain.code()) {
     case absl::StatusCode::kUnavailable:
       return absl::UnavailableError(
-          absl::StrCat("connection to ", config.scheduler, " lost: ", plain.message()));
+          StrCat("connection to ", config.scheduler, " lost: ", plain.message()));
     case absl::StatusCode::kDeadlineExceeded:
       return absl::DeadlineExceededError(
-          absl::StrCat("scheduler ", config.scheduler, ": no answer within ",
+          StrCat("scheduler ", config.scheduler, ": no answer within ",
                        absl::FormatDuration(kCallTimeout), ": is it overloaded?"));
     case absl::StatusCode::kUnimplemented:
-      return absl::UnimplementedError(absl::StrCat("scheduler ", config.scheduler,
+      return absl::UnimplementedError(StrCat("scheduler ", config.scheduler,
                                                    ": doesn't know this call: it is of another "
                                                    "version than this console (",
                                                    plain.message(), ")"));
     default:
       return absl::Status(plain.code(),
-                          absl::StrCat("scheduler ", config.scheduler, ": ", plain.message()));
+                          StrCat("scheduler ", config.scheduler, ": ", plain.message()));
   }
 }
 
@@ -210,7 +210,7 @@ class GrpcClient : public Client {
     const absl::Duration left = std::max(deadline - absl::Now(), absl::Seconds(1));
     const absl::Status cause = DiagnoseConnection(config_, files_, left);
     if (!cause.ok()) return MarkFromScheduler(cause);
-    return MarkFromScheduler(absl::UnavailableError(absl::StrCat(
+    return MarkFromScheduler(absl::UnavailableError(StrCat(
         "connect ", config_.scheduler, ": failed at first, but it answers now: try again")));
   }
 

@@ -1,6 +1,6 @@
 #include "console/client/config.h"
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/certificate.h"
 #include "core/config.h"
 #include "core/file_io.h"
@@ -16,23 +16,23 @@ std::string Date(absl::Time time) {
 
 absl::Status CheckCertificate(const ConsoleConfig& config, const CertificateInfo& certificate,
                               absl::Time now) {
-  const std::string where = absl::StrCat("certificate ", config.tls_certificate);
+  const std::string where = StrCat("certificate ", config.tls_certificate);
   if (now > certificate.not_after) {
     return absl::FailedPreconditionError(
-        absl::StrCat(where, ": expired on ", Date(certificate.not_after),
+        StrCat(where, ": expired on ", Date(certificate.not_after),
                      ": have the operator of the fleet issue a new one for investigator ",
                      config.name));
   }
   if (now < certificate.not_before) {
     return absl::FailedPreconditionError(
-        absl::StrCat(where, ": not valid before ", Date(certificate.not_before),
+        StrCat(where, ": not valid before ", Date(certificate.not_before),
                      ": this machine's clock says ", Date(now), "; set it right"));
   }
   const std::string expected =
       FormatSpiffeId({config.fleet_id, "investigator", config.name});
   if (certificate.spiffe_id != expected) {
     return absl::FailedPreconditionError(
-        absl::StrCat(where, ": is for \"", certificate.spiffe_id, "\", not for \"", expected,
+        StrCat(where, ": is for \"", certificate.spiffe_id, "\", not for \"", expected,
                      "\": check fleet_id, name and tls_certificate in ", config.path));
   }
   return absl::OkStatus();
@@ -59,7 +59,7 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
   absl::StatusOr<ConfigFile> file = ConfigFile::Load(path);
   if (absl::IsNotFound(file.status())) {
     return absl::NotFoundError(
-        absl::StrCat("configuration ", path, ": no such file: give --config FILE or set "
+        StrCat("configuration ", path, ": no such file: give --config FILE or set "
                      "DRAGNET_CONFIG (dragnet-scheduler init writes investigator/console.toml)"));
   }
   if (!file.ok()) return Annotate(file.status(), "configuration");
@@ -77,14 +77,14 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
   DRAGNET_RETURN_IF_ERROR(Annotate(file->Finish(), "configuration"));
   if (!IsFleetId(config.fleet_id)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("configuration ", path, ": fleet_id: not a fleet id"));
+        StrCat("configuration ", path, ": fleet_id: not a fleet id"));
   }
   if (!IsInvestigatorName(config.name)) {
-    return absl::InvalidArgumentError(absl::StrCat(
+    return absl::InvalidArgumentError(StrCat(
         "configuration ", path, ": name: not an investigator's name: 1 to 64 of a-z 0-9 . _ -"));
   }
   if (config.scheduler.rfind(':') == std::string::npos) {
-    return absl::InvalidArgumentError(absl::StrCat(
+    return absl::InvalidArgumentError(StrCat(
         "configuration ", path, ": scheduler: no port: write host:port, e.g. localhost:7443"));
   }
   return config;
@@ -95,12 +95,12 @@ absl::StatusOr<RootSet> LoadRootKeys(const ConsoleConfig& config) {
   for (const std::string& path : config.root_keys) {
     DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
     absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
-    if (!key.ok()) return Annotate(key.status(), absl::StrCat("root key ", path));
+    if (!key.ok()) return Annotate(key.status(), StrCat("root key ", path));
     keys.push_back(*std::move(key));
   }
   absl::StatusOr<RootSet> roots = RootSet::Create(std::move(keys), config.root_threshold);
   if (!roots.ok()) {
-    return Annotate(roots.status(), absl::StrCat("root_keys in ", config.path));
+    return Annotate(roots.status(), StrCat("root_keys in ", config.path));
   }
   return roots;
 }
@@ -112,7 +112,7 @@ absl::StatusOr<TlsFiles> LoadTlsFiles(const ConsoleConfig& config, absl::Time no
   DRAGNET_ASSIGN_OR_RETURN(files.key, ReadSecretFile(config.tls_key));
   const absl::StatusOr<CertificateInfo> certificate = ParseCertificate(files.certificate);
   if (!certificate.ok()) {
-    return Annotate(certificate.status(), absl::StrCat("certificate ", config.tls_certificate));
+    return Annotate(certificate.status(), StrCat("certificate ", config.tls_certificate));
   }
   DRAGNET_RETURN_IF_ERROR(CheckCertificate(config, *certificate, now));
   return files;

@@ -14,7 +14,7 @@
 #include <memory>
 #include <string>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/time/clock.h"
 #include "core/unique_fd.h"
 
@@ -62,7 +62,7 @@ int ConnectTo(const addrinfo& address, absl::Time deadline, UniqueFd* out) {
 absl::Status Unavailable(const ConsoleConfig& config, std::string_view what,
                          std::string_view advice) {
   return absl::UnavailableError(
-      absl::StrCat("connect ", config.scheduler, ": ", what, ": ", advice));
+      StrCat("connect ", config.scheduler, ": ", what, ": ", advice));
 }
 
 void SplitHostPort(const std::string& address, std::string* host, std::string* port) {
@@ -95,28 +95,28 @@ Owned<SSL_CTX> NewContext(const TlsFiles& files) {
 }
 
 absl::Status ExplainVerification(const ConsoleConfig& config, long error) {
-  const std::string words = absl::StrCat("the scheduler's certificate: ",
+  const std::string words = StrCat("the scheduler's certificate: ",
                                          ::X509_verify_cert_error_string(error));
   switch (error) {
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return Unavailable(
           config, words,
-          absl::StrCat("is a clock wrong? this machine's says ",
+          StrCat("is a clock wrong? this machine's says ",
                        absl::FormatTime("%Y-%m-%d %H:%M %Z", absl::Now(), absl::LocalTimeZone())));
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return Unavailable(
           config, words,
-          absl::StrCat("the scheduler needs a new one, unless this machine's clock (",
+          StrCat("the scheduler needs a new one, unless this machine's clock (",
                        absl::FormatTime("%Y-%m-%d %H:%M %Z", absl::Now(), absl::LocalTimeZone()),
                        ") is wrong"));
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return Unavailable(config, words,
-                         absl::StrCat("the certificate is for another name: check scheduler in ",
+                         StrCat("the certificate is for another name: check scheduler in ",
                                       config.path));
     default:
       return Unavailable(config, words,
-                         absl::StrCat("it belongs to another fleet, or ca_file in ", config.path,
+                         StrCat("it belongs to another fleet, or ca_file in ", config.path,
                                       " is not its CA"));
   }
 }
@@ -156,7 +156,7 @@ absl::Status Handshake(const ConsoleConfig& config, const TlsFiles& files, const
   if (!Drive(ssl.get(), fd, deadline, [&] { return ::SSL_connect(ssl.get()); })) {
     const long verification = ::SSL_get_verify_result(ssl.get());
     if (verification != X509_V_OK) return ExplainVerification(config, verification);
-    return Unavailable(config, absl::StrCat("TLS: ", OpenSslWords()),
+    return Unavailable(config, StrCat("TLS: ", OpenSslWords()),
                        "is it a dragnet-scheduler that listens there?");
   }
   // In TLS 1.3 the server looks at our certificate after our side is done:
@@ -164,7 +164,7 @@ absl::Status Handshake(const ConsoleConfig& config, const TlsFiles& files, const
   char byte;
   if (!Drive(ssl.get(), fd, deadline, [&] { return ::SSL_read(ssl.get(), &byte, 1); })) {
     return Unavailable(
-        config, absl::StrCat("the scheduler refused ", config.tls_certificate, ": ", OpenSslWords()),
+        config, StrCat("the scheduler refused ", config.tls_certificate, ": ", OpenSslWords()),
         "have the operator of the fleet issue a new certificate, or check its clock");
   }
   return absl::OkStatus();
@@ -184,7 +184,7 @@ absl::Status DiagnoseConnection(const ConsoleConfig& config, const TlsFiles& fil
   const int lookup = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (lookup != 0) {
     return Unavailable(config, ::gai_strerror(lookup),
-                       absl::StrCat("check scheduler in ", config.path));
+                       StrCat("check scheduler in ", config.path));
   }
   const Owned<addrinfo> addresses(found);
   UniqueFd fd;
@@ -195,7 +195,7 @@ absl::Status DiagnoseConnection(const ConsoleConfig& config, const TlsFiles& fil
   }
   if (!fd.valid()) {
     return Unavailable(config, ::strerror(error),
-                       absl::StrCat("is dragnet-scheduler running there? (scheduler in ",
+                       StrCat("is dragnet-scheduler running there? (scheduler in ",
                                     config.path, ")"));
   }
   return Handshake(config, files, host, fd.get(), deadline);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "console/form/values.h"
 #include "console/output/cell.h"
 #include "console/output/text_width.h"
@@ -28,7 +28,7 @@ bool HasLines(const FieldDescriptor* field) {
 }
 
 void AppendLine(std::string_view name, std::string_view value, size_t indent, std::string* text) {
-  absl::StrAppend(text, std::string(indent, ' '), name, ":", value.empty() ? "" : " ",
+  StrAppend(text, std::string(indent, ' '), name, ":", value.empty() ? "" : " ",
                   ForTerminal(value), "\n");
 }
 
@@ -39,7 +39,7 @@ void AppendRepeated(const Message& message, const FieldDescriptor* field, size_t
   const int size = reflection.FieldSize(message, field);
   for (int i = 0; i < size; ++i) {
     if (HasLines(field)) {
-      AppendLine(size > 1 ? absl::StrCat(field->name(), "[", i, "]") : field->name(), "", indent,
+      AppendLine(size > 1 ? StrCat(field->name(), "[", i, "]") : field->name(), "", indent,
                  text);
       text->append(
           DescribeMessage(reflection.GetRepeatedMessage(message, field, i), indent + kStep));
@@ -65,14 +65,14 @@ std::string Times(const v1::Action& action) {
   const absl::StatusOr<absl::Time> from = ToTime(action.not_before());
   const absl::StatusOr<absl::Time> until = ToTime(action.expires());
   if (!from.ok() || !until.ok()) return "not a valid time";
-  return absl::StrCat(LocalTime(*from), " to ", LocalTime(*until), " (",
+  return StrCat(LocalTime(*from), " to ", LocalTime(*until), " (",
                       DurationWords(*until - *from), ")");
 }
 
 std::string ThreatText(const v1::Threat& threat) {
   std::string text;
   const auto add = [&](std::string_view name, const std::string& value) {
-    if (!value.empty()) absl::StrAppend(&text, text.empty() ? "" : ", ", name, " ", value);
+    if (!value.empty()) StrAppend(&text, text.empty() ? "" : ", ", name, " ", value);
   };
   add("level", threat.level());
   add("family", threat.family());
@@ -83,26 +83,26 @@ std::string ThreatText(const v1::Threat& threat) {
 
 std::string DescribeOperation(const v1::Operation& operation, int number, const Module* module) {
   std::string text =
-      absl::StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
+      StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
   if (module == nullptr) {
-    return absl::StrCat(text, "  (this version has no such module; parameters in hex)\n  ",
+    return StrCat(text, "  (this version has no such module; parameters in hex)\n  ",
                         HexEncode(operation.parameters()), "\n");
   }
   std::unique_ptr<Message> parameters = module->NewParameters();
   const absl::Status parsed =
       ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get());
   if (!parsed.ok()) {
-    return absl::StrCat(text, "  (parameters that this version can't read: ",
-                        ForTerminal(parsed.message()), "; in hex)\n  ",
+    return StrCat(text, "  (parameters that this version can't read: ",
+                        ForTerminal(ToStd(parsed.message())), "; in hex)\n  ",
                         HexEncode(operation.parameters()), "\n");
   }
   const std::string lines = DescribeMessage(*parameters, kStep);
   text.append(lines.empty() ? "  (no parameters)\n" : lines);
   if (operation.has_limits()) {
-    absl::StrAppend(&text, "  limits\n", DescribeMessage(operation.limits(), 2 * kStep));
+    StrAppend(&text, "  limits\n", DescribeMessage(operation.limits(), 2 * kStep));
   }
   if (operation.has_expectation()) {
-    absl::StrAppend(&text, "  expectation\n", DescribeMessage(operation.expectation(), 2 * kStep));
+    StrAppend(&text, "  expectation\n", DescribeMessage(operation.expectation(), 2 * kStep));
   }
   return text;
 }
@@ -129,7 +129,7 @@ std::string DescribeMessage(const Message& message, size_t indent) {
   }
   const auto& unknown = reflection.GetUnknownFields(message);
   for (int i = 0; i < unknown.field_count(); ++i) {
-    AppendLine(absl::StrCat("field ", unknown.field(i).number()), "(unknown to this version)",
+    AppendLine(StrCat("field ", unknown.field(i).number()), "(unknown to this version)",
                indent, &text);
   }
   return text;
@@ -141,13 +141,13 @@ std::string DescribeLines(const std::vector<DescriptionLine>& lines) {
   std::string text;
   for (const DescriptionLine& line : lines) {
     if (line.text.empty()) continue;
-    absl::StrAppend(&text, PadRight(line.title, widest), "  ", ForTerminal(line.text), "\n");
+    StrAppend(&text, PadRight(line.title, widest), "  ", ForTerminal(line.text), "\n");
   }
   return text;
 }
 
 std::string DescribeAction(const v1::Action& action, const std::vector<DescriptionLine>& extra,
-                           const ModuleFinder& find_module) {
+                           const ModuleCatalog& catalog) {
   std::vector<DescriptionLine> lines = {
       {"Action", action.name()},
       {"Description", action.description()},
@@ -159,13 +159,13 @@ std::string DescribeAction(const v1::Action& action, const std::vector<Descripti
   };
   if (action.has_recurrence()) {
     const v1::Recurrence& recurrence = action.recurrence();
-    lines.push_back({"Recurs", absl::StrCat(recurrence.cron(), " (", recurrence.time_zone(), ")")});
+    lines.push_back({"Recurs", StrCat(recurrence.cron(), " (", recurrence.time_zone(), ")")});
   }
   lines.insert(lines.end(), extra.begin(), extra.end());
   std::string text = DescribeLines(lines);
   for (int i = 0; i < action.operations_size(); ++i) {
     const v1::Operation& operation = action.operations(i);
-    text.append(DescribeOperation(operation, i + 1, find_module(operation.module())));
+    text.append(DescribeOperation(operation, i + 1, catalog.Find(operation.module())));
   }
   return text;
 }

@@ -3,13 +3,12 @@
 // no state.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "console/form/module_catalog.h"
 #include "dragnet/v1/action.pb.h"
 #include "google/protobuf/message.h"
-#include "modules/module.h"
 
 namespace dragnet::console {
 
@@ -23,14 +22,11 @@ struct DescriptionLine {
   std::string text;
 };
 
-// Null for a module that this build doesn't have.
-using ModuleFinder = std::function<const Module*(std::string_view name)>;
-
 // The whole action. `extra` lines (the target's reach, the signer) come after
 // those of the document. Parameters of a module that this build doesn't have
 // are shown in hex, and said to be unknown.
 std::string DescribeAction(const v1::Action& action, const std::vector<DescriptionLine>& extra,
-                           const ModuleFinder& find_module);
+                           const ModuleCatalog& catalog);
 
 // Titles in one column, texts beside it.
 std::string DescribeLines(const std::vector<DescriptionLine>& lines);

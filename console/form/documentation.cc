@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/descriptor.pb.h"
@@ -24,7 +24,8 @@ enum : int { kEnumValue = 2 };
 std::string Reflow(std::string_view comment) {
   std::string text;
   bool joinable = false;
-  for (std::string_view line : absl::StrSplit(absl::StripSuffix(comment, "\n"), '\n')) {
+  if (comment.ends_with('\n')) comment.remove_suffix(1);
+  for (absl::string_view line : absl::StrSplit(ToAbsl(comment), '\n')) {
     absl::ConsumePrefix(&line, " ");
     line = absl::StripTrailingAsciiWhitespace(line);
     const bool plain = !line.empty() && line.front() != ' ';
@@ -33,7 +34,7 @@ std::string Reflow(std::string_view comment) {
     } else if (!text.empty()) {
       text.push_back('\n');
     }
-    text.append(line);
+    text.append(ToStd(line));
     joinable = plain;
   }
   absl::StripTrailingAsciiWhitespace(&text);
@@ -70,10 +71,10 @@ class Collector {
   }
 
   void Add(const DescriptorProto& message, const std::string& scope, const Path& path) {
-    const std::string name = absl::StrCat(scope, ".", message.name());
+    const std::string name = StrCat(scope, ".", message.name());
     Keep(name, path);
     for (int i = 0; i < message.field_size(); ++i)
-      Keep(absl::StrCat(name, ".", message.field(i).name()), Below(path, kMessageField, i));
+      Keep(StrCat(name, ".", message.field(i).name()), Below(path, kMessageField, i));
     for (int i = 0; i < message.nested_type_size(); ++i)
       Add(message.nested_type(i), name, Below(path, kMessageNested, i));
     for (int i = 0; i < message.enum_type_size(); ++i)
@@ -82,10 +83,10 @@ class Collector {
 
   // Enum values are named beside their enum in protobuf, but here below it.
   void Add(const EnumDescriptorProto& type, const std::string& scope, const Path& path) {
-    const std::string name = absl::StrCat(scope, ".", type.name());
+    const std::string name = StrCat(scope, ".", type.name());
     Keep(name, path);
     for (int i = 0; i < type.value_size(); ++i)
-      Keep(absl::StrCat(scope, ".", type.value(i).name()), Below(path, kEnumValue, i));
+      Keep(StrCat(scope, ".", type.value(i).name()), Below(path, kEnumValue, i));
   }
 
   std::map<std::string, std::string, std::less<>>* out_;
@@ -101,7 +102,7 @@ absl::StatusOr<Documentation> Documentation::FromDescriptorSet(std::string_view 
   }
   Documentation documentation;
   for (const FileDescriptorProto& file : set.file()) {
-    if (absl::StartsWith(file.name(), "google/protobuf/")) continue;
+    if (file.name().starts_with("google/protobuf/")) continue;
     Collector(file, &documentation.comments_);
   }
   return documentation;
@@ -117,7 +118,7 @@ std::string FirstSentence(std::string_view text) {
   text = text.substr(0, text.find('\n'));
   for (size_t dot = text.find(". "); dot != std::string_view::npos; dot = text.find(". ", dot + 1)) {
     const std::string_view before = text.substr(0, dot + 1);
-    if (absl::EndsWith(before, "e.g.") || absl::EndsWith(before, "i.e.")) continue;
+    if (before.ends_with("e.g.") || before.ends_with("i.e.")) continue;
     return std::string(before);
   }
   return std::string(text);

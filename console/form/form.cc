@@ -1,7 +1,7 @@
 #include "console/form/form.h"
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "console/output/cell.h"
@@ -53,7 +53,7 @@ std::string DocumentChoices(const FieldDescriptor* field, const Documentation& d
   for (int i = 0; i < field->enum_type()->value_count(); ++i) {
     const auto* value = field->enum_type()->value(i);
     const std::string& comment = documentation.Of(value->full_name());
-    if (!comment.empty()) absl::StrAppend(&text, "\n  ", EnumWord(value), ": ", comment);
+    if (!comment.empty()) StrAppend(&text, "\n  ", EnumWord(value), ": ", comment);
   }
   return text;
 }
@@ -83,7 +83,7 @@ void Collect(const Descriptor* type, const std::vector<const FieldDescriptor*>& 
     }
     entry.repeated = field->is_repeated();
     entry.choices = Choices(field);
-    entry.documentation = absl::StrCat(documentation.Of(field->full_name()),
+    entry.documentation = StrCat(documentation.Of(field->full_name()),
                                        DocumentChoices(field, documentation));
     entry.path = std::move(path);
     fields->push_back(std::move(entry));
@@ -100,8 +100,8 @@ std::vector<std::string> NamesOf(const FormField& field) {
       indexed.push_back('.');
       dotted.push_back('.');
     }
-    absl::StrAppend(&dotted, step->name());
-    absl::StrAppend(&indexed, step->name());
+    StrAppend(&dotted, step->name());
+    StrAppend(&indexed, step->name());
     if (step->is_repeated() && step != field.field()) indexed.append("[0]");
   }
   return {indexed, dotted, field.field()->name()};
@@ -129,7 +129,7 @@ std::string Form::NameFlags(std::string_view message) const {
       if (!message.starts_with(name)) continue;
       const std::string_view rest = message.substr(name.size());
       if (!rest.empty() && IsNameCharacter(rest.front())) continue;
-      return absl::StrCat("--", field.flag, rest);
+      return StrCat("--", field.flag, rest);
     }
   }
   return std::string(message);

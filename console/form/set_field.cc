@@ -1,10 +1,9 @@
 // SetField: text into one field, by the field's type.
-#include "absl/strings/escaping.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/ascii.h"
 #include "console/form/form.h"
 #include "console/form/values.h"
 #include "console/output/cell.h"
@@ -20,7 +19,7 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 absl::Status NotA(std::string_view text, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not ", what));
+  return absl::InvalidArgumentError(StrCat("\"", text, "\" is not ", what));
 }
 
 // The message that holds the field; makes what lies between.
@@ -58,7 +57,7 @@ class Setter {
   template <class Number, class Set, class Add>
   absl::Status PutInteger(std::string_view text, Set set, Add add) {
     Number number;
-    if (!absl::SimpleAtoi(text, &number)) {
+    if (!absl::SimpleAtoi(ToAbsl(text), &number)) {
       return NotA(text, std::is_signed_v<Number>
                             ? "a whole number that fits"
                             : "a whole number of at least 0 that fits");
@@ -68,13 +67,13 @@ class Setter {
 
   absl::Status PutBool(std::string_view text) {
     bool value;
-    if (!absl::SimpleAtob(text, &value)) return NotA(text, "yes or no");
+    if (!absl::SimpleAtob(ToAbsl(text), &value)) return NotA(text, "yes or no");
     return Put(&Reflection::SetBool, &Reflection::AddBool, value);
   }
 
   absl::Status PutDouble(std::string_view text) {
     double value;
-    if (!absl::SimpleAtod(text, &value)) return NotA(text, "a number");
+    if (!absl::SimpleAtod(ToAbsl(text), &value)) return NotA(text, "a number");
     if (field_->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT) {
       return Put(&Reflection::SetFloat, &Reflection::AddFloat, static_cast<float>(value));
     }
@@ -93,13 +92,13 @@ class Setter {
   }
 
   absl::Status PutEnum(const FormField& form_field, std::string_view text) {
-    const std::string word = absl::StrReplaceAll(absl::AsciiStrToLower(text), {{"_", "-"}});
+    const std::string word = absl::StrReplaceAll(absl::AsciiStrToLower(ToAbsl(text)), {{"_", "-"}});
     for (int i = 0; i < field_->enum_type()->value_count(); ++i) {
       const auto* value = field_->enum_type()->value(i);
       if (EnumWord(value) != word || word == "unspecified") continue;
       return Put(&Reflection::SetEnumValue, &Reflection::AddEnumValue, value->number());
     }
-    return NotA(text, absl::StrCat("one of: ", absl::StrJoin(form_field.choices, ", ")));
+    return NotA(text, StrCat("one of: ", absl::StrJoin(form_field.choices, ", ")));
   }
 
   absl::Status PutMessage(const Message& value) {
@@ -135,7 +134,7 @@ absl::Status CheckOneof(const FieldDescriptor* field, const Message& message) {
   if (oneof == nullptr) return absl::OkStatus();
   const FieldDescriptor* set = message.GetReflection()->GetOneofFieldDescriptor(message, oneof);
   if (set == nullptr || set == field) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("can't be given together with --",
+  return absl::InvalidArgumentError(StrCat("can't be given together with --",
                                                  absl::StrReplaceAll(set->name(), {{"_", "-"}})));
 }
 

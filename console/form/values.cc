@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_join.h"
 
 namespace dragnet::console {
@@ -22,10 +22,10 @@ bool SpellOutDays(std::string_view text, std::string* spelled) {
     text.remove_prefix(end);
     if (unit == "d" || unit == "w") {
       double value;
-      if (!absl::SimpleAtod(number, &value)) return false;
-      absl::StrAppend(spelled, value * (unit == "d" ? 24 : 168), "h");
+      if (!absl::SimpleAtod(ToAbsl(number), &value)) return false;
+      StrAppend(spelled, value * (unit == "d" ? 24 : 168), "h");
     } else {
-      absl::StrAppend(spelled, number, unit);
+      StrAppend(spelled, number, unit);
     }
   }
   return true;
@@ -41,14 +41,14 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
                       !SpellOutDays(text.substr(negative ? 1 : 0), &spelled) ||
                       !absl::ParseDuration(spelled, &duration))) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", text, "\" is not a duration: write e.g. 90s, 5m, 2h or 7d"));
+        StrCat("\"", text, "\" is not a duration: write e.g. 90s, 5m, 2h or 7d"));
   }
   return negative ? -duration : duration;
 }
 
 absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
   const absl::Status error = absl::InvalidArgumentError(
-      absl::StrCat("\"", text, "\" is not a size: write e.g. 4096, 64k, 512M or 1G"));
+      StrCat("\"", text, "\" is not a size: write e.g. 4096, 64k, 512M or 1G"));
   std::string_view digits = text;
   int shift = 0;
   if (!digits.empty()) {
@@ -62,7 +62,7 @@ absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
     if (shift > 0) digits.remove_suffix(1);
   }
   uint64_t value;
-  if (digits.empty() || !absl::ascii_isdigit(digits.front()) || !absl::SimpleAtoi(digits, &value)) {
+  if (digits.empty() || !absl::ascii_isdigit(digits.front()) || !absl::SimpleAtoi(ToAbsl(digits), &value)) {
     return error;
   }
   if (shift > 0 && value > (UINT64_MAX >> shift)) return error;
@@ -80,9 +80,9 @@ absl::StatusOr<absl::Time> ParseTime(std::string_view text, absl::Time now) {
   absl::Time time;
   std::string ignored;
   for (const std::string_view form : kForms) {
-    if (absl::ParseTime(form, text, absl::LocalTimeZone(), &time, &ignored)) return time;
+    if (absl::ParseTime(ToAbsl(form), ToAbsl(text), absl::LocalTimeZone(), &time, &ignored)) return time;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
+  return absl::InvalidArgumentError(StrCat(
       "\"", text, "\" is not a time: write e.g. 2024-05-01, \"2024-05-01 10:30\" or -7d"));
 }
 
@@ -99,7 +99,7 @@ std::string DurationWords(absl::Duration duration) {
   std::vector<std::string> words;
   for (const Unit& unit : kUnits) {
     const int64_t count = absl::IDivDuration(duration, unit.length, &duration);
-    if (count > 0) words.push_back(absl::StrCat(count, " ", unit.name));
+    if (count > 0) words.push_back(StrCat(count, " ", unit.name));
   }
   return absl::StrJoin(words, " ");
 }

@@ -1,9 +1,11 @@
 #include "console/output/cell.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -35,7 +37,7 @@ void CollectColumns(const Descriptor* type, const Column& parent, std::vector<Co
     const FieldDescriptor* field = type->field(i);
     Column column = parent;
     column.header = parent.header.empty() ? field->name()
-                                          : absl::StrCat(parent.header, ".", field->name());
+                                          : StrCat(parent.header, ".", field->name());
     column.path.push_back(field);
     column.detail = parent.detail || field->options().GetExtension(v1::column).detail();
     // A message that holds itself is shown as JSON where it comes again.
@@ -56,7 +58,7 @@ std::string TimeText(const Message& timestamp, CellStyle style) {
   // Through bytes: the message may be of a descriptor pool other than ours.
   if (!value.ParseFromString(timestamp.SerializeAsString())) return "";
   const absl::StatusOr<absl::Time> time = ToTime(value);
-  if (!time.ok()) return absl::StrCat(value.seconds(), " s (out of range)");
+  if (!time.ok()) return StrCat(value.seconds(), " s (out of range)");
   if (style == CellStyle::kTable) return LocalTime(*time);
   return absl::FormatTime("%Y-%m-%d%ET%H:%M:%E*SZ", *time, absl::UTCTimeZone());
 }
@@ -76,23 +78,23 @@ Cell ValueOf(const Message& message, const FieldDescriptor* field, int index, Ce
   };
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
-      return {absl::StrCat(get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32))};
+      return {StrCat(get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32))};
     case FieldDescriptor::CPPTYPE_INT64:
-      return {absl::StrCat(get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64))};
+      return {StrCat(get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64))};
     case FieldDescriptor::CPPTYPE_UINT32:
-      return {absl::StrCat(get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32))};
+      return {StrCat(get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32))};
     case FieldDescriptor::CPPTYPE_UINT64:
-      return {absl::StrCat(get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64))};
+      return {StrCat(get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64))};
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return {absl::StrCat(get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble))};
+      return {StrCat(get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble))};
     case FieldDescriptor::CPPTYPE_FLOAT:
-      return {absl::StrCat(get(&Reflection::GetFloat, &Reflection::GetRepeatedFloat))};
+      return {StrCat(get(&Reflection::GetFloat, &Reflection::GetRepeatedFloat))};
     case FieldDescriptor::CPPTYPE_BOOL:
       return {get(&Reflection::GetBool, &Reflection::GetRepeatedBool) ? "yes" : "no"};
     case FieldDescriptor::CPPTYPE_ENUM: {
       const int number = get(&Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue);
       const auto* value = field->enum_type()->FindValueByNumber(number);
-      if (value == nullptr) return {absl::StrCat(number)};
+      if (value == nullptr) return {StrCat(number)};
       return {number == 0 && EnumWord(value) == "unspecified" ? "" : EnumWord(value)};
     }
     case FieldDescriptor::CPPTYPE_STRING: {
@@ -119,7 +121,7 @@ std::string MapText(const Message& message, const FieldDescriptor* field, CellSt
   const FieldDescriptor* value = field->message_type()->map_value();
   for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
     const Message& entry = reflection.GetRepeatedMessage(message, field, i);
-    entries.push_back(absl::StrCat(ValueOf(entry, key, -1, style).text, "=",
+    entries.push_back(StrCat(ValueOf(entry, key, -1, style).text, "=",
                                    ValueOf(entry, value, -1, style).text));
   }
   // Protobuf keeps maps in no order; people compare lines.
@@ -138,9 +140,10 @@ std::vector<Column> ColumnsOf(const Descriptor* type) {
 absl::StatusOr<Column> ColumnAt(const Descriptor* type, std::string_view dotted_path,
                                 std::string header) {
   Column column{std::move(header), {}, false};
-  for (const std::string name : absl::StrSplit(dotted_path, '.')) {
+  for (const std::string& name :
+       std::vector<std::string>(absl::StrSplit(ToAbsl(dotted_path), '.'))) {
     const FieldDescriptor* field = type == nullptr ? nullptr : type->FindFieldByName(name);
-    if (field == nullptr) return absl::NotFoundError(absl::StrCat("no field ", dotted_path));
+    if (field == nullptr) return absl::NotFoundError(StrCat("no field ", dotted_path));
     column.path.push_back(field);
     type = field->message_type();
   }
@@ -181,13 +184,13 @@ std::string EnumWord(const google::protobuf::EnumValueDescriptor* value) {
   prefix.push_back('_');
   std::string_view word = value->name();
   if (word.starts_with(prefix)) word.remove_prefix(prefix.size());
-  return absl::StrReplaceAll(absl::AsciiStrToLower(word), {{"_", "-"}});
+  return absl::StrReplaceAll(absl::AsciiStrToLower(ToAbsl(word)), {{"_", "-"}});
 }
 
 std::string LocalTime(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d%ET%H:%M:%S%Ez", time, absl::LocalTimeZone());
 }
 
-std::string Base64(std::string_view bytes) { return absl::Base64Escape(bytes); }
+std::string Base64(std::string_view bytes) { return absl::Base64Escape(ToAbsl(bytes)); }
 
 }  // namespace dragnet::console

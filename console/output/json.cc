@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "console/output/cell.h"
@@ -89,7 +89,7 @@ void AppendTimestamp(const Message& message, std::string* json) {
     json->append("null");
     return;
   }
-  absl::StrAppend(json, "\"",
+  StrAppend(json, "\"",
                   absl::FormatTime("%Y-%m-%d%ET%H:%M:%E*SZ", *time, absl::UTCTimeZone()), "\"");
 }
 
@@ -101,7 +101,7 @@ void AppendDuration(const Message& message, std::string* json) {
       value.seconds() < 0 ? -value.seconds() : value.seconds(),
       value.nanos() < 0 ? -value.nanos() : value.nanos());
   while (text.ends_with('0')) text.pop_back();
-  absl::StrAppend(json, "\"", absl::StripSuffix(text, "."), "s\"");
+  StrAppend(json, "\"", absl::StripSuffix(text, "."), "s\"");
 }
 
 void AppendMessage(const Message& message, std::string* json) {
@@ -125,17 +125,17 @@ void AppendValue(const Message& message, const FieldDescriptor* field, int index
   };
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
-      absl::StrAppend(json, get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32));
+      StrAppend(json, get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32));
       return;
     case FieldDescriptor::CPPTYPE_UINT32:
-      absl::StrAppend(json, get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32));
+      StrAppend(json, get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32));
       return;
     // Strings, as in protobuf's form: JavaScript's numbers end at 2^53.
     case FieldDescriptor::CPPTYPE_INT64:
-      absl::StrAppend(json, "\"", get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64), "\"");
+      StrAppend(json, "\"", get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64), "\"");
       return;
     case FieldDescriptor::CPPTYPE_UINT64:
-      absl::StrAppend(json, "\"", get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64),
+      StrAppend(json, "\"", get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64),
                       "\"");
       return;
     case FieldDescriptor::CPPTYPE_DOUBLE:
@@ -151,16 +151,16 @@ void AppendValue(const Message& message, const FieldDescriptor* field, int index
       const int number = get(&Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue);
       const auto* value = field->enum_type()->FindValueByNumber(number);
       if (value == nullptr) {
-        absl::StrAppend(json, number);
+        StrAppend(json, number);
       } else {
-        absl::StrAppend(json, "\"", value->name(), "\"");
+        StrAppend(json, "\"", value->name(), "\"");
       }
       return;
     }
     case FieldDescriptor::CPPTYPE_STRING: {
       const std::string text = get(&Reflection::GetString, &Reflection::GetRepeatedString);
       if (field->type() == FieldDescriptor::TYPE_BYTES) {
-        absl::StrAppend(json, "\"", Base64(text), "\"");
+        StrAppend(json, "\"", Base64(text), "\"");
       } else {
         AppendString(text, json);
       }
@@ -184,13 +184,13 @@ void AppendMap(const Message& message, const FieldDescriptor* field, std::string
     const Message& entry = reflection.GetRepeatedMessage(message, field, i);
     std::string key;
     AppendValue(entry, key_field, -1, &key);
-    if (!key.starts_with('"')) key = absl::StrCat("\"", key, "\"");
+    if (!key.starts_with('"')) key = StrCat("\"", key, "\"");
     AppendValue(entry, value_field, -1, &entries[key]);
   }
   json->push_back('{');
   bool first = true;
   for (const auto& [key, value] : entries) {
-    absl::StrAppend(json, first ? "" : ",", key, ":", value);
+    StrAppend(json, first ? "" : ",", key, ":", value);
     first = false;
   }
   json->push_back('}');
@@ -224,7 +224,7 @@ void AppendJson(const Message& message, std::string* json) {
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     if (field->has_presence() && !reflection.HasField(message, field)) continue;
-    absl::StrAppend(json, first ? "" : ",", "\"", field->json_name(), "\":");
+    StrAppend(json, first ? "" : ",", "\"", field->json_name(), "\":");
     AppendField(message, field, json);
     first = false;
   }

@@ -1,6 +1,6 @@
 #include "console/output/sink.h"
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
 
@@ -15,7 +15,7 @@ void FdSink::Write(std::string_view text) {
 
 absl::Status FdSink::Flush() {
   if (status_.ok() && !buffer_.empty()) {
-    status_ = Annotate(WriteAll(fd_, buffer_), absl::StrCat("write ", name_));
+    status_ = Annotate(WriteAll(fd_, buffer_), StrCat("write ", name_));
   }
   buffer_.clear();
   return status_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "core/strings.h"
 
 namespace dragnet::console {
 namespace {
@@ -64,7 +65,7 @@ std::string PadRight(std::string_view text, size_t width) {
 std::string Wrap(std::string_view text, size_t width, size_t indent) {
   const std::string margin(indent, ' ');
   std::string wrapped;
-  for (std::string_view line : absl::StrSplit(text, '\n')) {
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(ToAbsl(text), '\n'))) {
     if (!wrapped.empty()) wrapped.append("\n").append(line.empty() ? "" : margin);
     if (line.starts_with(' ')) {
       wrapped.append(line);
@@ -72,7 +73,8 @@ std::string Wrap(std::string_view text, size_t width, size_t indent) {
     }
     size_t column = indent;
     bool first = true;
-    for (std::string_view word : absl::StrSplit(line, ' ', absl::SkipEmpty())) {
+    for (const std::string& word :
+         std::vector<std::string>(absl::StrSplit(line, ' ', absl::SkipEmpty()))) {
       const size_t word_width = DisplayWidth(word);
       if (!first && column + 1 + word_width > width) {
         wrapped.append("\n").append(margin);

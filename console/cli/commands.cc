@@ -1,0 +1,29 @@
+// The list of commands: a new one is a file and a line here.
+#include "console/cli/command.h"
+
+namespace dragnet::console {
+
+CommandList AllCommands(const ModuleCatalog& modules) {
+  CommandList commands;
+  for (const Module* module : modules.modules) {
+    commands.push_back(NewModuleCommand(*module, modules));
+  }
+  commands.push_back(NewRunCommand());
+  commands.push_back(NewActionsCommand());
+  commands.push_back(NewResultsCommand());
+  commands.push_back(NewCancelCommand());
+  commands.push_back(NewVerifyCommand());
+  commands.push_back(NewAgentsCommand());
+  commands.push_back(NewRefusalsCommand());
+  commands.push_back(NewEnrollCommand());
+  commands.push_back(NewTrustCommand());
+  commands.push_back(NewCompletionCommand(modules));
+  commands.push_back(NewUnsupportedCommand("approve", "signing what others launched"));
+  commands.push_back(NewUnsupportedCommand("sweep", "scheduled checks"));
+  commands.push_back(NewUnsupportedCommand("package", "packages of the agent"));
+  commands.push_back(NewUnsupportedCommand("check", "checks on this machine"));
+  commands.push_back(NewUnsupportedCommand("console", "the full-screen console"));
+  return commands;
+}
+
+}  // namespace dragnet::console

@@ -1,0 +1,54 @@
+// The way of every action: show it decoded with its reach, ask, sign, launch,
+// follow. Shared by the module commands and `run`. Not thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "console/cli/command_line.h"
+#include "console/cli/session.h"
+#include "console/output/record_writer.h"
+#include "dragnet/v1/action.pb.h"
+
+namespace dragnet::console {
+
+// Flags that every launching command has, bound to the members. Their names
+// keep out of the modules' way: --action-name, because `file` has --name.
+struct LaunchFlags {
+  std::optional<std::string> target;
+  std::optional<std::string> expires;
+  bool wait = false;
+  std::optional<std::string> name;
+  std::optional<std::string> description;
+  std::optional<std::string> threat_level;
+  std::optional<std::string> threat_family;
+  std::optional<std::string> threat_type;
+  std::optional<std::string> threat_reference;
+  std::optional<std::string> wall_time;
+  std::optional<std::string> cpu_time;
+  std::optional<std::string> memory;
+  std::optional<std::string> rows;
+  std::optional<std::string> result_size;
+  std::string output = "table";
+  bool yes = false;
+  bool dry_run = false;
+  std::optional<std::string> no_launch;
+
+  void Define(CommandLine& line);
+  // What was given goes over what `action` holds already. Limits go to every
+  // operation. InvalidArgument names the flag.
+  absl::Status Apply(v1::Action* action) const;
+  // Of --expires; nothing when it wasn't given.
+  absl::StatusOr<std::optional<absl::Duration>> Lifetime() const;
+};
+
+// "--output", as all commands have it.
+void AddOutputFlag(CommandLine& line, std::string* output);
+
+// From a complete and checked action to the exit status.
+absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& flags,
+                                 Session& session);
+
+}  // namespace dragnet::console

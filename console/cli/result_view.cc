@@ -1,0 +1,208 @@
+#include "console/cli/result_view.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "console/cli/summary.h"
+#include "console/output/cell.h"
+#include "console/output/text_width.h"
+#include "core/strings.h"
+#include "core/text.h"
+
+namespace dragnet::console {
+namespace {
+
+// Often enough for the eye, rarely enough for a slow ssh line.
+constexpr absl::Duration kRedraw = absl::Milliseconds(150);
+
+Layout RowLayout(const Module& module, bool with_operation) {
+  Layout layout;
+  layout.labels = {{"", "action"},
+                   {"agent", "agent"},
+                   {"", "agentId"},
+                   {with_operation ? "op" : "", "operation", /*number=*/true},
+                   {"", "module"}};
+  layout.columns = ColumnsOf(module.NewRow()->GetDescriptor());
+  layout.json_key = "row";
+  return layout;
+}
+
+Layout HostLayout() {
+  Layout layout;
+  layout.labels = {{"", "action"}, {"what", "what"}};
+  const auto* type = v1::AgentState::descriptor();
+  const auto add = [&](std::string_view path, std::string header, bool detail) {
+    if (auto column = ColumnAt(type, path, std::move(header)); column.ok()) {
+      column->detail = detail;
+      layout.columns.push_back(*std::move(column));
+    }
+  };
+  add("agent_name", "agent", false);
+  add("agent_id", "id", true);
+  add("state", "state", false);
+  add("rows", "rows", false);
+  layout.json_key = "agent";
+  return layout;
+}
+
+bool HostsWanted(const std::string& wanted, v1::DispatchState state) {
+  const std::string word = EnumWord(v1::DispatchState_descriptor()->FindValueByNumber(state));
+  if (wanted == "all" || wanted == word) return true;
+  return wanted == "pending" &&
+         (word == "waiting" || word == "sent" || word == "running" || word == "never-sent");
+}
+
+}  // namespace
+
+ResultView::ResultView(const v1::Action& action, const ModuleCatalog& modules, Io& io,
+                       Options options)
+    : action_(action), io_(io), options_(std::move(options)), started_(io.clock->Now()) {
+  std::vector<Layout> layouts;
+  std::map<std::string, size_t> by_module;
+  for (const v1::Operation& operation : action.operations()) {
+    const Module* module = modules.Find(operation.module());
+    const auto [known, is_new] = by_module.try_emplace(operation.module(), layouts.size());
+    if (module != nullptr && is_new) {
+      layouts.push_back(RowLayout(*module, action.operations_size() > 1));
+    }
+    operations_.push_back({module, known->second});
+  }
+  if (!options_.hosts.empty()) layouts = {HostLayout()};
+  writer_ = RecordWriter::Create(
+      options_.format, std::move(layouts), io.out,
+      {.terminal = io.output_is_terminal, .color = io.color});
+}
+
+void ResultView::OnEvent(const v1::WatchEvent& event) {
+  switch (event.content_case()) {
+    case v1::WatchEvent::kRows:
+      OnRows(event.rows());
+      break;
+    case v1::WatchEvent::kAgentState:
+      OnAgentState(event.agent_state());
+      break;
+    case v1::WatchEvent::kProgress:
+      progress_ = event.progress();
+      break;
+    case v1::WatchEvent::kEnd:
+      progress_ = event.end().progress();
+      ended_ = true;
+      break;
+    case v1::WatchEvent::CONTENT_NOT_SET:
+      break;
+  }
+  if (event.cursor() > cursor_) cursor_ = event.cursor();
+  if (io_.clock->Now() - drawn_at_ >= kRedraw) DrawProgress();
+}
+
+void ResultView::OnRows(const v1::AgentRows& rows) {
+  if (!options_.hosts.empty()) return;
+  const bool known = rows.operation() < operations_.size();
+  const Module* module = known ? operations_[rows.operation()].module : nullptr;
+  if (module == nullptr) {
+    rows_lost_ += rows.rows_size();
+    rows_lost_reasons_.insert(known ? StrCat("this version has no module ",
+                                             action_.operations(rows.operation()).module())
+                                    : "they belong to no operation of the action");
+    return;
+  }
+  const std::vector<std::string> labels = {action_.id(), rows.agent_name(), rows.agent_id(),
+                                           StrCat(rows.operation()),
+                                           std::string(module->manifest().name)};
+  const std::unique_ptr<google::protobuf::Message> row = module->NewRow();
+  for (const std::string& bytes : rows.rows()) {
+    if (!row->ParseFromString(bytes)) {
+      ++rows_lost_;
+      rows_lost_reasons_.insert(StrCat("not rows of module ", module->manifest().name));
+      continue;
+    }
+    writer_->Write(operations_[rows.operation()].layout, labels, *row);
+    ++rows_printed_;
+  }
+  Put();
+}
+
+void ResultView::OnAgentState(const v1::AgentState& state) {
+  if (state.state() == v1::DISPATCH_STATE_INCOMPLETE ||
+      state.state() == v1::DISPATCH_STATE_REFUSED) {
+    told_[state.agent_id()] = state;
+  } else {
+    told_.erase(state.agent_id());
+  }
+  if (options_.hosts.empty() || !HostsWanted(options_.hosts, state.state())) return;
+  const std::vector<std::string> labels = {action_.id(), NotLookedAt(action_, state)};
+  writer_->Write(0, labels, state);
+  ++rows_printed_;
+  Put();
+}
+
+void ResultView::Put() {
+  EraseProgress();
+  writer_->Flush();
+  const absl::Status flushed = io_.out->Flush();
+  if (output_status_.ok()) output_status_ = flushed;
+}
+
+void ResultView::Tick() { DrawProgress(); }
+
+void ResultView::Say(std::string_view line) {
+  EraseProgress();
+  io_.Say(StrCat("dragnet: ", line));
+}
+
+void ResultView::Finish() {
+  EraseProgress();
+  writer_->Finish();
+  const absl::Status flushed = io_.out->Flush();
+  if (output_status_.ok()) output_status_ = flushed;
+}
+
+std::string ResultView::ProgressText() const {
+  std::string text = StrCat("targeted ", progress_.targeted());
+  const auto add = [&](std::string_view name, uint64_t count, bool always) {
+    if (always || count > 0) StrAppend(&text, "  ", name, " ", count);
+  };
+  add("sent", progress_.sent(), true);
+  add("running", progress_.running(), true);
+  add("found", progress_.found(), true);
+  add("clean", progress_.clean(), true);
+  add("incomplete", progress_.incomplete(), true);
+  add("refused", progress_.refused(), true);
+  add("offline", progress_.offline(), false);
+  add("never sent", progress_.never_sent(), false);
+  add("rows", progress_.rows(), true);
+  const absl::Duration elapsed = io_.clock->Now() - started_;
+  return StrCat(text, "  ", absl::StrFormat("%.1f s", absl::ToDoubleSeconds(elapsed)));
+}
+
+void ResultView::DrawProgress() {
+  if (!io_.error_is_terminal) return;
+  drawn_at_ = io_.clock->Now();
+  // One column is left free: a full line would wrap on some terminals.
+  const std::string text = ProgressText().substr(0, io_.width > 1 ? io_.width - 1 : 1);
+  io_.err->Write(StrCat("\r\x1b[K", text));
+  io_.err->Flush().IgnoreError();
+  progress_visible_ = true;
+}
+
+void ResultView::EraseProgress() {
+  if (!progress_visible_) return;
+  io_.err->Write("\r\x1b[K");
+  io_.err->Flush().IgnoreError();
+  progress_visible_ = false;
+}
+
+void ResultView::PrintSummary() {
+  EraseProgress();
+  if (rows_printed_ == 0) io_.Say(options_.hosts.empty() ? "no rows" : "no such agents");
+  std::vector<v1::AgentState> states;
+  for (const auto& [id, state] : told_) states.push_back(state);
+  io_.err->Write(SummaryText(action_, progress_, states, io_.clock->Now() - started_));
+  for (const std::string& reason : rows_lost_reasons_) {
+    io_.err->Write(StrCat("warning: rows that can't be shown: ", ForTerminal(reason), "\n"));
+  }
+  if (rows_lost_ > 0) io_.err->Write(StrCat("warning: ", rows_lost_, " rows were not shown\n"));
+  io_.err->Flush().IgnoreError();
+}
+
+}  // namespace dragnet::console

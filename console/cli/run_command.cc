@@ -1,0 +1,72 @@
+// `dragnet run ACTION.json`: an action from a file.
+#include "console/cli/action_builder.h"
+#include "console/cli/command.h"
+#include "console/cli/launch.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+
+namespace dragnet::console {
+namespace {
+
+constexpr char kDescription[] =
+    "ACTION.json is the JSON form of an action. What it leaves out is filled in: id, fleetId, "
+    "notBefore (a minute ago), expires (in 5 minutes), name. Flags given here go over what the "
+    "file says. A key that is unknown or comes twice is an error.\n"
+    "\n"
+    "  {\"name\": \"web shells\", \"target\": \"tags->>'role'='web'\",\n"
+    "   \"threat\": {\"level\": \"high\", \"reference\": \"INC-4711\"},\n"
+    "   \"operations\": [\n"
+    "     {\"module\": \"file\",\n"
+    "      \"parameters\": {\"searches\": [{\"paths\": [\"/var/www\"], \"names\": [\"^x.php$\"]}]},\n"
+    "      \"limits\": {\"wallTime\": \"60s\"}}]}";
+
+class RunFileCommand : public Command {
+ public:
+  std::string name() const override { return "run"; }
+  std::string summary() const override { return "Launch an action from a file"; }
+  CommandGroup group() const override { return CommandGroup::kInvestigations; }
+
+  absl::Status Define(CommandLine& line) override {
+    line.SetDescription(kDescription);
+    line.AddArgument({.name = "ACTION.json",
+                      .help = "The action; - for standard input.",
+                      .completion = Completion::kFile,
+                      .required = true},
+                     &path_);
+    line.AddSwitch({.name = "--mig", .help = "Not in this version: actions in MIG's format."},
+                   &mig_);
+    launch_.Define(line);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int> Run(CommandLine&, Session& session) override {
+    if (mig_) {
+      return absl::UnimplementedError("run --mig: MIG's action format is not in this version");
+    }
+    DRAGNET_ASSIGN_OR_RETURN(const std::string json, ReadInput(session.io(), path_));
+    absl::StatusOr<v1::Action> action = ActionFromJson(json, session.modules());
+    if (!action.ok()) return Annotate(action.status(), path_);
+    DRAGNET_RETURN_IF_ERROR(launch_.Apply(&*action));
+    if (action->target().empty()) {
+      return absl::InvalidArgumentError(
+          StrCat(path_, ": target: missing: write one, or give --target (\"true\" is every agent)"));
+    }
+    DRAGNET_ASSIGN_OR_RETURN(const auto lifetime, launch_.Lifetime());
+    DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
+    const absl::Status complete =
+        CompleteAction(config->fleet_id, session.now(), lifetime, session.modules(), &*action);
+    if (!complete.ok()) return Annotate(complete, path_);
+    return LaunchAction(*action, launch_, session);
+  }
+
+ private:
+  std::string path_;
+  bool mig_ = false;
+  LaunchFlags launch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> NewRunCommand() { return std::make_unique<RunFileCommand>(); }
+
+}  // namespace dragnet::console

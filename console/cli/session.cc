@@ -1,0 +1,111 @@
+#include "console/cli/session.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_replace.h"
+#include "core/action.h"
+#include "core/envelope.h"
+#include "core/file_io.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/text.h"
+
+namespace dragnet::console {
+
+absl::StatusOr<const ConsoleConfig*> Session::config() {
+  if (!config_.has_value()) {
+    DRAGNET_ASSIGN_OR_RETURN(const std::string path, FindConfig(config_flag_, io_.environment));
+    DRAGNET_ASSIGN_OR_RETURN(config_, LoadConfig(path));
+  }
+  return &*config_;
+}
+
+absl::StatusOr<Client*> Session::client() {
+  if (client_ == nullptr) {
+    DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
+    DRAGNET_ASSIGN_OR_RETURN(client_, Client::Create(*config, now()));
+  }
+  return client_.get();
+}
+
+absl::StatusOr<const TrustPolicy*> Session::policy() {
+  if (policy_.has_value()) return &*policy_;
+  DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
+  DRAGNET_ASSIGN_OR_RETURN(const RootSet roots, LoadRootKeys(*config));
+  DRAGNET_ASSIGN_OR_RETURN(Client * client, this->client());
+  DRAGNET_ASSIGN_OR_RETURN(const v1::GetTrustPolicyResponse response, client->GetTrustPolicy());
+  absl::StatusOr<TrustPolicy> policy =
+      TrustPolicy::VerifyFirst(response.envelope(), roots, config->fleet_id);
+  if (!policy.ok()) {
+    return Annotate(policy.status(), "the scheduler's trust policy does not stand up to the root "
+                                     "keys pinned here; don't trust this scheduler");
+  }
+  policy_ = *std::move(policy);
+  return &*policy_;
+}
+
+absl::StatusOr<v1::ActionInfo> Session::FindAction(const std::string& word) {
+  DRAGNET_ASSIGN_OR_RETURN(Client * client, this->client());
+  if (word != "last") {
+    v1::GetActionRequest request;
+    request.set_action_id(absl::AsciiStrToLower(word));
+    DRAGNET_ASSIGN_OR_RETURN(v1::GetActionResponse response, client->GetAction(request));
+    return std::move(*response.mutable_action());
+  }
+  DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
+  v1::ListActionsRequest request;
+  request.set_page_size(200);
+  DRAGNET_ASSIGN_OR_RETURN(v1::ListActionsResponse response, client->ListActions(request));
+  for (v1::ActionInfo& action : *response.mutable_actions())
+    if (action.launched_by() == config->name) return std::move(action);
+  return absl::NotFoundError(
+      StrCat("action last: ", config->name, " launched none of the newest ",
+             response.actions_size(), " actions (see dragnet actions)"));
+}
+
+absl::StatusOr<v1::AgentInfo> Session::FindAgent(const std::string& word) {
+  DRAGNET_ASSIGN_OR_RETURN(Client * client, this->client());
+  const std::string quoted = StrCat("'", absl::StrReplaceAll(word, {{"'", "''"}}), "'");
+  v1::SearchAgentsRequest request;
+  request.set_target(StrCat("id=", quoted, " or name=", quoted));
+  DRAGNET_ASSIGN_OR_RETURN(v1::SearchAgentsResponse response, client->SearchAgents(request));
+  if (response.agents_size() == 1) return std::move(*response.mutable_agents(0));
+  if (response.agents().empty()) {
+    return absl::NotFoundError(
+        StrCat("agent ", ForTerminal(word), ": none has this name or id (see dragnet agents)"));
+  }
+  std::string ids;
+  for (int i = 0; i < response.agents_size() && i < 5; ++i) {
+    StrAppend(&ids, ids.empty() ? "" : ", ", ForTerminal(response.agents(i).facts().id()));
+  }
+  return absl::InvalidArgumentError(StrCat("agent ", ForTerminal(word), ": ", response.total(),
+                                           " agents have this name; give the id: ", ids));
+}
+
+absl::StatusOr<std::string> ReadInput(Io& io, const std::string& path) {
+  return path == "-" ? io.read_input() : ReadFile(path);
+}
+
+absl::Status CheckCanConfirm(const Io& io, bool yes) {
+  if (yes || io.input_is_terminal) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "there is no terminal to ask on: look at what is asked for and give --yes");
+}
+
+absl::StatusOr<bool> Confirm(Io& io, std::string_view question) {
+  DRAGNET_RETURN_IF_ERROR(CheckCanConfirm(io, /*yes=*/false));
+  io.err->Write(StrCat(question, " [y/N] "));
+  DRAGNET_RETURN_IF_ERROR(io.err->Flush());
+  const std::optional<std::string> answer = io.read_line();
+  if (!answer.has_value()) io.Say("");
+  const std::string word =
+      absl::AsciiStrToLower(absl::StripAsciiWhitespace(answer.value_or("")));
+  return word == "y" || word == "yes";
+}
+
+absl::StatusOr<v1::Action> DecodeAction(std::string_view envelope_bytes) {
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
+                           ParseEnvelope(envelope_bytes, kActionPayloadType));
+  return ParseAction(envelope.payload());
+}
+
+}  // namespace dragnet::console

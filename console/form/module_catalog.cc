@@ -1,0 +1,39 @@
+#include "console/form/module_catalog.h"
+
+#include "absl/strings/str_join.h"
+#include "core/strings.h"
+
+namespace dragnet::console {
+
+const Module* ModuleCatalog::Find(std::string_view name) const {
+  for (const Module* module : modules)
+    if (module->manifest().name == name) return module;
+  return nullptr;
+}
+
+absl::StatusOr<const Module*> ModuleCatalog::Require(std::string_view name) const {
+  const Module* module = Find(name);
+  if (module != nullptr) return module;
+  std::vector<std::string> names;
+  for (const Module* known : modules) names.emplace_back(known->manifest().name);
+  return absl::InvalidArgumentError(
+      StrCat("module \"", name, "\": this version has only: ", absl::StrJoin(names, ", ")));
+}
+
+std::vector<std::string> ModuleCatalog::WeightsNeeded(std::string_view name) const {
+  const Module* module = Find(name);
+  if (module == nullptr) return {};
+  std::vector<std::string> names = {std::string(name)};
+  for (const std::string_view used : module->manifest().uses_powers_of) names.emplace_back(used);
+  return names;
+}
+
+absl::StatusOr<Documentation> ModuleCatalog::DocumentationOf(const Module& module) const {
+  return Documentation::FromDescriptorSet(descriptor_set(module.manifest().name));
+}
+
+Form FormOf(const Module& module, const Documentation& documentation) {
+  return Form::Of(module.NewParameters()->GetDescriptor(), documentation);
+}
+
+}  // namespace dragnet::console
