@@ -18,7 +18,7 @@ struct FollowOptions {
   // What is stored now, without waiting.
   bool stored_only = false;
   // As ResultView::Options.
-  std::string hosts;
+  std::string hosts{};
 };
 
 // Gives the exit status. Ctrl-C detaches: the action goes on.

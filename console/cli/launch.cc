@@ -1,6 +1,7 @@
 #include "console/cli/launch.h"
 
 #include "console/cli/envelope_file.h"
+#include "console/cli/exit_status.h"
 #include "console/cli/follow.h"
 #include "console/form/describe.h"
 #include "core/envelope.h"

@@ -66,7 +66,10 @@ class ModuleCommand : public Command {
                     .short_name = field.short_flag.empty() ? "" : StrCat("-", field.short_flag),
                     .value_name = field.value_name,
                     .help = field.documentation,
-                    .choices = field.choices};
+                    .choices = field.choices,
+                    // Hosts have other files than this machine, but mostly the same places.
+                    .completion =
+                        field.value_name == "PATH" ? Completion::kFile : Completion::kNothing};
     if (field.is_switch) {
       line.AddSwitch(std::move(spec), &switches_[field.flag]);
     } else if (field.repeated) {

@@ -27,7 +27,7 @@ class ResultView {
   struct Options {
     Format format = Format::kTable;
     // Not empty: one line per agent in this state, in place of rows.
-    std::string hosts;
+    std::string hosts{};
   };
 
   // `action` is the document that was signed: which module an operation ran is

@@ -13,6 +13,7 @@
 #include "console/client/config.h"
 #include "console/form/module_catalog.h"
 #include "core/trust_policy.h"
+#include "dragnet/v1/action.pb.h"
 
 namespace dragnet::console {
 

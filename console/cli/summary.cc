@@ -131,6 +131,7 @@ std::string NotLookedAt(const v1::Action& action, const v1::AgentState& state) {
         action.operations_size() > 1 ? StrCat("operation ", i + 1, ": ") : "";
     parts.push_back(StrCat(prefix, absl::StrJoin(reasons, "; ")));
   }
+  if (!state.detail().empty()) parts.push_back(state.detail());
   return absl::StrJoin(parts, "; ");
 }
 

@@ -17,7 +17,7 @@ using google::protobuf::FileDescriptorProto;
 using Path = std::vector<int>;
 
 // Field numbers of descriptor.proto, which is what paths are made of.
-enum : int { kFileMessage = 4, kFileEnum = 5 };
+enum : int { kFileMessage = 4, kFileEnum = 5, kFileSyntax = 12 };
 enum : int { kMessageField = 2, kMessageNested = 3, kMessageEnum = 4 };
 enum : int { kEnumValue = 2 };
 
@@ -43,7 +43,8 @@ std::string Reflow(std::string_view comment) {
 
 class Collector {
  public:
-  Collector(const FileDescriptorProto& file, std::map<std::string, std::string, std::less<>>* out)
+  Collector(const FileDescriptorProto& file, std::map<std::string, std::string, std::less<>>* out,
+            std::string* introduction)
       : out_(out) {
     for (const auto& location : file.source_code_info().location()) {
       const std::string& comment = location.leading_comments().empty()
@@ -52,6 +53,7 @@ class Collector {
       if (comment.empty()) continue;
       by_path_[Path(location.path().begin(), location.path().end())] = Reflow(comment);
     }
+    *introduction = by_path_[{kFileSyntax}];
     const std::string& scope = file.package();
     for (int i = 0; i < file.message_type_size(); ++i)
       Add(file.message_type(i), scope, {kFileMessage, i});
@@ -103,7 +105,7 @@ absl::StatusOr<Documentation> Documentation::FromDescriptorSet(std::string_view 
   Documentation documentation;
   for (const FileDescriptorProto& file : set.file()) {
     if (file.name().starts_with("google/protobuf/")) continue;
-    Collector(file, &documentation.comments_);
+    Collector(file, &documentation.comments_, &documentation.introduction_);
   }
   return documentation;
 }

@@ -13,8 +13,7 @@ namespace dragnet::console {
 class Documentation {
  public:
   // A serialised FileDescriptorSet with source info, as ModuleDescriptorSet
-  // (modules/module.h) gives. Only the last file of it (the module's own) and
-  // other files of this project are read.
+  // (modules/module.h) gives: the module's own file is the last of it.
   static absl::StatusOr<Documentation> FromDescriptorSet(std::string_view serialised);
 
   // The comment over (or else behind) a message, field, enum or enum value, by
@@ -23,8 +22,12 @@ class Documentation {
   // its own. Empty if there is no comment.
   const std::string& Of(std::string_view full_name) const;
 
+  // The comment at the head of the module's own file: what the module is for.
+  const std::string& Introduction() const { return introduction_; }
+
  private:
   std::map<std::string, std::string, std::less<>> comments_;
+  std::string introduction_;
 };
 
 // "Directory or file to start at." of a longer text. Knows that "e.g." and
