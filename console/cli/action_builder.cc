@@ -45,8 +45,8 @@ absl::Status CompleteAction(std::string_view fleet_id, absl::Time now,
   if (action->name().empty()) action->set_name(DefaultName(*action));
   DRAGNET_RETURN_IF_ERROR(ValidateTarget(action->target()));
   for (int i = 0; i < action->operations_size(); ++i) {
-    DRAGNET_RETURN_IF_ERROR(Annotate(CheckOperation(action->operations(i), modules),
-                                     StrCat("operations[", i, "]")));
+    DRAGNET_RETURN_IF_ERROR(
+        Annotate(CheckOperation(action->operations(i), modules), StrCat("operations[", i, "]")));
   }
   DRAGNET_RETURN_IF_ERROR(ValidateAction(*action));
   const absl::StatusOr<absl::Time> expires = ToTime(action->expires());
@@ -61,9 +61,9 @@ std::string ShellLine(const std::vector<std::string>& words) {
   std::string line;
   for (const std::string& word : words) {
     if (!line.empty()) line.push_back(' ');
-    const bool plain = !word.empty() &&
-                       word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                              "0123456789_-./:=,@%+") == std::string::npos;
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-./:=,@%+") == std::string::npos;
     if (plain) {
       line.append(word);
       continue;

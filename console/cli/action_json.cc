@@ -30,7 +30,8 @@ absl::StatusOr<json> ParseJson(std::string_view text) {
   };
   try {
     json document = json::parse(text, watch);
-    if (!twice.empty()) return absl::InvalidArgumentError(StrCat("key \"", twice, "\" comes twice"));
+    if (!twice.empty())
+      return absl::InvalidArgumentError(StrCat("key \"", twice, "\" comes twice"));
     return document;
   } catch (const json::exception& error) {
     // "[json.exception.parse_error.101] parse error at line 3, column 7: …"
@@ -98,7 +99,8 @@ std::string ActionToJson(const v1::Action& action, const ModuleCatalog& modules)
     const Module* module = modules.Find(action.operations(i).module());
     if (module == nullptr) continue;
     const std::unique_ptr<google::protobuf::Message> parameters = module->NewParameters();
-    if (!ParseStrict(action.operations(i).parameters(), kMaxParameterBytes, parameters.get()).ok()) {
+    if (!ParseStrict(action.operations(i).parameters(), kMaxParameterBytes, parameters.get())
+             .ok()) {
       continue;
     }
     document["operations"][i]["parameters"] =

@@ -53,7 +53,7 @@ class ActionsCommand : public Command {
     line.AddValue({.name = "--limit",
                    .short_name = "-n",
                    .value_name = "N",
-                   .help = "How many, newest first: at most 1000. Default: 50."},
+                   .help = "How many, newest first: at most 1000 (default: 50)."},
                   &limit_);
     AddOutputFlag(line, &output_);
     show_ = line.AddSubcommand("show", "The document that was signed, who signed it, how it goes");
@@ -108,10 +108,10 @@ class ActionsCommand : public Command {
     }
     Sink& out = *session.io().out;
     if (output_ == "table") {
-      out.Write(DescribeAction(verification->action,
-                               {{"Launched", LaunchedWords(info)},
-                                {"Progress", ProgressWords(info.progress())}},
-                               session.modules()));
+      out.Write(DescribeAction(
+          verification->action,
+          {{"Launched", LaunchedWords(info)}, {"Progress", ProgressWords(info.progress())}},
+          session.modules()));
       out.Write(StrCat("\n", DescribeVerification(*verification, *policy)));
     } else if (output_ == "csv") {
       return absl::InvalidArgumentError("actions show: --output csv: give table, json or jsonl");

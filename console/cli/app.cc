@@ -61,29 +61,29 @@ std::string TopHelp(const CommandList& commands, size_t width) {
   std::string text =
       "dragnet: ask every host of a fleet, now\n\n"
       "Usage: dragnet [--config FILE] COMMAND [flags]\n\n";
-  StrAppend(&text,
-            RenderEntries("Ask the hosts (one command per module; you see what you sign first)",
-                          EntriesOf(commands, CommandGroup::kModules), width),
-            "\n",
-            RenderEntries("Investigations", EntriesOf(commands, CommandGroup::kInvestigations),
-                          width),
-            "\n", RenderEntries("Fleet", EntriesOf(commands, CommandGroup::kFleet), width), "\n",
-            RenderEntries("This program", program, width), "\n",
-            RenderEntries("Flags",
-                          {{"--config FILE",
-                            "Configuration. Default: $DRAGNET_CONFIG, then "
-                            "~/.config/dragnet/console.toml."},
-                           {"--version", "Print the version."},
-                           {"-h, --help", "This, or the flags of a command."}},
-                          width),
-            "\n",
-            RenderEntries("Exit status",
-                          {{"0", "done: every agent of the target looked at everything"},
-                           {"1", "a check failed"},
-                           {"2", "wrong usage or input"},
-                           {"3", "incomplete: something was not looked at, or agents are offline"},
-                           {"4", "refused, or no scheduler"}},
-                          width));
+  StrAppend(
+      &text,
+      RenderEntries("Ask the hosts (one command per module; you see what you sign first)",
+                    EntriesOf(commands, CommandGroup::kModules), width),
+      "\n",
+      RenderEntries("Investigations", EntriesOf(commands, CommandGroup::kInvestigations), width),
+      "\n", RenderEntries("Fleet", EntriesOf(commands, CommandGroup::kFleet), width), "\n",
+      RenderEntries("This program", program, width), "\n",
+      RenderEntries("Flags",
+                    {{"--config FILE",
+                      "Configuration (default: $DRAGNET_CONFIG, else "
+                      "~/.config/dragnet/console.toml)."},
+                     {"--version", "Print the version."},
+                     {"-h, --help", "This, or the flags of a command."}},
+                    width),
+      "\n",
+      RenderEntries("Exit status",
+                    {{"0", "done: every agent of the target looked at everything"},
+                     {"1", "a check failed"},
+                     {"2", "wrong usage or input"},
+                     {"3", "incomplete: something was not looked at, or agents are offline"},
+                     {"4", "refused, or no scheduler"}},
+                    width));
   return text;
 }
 
@@ -98,10 +98,9 @@ absl::Status NoSuchCommand(const CommandList& commands, const std::string& word)
   for (const auto& command : commands)
     if (command->group() != CommandGroup::kHidden) names.push_back(command->name());
   const std::string nearest = Nearest(word, names);
-  return absl::InvalidArgumentError(
-      StrCat("no command \"", word, "\"",
-             nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?"),
-             " (see dragnet help)"));
+  return absl::InvalidArgumentError(StrCat(
+      "no command \"", word, "\"", nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?"),
+      " (see dragnet help)"));
 }
 
 size_t HelpWidth(const Io& io) { return std::clamp<size_t>(io.width, 60, 100); }
@@ -110,8 +109,8 @@ void AddProgramFlags(CommandLine& line, std::string* config) {
   line.StartGroup("Program");
   line.AddValue({.name = "--config",
                  .value_name = "FILE",
-                 .help = "Configuration. Default: $DRAGNET_CONFIG, then "
-                         "~/.config/dragnet/console.toml.",
+                 .help = "Configuration (default: $DRAGNET_CONFIG, else "
+                         "~/.config/dragnet/console.toml).",
                  .completion = Completion::kFile},
                 config);
 }
@@ -195,8 +194,7 @@ int RunDragnet(const std::vector<std::string>& args, Io& io, const ModuleCatalog
   } else {
     // Parts of an error may come from a scheduler or a file: one safe line.
     io.out->Flush().IgnoreError();
-    const absl::string_view message =
-        absl::StripTrailingAsciiWhitespace(status.status().message());
+    const absl::string_view message = absl::StripTrailingAsciiWhitespace(status.status().message());
     io.Say(StrCat("dragnet: ", ForTerminal(ToStd(message))));
     exit_status = ExitStatusOf(status.status());
   }

@@ -28,10 +28,9 @@ class CancelCommand : public Command {
     DRAGNET_RETURN_IF_ERROR(CheckCanConfirm(io, yes_));
     DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, session.FindAction(action_));
     if (!yes_) {
-      DRAGNET_ASSIGN_OR_RETURN(
-          const bool agreed,
-          Confirm(io, StrCat("Cancel ", ForTerminal(info.name()), " (", ForTerminal(info.action_id()),
-                             ")?")));
+      DRAGNET_ASSIGN_OR_RETURN(const bool agreed,
+                               Confirm(io, StrCat("Cancel ", ForTerminal(info.name()), " (",
+                                                  ForTerminal(info.action_id()), ")?")));
       if (!agreed) return kExitBadInput;
     }
     v1::CancelActionRequest request;

@@ -24,11 +24,10 @@ std::string NamesFor(const OptionSpec& spec) {
 void Configure(const OptionSpec& spec, CLI::Option* option) {
   option->required(spec.required);
   if (!spec.choices.empty()) {
-    option->check(
-        [choices = spec.choices](const std::string& value) -> std::string {
-          if (std::find(choices.begin(), choices.end(), value) != choices.end()) return "";
-          return StrCat("\"", value, "\" is not one of: ", absl::StrJoin(choices, ", "));
-        });
+    option->check([choices = spec.choices](const std::string& value) -> std::string {
+      if (std::find(choices.begin(), choices.end(), value) != choices.end()) return "";
+      return StrCat("\"", value, "\" is not one of: ", absl::StrJoin(choices, ", "));
+    });
   }
 }
 
@@ -75,6 +74,8 @@ CommandLine::~CommandLine() = default;
 std::string_view CommandLine::name() const {
   return std::string_view(program_).substr(program_.rfind(' ') + 1);
 }
+
+std::string CommandLine::path() const { return program_.substr(program_.find(' ') + 1); }
 
 OptionSpec& CommandLine::Keep(OptionSpec spec, bool positional, bool repeatable) {
   spec.group = positional ? "Arguments" : group_;
@@ -137,13 +138,6 @@ CommandLine* CommandLine::chosen() {
   return this;
 }
 
-const OptionSpec* CommandLine::FindOption(std::string_view name) const {
-  for (const OptionSpec& option : options_)
-    if (option.name == name || (!option.short_name.empty() && option.short_name == name))
-      return &option;
-  return nullptr;
-}
-
 absl::Status CommandLine::Unexpected(const std::string& argument) const {
   std::vector<std::string> candidates;
   const bool is_flag = argument.starts_with('-');
@@ -155,7 +149,7 @@ absl::Status CommandLine::Unexpected(const std::string& argument) const {
   }
   const std::string nearest = Nearest(argument.substr(0, argument.find('=')), candidates);
   return absl::InvalidArgumentError(
-      StrCat(program_, ": ", argument, ": ", is_flag ? "no such flag" : "unexpected argument",
+      StrCat(path(), ": ", argument, ": ", is_flag ? "no such flag" : "unexpected argument",
              nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?"), " (see ", program_,
              " --help)"));
 }
@@ -174,10 +168,10 @@ absl::Status CommandLine::Parse(const std::vector<std::string>& args) {
     const std::string word = flag != rest.end() ? *flag : rest.empty() ? "" : rest.front();
     return chosen()->Unexpected(word);
   } catch (const CLI::RequiredError& error) {
-    return absl::InvalidArgumentError(StrCat(chosen()->program_, ": ", error.what(), " (see ",
-                                             chosen()->program_, " --help)"));
+    return absl::InvalidArgumentError(
+        StrCat(chosen()->path(), ": ", error.what(), " (see ", chosen()->program_, " --help)"));
   } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(StrCat(chosen()->program_, ": ", error.what()));
+    return absl::InvalidArgumentError(StrCat(chosen()->path(), ": ", error.what()));
   }
   return absl::OkStatus();
 }

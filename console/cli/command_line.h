@@ -78,7 +78,8 @@ class CommandLine {
   const std::vector<std::unique_ptr<CommandLine>>& subcommands() const { return subcommands_; }
   // "file" of "dragnet file".
   std::string_view name() const;
-  const OptionSpec* FindOption(std::string_view name) const;
+  // "agents revoke" of "dragnet agents revoke".
+  std::string path() const;
 
  private:
   struct Parser;

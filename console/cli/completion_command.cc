@@ -17,11 +17,6 @@ std::string Quote(std::string_view text) {
   return StrCat("'", absl::StrReplaceAll(ToAbsl(text), {{"'", "'\\''"}}), "'");
 }
 
-// "agents revoke" of "dragnet agents revoke".
-std::string PathOf(const CommandLine& line) {
-  return line.program().substr(line.program().find(' ') + 1);
-}
-
 std::vector<std::string> FlagsOf(const CommandLine& line) {
   std::vector<std::string> flags = {"--help", "--config"};
   for (const OptionSpec& option : line.options())
@@ -48,7 +43,7 @@ std::string BashValue(const OptionSpec& option) {
 
 void AppendBash(const CommandLine& line, std::string* values, std::string* words,
                 std::string* paths) {
-  const std::string path = PathOf(line);
+  const std::string path = line.path();
   for (const OptionSpec& option : line.options()) {
     if (option.positional || option.value_name.empty()) continue;
     std::string pattern = Quote(StrCat(path, " ", option.name));
@@ -63,14 +58,14 @@ void AppendBash(const CommandLine& line, std::string* values, std::string* words
   for (const OptionSpec& option : line.options()) {
     if (!option.positional) continue;
     rest = option.choices.empty() && option.completion == Completion::kFile ? "_dragnet_files"
-           : !option.choices.empty()                                        ? BashWords(option.choices)
-                                                                            : rest;
+           : !option.choices.empty() ? BashWords(option.choices)
+                                     : rest;
   }
   StrAppend(words, "    ", Quote(path), ")\n      case \"$current\" in\n        -*) ",
             BashWords(FlagsOf(line)), " ;;\n        *) ", rest, " ;;\n      esac ;;\n");
   for (const auto& subcommand : line.subcommands()) {
     StrAppend(paths, "      ", Quote(StrCat(path, "/", subcommand->name())),
-              ") command=", Quote(PathOf(*subcommand)), " ;;\n");
+              ") command=", Quote(subcommand->path()), " ;;\n");
     AppendBash(*subcommand, values, words, paths);
   }
 }
@@ -82,11 +77,12 @@ std::string BashScript(const Lines& lines) {
   std::vector<std::string> names = {"help"};
   for (const auto& line : lines) {
     names.emplace_back(line->name());
-    StrAppend(&paths, "      ", Quote(StrCat("/", line->name())),
-              ") command=", Quote(line->name()), " ;;\n");
+    StrAppend(&paths, "      ", Quote(StrCat("/", line->name())), ") command=", Quote(line->name()),
+              " ;;\n");
     AppendBash(*line, &values, &words, &paths);
   }
-  return StrCat(R"(# bash completion for dragnet:  source <(dragnet completion bash)
+  return StrCat(
+      R"(# bash completion for dragnet:  source <(dragnet completion bash)
 _dragnet_words() {
   mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
 }
@@ -109,12 +105,13 @@ _dragnet() {
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "$command/${COMP_WORDS[index]}" in
 )",
-                paths, "      '/help') command='help' ;;\n    esac\n  done\n  case \"$command $previous\" in\n",
-                values, "    ' --config') _dragnet_files; return ;;\n  esac\n  case \"$command\" in\n",
-                words, "    'help') ", BashWords(NamesOf(lines)), " ;;\n    *)\n",
-                "      case \"$current\" in\n        -*) _dragnet_words '--config --help --version' ;;\n"
-                "        *) ",
-                BashWords(names), " ;;\n      esac ;;\n  esac\n}\ncomplete -F _dragnet dragnet\n");
+      paths,
+      "      '/help') command='help' ;;\n    esac\n  done\n  case \"$command $previous\" in\n",
+      values, "    ' --config') _dragnet_files; return ;;\n  esac\n  case \"$command\" in\n", words,
+      "    'help') ", BashWords(NamesOf(lines)), " ;;\n    *)\n",
+      "      case \"$current\" in\n        -*) _dragnet_words '--config --help --version' ;;\n"
+      "        *) ",
+      BashWords(names), " ;;\n      esac ;;\n  esac\n}\ncomplete -F _dragnet dragnet\n");
 }
 
 // ---- zsh
@@ -131,19 +128,19 @@ std::string ZshAction(const OptionSpec& option) {
 }
 
 std::string ZshArguments(const CommandLine& line) {
-  std::string text = "_arguments -s '(-h --help)'{-h,--help}'[Show help]' "
-                     "'--config[Configuration]:FILE:_files'";
+  std::string text =
+      "_arguments -s '(-h --help)'{-h,--help}'[Show help]' "
+      "'--config[Configuration]:FILE:_files'";
   for (const OptionSpec& option : line.options()) {
-    const std::string value =
-        option.value_name.empty()
-            ? ""
-            : StrCat(":", absl::StrReplaceAll(option.value_name, {{":", ""}}), ":",
-                     ZshAction(option));
+    const std::string value = option.value_name.empty()
+                                  ? ""
+                                  : StrCat(":", absl::StrReplaceAll(option.value_name, {{":", ""}}),
+                                           ":", ZshAction(option));
     if (option.positional) {
-      StrAppend(&text, " \\\n        ",
-                Quote(StrCat(option.repeatable ? "*" : "", ":",
-                             absl::StrReplaceAll(option.name, {{":", ""}}), ":",
-                             ZshAction(option))));
+      StrAppend(
+          &text, " \\\n        ",
+          Quote(StrCat(option.repeatable ? "*" : "", ":",
+                       absl::StrReplaceAll(option.name, {{":", ""}}), ":", ZshAction(option))));
       continue;
     }
     const std::string star = option.repeatable ? "*" : "";
@@ -160,15 +157,16 @@ std::string ZshArguments(const CommandLine& line) {
 std::string ZshDescriptions(const Lines& lines) {
   std::string text;
   for (const auto& line : lines) {
-    StrAppend(&text, " ",
-              Quote(StrCat(line->name(), ":", absl::StrReplaceAll(line->summary(), {{":", "\\:"}}))));
+    StrAppend(
+        &text, " ",
+        Quote(StrCat(line->name(), ":", absl::StrReplaceAll(line->summary(), {{":", "\\:"}}))));
   }
   return text;
 }
 
 std::string ZshFunctions(const CommandLine& line) {
   std::string functions;
-  std::string name = absl::StrReplaceAll(PathOf(line), {{" ", "_"}});
+  std::string name = absl::StrReplaceAll(line.path(), {{" ", "_"}});
   if (line.subcommands().empty()) {
     return StrCat("_dragnet_", name, "() {\n  ", ZshArguments(line), "\n}\n\n");
   }
@@ -176,7 +174,7 @@ std::string ZshFunctions(const CommandLine& line) {
   for (const auto& subcommand : line.subcommands()) {
     functions.append(ZshFunctions(*subcommand));
     StrAppend(&cases, "    ", subcommand->name(), ") _dragnet_",
-              absl::StrReplaceAll(PathOf(*subcommand), {{" ", "_"}}), " ;;\n");
+              absl::StrReplaceAll(subcommand->path(), {{" ", "_"}}), " ;;\n");
   }
   return StrCat(functions, "_dragnet_", name, "() {\n  local state line\n  local -a subcommands=(",
                 ZshDescriptions(line.subcommands()), ")\n  ", ZshArguments(line),
@@ -193,17 +191,18 @@ std::string ZshScript(const Lines& lines) {
     functions.append(ZshFunctions(*line));
     StrAppend(&cases, "      ", line->name(), ") _dragnet_", line->name(), " ;;\n");
   }
-  return StrCat("#compdef dragnet\n# zsh completion for dragnet:  source <(dragnet completion zsh)\n\n",
-                functions, "_dragnet() {\n  local state line\n  local -a commands=(",
-                ZshDescriptions(lines), " 'help:Everything about one command')\n",
-                "  _arguments -C '--config[Configuration]:FILE:_files' '--version[Print the version]' "
-                "'(-h --help)'{-h,--help}'[Show help]' \\\n"
-                "    '1:command:->command' '*::argument:->argument'\n"
-                "  case $state in\n    command) _describe command commands ;;\n"
-                "    argument) case $line[1] in\n",
-                cases, "      help) _describe command commands ;;\n    esac ;;\n  esac\n}\n\n",
-                "if [[ $funcstack[1] == _dragnet ]]; then\n  _dragnet \"$@\"\nelse\n"
-                "  compdef _dragnet dragnet\nfi\n");
+  return StrCat(
+      "#compdef dragnet\n# zsh completion for dragnet:  source <(dragnet completion zsh)\n\n",
+      functions, "_dragnet() {\n  local state line\n  local -a commands=(", ZshDescriptions(lines),
+      " 'help:Everything about one command')\n",
+      "  _arguments -C '--config[Configuration]:FILE:_files' '--version[Print the version]' "
+      "'(-h --help)'{-h,--help}'[Show help]' \\\n"
+      "    '1:command:->command' '*::argument:->argument'\n"
+      "  case $state in\n    command) _describe command commands ;;\n"
+      "    argument) case $line[1] in\n",
+      cases, "      help) _describe command commands ;;\n    esac ;;\n  esac\n}\n\n",
+      "if [[ $funcstack[1] == _dragnet ]]; then\n  _dragnet \"$@\"\nelse\n"
+      "  compdef _dragnet dragnet\nfi\n");
 }
 
 class CompletionCommand : public Command {
@@ -216,8 +215,8 @@ class CompletionCommand : public Command {
 
   absl::Status Define(CommandLine& line) override {
     line.SetDescription("To try it: source <(dragnet completion bash)");
-    line.AddArgument(
-        {.name = "SHELL", .help = "", .choices = {"bash", "zsh"}, .required = true}, &shell_);
+    line.AddArgument({.name = "SHELL", .help = "", .choices = {"bash", "zsh"}, .required = true},
+                     &shell_);
     return absl::OkStatus();
   }
 

@@ -26,11 +26,11 @@ class EnrollCommand : public Command {
         "agent uses it once, on its first start.");
     token->AddValue({.name = "--uses",
                      .value_name = "N",
-                     .help = "How many hosts may use it: 1 to 1000000. Default: 1."},
+                     .help = "How many hosts may use it: 1 to 1000000 (default: 1)."},
                     &uses_);
     token->AddValue({.name = "--lifetime",
                      .value_name = "DURATION",
-                     .help = "How long it is good for, e.g. 24h, 7d. Default: 1h."},
+                     .help = "How long it is good for, e.g. 24h, 7d (default: 1h)."},
                     &lifetime_);
     token->AddValues({.name = "--tag",
                       .value_name = "KEY=VALUE",

@@ -95,9 +95,9 @@ absl::StatusOr<int> FollowAction(const v1::Action& action, const FollowOptions& 
     return kExitIncomplete;
   }
   if (!view.ended()) {
-    return Annotate(status, StrCat("action ", action.id(),
-                                   " goes on, but can't be followed (dragnet results ",
-                                   action.id(), ")"));
+    return Annotate(
+        status, StrCat("action ", action.id(), " goes on, but can't be followed (dragnet results ",
+                       action.id(), ")"));
   }
   view.PrintSummary();
   return view.exit_status();

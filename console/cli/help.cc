@@ -11,7 +11,14 @@ namespace dragnet::console {
 namespace {
 
 // Names longer than this have a line of their own.
-constexpr size_t kNameColumn = 26;
+constexpr size_t kNameColumn = 24;
+
+size_t NameWidth(const std::vector<HelpEntry>& entries) {
+  size_t widest = 0;
+  for (const HelpEntry& entry : entries)
+    if (entry.name.size() <= kNameColumn) widest = std::max(widest, entry.name.size());
+  return widest;
+}
 
 std::string NameOf(const OptionSpec& option) {
   if (option.positional) return option.name;
@@ -22,8 +29,7 @@ std::string NameOf(const OptionSpec& option) {
 }
 
 std::string TextOf(const OptionSpec& option, HelpDetail detail) {
-  std::string text =
-      detail == HelpDetail::kShort ? FirstSentence(option.help) : option.help;
+  std::string text = detail == HelpDetail::kShort ? FirstSentence(option.help) : option.help;
   std::vector<std::string> notes;
   if (!option.choices.empty()) {
     notes.push_back(StrCat("One of: ", absl::StrJoin(option.choices, ", "), "."));
@@ -55,9 +61,11 @@ std::string Usage(const CommandLine& line) {
 
 std::string RenderEntries(const std::string& title, const std::vector<HelpEntry>& entries,
                           size_t width) {
-  size_t widest = 0;
-  for (const HelpEntry& entry : entries)
-    if (entry.name.size() <= kNameColumn) widest = std::max(widest, entry.name.size());
+  return RenderEntries(title, entries, width, NameWidth(entries));
+}
+
+std::string RenderEntries(const std::string& title, const std::vector<HelpEntry>& entries,
+                          size_t width, size_t widest) {
   std::string text = StrCat(title, ":\n");
   const size_t indent = widest + 4;
   for (const HelpEntry& entry : entries) {
@@ -77,7 +85,9 @@ std::string RenderHelp(const CommandLine& line, HelpDetail detail, size_t width)
   std::string text = StrCat(line.program(), ": ", Wrap(line.summary(), width, 2), "\n\n");
   text.append(Usage(line));
   if (!line.description().empty()) {
-    StrAppend(&text, "\n", Wrap(line.description(), width, 0), "\n");
+    const bool whole = detail == HelpDetail::kWhole;
+    StrAppend(&text, "\n", Wrap(whole ? line.description() : Opening(line.description()), width, 0),
+              "\n");
   }
   if (!line.subcommands().empty()) {
     std::vector<HelpEntry> entries;
@@ -90,11 +100,18 @@ std::string RenderHelp(const CommandLine& line, HelpDetail detail, size_t width)
     if (std::find(groups.begin(), groups.end(), option.group) == groups.end())
       groups.push_back(option.group);
   }
-  for (const std::string& group : groups) {
-    std::vector<HelpEntry> entries;
+  std::vector<std::vector<HelpEntry>> entries(groups.size());
+  size_t widest = 0;
+  for (size_t i = 0; i < groups.size(); ++i) {
     for (const OptionSpec& option : line.options())
-      if (option.group == group) entries.push_back({NameOf(option), TextOf(option, detail)});
-    StrAppend(&text, "\n", RenderEntries(group, entries, width));
+      if (option.group == groups[i]) entries[i].push_back({NameOf(option), TextOf(option, detail)});
+    widest = std::max(widest, NameWidth(entries[i]));
+  }
+  for (size_t i = 0; i < groups.size(); ++i) {
+    StrAppend(&text, "\n", RenderEntries(groups[i], entries[i], width, widest));
+  }
+  if (detail == HelpDetail::kShort) {
+    StrAppend(&text, "\nMore: dragnet help ", line.path(), "\n");
   }
   return text;
 }

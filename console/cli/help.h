@@ -24,5 +24,8 @@ struct HelpEntry {
 };
 std::string RenderEntries(const std::string& title, const std::vector<HelpEntry>& entries,
                           size_t width);
+// The same with a given width of the names.
+std::string RenderEntries(const std::string& title, const std::vector<HelpEntry>& entries,
+                          size_t width, size_t name_width);
 
 }  // namespace dragnet::console

@@ -56,8 +56,8 @@ Io ProcessIo(Sink* out, Sink* err) {
     return value;
   };
   const std::optional<std::string> term = io.environment("TERM");
-  io.color = io.output_is_terminal && !io.environment("NO_COLOR").has_value() &&
-             term.has_value() && *term != "dumb";
+  io.color = io.output_is_terminal && !io.environment("NO_COLOR").has_value() && term.has_value() &&
+             *term != "dumb";
   io.read_line = []() -> std::optional<std::string> {
     std::string line;
     if (!std::getline(std::cin, line)) return std::nullopt;

@@ -56,8 +56,7 @@ absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& fl
   if (!key.ok()) return Annotate(key.status(), "signing key");
 
   DRAGNET_ASSIGN_OR_RETURN(const std::string reach, Reach(action, session));
-  io.err->Write(DescribeAction(action,
-                               {{"Reaches", reach}, {"Signer", SignerText(*config, *key)}},
+  io.err->Write(DescribeAction(action, {{"Reaches", reach}, {"Signer", SignerText(*config, *key)}},
                                session.modules()));
   io.Say("");
   if (flags.dry_run) return kExitDone;

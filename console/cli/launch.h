@@ -36,7 +36,12 @@ struct LaunchFlags {
   bool dry_run = false;
   std::optional<std::string> no_launch;
 
-  void Define(CommandLine& line);
+  // What holds for target and lifetime when their flags aren't given.
+  struct Defaults {
+    std::string target = "every agent";
+    std::string expires = "5m";
+  };
+  void Define(CommandLine& line, const Defaults& defaults);
   // What was given goes over what `action` holds already. Limits go to every
   // operation. InvalidArgument names the flag.
   absl::Status Apply(v1::Action* action) const;

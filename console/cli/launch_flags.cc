@@ -33,41 +33,43 @@ void AddOutputFlag(CommandLine& line, std::string* output) {
   line.AddValue({.name = "--output",
                  .short_name = "-o",
                  .value_name = "FORMAT",
-                 .help = "How to print.",
+                 .help = "How to print (default: table).",
                  .choices = {std::begin(kFormats), std::end(kFormats)}},
                 output);
 }
 
-void LaunchFlags::Define(CommandLine& line) {
+void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
   line.StartGroup("Which hosts, and for how long");
-  line.AddValue({.name = "--target",
-                 .short_name = "-t",
-                 .value_name = "EXPR",
-                 .help = "Which agents: a condition over their facts, e.g. "
-                         "\"os='linux' and tags->>'env'='prod'\". Each agent checks it again. "
-                         "Columns: id, name, os, distribution, distribution_version, kernel, arch, "
-                         "version, boot_time (seconds since 1970) and, as JSON, tags, environment, "
-                         "addresses, modules."},
-                &target);
+  line.AddValue(
+      {.name = "--target",
+       .short_name = "-t",
+       .value_name = "EXPR",
+       .help = StrCat(
+           "Which agents, e.g. \"os='linux' and tags->>'env'='prod'\" "
+           "(default: ",
+           defaults.target,
+           "). A condition over an agent's facts, which each agent checks again "
+           "itself. Columns: id, name, os, distribution, distribution_version, kernel, arch, "
+           "version, boot_time (seconds since 1970) and, as JSON, tags, environment, "
+           "addresses, modules.")},
+      &target);
   line.AddValue({.name = "--expires",
                  .value_name = "DURATION",
-                 .help = "Agents obey until then; those that come online earlier still run it. "
-                         "Default: 5m."},
+                 .help = StrCat("How long agents may obey it (default: ", defaults.expires,
+                                "). Those that come online in time still run it.")},
                 &expires);
-  line.AddSwitch({.name = "--wait",
-                  .help = "Wait for agents that are offline, too, until it expires."},
-                 &wait);
+  line.AddSwitch(
+      {.name = "--wait", .help = "Wait for agents that are offline, too, until it expires."},
+      &wait);
 
   line.StartGroup("Output");
   AddOutputFlag(line, &output);
 
   line.StartGroup("Signing");
-  line.AddSwitch({.name = "--yes",
-                  .short_name = "-y",
-                  .help = "Sign and launch without asking. The action is shown all the same."},
-                 &yes);
-  line.AddSwitch({.name = "--dry-run",
-                  .help = "Show the action and its reach; sign nothing."},
+  line.AddSwitch(
+      {.name = "--yes", .short_name = "-y", .help = "Don't ask; the action is shown all the same."},
+      &yes);
+  line.AddSwitch({.name = "--dry-run", .help = "Show the action and its reach; sign nothing."},
                  &dry_run);
   line.AddValue({.name = "--no-launch",
                  .value_name = "FILE",
@@ -78,17 +80,19 @@ void LaunchFlags::Define(CommandLine& line) {
   line.StartGroup("What the record says");
   line.AddValue({.name = "--action-name",
                  .value_name = "TEXT",
-                 .help = "One line for people. Default: the command as typed."},
+                 .help = "One line for people (default: the command as typed)."},
                 &name);
-  line.AddValue({.name = "--action-description",
+  line.AddValue(
+      {.name = "--action-description", .value_name = "TEXT", .help = "More for people, e.g. why."},
+      &description);
+  line.AddValue(
+      {.name = "--threat-level", .value_name = "TEXT", .help = "Low, high, alert or the like."},
+      &threat_level);
+  line.AddValue({.name = "--threat-family",
                  .value_name = "TEXT",
-                 .help = "More for people, e.g. why."},
-                &description);
-  line.AddValue({.name = "--threat-level", .value_name = "TEXT", .help = "E.g. low, high, alert."},
-                &threat_level);
-  line.AddValue({.name = "--threat-family", .value_name = "TEXT", .help = "E.g. backdoor."},
+                 .help = "Backdoor, compliance or the like."},
                 &threat_family);
-  line.AddValue({.name = "--threat-type", .value_name = "TEXT", .help = "E.g. ioc."},
+  line.AddValue({.name = "--threat-type", .value_name = "TEXT", .help = "Ioc or the like."},
                 &threat_type);
   line.AddValue(
       {.name = "--threat-reference", .value_name = "TEXT", .help = "A ticket, CVE or URL."},
@@ -97,23 +101,21 @@ void LaunchFlags::Define(CommandLine& line) {
   line.StartGroup("Limits on each host (the agent's own ceilings always hold)");
   line.AddValue({.name = "--limit-wall-time",
                  .value_name = "DURATION",
-                 .help = "Stop after so long. Default: 10m."},
+                 .help = "Stop after so long (default: 10m)."},
                 &wall_time);
   line.AddValue({.name = "--limit-cpu-time",
                  .value_name = "DURATION",
-                 .help = "Stop after so much CPU time. Default: 5m."},
+                 .help = "Stop after so much CPU time (default: 5m)."},
                 &cpu_time);
-  line.AddValue({.name = "--limit-memory",
-                 .value_name = "SIZE",
-                 .help = "Memory, e.g. 256M. Default: 512M."},
+  line.AddValue({.name = "--limit-memory", .value_name = "SIZE", .help = "Memory (default: 512M)."},
                 &memory);
   line.AddValue({.name = "--limit-rows",
                  .value_name = "N",
-                 .help = "Stop after so many rows. Default: 100000."},
+                 .help = "Stop after so many rows (default: 100000)."},
                 &rows);
   line.AddValue({.name = "--limit-result-size",
                  .value_name = "SIZE",
-                 .help = "Stop after so many bytes of rows. Default: 64M."},
+                 .help = "Stop after so many bytes of rows (default: 64M)."},
                 &result_size);
 }
 

@@ -33,7 +33,7 @@ class ModuleCommand : public Command {
                            "flags above.",
                    .completion = Completion::kFile},
                   &params_);
-    launch_.Define(line);
+    launch_.Define(line, {});
     return absl::OkStatus();
   }
 
@@ -41,9 +41,8 @@ class ModuleCommand : public Command {
     const std::unique_ptr<google::protobuf::Message> parameters = module_.NewParameters();
     DRAGNET_RETURN_IF_ERROR(Fill(session, parameters.get()));
     if (const absl::Status valid = module_.Validate(*parameters); !valid.ok()) {
-      const std::string message = params_.has_value()
-                                      ? StrCat("--params: ", valid.message())
-                                      : form_.NameFlags(ToStd(valid.message()));
+      const std::string message = params_.has_value() ? StrCat("--params: ", valid.message())
+                                                      : form_.NameFlags(ToStd(valid.message()));
       return absl::InvalidArgumentError(StrCat(name(), ": ", message));
     }
     v1::Action action;
@@ -62,14 +61,14 @@ class ModuleCommand : public Command {
 
  private:
   void AddFlag(const FormField& field, CommandLine& line) {
-    OptionSpec spec{.name = StrCat("--", field.flag),
-                    .short_name = field.short_flag.empty() ? "" : StrCat("-", field.short_flag),
-                    .value_name = field.value_name,
-                    .help = field.documentation,
-                    .choices = field.choices,
-                    // Hosts have other files than this machine, but mostly the same places.
-                    .completion =
-                        field.value_name == "PATH" ? Completion::kFile : Completion::kNothing};
+    OptionSpec spec{
+        .name = StrCat("--", field.flag),
+        .short_name = field.short_flag.empty() ? "" : StrCat("-", field.short_flag),
+        .value_name = field.value_name,
+        .help = field.documentation,
+        .choices = field.choices,
+        // Hosts have other files than this machine, but mostly the same places.
+        .completion = field.value_name == "PATH" ? Completion::kFile : Completion::kNothing};
     if (field.is_switch) {
       line.AddSwitch(std::move(spec), &switches_[field.flag]);
     } else if (field.repeated) {

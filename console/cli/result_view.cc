@@ -68,9 +68,8 @@ ResultView::ResultView(const v1::Action& action, const ModuleCatalog& modules, I
     operations_.push_back({module, known->second});
   }
   if (!options_.hosts.empty()) layouts = {HostLayout()};
-  writer_ = RecordWriter::Create(
-      options_.format, std::move(layouts), io.out,
-      {.terminal = io.output_is_terminal, .color = io.color});
+  writer_ = RecordWriter::Create(options_.format, std::move(layouts), io.out,
+                                 {.terminal = io.output_is_terminal, .color = io.color});
 }
 
 void ResultView::OnEvent(const v1::WatchEvent& event) {
@@ -101,9 +100,9 @@ void ResultView::OnRows(const v1::AgentRows& rows) {
   const Module* module = known ? operations_[rows.operation()].module : nullptr;
   if (module == nullptr) {
     rows_lost_ += rows.rows_size();
-    rows_lost_reasons_.insert(known ? StrCat("this version has no module ",
-                                             action_.operations(rows.operation()).module())
-                                    : "they belong to no operation of the action");
+    rows_lost_reasons_.insert(
+        known ? StrCat("this version has no module ", action_.operations(rows.operation()).module())
+              : "they belong to no operation of the action");
     return;
   }
   const std::vector<std::string> labels = {action_.id(), rows.agent_name(), rows.agent_id(),

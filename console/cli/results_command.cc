@@ -45,8 +45,10 @@ class ResultsCommand : public Command {
       return Annotate(action.status(), StrCat("action ", info.action_id(), " as stored"));
     }
     return FollowAction(*action,
-                        {.format = *ParseFormat(output_), .until_expired = follow_,
-                         .stored_only = !follow_, .hosts = hosts_},
+                        {.format = *ParseFormat(output_),
+                         .until_expired = follow_,
+                         .stored_only = !follow_,
+                         .hosts = hosts_},
                         session);
   }
 

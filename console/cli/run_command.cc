@@ -17,7 +17,8 @@ constexpr char kDescription[] =
     "   \"threat\": {\"level\": \"high\", \"reference\": \"INC-4711\"},\n"
     "   \"operations\": [\n"
     "     {\"module\": \"file\",\n"
-    "      \"parameters\": {\"searches\": [{\"paths\": [\"/var/www\"], \"names\": [\"^x.php$\"]}]},\n"
+    "      \"parameters\": {\"searches\": [{\"paths\": [\"/var/www\"], \"names\": "
+    "[\"^x.php$\"]}]},\n"
     "      \"limits\": {\"wallTime\": \"60s\"}}]}";
 
 class RunFileCommand : public Command {
@@ -35,7 +36,7 @@ class RunFileCommand : public Command {
                      &path_);
     line.AddSwitch({.name = "--mig", .help = "Not in this version: actions in MIG's format."},
                    &mig_);
-    launch_.Define(line);
+    launch_.Define(line, {.target = "the file's", .expires = "the file's, else 5m"});
     return absl::OkStatus();
   }
 
@@ -48,8 +49,8 @@ class RunFileCommand : public Command {
     if (!action.ok()) return Annotate(action.status(), path_);
     DRAGNET_RETURN_IF_ERROR(launch_.Apply(&*action));
     if (action->target().empty()) {
-      return absl::InvalidArgumentError(
-          StrCat(path_, ": target: missing: write one, or give --target (\"true\" is every agent)"));
+      return absl::InvalidArgumentError(StrCat(
+          path_, ": target: missing: write one, or give --target (\"true\" is every agent)"));
     }
     DRAGNET_ASSIGN_OR_RETURN(const auto lifetime, launch_.Lifetime());
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());

@@ -36,8 +36,9 @@ absl::StatusOr<const TrustPolicy*> Session::policy() {
   absl::StatusOr<TrustPolicy> policy =
       TrustPolicy::VerifyFirst(response.envelope(), roots, config->fleet_id);
   if (!policy.ok()) {
-    return Annotate(policy.status(), "the scheduler's trust policy does not stand up to the root "
-                                     "keys pinned here; don't trust this scheduler");
+    return Annotate(policy.status(),
+                    "the scheduler's trust policy does not stand up to the root "
+                    "keys pinned here; don't trust this scheduler");
   }
   policy_ = *std::move(policy);
   return &*policy_;
@@ -57,9 +58,8 @@ absl::StatusOr<v1::ActionInfo> Session::FindAction(const std::string& word) {
   DRAGNET_ASSIGN_OR_RETURN(v1::ListActionsResponse response, client->ListActions(request));
   for (v1::ActionInfo& action : *response.mutable_actions())
     if (action.launched_by() == config->name) return std::move(action);
-  return absl::NotFoundError(
-      StrCat("action last: ", config->name, " launched none of the newest ",
-             response.actions_size(), " actions (see dragnet actions)"));
+  return absl::NotFoundError(StrCat("action last: ", config->name, " launched none of the newest ",
+                                    response.actions_size(), " actions (see dragnet actions)"));
 }
 
 absl::StatusOr<v1::AgentInfo> Session::FindAgent(const std::string& word) {
@@ -97,8 +97,7 @@ absl::StatusOr<bool> Confirm(Io& io, std::string_view question) {
   DRAGNET_RETURN_IF_ERROR(io.err->Flush());
   const std::optional<std::string> answer = io.read_line();
   if (!answer.has_value()) io.Say("");
-  const std::string word =
-      absl::AsciiStrToLower(absl::StripAsciiWhitespace(answer.value_or("")));
+  const std::string word = absl::AsciiStrToLower(absl::StripAsciiWhitespace(answer.value_or("")));
   return word == "y" || word == "yes";
 }
 

@@ -94,9 +94,9 @@ std::string Counts(const v1::Progress& progress, absl::Duration elapsed) {
   add(progress.sent(), "sent to, not heard from yet");
   add(progress.waiting(), "waited for");
   add(progress.never_sent(), "never reached");
-  return StrCat(progress.targeted(), progress.targeted() == 1 ? " agent: " : " agents: ",
-                absl::StrJoin(parts, ", "), "; ", progress.rows(),
-                progress.rows() == 1 ? " row" : " rows",
+  return StrCat(progress.targeted(),
+                progress.targeted() == 1 ? " agent: " : " agents: ", absl::StrJoin(parts, ", "),
+                "; ", progress.rows(), progress.rows() == 1 ? " row" : " rows",
                 absl::StrFormat(" in %.2f s\n", absl::ToDoubleSeconds(elapsed)));
 }
 
@@ -140,9 +140,8 @@ std::string SummaryText(const v1::Action& action, const v1::Progress& progress,
   std::string text = Counts(progress, elapsed);
   for (size_t i = 0; i < states.size() && i < kMostAgentsTold; ++i) {
     const bool refused = states[i].state() == v1::DISPATCH_STATE_REFUSED;
-    StrAppend(&text, refused ? "refused     " : "incomplete  ",
-              ForTerminal(states[i].agent_name()), ": ",
-              ForTerminal(NotLookedAt(action, states[i])), "\n");
+    StrAppend(&text, refused ? "refused     " : "incomplete  ", ForTerminal(states[i].agent_name()),
+              ": ", ForTerminal(NotLookedAt(action, states[i])), "\n");
   }
   if (states.size() > kMostAgentsTold) {
     StrAppend(&text, "… and ", states.size() - kMostAgentsTold, " more: dragnet results ",

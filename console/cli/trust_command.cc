@@ -28,11 +28,12 @@ std::string Describe(const v1::TrustPolicy& policy, absl::Time expires, absl::Ti
       {{"Fleet", policy.fleet_id()},
        {"Version", StrCat(policy.version())},
        {"Issued", issued.ok() ? LocalTime(*issued) : ""},
-       {"Expires", StrCat(LocalTime(expires), expires < now ? " (EXPIRED: agents refuse everything)"
-                                                            : "")},
+       {"Expires",
+        StrCat(LocalTime(expires), expires < now ? " (EXPIRED: agents refuse everything)" : "")},
        {"Root keys", StrCat(policy.roots().threshold(), " of ", policy.roots().keys_size(),
                             " must sign a new policy")}});
-  for (const v1::PublicKey& key : policy.roots().keys()) StrAppend(&text, "  ", KeyWords(key), "\n");
+  for (const v1::PublicKey& key : policy.roots().keys())
+    StrAppend(&text, "  ", KeyWords(key), "\n");
   text.append("\nInvestigators\n");
   for (const v1::Investigator& person : policy.investigators()) {
     std::vector<std::string> roles;

@@ -59,12 +59,12 @@ absl::StatusOr<ActionVerification> VerifyAction(std::string_view envelope_bytes,
 
 std::string DescribeVerification(const ActionVerification& verification,
                                  const TrustPolicy& policy) {
-  std::string text = StrCat(
-      "Signed by   ",
-      verification.signers.empty() ? "no one in the trust policy"
-                                   : absl::StrJoin(verification.signers, ", "),
-      " (", verification.signers.size(), " of ", verification.signatures,
-      " signatures valid; trust policy version ", policy.version(), ")\n");
+  std::string text =
+      StrCat("Signed by   ",
+             verification.signers.empty() ? "no one in the trust policy"
+                                          : absl::StrJoin(verification.signers, ", "),
+             " (", verification.signers.size(), " of ", verification.signatures,
+             " signatures valid; trust policy version ", policy.version(), ")\n");
   for (size_t i = 0; i < verification.missing.size(); ++i) {
     const std::string& missing = verification.missing[i];
     StrAppend(&text, "Operation ", i + 1, " ",

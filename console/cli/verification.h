@@ -36,7 +36,6 @@ absl::StatusOr<ActionVerification> VerifyAction(std::string_view envelope_bytes,
                                                 const ModuleCatalog& modules, absl::Time now);
 
 // Lines for people; one per fact.
-std::string DescribeVerification(const ActionVerification& verification,
-                                 const TrustPolicy& policy);
+std::string DescribeVerification(const ActionVerification& verification, const TrustPolicy& policy);
 
 }  // namespace dragnet::console

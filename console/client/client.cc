@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
-#include "core/strings.h"
 #include "console/client/diagnose.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "dragnet/v1/investigator.grpc.pb.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
@@ -37,12 +37,12 @@ absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
       return absl::DeadlineExceededError(
           StrCat("scheduler ", config.scheduler, ": no answer within ",
-                       absl::FormatDuration(kCallTimeout), ": is it overloaded?"));
+                 absl::FormatDuration(kCallTimeout), ": is it overloaded?"));
     case absl::StatusCode::kUnimplemented:
       return absl::UnimplementedError(StrCat("scheduler ", config.scheduler,
-                                                   ": doesn't know this call: it is of another "
-                                                   "version than this console (",
-                                                   plain.message(), ")"));
+                                             ": doesn't know this call: it is of another "
+                                             "version than this console (",
+                                             plain.message(), ")"));
     default:
       return absl::Status(plain.code(),
                           StrCat("scheduler ", config.scheduler, ": ", plain.message()));
@@ -210,8 +210,8 @@ class GrpcClient : public Client {
     const absl::Duration left = std::max(deadline - absl::Now(), absl::Seconds(1));
     const absl::Status cause = DiagnoseConnection(config_, files_, left);
     if (!cause.ok()) return MarkFromScheduler(cause);
-    return MarkFromScheduler(absl::UnavailableError(StrCat(
-        "connect ", config_.scheduler, ": failed at first, but it answers now: try again")));
+    return MarkFromScheduler(absl::UnavailableError(
+        StrCat("connect ", config_.scheduler, ": failed at first, but it answers now: try again")));
   }
 
   const ConsoleConfig config_;

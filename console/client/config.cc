@@ -1,11 +1,11 @@
 #include "console/client/config.h"
 
-#include "core/strings.h"
 #include "core/certificate.h"
 #include "core/config.h"
 #include "core/file_io.h"
 #include "core/keys.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 
 namespace dragnet::console {
 namespace {
@@ -20,20 +20,18 @@ absl::Status CheckCertificate(const ConsoleConfig& config, const CertificateInfo
   if (now > certificate.not_after) {
     return absl::FailedPreconditionError(
         StrCat(where, ": expired on ", Date(certificate.not_after),
-                     ": have the operator of the fleet issue a new one for investigator ",
-                     config.name));
+               ": have the operator of the fleet issue a new one for investigator ", config.name));
   }
   if (now < certificate.not_before) {
     return absl::FailedPreconditionError(
         StrCat(where, ": not valid before ", Date(certificate.not_before),
-                     ": this machine's clock says ", Date(now), "; set it right"));
+               ": this machine's clock says ", Date(now), "; set it right"));
   }
-  const std::string expected =
-      FormatSpiffeId({config.fleet_id, "investigator", config.name});
+  const std::string expected = FormatSpiffeId({config.fleet_id, "investigator", config.name});
   if (certificate.spiffe_id != expected) {
     return absl::FailedPreconditionError(
         StrCat(where, ": is for \"", certificate.spiffe_id, "\", not for \"", expected,
-                     "\": check fleet_id, name and tls_certificate in ", config.path));
+               "\": check fleet_id, name and tls_certificate in ", config.path));
   }
   return absl::OkStatus();
 }
@@ -59,8 +57,9 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
   absl::StatusOr<ConfigFile> file = ConfigFile::Load(path);
   if (absl::IsNotFound(file.status())) {
     return absl::NotFoundError(
-        StrCat("configuration ", path, ": no such file: give --config FILE or set "
-                     "DRAGNET_CONFIG (dragnet-scheduler init writes investigator/console.toml)"));
+        StrCat("configuration ", path,
+               ": no such file: give --config FILE or set "
+               "DRAGNET_CONFIG (dragnet-scheduler init writes investigator/console.toml)"));
   }
   if (!file.ok()) return Annotate(file.status(), "configuration");
   ConsoleConfig config;
@@ -76,8 +75,7 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
   config.root_threshold = static_cast<uint32_t>(file->Integer("root_threshold", 1, 1, 32));
   DRAGNET_RETURN_IF_ERROR(Annotate(file->Finish(), "configuration"));
   if (!IsFleetId(config.fleet_id)) {
-    return absl::InvalidArgumentError(
-        StrCat("configuration ", path, ": fleet_id: not a fleet id"));
+    return absl::InvalidArgumentError(StrCat("configuration ", path, ": fleet_id: not a fleet id"));
   }
   if (!IsInvestigatorName(config.name)) {
     return absl::InvalidArgumentError(StrCat(

@@ -14,8 +14,8 @@
 #include <memory>
 #include <string>
 
-#include "core/strings.h"
 #include "absl/time/clock.h"
+#include "core/strings.h"
 #include "core/unique_fd.h"
 
 namespace dragnet::console {
@@ -61,8 +61,7 @@ int ConnectTo(const addrinfo& address, absl::Time deadline, UniqueFd* out) {
 
 absl::Status Unavailable(const ConsoleConfig& config, std::string_view what,
                          std::string_view advice) {
-  return absl::UnavailableError(
-      StrCat("connect ", config.scheduler, ": ", what, ": ", advice));
+  return absl::UnavailableError(StrCat("connect ", config.scheduler, ": ", what, ": ", advice));
 }
 
 void SplitHostPort(const std::string& address, std::string* host, std::string* port) {
@@ -95,29 +94,29 @@ Owned<SSL_CTX> NewContext(const TlsFiles& files) {
 }
 
 absl::Status ExplainVerification(const ConsoleConfig& config, long error) {
-  const std::string words = StrCat("the scheduler's certificate: ",
-                                         ::X509_verify_cert_error_string(error));
+  const std::string words =
+      StrCat("the scheduler's certificate: ", ::X509_verify_cert_error_string(error));
   switch (error) {
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return Unavailable(
           config, words,
           StrCat("is a clock wrong? this machine's says ",
-                       absl::FormatTime("%Y-%m-%d %H:%M %Z", absl::Now(), absl::LocalTimeZone())));
+                 absl::FormatTime("%Y-%m-%d %H:%M %Z", absl::Now(), absl::LocalTimeZone())));
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return Unavailable(
           config, words,
           StrCat("the scheduler needs a new one, unless this machine's clock (",
-                       absl::FormatTime("%Y-%m-%d %H:%M %Z", absl::Now(), absl::LocalTimeZone()),
-                       ") is wrong"));
+                 absl::FormatTime("%Y-%m-%d %H:%M %Z", absl::Now(), absl::LocalTimeZone()),
+                 ") is wrong"));
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return Unavailable(config, words,
-                         StrCat("the certificate is for another name: check scheduler in ",
-                                      config.path));
+      return Unavailable(
+          config, words,
+          StrCat("the certificate is for another name: check scheduler in ", config.path));
     default:
-      return Unavailable(config, words,
-                         StrCat("it belongs to another fleet, or ca_file in ", config.path,
-                                      " is not its CA"));
+      return Unavailable(
+          config, words,
+          StrCat("it belongs to another fleet, or ca_file in ", config.path, " is not its CA"));
   }
 }
 
@@ -146,7 +145,8 @@ absl::Status Handshake(const ConsoleConfig& config, const TlsFiles& files, const
   static constexpr unsigned char kHttp2[] = {2, 'h', '2'};
   ::SSL_set_alpn_protos(ssl.get(), kHttp2, sizeof kHttp2);
   in6_addr ip;
-  if (::inet_pton(AF_INET, host.c_str(), &ip) == 1 || ::inet_pton(AF_INET6, host.c_str(), &ip) == 1) {
+  if (::inet_pton(AF_INET, host.c_str(), &ip) == 1 ||
+      ::inet_pton(AF_INET6, host.c_str(), &ip) == 1) {
     ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl.get()), host.c_str());
   } else {
     ::SSL_set_tlsext_host_name(ssl.get(), host.c_str());
@@ -183,8 +183,7 @@ absl::Status DiagnoseConnection(const ConsoleConfig& config, const TlsFiles& fil
   addrinfo* found = nullptr;
   const int lookup = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (lookup != 0) {
-    return Unavailable(config, ::gai_strerror(lookup),
-                       StrCat("check scheduler in ", config.path));
+    return Unavailable(config, ::gai_strerror(lookup), StrCat("check scheduler in ", config.path));
   }
   const Owned<addrinfo> addresses(found);
   UniqueFd fd;
@@ -194,9 +193,9 @@ absl::Status DiagnoseConnection(const ConsoleConfig& config, const TlsFiles& fil
     error = ConnectTo(*address, deadline, &fd);
   }
   if (!fd.valid()) {
-    return Unavailable(config, ::strerror(error),
-                       StrCat("is dragnet-scheduler running there? (scheduler in ",
-                                    config.path, ")"));
+    return Unavailable(
+        config, ::strerror(error),
+        StrCat("is dragnet-scheduler running there? (scheduler in ", config.path, ")"));
   }
   return Handshake(config, files, host, fd.get(), deadline);
 }

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <map>
 
-#include "core/strings.h"
 #include "console/form/values.h"
 #include "console/output/cell.h"
 #include "console/output/text_width.h"
 #include "core/action.h"
 #include "core/strict_proto.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "google/protobuf/unknown_field_set.h"
 
@@ -28,8 +28,8 @@ bool HasLines(const FieldDescriptor* field) {
 }
 
 void AppendLine(std::string_view name, std::string_view value, size_t indent, std::string* text) {
-  StrAppend(text, std::string(indent, ' '), name, ":", value.empty() ? "" : " ",
-                  ForTerminal(value), "\n");
+  StrAppend(text, std::string(indent, ' '), name, ":", value.empty() ? "" : " ", ForTerminal(value),
+            "\n");
 }
 
 // One line per element, so that a long list stays readable.
@@ -39,8 +39,7 @@ void AppendRepeated(const Message& message, const FieldDescriptor* field, size_t
   const int size = reflection.FieldSize(message, field);
   for (int i = 0; i < size; ++i) {
     if (HasLines(field)) {
-      AppendLine(size > 1 ? StrCat(field->name(), "[", i, "]") : field->name(), "", indent,
-                 text);
+      AppendLine(size > 1 ? StrCat(field->name(), "[", i, "]") : field->name(), "", indent, text);
       text->append(
           DescribeMessage(reflection.GetRepeatedMessage(message, field, i), indent + kStep));
       continue;
@@ -65,8 +64,8 @@ std::string Times(const v1::Action& action) {
   const absl::StatusOr<absl::Time> from = ToTime(action.not_before());
   const absl::StatusOr<absl::Time> until = ToTime(action.expires());
   if (!from.ok() || !until.ok()) return "not a valid time";
-  return StrCat(LocalTime(*from), " to ", LocalTime(*until), " (",
-                      DurationWords(*until - *from), ")");
+  return StrCat(LocalTime(*from), " to ", LocalTime(*until), " (", DurationWords(*until - *from),
+                ")");
 }
 
 std::string ThreatText(const v1::Threat& threat) {
@@ -82,19 +81,18 @@ std::string ThreatText(const v1::Threat& threat) {
 }
 
 std::string DescribeOperation(const v1::Operation& operation, int number, const Module* module) {
-  std::string text =
-      StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
+  std::string text = StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
   if (module == nullptr) {
     return StrCat(text, "  (this version has no such module; parameters in hex)\n  ",
-                        HexEncode(operation.parameters()), "\n");
+                  HexEncode(operation.parameters()), "\n");
   }
   std::unique_ptr<Message> parameters = module->NewParameters();
   const absl::Status parsed =
       ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get());
   if (!parsed.ok()) {
-    return StrCat(text, "  (parameters that this version can't read: ",
-                        ForTerminal(ToStd(parsed.message())), "; in hex)\n  ",
-                        HexEncode(operation.parameters()), "\n");
+    return StrCat(
+        text, "  (parameters that this version can't read: ", ForTerminal(ToStd(parsed.message())),
+        "; in hex)\n  ", HexEncode(operation.parameters()), "\n");
   }
   const std::string lines = DescribeMessage(*parameters, kStep);
   text.append(lines.empty() ? "  (no parameters)\n" : lines);
@@ -129,8 +127,8 @@ std::string DescribeMessage(const Message& message, size_t indent) {
   }
   const auto& unknown = reflection.GetUnknownFields(message);
   for (int i = 0; i < unknown.field_count(); ++i) {
-    AppendLine(StrCat("field ", unknown.field(i).number()), "(unknown to this version)",
-               indent, &text);
+    AppendLine(StrCat("field ", unknown.field(i).number()), "(unknown to this version)", indent,
+               &text);
   }
   return text;
 }

@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "core/strings.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "core/strings.h"
 #include "google/protobuf/descriptor.pb.h"
 
 namespace dragnet::console {
@@ -116,11 +116,23 @@ const std::string& Documentation::Of(std::string_view full_name) const {
   return comment == comments_.end() ? none : comment->second;
 }
 
+std::string Opening(std::string_view text) {
+  const size_t first_end = text.find("\n\n");
+  if (first_end == std::string_view::npos) return std::string(text);
+  const size_t second = first_end + 2;
+  const size_t second_end = std::min(text.find("\n\n", second), text.size());
+  const bool has_example =
+      text.substr(second, second_end - second).find("\n ") != std::string_view::npos ||
+      text.substr(second).starts_with(' ');
+  return std::string(text.substr(0, has_example ? second_end : first_end));
+}
+
 std::string FirstSentence(std::string_view text) {
   text = text.substr(0, text.find('\n'));
-  for (size_t dot = text.find(". "); dot != std::string_view::npos; dot = text.find(". ", dot + 1)) {
+  for (size_t dot = text.find(". "); dot != std::string_view::npos;
+       dot = text.find(". ", dot + 1)) {
     const std::string_view before = text.substr(0, dot + 1);
-    if (before.ends_with("e.g.") || before.ends_with("i.e.")) continue;
+    if (before.ends_with(".g.") || before.ends_with(".e.")) continue;
     return std::string(before);
   }
   return std::string(text);

@@ -30,6 +30,9 @@ class Documentation {
   std::string introduction_;
 };
 
+// The first paragraph of a longer text, and the second if it is an example.
+std::string Opening(std::string_view text);
+
 // "Directory or file to start at." of a longer text. Knows that "e.g." and
 // "i.e." end no sentence.
 std::string FirstSentence(std::string_view text);

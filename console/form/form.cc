@@ -1,10 +1,10 @@
 #include "console/form/form.h"
 
 #include "absl/strings/ascii.h"
-#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "console/output/cell.h"
+#include "core/strings.h"
 #include "dragnet/v1/options.pb.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -73,8 +73,8 @@ void Collect(const Descriptor* type, const std::vector<const FieldDescriptor*>& 
     const bool message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (message && !field->is_map() && !IsScalarMessage(field)) continue;
     FormField entry;
-    entry.flag = options.flag().empty() ? absl::StrReplaceAll(field->name(), {{"_", "-"}})
-                                        : options.flag();
+    entry.flag =
+        options.flag().empty() ? absl::StrReplaceAll(field->name(), {{"_", "-"}}) : options.flag();
     entry.short_flag = options.short_flag();
     entry.is_switch = field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL && !field->is_repeated();
     if (!entry.is_switch) {
@@ -83,8 +83,8 @@ void Collect(const Descriptor* type, const std::vector<const FieldDescriptor*>& 
     }
     entry.repeated = field->is_repeated();
     entry.choices = Choices(field);
-    entry.documentation = StrCat(documentation.Of(field->full_name()),
-                                       DocumentChoices(field, documentation));
+    entry.documentation =
+        StrCat(documentation.Of(field->full_name()), DocumentChoices(field, documentation));
     entry.path = std::move(path);
     fields->push_back(std::move(entry));
   }
@@ -127,8 +127,13 @@ std::string Form::NameFlags(std::string_view message) const {
   for (const FormField& field : fields_) {
     for (const std::string& name : NamesOf(field)) {
       if (!message.starts_with(name)) continue;
-      const std::string_view rest = message.substr(name.size());
+      std::string_view rest = message.substr(name.size());
       if (!rest.empty() && IsNameCharacter(rest.front())) continue;
+      // "names[2] 'x('": the value that follows says which one it was.
+      const size_t bracket = rest.find(']');
+      if (rest.starts_with('[') && bracket != std::string_view::npos) {
+        rest.remove_prefix(bracket + 1);
+      }
       return StrCat("--", field.flag, rest);
     }
   }

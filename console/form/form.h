@@ -48,8 +48,8 @@ class Form {
   const std::vector<FormField>& fields() const { return fields_; }
   const FormField* Find(std::string_view flag) const;
 
-  // Puts the flag's name where a message about parameters names a field, e.g.
-  // "searches[0].name: missing )" becomes "--name: missing )".
+  // Puts the flag's name where a message about parameters begins with a field's,
+  // e.g. "searches[0].names[1] 'a(' misses )" becomes "--name 'a(' misses )".
   std::string NameFlags(std::string_view message) const;
 
  private:

@@ -1,7 +1,6 @@
 // SetField: text into one field, by the field's type.
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "console/form/form.h"
@@ -9,6 +8,7 @@
 #include "console/output/cell.h"
 #include "core/action.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet::console {
@@ -58,9 +58,8 @@ class Setter {
   absl::Status PutInteger(std::string_view text, Set set, Add add) {
     Number number;
     if (!absl::SimpleAtoi(ToAbsl(text), &number)) {
-      return NotA(text, std::is_signed_v<Number>
-                            ? "a whole number that fits"
-                            : "a whole number of at least 0 that fits");
+      return NotA(text, std::is_signed_v<Number> ? "a whole number that fits"
+                                                 : "a whole number of at least 0 that fits");
     }
     return Put(set, add, number);
   }
@@ -87,8 +86,9 @@ class Setter {
     } else if (!IsValidUtf8(text)) {
       return NotA(ForTerminal(text), "valid UTF-8");
     }
-    return field_->is_repeated() ? (reflection_.AddString(message_, field_, value), absl::OkStatus())
-                                 : (reflection_.SetString(message_, field_, value), absl::OkStatus());
+    return field_->is_repeated()
+               ? (reflection_.AddString(message_, field_, value), absl::OkStatus())
+               : (reflection_.SetString(message_, field_, value), absl::OkStatus());
   }
 
   absl::Status PutEnum(const FormField& form_field, std::string_view text) {
@@ -134,8 +134,8 @@ absl::Status CheckOneof(const FieldDescriptor* field, const Message& message) {
   if (oneof == nullptr) return absl::OkStatus();
   const FieldDescriptor* set = message.GetReflection()->GetOneofFieldDescriptor(message, oneof);
   if (set == nullptr || set == field) return absl::OkStatus();
-  return absl::InvalidArgumentError(StrCat("can't be given together with --",
-                                                 absl::StrReplaceAll(set->name(), {{"_", "-"}})));
+  return absl::InvalidArgumentError(
+      StrCat("can't be given together with --", absl::StrReplaceAll(set->name(), {{"_", "-"}})));
 }
 
 }  // namespace

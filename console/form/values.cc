@@ -4,8 +4,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "core/strings.h"
 #include "absl/strings/str_join.h"
+#include "core/strings.h"
 
 namespace dragnet::console {
 namespace {
@@ -53,16 +53,26 @@ absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
   int shift = 0;
   if (!digits.empty()) {
     switch (absl::ascii_tolower(digits.back())) {
-      case 'k': shift = 10; break;
-      case 'm': shift = 20; break;
-      case 'g': shift = 30; break;
-      case 't': shift = 40; break;
-      default: break;
+      case 'k':
+        shift = 10;
+        break;
+      case 'm':
+        shift = 20;
+        break;
+      case 'g':
+        shift = 30;
+        break;
+      case 't':
+        shift = 40;
+        break;
+      default:
+        break;
     }
     if (shift > 0) digits.remove_suffix(1);
   }
   uint64_t value;
-  if (digits.empty() || !absl::ascii_isdigit(digits.front()) || !absl::SimpleAtoi(ToAbsl(digits), &value)) {
+  if (digits.empty() || !absl::ascii_isdigit(digits.front()) ||
+      !absl::SimpleAtoi(ToAbsl(digits), &value)) {
     return error;
   }
   if (shift > 0 && value > (UINT64_MAX >> shift)) return error;
@@ -80,10 +90,11 @@ absl::StatusOr<absl::Time> ParseTime(std::string_view text, absl::Time now) {
   absl::Time time;
   std::string ignored;
   for (const std::string_view form : kForms) {
-    if (absl::ParseTime(ToAbsl(form), ToAbsl(text), absl::LocalTimeZone(), &time, &ignored)) return time;
+    if (absl::ParseTime(ToAbsl(form), ToAbsl(text), absl::LocalTimeZone(), &time, &ignored))
+      return time;
   }
-  return absl::InvalidArgumentError(StrCat(
-      "\"", text, "\" is not a time: write e.g. 2024-05-01, \"2024-05-01 10:30\" or -7d"));
+  return absl::InvalidArgumentError(
+      StrCat("\"", text, "\" is not a time: write e.g. 2024-05-01, \"2024-05-01 10:30\" or -7d"));
 }
 
 std::string DurationWords(absl::Duration duration) {

@@ -5,12 +5,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "console/output/json.h"
 #include "core/action.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "dragnet/v1/options.pb.h"
 
@@ -36,14 +36,15 @@ void CollectColumns(const Descriptor* type, const Column& parent, std::vector<Co
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     Column column = parent;
-    column.header = parent.header.empty() ? field->name()
-                                          : StrCat(parent.header, ".", field->name());
+    column.header =
+        parent.header.empty() ? field->name() : StrCat(parent.header, ".", field->name());
     column.path.push_back(field);
     column.detail = parent.detail || field->options().GetExtension(v1::column).detail();
     // A message that holds itself is shown as JSON where it comes again.
     bool recursive = false;
     for (const FieldDescriptor* above : parent.path) {
-      recursive |= field->message_type() != nullptr && above->message_type() == field->message_type();
+      recursive |=
+          field->message_type() != nullptr && above->message_type() == field->message_type();
     }
     if (IsTakenApart(field) && !recursive) {
       CollectColumns(field->message_type(), column, columns);
@@ -121,8 +122,8 @@ std::string MapText(const Message& message, const FieldDescriptor* field, CellSt
   const FieldDescriptor* value = field->message_type()->map_value();
   for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
     const Message& entry = reflection.GetRepeatedMessage(message, field, i);
-    entries.push_back(StrCat(ValueOf(entry, key, -1, style).text, "=",
-                                   ValueOf(entry, value, -1, style).text));
+    entries.push_back(
+        StrCat(ValueOf(entry, key, -1, style).text, "=", ValueOf(entry, value, -1, style).text));
   }
   // Protobuf keeps maps in no order; people compare lines.
   std::sort(entries.begin(), entries.end());

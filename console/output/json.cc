@@ -6,11 +6,11 @@
 #include <map>
 #include <vector>
 
-#include "core/strings.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "console/output/cell.h"
 #include "core/action.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet::console {
@@ -89,17 +89,17 @@ void AppendTimestamp(const Message& message, std::string* json) {
     json->append("null");
     return;
   }
-  StrAppend(json, "\"",
-                  absl::FormatTime("%Y-%m-%d%ET%H:%M:%E*SZ", *time, absl::UTCTimeZone()), "\"");
+  StrAppend(json, "\"", absl::FormatTime("%Y-%m-%d%ET%H:%M:%E*SZ", *time, absl::UTCTimeZone()),
+            "\"");
 }
 
 void AppendDuration(const Message& message, std::string* json) {
   google::protobuf::Duration value;
   value.ParseFromString(message.SerializeAsString());
-  std::string text = absl::StrFormat(
-      "%s%d.%09d", value.seconds() < 0 || value.nanos() < 0 ? "-" : "",
-      value.seconds() < 0 ? -value.seconds() : value.seconds(),
-      value.nanos() < 0 ? -value.nanos() : value.nanos());
+  std::string text =
+      absl::StrFormat("%s%d.%09d", value.seconds() < 0 || value.nanos() < 0 ? "-" : "",
+                      value.seconds() < 0 ? -value.seconds() : value.seconds(),
+                      value.nanos() < 0 ? -value.nanos() : value.nanos());
   while (text.ends_with('0')) text.pop_back();
   StrAppend(json, "\"", absl::StripSuffix(text, "."), "s\"");
 }
@@ -135,8 +135,7 @@ void AppendValue(const Message& message, const FieldDescriptor* field, int index
       StrAppend(json, "\"", get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64), "\"");
       return;
     case FieldDescriptor::CPPTYPE_UINT64:
-      StrAppend(json, "\"", get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64),
-                      "\"");
+      StrAppend(json, "\"", get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64), "\"");
       return;
     case FieldDescriptor::CPPTYPE_DOUBLE:
       AppendDouble(get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble), json);

@@ -1,8 +1,8 @@
 #include "console/output/sink.h"
 
-#include "core/strings.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 
 namespace dragnet::console {
 

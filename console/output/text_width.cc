@@ -50,8 +50,8 @@ size_t WidthOfUtf8(std::string_view text) {
 }  // namespace
 
 size_t DisplayWidth(std::string_view text) {
-  const bool ascii =
-      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+  const bool ascii = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return static_cast<signed char>(c) >= 0; });
   return ascii ? text.size() : WidthOfUtf8(text);
 }
 
