@@ -1,16 +1,72 @@
 #include "modules/file/byte_syntax.h"
 
-#include <optional>
+#include <algorithm>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "core/strings.h"
 #include "absl/strings/str_format.h"
+#include "core/strings.h"
+#include "re2/re2.h"
 
 namespace dragnet::file {
 namespace {
 
 bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
+const ByteSet& AnyByte() {
+  static const ByteSet all = ByteSet().set();
+  return all;
+}
+
+// A character as text, in either case, in case of (?i).
+ByteSet Literal(char c) {
+  ByteSet set;
+  set.set(static_cast<unsigned char>(absl::ascii_tolower(c)));
+  set.set(static_cast<unsigned char>(absl::ascii_toupper(c)));
+  return set;
+}
+
+// What `text`, a whole class, can match.
+ByteSet Class(std::string_view text) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_encoding(RE2::Options::EncodingLatin1);
+  const RE2 regex(StrCat("(?i)", text), options);
+  if (!regex.ok()) return AnyByte();
+  ByteSet set;
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    set.set(byte, RE2::FullMatch(re2::StringPiece(&c, 1), regex));
+  }
+  return set;
+}
+
+// Follows the pattern to learn which bytes it repeats.
+class Repetitions {
+ public:
+  // The next atom, which can match these bytes.
+  void Atom(const ByteSet& bytes) {
+    last_ = bytes;
+    groups_.back() |= bytes;
+  }
+  void OpenGroup() { groups_.emplace_back(); }
+  void CloseGroup() {
+    const ByteSet group = groups_.back();
+    if (groups_.size() > 1) groups_.pop_back();
+    Atom(group);
+  }
+  // The last atom repeats without bound.
+  void Unbounded() { repeated_ |= last_; }
+
+  const ByteSet& repeated() const { return repeated_; }
+
+ private:
+  ByteSet last_;
+  // What is in each open group, the outermost being the pattern.
+  std::vector<ByteSet> groups_ = std::vector<ByteSet>(1);
+  ByteSet repeated_;
+};
 
 // Reads `pattern` from left to right; the state is where it stands: outside,
 // within a class or within \Q…\E.
@@ -29,13 +85,12 @@ class Rewriter {
       }
     }
     if (!status_.ok()) return status_;
+    result_.repeated = repetitions_.repeated();
     return std::move(result_);
   }
 
  private:
-  void Refuse(std::string_view what) {
-    status_ = absl::InvalidArgumentError(ToAbsl(what));
-  }
+  void Refuse(std::string_view what) { status_ = absl::InvalidArgumentError(ToAbsl(what)); }
   void RefuseNewline() {
     Refuse("can never match: it is matched line by line, and a line holds no newline (\\n)");
   }
@@ -51,15 +106,19 @@ class Rewriter {
     rest_.remove_prefix(std::min(count, rest_.size()));
   }
 
-  // The bytes of the character that comes next, and their number.
-  std::string NextCharacterAsBytes(size_t* count) const {
+  // Moves one character over as the unit of its bytes.
+  void CharacterAsBytes() {
     size_t length = 1;
     while (length < rest_.size() && (rest_[length] & 0xC0) == 0x80) ++length;
-    *count = length;
-    std::string bytes = "(?-i:";
-    for (char c : rest_.substr(0, length))
-      absl::StrAppendFormat(&bytes, "\\x%02x", static_cast<unsigned char>(c));
-    return bytes + ")";
+    std::string unit = in_quote_ ? "\\E(?-i:" : "(?-i:";
+    ByteSet bytes;
+    for (char c : rest_.substr(0, length)) {
+      absl::StrAppendFormat(&unit, "\\x%02x", static_cast<unsigned char>(c));
+      bytes.set(static_cast<unsigned char>(c));
+    }
+    unit += in_quote_ ? ")\\Q" : ")";
+    repetitions_.Atom(bytes);
+    Replace(length, unit);
   }
 
   void Quoted() {
@@ -68,16 +127,20 @@ class Rewriter {
       return Copy(2);
     }
     if (rest_[0] == '\n') return RefuseNewline();
-    if (IsAscii(rest_[0])) return Copy(1);
-    size_t count = 0;
-    const std::string bytes = NextCharacterAsBytes(&count);
-    Replace(count, StrCat("\\E", bytes, "\\Q"));
+    if (!IsAscii(rest_[0])) return CharacterAsBytes();
+    repetitions_.Atom(Literal(rest_[0]));
+    Copy(1);
   }
 
   void InClass() {
     if (rest_[0] == ']' && !class_is_empty_) {
       in_class_ = false;
-      return Copy(1);
+      Copy(1);
+      // What it matches is worked out only where that makes a difference.
+      repetitions_.Atom(IsUnboundedQuantifier()
+                            ? Class(std::string_view(result_.pattern).substr(class_begin_))
+                            : AnyByte());
+      return;
     }
     class_is_empty_ = false;
     if (rest_.starts_with("[:")) {
@@ -98,19 +161,33 @@ class Rewriter {
       case '\\':
         return Escape();
       case '^':
+        repetitions_.Atom({});
         return Replace(1, "(?m:^)");
       case '$':
+        repetitions_.Atom({});
         return Replace(1, "(?m:$)");
       case '\n':
         return RefuseNewline();
+      case '(':
+        repetitions_.OpenGroup();
+        return Copy(1);
+      case ')':
+        repetitions_.CloseGroup();
+        return Copy(1);
+      case '.':
+        repetitions_.Atom(AnyByte());
+        return Copy(1);
       case '*':
       case '+':
-        result_.unbounded = true;
-        return Copy(1);
       case '{':
-        return Braces();
+        if (IsUnboundedQuantifier()) {
+          repetitions_.Unbounded();
+          return Copy(rest_.find_first_of("*+}") + 1);
+        }
+        break;
       case '[':
         in_class_ = true;
+        class_begin_ = result_.pattern.size();
         class_is_empty_ = true;
         Copy(1);
         if (rest_.starts_with("^")) Copy(1);
@@ -118,22 +195,26 @@ class Rewriter {
       default:
         break;
     }
-    if (IsAscii(rest_[0])) return Copy(1);
-    size_t count = 0;
-    const std::string bytes = NextCharacterAsBytes(&count);
-    Replace(count, bytes);
+    if (!IsAscii(rest_[0])) return CharacterAsBytes();
+    // ?, | and the insides of {n,m} and (?i) count as text, too: that only adds
+    // to what may be repeated, and no quantifier follows them.
+    repetitions_.Atom(Literal(rest_[0]));
+    Copy(1);
   }
 
-  // {n,} has no upper bound; {n} and {n,m} have; anything else is text.
-  void Braces() {
+  // *, + and {n,}. Anything else in braces is bounded, or text.
+  bool IsUnboundedQuantifier() const {
+    if (rest_.starts_with('*') || rest_.starts_with('+')) return true;
+    if (!rest_.starts_with('{')) return false;
     size_t at = 1;
     while (at < rest_.size() && absl::ascii_isdigit(rest_[at])) ++at;
-    if (at > 1 && rest_.substr(at).starts_with(",}")) result_.unbounded = true;
-    Copy(1);
+    return at > 1 && rest_.substr(at).starts_with(",}");
   }
 
   void Escape() {
     const char letter = rest_.size() > 1 ? rest_[1] : '\0';
+    // \Q is not an atom: a quantifier after \Q\E applies to what is before it.
+    if (!in_class_ && letter != 'Q') repetitions_.Atom(EscapeBytes(letter));
     switch (letter) {
       case 'p':
       case 'P':
@@ -167,6 +248,25 @@ class Rewriter {
         return Copy(2);
       default:
         return Copy(2);
+    }
+  }
+
+  // What an escape can match, or more.
+  static ByteSet EscapeBytes(char letter) {
+    switch (letter) {
+      case 'd':
+      case 's':
+      case 'w': {
+        const char text[] = {'\\', letter, '\0'};
+        return Class(text);
+      }
+      case 'A':
+      case 'z':
+      case 'b':
+      case 'B':
+        return {};
+      default:
+        return absl::ascii_isalnum(letter) ? AnyByte() : Literal(letter);
     }
   }
 
@@ -209,9 +309,12 @@ class Rewriter {
 
   std::string_view rest_;
   ByteSyntax result_;
+  Repetitions repetitions_;
   absl::Status status_;
   bool in_class_ = false;
   bool class_is_empty_ = false;
+  // Where the class begins in the result.
+  size_t class_begin_ = 0;
   bool in_quote_ = false;
 };
 

@@ -3,6 +3,7 @@
 // many lines. Thread-safe: no state.
 #pragma once
 
+#include <bitset>
 #include <string>
 #include <string_view>
 
@@ -10,10 +11,14 @@
 
 namespace dragnet::file {
 
+using ByteSet = std::bitset<256>;
+
 struct ByteSyntax {
   std::string pattern;
-  // It repeats something without an upper bound: *, + or {n,}.
-  bool unbounded = false;
+  // All bytes that *, + and {n,} may repeat without bound, or more of them than
+  // that. In a match, every other byte belongs to a part of the pattern that is
+  // passed only once.
+  ByteSet repeated;
 };
 
 // `pattern` compiles with RE2 in UTF-8. InvalidArgument names what has no

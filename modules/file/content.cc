@@ -64,8 +64,11 @@ void ContentScanner::AppendToLine(std::string_view part) {
   // Strictly more, so that a window's end is seen not to be the line's.
   while (line_.size() > max_line_) {
     Search(line_, context_, max_line_);
+    // A match that neither this window nor the next one holds whole covers all
+    // that is in both.
+    const std::string_view shared = std::string_view(line_).substr(max_line_ - overlap_, overlap_);
     for (uint32_t pattern : undecided_)
-      if (patterns_[pattern].longest_match() > overlap_) missed_[pattern] = true;
+      if (patterns_[pattern].MayCover(shared)) missed_[pattern] = true;
     line_.erase(0, max_line_ - overlap_ - 1);
     context_ = 1;
   }

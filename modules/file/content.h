@@ -3,7 +3,8 @@
 // Whole lines within a block are searched in place, all at once. A line that
 // continues in the next block is put together first, up to kMaxLine; of a
 // longer one, overlapping windows are searched, so that memory is bounded and
-// a match of up to kWindowOverlap bytes is found wherever it lies.
+// a match of up to kWindowOverlap bytes is found wherever it lies. Whether there
+// can be a longer one is told by what is in the overlap.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +44,7 @@ class ContentScanner {
   void Feed(std::string_view block);
 
   // The file has ended: every wanted pattern is now kFound or kAbsent, or, if
-  // it could match over more of a line than was searched at once, kUnknown.
+  // it may match over more of a line than was searched at once, kUnknown.
   void Finish();
 
   // No wanted pattern is left that more of the file could match.
@@ -68,7 +69,7 @@ class ContentScanner {
   // after `context_` bytes that are there only to be looked back at.
   std::string line_;
   size_t context_ = 0;
-  // A line was searched in windows, so these patterns may have been missed.
+  // These may have matched over more than a window of a long line.
   std::vector<bool> missed_;
 };
 

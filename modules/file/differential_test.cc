@@ -21,8 +21,8 @@ class DifferentialTest : public testing::Test {
   void SetUp() override { Fill("", 4); }
 
   std::string RandomName() {
-    static const std::string pieces[] = {"a", "b", ".txt", "\n", " ", "\xff", "é", "'", "*", "\\",
-                                         "\x1b[1m"};
+    static const std::string pieces[] = {"a", "b", ".txt", "\n", " ",      "\xff",
+                                         "é", "'", "*",    "\\", "\x1b[1m"};
     // The number makes it unique.
     std::string name = std::to_string(++count_);
     for (int i = random_() % 4; i > 0; --i) name += pieces[random_() % std::size(pieces)];
@@ -122,8 +122,8 @@ TEST_F(DifferentialTest, MetadataAsFind) {
 
 TEST_F(DifferentialTest, ContentAsGrep) {
   for (const char* pattern :
-       {"root", "^root", "root$", "^$", "^x+root", "root:x", "x:|0 0", "(root|pass).*0$",
-        "^[^x]*$", "x{20}root", "s[^:]p", "x.?\\xff", "^(root|x|:)+$"}) {
+       {"root", "^root", "root$", "^$", "^x+root", "root:x", "x:|0 0", "(root|pass).*0$", "^[^x]*$",
+        "x{20}root", "s[^:]p", "x.?\\xff", "^(root|x|:)+$"}) {
     // grep -P for \xff; the others mean the same to both.
     const std::string options = StrCat("-l -P -e '", pattern, "'");
     EXPECT_EQ(Found([&](auto* s) { s->add_contents(pattern); }), Grep(options)) << pattern;
@@ -135,9 +135,12 @@ TEST_F(DifferentialTest, ContentAsGrep) {
 
 TEST_F(DifferentialTest, HashesAsTheSumTools) {
   const std::pair<const char*, void (v1::Search::*)(const std::string&)> tools[] = {
-      {"md5sum", &v1::Search::add_md5},       {"sha1sum", &v1::Search::add_sha1},
-      {"sha224sum", &v1::Search::add_sha2},   {"sha256sum", &v1::Search::add_sha2},
-      {"sha384sum", &v1::Search::add_sha2},   {"sha512sum", &v1::Search::add_sha2},
+      {"md5sum", &v1::Search::add_md5},
+      {"sha1sum", &v1::Search::add_sha1},
+      {"sha224sum", &v1::Search::add_sha2},
+      {"sha256sum", &v1::Search::add_sha2},
+      {"sha384sum", &v1::Search::add_sha2},
+      {"sha512sum", &v1::Search::add_sha2},
       {"openssl dgst -sha3-224 -r", &v1::Search::add_sha3},
       {"openssl dgst -sha3-256 -r", &v1::Search::add_sha3},
       {"openssl dgst -sha3-384 -r", &v1::Search::add_sha3},

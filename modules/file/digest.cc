@@ -12,8 +12,8 @@ struct Algorithm {
 
 // By DigestKind.
 constexpr Algorithm kAlgorithms[kDigestKinds] = {
-    {"MD5", 16},      {"SHA1", 20},     {"SHA224", 28},   {"SHA256", 32},   {"SHA384", 48},
-    {"SHA512", 64},   {"SHA3-224", 28}, {"SHA3-256", 32}, {"SHA3-384", 48}, {"SHA3-512", 64},
+    {"MD5", 16},    {"SHA1", 20},     {"SHA224", 28},   {"SHA256", 32},   {"SHA384", 48},
+    {"SHA512", 64}, {"SHA3-224", 28}, {"SHA3-256", 32}, {"SHA3-384", 48}, {"SHA3-512", 64},
 };
 
 }  // namespace
@@ -42,8 +42,7 @@ absl::Status Digester::Start(DigestKinds kinds) {
 void Digester::Update(std::string_view bytes) {
   for (size_t i = 0; i < kDigestKinds; ++i) {
     // Can't fail after a successful start.
-    if (kinds_ & (1u << i))
-      EVP_DigestUpdate(slots_[i].context.get(), bytes.data(), bytes.size());
+    if (kinds_ & (1u << i)) EVP_DigestUpdate(slots_[i].context.get(), bytes.data(), bytes.size());
   }
 }
 

@@ -174,7 +174,8 @@ void Examiner::NoteUndecided(const WalkEntry& entry, const FileFacts& facts,
   if (facts.digests == nullptr) return;
   for (uint32_t index : candidates) {
     if (Judge(searches_.searches[index], facts, now_) != Verdict::kUnknown) continue;
-    reporter_.NotLookedAt("a line is longer than 4 MiB, and a pattern has no bound", entry.Path());
+    reporter_.NotLookedAt("a match over more than 1 MiB of a line can't be ruled out",
+                          entry.Path());
     return;
   }
 }

@@ -5,9 +5,9 @@
 //   examine.h  one file, cheapest facts first       content.h digest.h open.h
 //   match.h    whether a search's filters hold      report.h  rows and limits
 #include "absl/status/status.h"
-#include "core/strings.h"
 #include "absl/time/clock.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "modules/file/file.pb.h"
 #include "modules/file/run.h"
 #include "modules/file/search.h"
@@ -24,8 +24,8 @@ absl::StatusOr<CompiledSearches> Compile(const google::protobuf::Message& parame
   const auto* typed = dynamic_cast<const v1::FileParameters*>(&parameters);
   if (typed == nullptr) {
     return absl::InvalidArgumentError(StrCat("parameters of module file are a ",
-                                                   v1::FileParameters::descriptor()->full_name(),
-                                                   ", not a ", parameters.GetTypeName()));
+                                             v1::FileParameters::descriptor()->full_name(),
+                                             ", not a ", parameters.GetTypeName()));
   }
   return CompileSearches(*typed);
 }

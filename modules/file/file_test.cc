@@ -168,7 +168,8 @@ TEST_F(FileModuleTest, HashesOfOneKindAreASet) {
   tree_.File("other", "other");
   v1::Search* search = AddSearch();
   search->add_sha2("BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD");
-  search->add_sha2("d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f");  // SHA-224 of nothing
+  search->add_sha2(
+      "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f");  // SHA-224 of nothing
   EXPECT_THAT(Names(), ElementsAre("/abc", "/empty"));
   search->add_md5("900150983cd24fb0d6963f7d28e17f72");
   EXPECT_THAT(Names(), ElementsAre("/abc"));
@@ -392,9 +393,8 @@ TEST_F(FileModuleTest, UnreadableFilesAreReportedOnlyWhereTheirContentMatters) {
   EXPECT_TRUE(WithoutPrivileges([&] { return Run().size() == 1 && !Unexamined().empty(); }));
   // What is found without its content is found, the rest still reported.
   search->set_match_any(true);
-  EXPECT_TRUE(WithoutPrivileges([&] {
-    return Run().size() == 2 && Unexamined().find("closed.txt") != std::string::npos;
-  }));
+  EXPECT_TRUE(WithoutPrivileges(
+      [&] { return Run().size() == 2 && Unexamined().find("closed.txt") != std::string::npos; }));
 }
 
 TEST_F(FileModuleTest, SparseFilesAreReadLikeOthers) {
@@ -406,10 +406,13 @@ TEST_F(FileModuleTest, SparseFilesAreReadLikeOthers) {
   search->add_contents("needle$");
   EXPECT_THAT(Names(), ElementsAre("/sparse"));
   EXPECT_EQ(Unexamined(), "");
-  // In a line of 20 MiB, a match of unbounded length can't be ruled out.
+  // In a line of 20 MiB, a match over zeros without bound can't be ruled out.
+  search->set_contents(0, "^x[0-9]*needle$");
+  EXPECT_THAT(Names(), IsEmpty());
+  EXPECT_EQ(Unexamined(), "");
   search->set_contents(0, "^x.*needle$");
   EXPECT_THAT(Names(), IsEmpty());
-  EXPECT_EQ(Unexamined(), path + ": a line is longer than 4 MiB, and a pattern has no bound\n");
+  EXPECT_EQ(Unexamined(), path + ": a match over more than 1 MiB of a line can't be ruled out\n");
   // Unless another filter rules the file out.
   search->add_contents("absent");
   EXPECT_THAT(Names(), IsEmpty());

@@ -1,7 +1,7 @@
 #include "modules/file/filters.h"
 
-#include <gtest/gtest.h>
 #include <dirent.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <vector>
@@ -84,10 +84,26 @@ TEST_F(TimeFilterTest, DatesIncludeTheirFirstMomentAndExcludeTheLast) {
 }
 
 TEST_F(TimeFilterTest, WhatIsNoTimeIsRefused) {
-  for (const char* text :
-       {"", "<", "2h", ">30", "<d", "< 2h", "<-2h", "<2y", "<1.5h", ">2024-02-03", "after",
-        "after ", "after 2024", "after 2024-02-30", "after 2024-2-3", "after 2024-02-03T04:05:06",
-        "after  2024-02-03", "on 2024-02-03", "before 2024-02-03 04:05", "<99999999999999999999d"}) {
+  for (const char* text : {"",
+                           "<",
+                           "2h",
+                           ">30",
+                           "<d",
+                           "< 2h",
+                           "<-2h",
+                           "<2y",
+                           "<1.5h",
+                           ">2024-02-03",
+                           "after",
+                           "after ",
+                           "after 2024",
+                           "after 2024-02-30",
+                           "after 2024-2-3",
+                           "after 2024-02-03T04:05:06",
+                           "after  2024-02-03",
+                           "on 2024-02-03",
+                           "before 2024-02-03 04:05",
+                           "<99999999999999999999d"}) {
     EXPECT_FALSE(ParseTime(text).ok()) << text;
   }
 }

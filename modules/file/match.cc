@@ -59,8 +59,7 @@ void ForEachFilter(const Search& search, const FileFacts& facts, absl::Time now,
     if (!visit(verdict, "size", [&] { return search.size_texts[i]; })) return;
   }
   for (const TextFilter& filter : search.modes) {
-    const Verdict verdict =
-        inode ? JudgeText(filter, facts.inode->mode_text) : Verdict::kUnknown;
+    const Verdict verdict = inode ? JudgeText(filter, facts.inode->mode_text) : Verdict::kUnknown;
     if (!visit(verdict, "mode", [&] { return filter.text; })) return;
   }
   for (size_t i = 0; i < search.mtimes.size(); ++i) {

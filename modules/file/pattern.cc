@@ -1,10 +1,9 @@
 #include "modules/file/pattern.h"
 
 #include "absl/status/status.h"
-#include "core/strings.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
-#include "modules/file/byte_syntax.h"
 
 namespace dragnet::file {
 namespace {
@@ -22,20 +21,18 @@ RE2::Options BaseOptions(size_t memory_bytes) {
 absl::Status CheckPattern(std::string_view pattern) {
   if (pattern.empty()) return absl::InvalidArgumentError("is empty: it would match everything");
   if (pattern.size() > kMaxPatternBytes) {
-    return absl::InvalidArgumentError(
-        StrCat("is longer than ", kMaxPatternBytes, " bytes"));
+    return absl::InvalidArgumentError(StrCat("is longer than ", kMaxPatternBytes, " bytes"));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(std::string_view pattern,
                                                         const RE2::Options& options) {
-  auto regex = std::make_unique<const RE2>(re2::StringPiece(pattern.data(), pattern.size()),
-                                           options);
+  auto regex =
+      std::make_unique<const RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
   if (regex->ok()) return regex;
-  return absl::InvalidArgumentError(
-      StrCat("is not a regular expression that RE2 takes: ",
-             ForTerminal(Shorten(regex->error(), kMaxErrorBytes))));
+  return absl::InvalidArgumentError(StrCat("is not a regular expression that RE2 takes: ",
+                                           ForTerminal(Shorten(regex->error(), kMaxErrorBytes))));
 }
 
 }  // namespace
@@ -70,15 +67,20 @@ absl::StatusOr<LinePattern> LinePattern::Compile(std::string_view pattern, size_
   options.set_never_nl(true);
   options.set_never_capture(true);
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<const RE2> regex, CompileRegex(bytes.pattern, options));
-  // Without a loop each instruction of the program takes one byte at most, once.
-  const size_t longest =
-      bytes.unbounded ? SIZE_MAX : static_cast<size_t>(std::max(regex->ProgramSize(), 0));
-  return LinePattern(std::move(regex), longest);
+  return LinePattern(std::move(regex), bytes.repeated);
 }
 
 bool LinePattern::Matches(std::string_view text, size_t begin, size_t end) const {
   const re2::StringPiece piece(text.data(), text.size());
   return regex_->Match(piece, begin, end, RE2::UNANCHORED, nullptr, 0);
+}
+
+bool LinePattern::MayCover(std::string_view stretch) const {
+  // An instruction of the program that isn't in a loop takes one byte at most.
+  int once = regex_->ProgramSize();
+  for (char c : stretch)
+    if (!repeated_[static_cast<unsigned char>(c)] && --once < 0) return false;
+  return true;
 }
 
 }  // namespace dragnet::file

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "modules/file/byte_syntax.h"
 #include "re2/re2.h"
 
 namespace dragnet::file {
@@ -51,15 +52,17 @@ class LinePattern {
   // are looked at only to see whether `begin` and `end` are ends of a line.
   bool Matches(std::string_view text, size_t begin, size_t end) const;
 
-  // No match is longer than this; SIZE_MAX if there is no such bound.
-  size_t longest_match() const { return longest_match_; }
+  // Whether a match that covers all of `stretch` can be: it can't if there are
+  // more bytes in it than the pattern passes once, and none that it repeats.
+  bool MayCover(std::string_view stretch) const;
 
  private:
-  LinePattern(std::unique_ptr<const RE2> regex, size_t longest_match)
-      : regex_(std::move(regex)), longest_match_(longest_match) {}
+  LinePattern(std::unique_ptr<const RE2> regex, const ByteSet& repeated)
+      : regex_(std::move(regex)), repeated_(repeated) {}
 
   std::unique_ptr<const RE2> regex_;
-  size_t longest_match_;
+  // The bytes that may be repeated without bound.
+  ByteSet repeated_;
 };
 
 }  // namespace dragnet::file

@@ -75,10 +75,14 @@ TEST(LinePattern, NoMatchSpansANewline) {
 }
 
 TEST(LinePattern, MatchesBytesThatAreNotText) {
-  EXPECT_TRUE(InLines("a.b", "a\xff""b"));
+  EXPECT_TRUE(InLines("a.b",
+                      "a\xff"
+                      "b"));
   EXPECT_TRUE(InLines("a.b", std::string_view("a\0b", 3)));
   EXPECT_TRUE(InLines("\\xff\\xfe", "\xff\xfe"));
-  EXPECT_TRUE(InLines("^\\x7fELF", "\x7f""ELF\x02"));
+  EXPECT_TRUE(InLines("^\\x7fELF",
+                      "\x7f"
+                      "ELF\x02"));
   EXPECT_TRUE(InLines("\\x{ff}", "\xff"));
   EXPECT_FALSE(InLines("^é.$", "é"));
 }
@@ -121,17 +125,28 @@ TEST(LinePattern, TheBytesAroundARangeAreSeenButNotMatched) {
   EXPECT_TRUE(word->Matches("-b-", 1, 2));
 }
 
-TEST(LinePattern, OnlyAPatternWithoutRepetitionHasALongestMatch) {
-  const auto longest = [](std::string_view pattern) {
-    return LinePattern::Compile(pattern, kMemory)->longest_match();
+TEST(LinePattern, MayCoverOnlyWhatItCanRepeat) {
+  const std::string digits(100'000, '7'), letters(100'000, 'k'), mixed = digits + letters;
+  const auto covers = [](std::string_view pattern, std::string_view stretch) {
+    return LinePattern::Compile(pattern, kMemory)->MayCover(stretch);
   };
-  EXPECT_GE(longest("abc"), 3u);
-  EXPECT_LT(longest("abc"), 100u);
-  EXPECT_GE(longest("x{900}"), 900u);
-  EXPECT_LT(longest("[*+]{2,3}a\\*\\+\\Q*+{1,}\\E"), 100u);
-  EXPECT_EQ(longest("a*"), SIZE_MAX);
-  EXPECT_EQ(longest("a+?"), SIZE_MAX);
-  EXPECT_EQ(longest("(ab){2,}"), SIZE_MAX);
+  // Without repetition nothing long is covered.
+  for (const char* pattern : {"777", "7{900}", "[*+]{2,3}7\\*\\+\\Q*+{1,}\\E", "(7|k){1,5}", "7?"})
+    EXPECT_FALSE(covers(pattern, digits)) << pattern;
+  EXPECT_TRUE(covers("7{900}", std::string(900, '7')));
+  // Repeated directly, in a class, in a group, within a group.
+  for (const char* pattern : {"a7*", "7+?b", "a7{3,}b", "a[0-9]*b", "\\d+", "x(a7)+", "(a(7b)*c)*",
+                              "\\Qa7\\E+", "7\\Q\\E+", "[[:digit:]]{2,}", "\\x37+", "(?:\\067)+"}) {
+    EXPECT_TRUE(covers(pattern, digits)) << pattern;
+  }
+  for (const char* pattern : {"a7*", "7+?b", "a[0-9]*b", "\\d+k", "x(a7)+", "(a(7b)*c)*"})
+    EXPECT_FALSE(covers(pattern, letters)) << pattern;
+  for (const char* pattern :
+       {".*", "[^x]*", "(\\d|k)+", "(?i)[0-9K]*", "\\w*", "(k[0-9])+", "\\S+", "(?s:.)+", "(k|7)*"})
+    EXPECT_TRUE(covers(pattern, mixed)) << pattern;
+  EXPECT_FALSE(covers("k*7*b\\s*", std::string(100'000, '-')));
+  EXPECT_TRUE(covers("(?i)K+", letters));
+  EXPECT_TRUE(covers("é+", std::string(2000, '\xc3') + std::string(2000, '\xa9')));
 }
 
 }  // namespace

@@ -14,19 +14,18 @@ constexpr size_t kMaxPathShown = 8 * 1024;
 std::string Abbreviate(std::string_view path) {
   if (path.size() <= kMaxPathShown) return std::string(path);
   return StrCat(path.substr(0, kMaxPathShown / 2), "…",
-                      path.substr(path.size() - kMaxPathShown / 2));
+                path.substr(path.size() - kMaxPathShown / 2));
 }
 
 void SetTimestamp(absl::Time time, google::protobuf::Timestamp* timestamp) {
   // What a Timestamp can say: 0001-01-01 to 9999-12-31.
   const absl::Time first = absl::FromUnixSeconds(-62'135'596'800);
-  const absl::Time last =
-      absl::FromUnixSeconds(253'402'300'799) + absl::Nanoseconds(999'999'999);
+  const absl::Time last = absl::FromUnixSeconds(253'402'300'799) + absl::Nanoseconds(999'999'999);
   time = std::clamp(time, first, last);
   const int64_t seconds = absl::ToUnixSeconds(time);
   timestamp->set_seconds(seconds);
-  timestamp->set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  timestamp->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
 }  // namespace
@@ -57,8 +56,7 @@ void Reporter::Found(uint32_t index, const std::string& path, const FileFacts& f
   row.set_type(std::string(TypeName(facts.type)));
   row.set_uid(facts.inode->uid);
   row.set_gid(facts.inode->gid);
-  for (std::string& filter : MatchedFilters(search, facts, now))
-    row.add_matched(std::move(filter));
+  for (std::string& filter : MatchedFilters(search, facts, now)) row.add_matched(std::move(filter));
   context_.EmitRow(row);
 
   if (count == search.match_limit) {

@@ -117,7 +117,8 @@ class SearchWalk : public WalkVisitor {
   }
 
   Root* FindNested(const WalkEntry& entry) {
-    if (nested_.empty() || entry.depth == 0 || !nested_names_.contains(ToAbsl(entry.name))) return nullptr;
+    if (nested_.empty() || entry.depth == 0 || !nested_names_.contains(ToAbsl(entry.name)))
+      return nullptr;
     const auto nested = nested_.find(entry.Path());
     return nested == nested_.end() ? nullptr : nested->second;
   }

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "core/strings.h"
 #include "absl/strings/str_split.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet::file {
@@ -49,17 +49,17 @@ absl::Status CheckCounts(const v1::FileParameters& parameters) {
       return Invalid(StrCat("paths: a search takes at most ", kMaxPaths));
     if (regexes + search.sizes_size() + search.mtimes_size() > kMaxFilters) {
       return Invalid(StrCat("names, sizes, modes, mtimes, contents: a search takes at most ",
-                                  kMaxFilters, " of them"));
+                            kMaxFilters, " of them"));
     }
     if (search.types_size() > kMaxFilters) return Invalid("types: too many");
   }
   if (patterns > kMaxPatterns) {
-    return Invalid(StrCat("names, modes, contents: at most ", kMaxPatterns,
-                                " are taken in all searches"));
+    return Invalid(
+        StrCat("names, modes, contents: at most ", kMaxPatterns, " are taken in all searches"));
   }
   if (hashes > kMaxHashes) {
-    return Invalid(StrCat("md5, sha1, sha2, sha3: at most ", kMaxHashes,
-                                " are taken in all searches"));
+    return Invalid(
+        StrCat("md5, sha1, sha2, sha3: at most ", kMaxHashes, " are taken in all searches"));
   }
   return absl::OkStatus();
 }
@@ -67,7 +67,7 @@ absl::Status CheckCounts(const v1::FileParameters& parameters) {
 absl::Status CheckLabel(std::string_view label) {
   if (label.size() > kMaxLabelBytes || ForTerminal(label) != label) {
     return Invalid(StrCat("label '", ForTerminal(Shorten(label, 100)),
-                                "' must be printable and at most ", kMaxLabelBytes, " bytes"));
+                          "' must be printable and at most ", kMaxLabelBytes, " bytes"));
   }
   return absl::OkStatus();
 }
@@ -112,7 +112,7 @@ absl::StatusOr<HashFilter> CompileHashes(const HashField& field) {
       for (const DigestKind& each : field.kinds)
         lengths += StrCat(lengths.empty() ? "" : ", ", 2 * DigestSize(each));
       return Invalid(StrCat(Where(field.flag, i, field.values[i]), "is not ", lengths,
-                                  " hexadecimal digits long"));
+                            " hexadecimal digits long"));
     }
     filter.kinds |= Bit(*kind);
     filter.hashes.insert(std::move(bytes));
@@ -135,8 +135,8 @@ class Compiler {
       Search search;
       search.label = source.label().empty() ? StrCat("s", i + 1) : source.label();
       if (!labels.insert(search.label).second) {
-        return Invalid(StrCat("searches[", i, "]: label '", search.label,
-                                    "' is taken by another search"));
+        return Invalid(
+            StrCat("searches[", i, "]: label '", search.label, "' is taken by another search"));
       }
       if (absl::Status status = Compile(source, &search); !status.ok()) {
         if (parameters_.searches_size() == 1) return status;
@@ -213,8 +213,7 @@ class Compiler {
       const auto [known, is_new] =
           pattern_indexes_.try_emplace(std::string(split.pattern), result_.line_patterns.size());
       if (is_new) {
-        absl::StatusOr<LinePattern> pattern =
-            LinePattern::Compile(split.pattern, pattern_memory_);
+        absl::StatusOr<LinePattern> pattern = LinePattern::Compile(split.pattern, pattern_memory_);
         if (!pattern.ok()) return Prefix(pattern.status(), Where("contents", i, values[i]));
         result_.line_patterns.push_back(*std::move(pattern));
       }

@@ -64,7 +64,8 @@ TEST_F(ValidateTest, EachRefusalNamesItsFieldAndValue) {
   };
   EXPECT_THAT(refusal([](auto* s) { s->add_paths("etc"); }),
               StartsWith("paths[1] 'etc' is not absolute"));
-  EXPECT_THAT(refusal([](auto* s) { s->add_paths(""); }), StartsWith("paths[1] '' is not absolute"));
+  EXPECT_THAT(refusal([](auto* s) { s->add_paths(""); }),
+              StartsWith("paths[1] '' is not absolute"));
   EXPECT_THAT(refusal([](auto* s) { s->add_paths("/a/../b"); }), StartsWith("paths[1] '/a/../b'"));
   EXPECT_THAT(refusal([](auto* s) { s->add_paths("/usr/bin/*"); }), HasSubstr("wildcard"));
   EXPECT_THAT(refusal([](auto* s) { s->add_paths("/" + std::string(5000, 'a')); }),

@@ -151,7 +151,11 @@ class TreeWalk {
   }
 
   WalkStep VisitEntry(const Level& level, const RawEntry& raw) {
-    WalkEntry entry = {level.fd.get(), raw.d_name, path_, raw.d_name, TypeOfDirent(raw.d_type),
+    WalkEntry entry = {level.fd.get(),
+                       raw.d_name,
+                       path_,
+                       raw.d_name,
+                       TypeOfDirent(raw.d_type),
                        static_cast<uint32_t>(levels_.size())};
     if (entry.type == FileType::kUnknown) {
       // Some file systems don't say the type with the name.
@@ -200,8 +204,7 @@ class TreeWalk {
   // Whether another file system that is mounted at `name` is one to search.
   bool MayCross(const Level& parent, const char* name) {
     // O_PATH, because opening for reading would trigger an automount.
-    const UniqueFd fd(
-        openat(parent.fd.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const UniqueFd fd(openat(parent.fd.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) {
       NoteError(errno, path_);
       return false;

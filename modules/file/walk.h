@@ -70,7 +70,8 @@ struct WalkOptions {
 };
 
 // Walks what is at the absolute path `root`, a directory or anything else.
-// Pseudo and network file systems that are mounted beneath it are not entered. Returns when all is visited or a visit said kStop.
+// Pseudo and network file systems that are mounted beneath it are not entered. Returns when all is
+// visited or a visit said kStop.
 void WalkTree(const std::string& root, WalkVisitor& visitor, const WalkOptions& options = {});
 
 }  // namespace dragnet::file

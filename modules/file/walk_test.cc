@@ -168,8 +168,7 @@ TEST(WalkTree, DepthBeyondTheBoundIsReported) {
   tree.Nest("d", 6);
   Collector collector;
   WalkTree(tree.root(), collector, {.max_levels = 4});
-  EXPECT_THAT(collector.not_looked_at,
-              ElementsAre(tree.Path("d/d/d/d: more than 4 levels deep")));
+  EXPECT_THAT(collector.not_looked_at, ElementsAre(tree.Path("d/d/d/d: more than 4 levels deep")));
 }
 
 TEST(WalkTree, DescriptorsStayBoundedWhateverTheDepth) {
