@@ -2,6 +2,7 @@
 // scheduler can send it.
 #include "agent/monitor/monitor.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -22,6 +23,7 @@ using ::testing::SizeIs;
 class MonitorTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    ::signal(SIGPIPE, SIG_IGN);  // as main() does
     char pattern[] = "/tmp/dragnet-monitor-XXXXXX";
     directory_ = ::mkdtemp(pattern);
     Restart();

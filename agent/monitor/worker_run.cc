@@ -91,7 +91,9 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& e
   } else if (!environment.monitor_has_no_network) {
     options.network = sandbox::Network::kEmpty;
   }
+#ifndef __SANITIZE_ADDRESS__  // which maps terabytes
   options.limits.address_space_bytes = limits_.memory_bytes;
+#endif
   options.limits.cpu_seconds = static_cast<uint64_t>(absl::ToInt64Seconds(limits_.cpu_time)) + 5;
   options.limits.open_files = 1024;
   options.limits.file_size_bytes = 0;
