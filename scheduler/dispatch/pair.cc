@@ -81,7 +81,8 @@ uint64_t SignedOr(uint64_t limit, uint64_t ceiling) {
 absl::Status CheckRows(const v1::Rows& rows, size_t record_bytes, uint64_t sequence,
                        const OperationProgress& operation, const OperationBounds& bounds) {
   if (rows.rows_size() == 0) return absl::InvalidArgumentError("a record without rows");
-  if (operation.summary.has_value())
+  // Those before it may come later: their first try failed with the store.
+  if (operation.summary.has_value() && sequence > operation.summary_sequence)
     return absl::InvalidArgumentError("rows after the operation's summary");
   if (sequence > operation.last_sequence + kMaxSequenceJump)
     return absl::InvalidArgumentError(

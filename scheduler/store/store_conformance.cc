@@ -1,0 +1,416 @@
+#include "scheduler/store/store_conformance.h"
+
+#include <atomic>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "core/keys.h"
+#include "core/strings.h"
+#include "core/uuid.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+constexpr char kAction[] = "0190a000-0000-7000-8000-000000000001";
+constexpr char kOther[] = "0190a000-0000-7000-8000-0000000000ff";
+
+std::string IdentityOf(const std::string& agent) { return "spiffe://fleet/agent/" + agent; }
+
+Enrolment EnrolmentOf(const std::string& agent, const std::string& token,
+                      const std::string& key = "key") {
+  Enrolment enrolment;
+  enrolment.agent_id = agent;
+  enrolment.spki = key;
+  enrolment.token_sha256 = Sha256(token);
+  enrolment.facts.set_id(agent);
+  enrolment.facts.set_name("host-" + agent.substr(0, 4));
+  enrolment.certificate.fingerprint = NewUuidV4();
+  enrolment.certificate.identity = IdentityOf(agent);
+  return enrolment;
+}
+
+v1::ResultRecord RowsRecord(uint64_t sequence, int rows, std::string_view action = kAction) {
+  v1::ResultRecord record;
+  record.set_action_id(std::string(action));
+  record.set_sequence(sequence);
+  for (int i = 0; i < rows; ++i) record.mutable_rows()->add_rows(StrCat("row ", i));
+  return record;
+}
+
+v1::ResultRecord SummaryRecord(uint64_t sequence, v1::Outcome outcome, uint64_t rows) {
+  v1::ResultRecord record;
+  record.set_action_id(kAction);
+  record.set_sequence(sequence);
+  record.mutable_summary()->set_outcome(outcome);
+  record.mutable_summary()->set_termination(v1::TERMINATION_COMPLETED);
+  record.mutable_summary()->set_rows(rows);
+  return record;
+}
+
+v1::ResultRecord RefusalRecord(std::string_view action, v1::Refusal::Reason reason,
+                               std::string_view sha256 = "") {
+  v1::ResultRecord record;
+  record.set_action_id(std::string(action));
+  record.mutable_refusal()->set_reason(reason);
+  record.mutable_refusal()->set_envelope_sha256(std::string(sha256));
+  return record;
+}
+
+}  // namespace
+
+void StoreConformance::SetUp() {
+  fixture_ = GetParam()();
+  store_ = fixture_->Open();
+}
+
+void StoreConformance::Reopen() {
+  store_.reset();
+  store_ = fixture_->Open();
+}
+
+std::string StoreConformance::AddAgent(char digit) {
+  const std::string id = std::string(8, digit) + "-0000-4000-8000-000000000000";
+  StoredToken token;
+  token.sha256 = Sha256(StrCat("token of ", id));
+  token.expires = now_ + absl::Hours(1);
+  token.uses_left = 1;
+  EXPECT_TRUE(store_->AddToken(token).ok());
+  const absl::Status status =
+      store_->EnrolAgent(EnrolmentOf(id, StrCat("token of ", id)), now_);
+  EXPECT_TRUE(status.ok()) << status;
+  return id;
+}
+
+StoredAction StoreConformance::NewAction(std::string_view id, size_t operations) const {
+  StoredAction action;
+  action.id = std::string(id);
+  action.envelope = StrCat("envelope of ", id);
+  action.launched_by = "alice";
+  action.signed_by = {"alice", "bob"};
+  action.launched_at = now_;
+  action.expires = now_ + absl::Minutes(5);
+  action.bounds.assign(operations, {.rows = 1000, .bytes = 1 << 20});
+  return action;
+}
+
+absl::StatusOr<Appended> StoreConformance::Append(const std::string& agent,
+                                                  v1::ResultRecord record) {
+  absl::Notification done;
+  absl::StatusOr<Appended> result;
+  store_->AppendRecord(agent, std::move(record), [&](absl::StatusOr<Appended> appended) {
+    result = std::move(appended);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return result;
+}
+
+void StoreConformance::MarkSent(const std::string& action, const std::string& agent) {
+  absl::Notification done;
+  store_->MarkSent(action, {agent}, [&](absl::Status status) {
+    EXPECT_TRUE(status.ok()) << status;
+    done.Notify();
+  });
+  done.WaitForNotification();
+}
+
+Pair StoreConformance::FindPair(const std::string& action, const std::string& agent) {
+  absl::StatusOr<std::optional<Pair>> pair = store_->FindPair(action, agent);
+  EXPECT_TRUE(pair.ok() && pair->has_value());
+  return pair.ok() && pair->has_value() ? **pair : Pair();
+}
+
+TEST_P(StoreConformance, TrustPoliciesComeInOrderAndOnlyOnce) {
+  ASSERT_TRUE(store_->AddTrustPolicy({.version = 2, .envelope = "b"}).ok());
+  ASSERT_TRUE(store_->AddTrustPolicy({.version = 1, .envelope = "a"}).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddTrustPolicy({.version = 2, .envelope = "c"})));
+  Reopen();
+  const auto policies = store_->TrustPolicies();
+  ASSERT_EQ(policies->size(), 2u);
+  EXPECT_EQ(policies->at(0).envelope, "a");
+  EXPECT_EQ(policies->at(1).envelope, "b");
+}
+
+TEST_P(StoreConformance, TokenEnrolsAsManyAgentsAsItHasUses) {
+  StoredToken token;
+  token.sha256 = Sha256("token");
+  token.expires = now_ + absl::Hours(1);
+  token.uses_left = 2;
+  token.labels = {{"site", "berlin"}};
+  ASSERT_TRUE(store_->AddToken(token).ok());
+  const std::string a = NewUuidV4(), b = NewUuidV4(), c = NewUuidV4();
+  EXPECT_TRUE(store_->EnrolAgent(EnrolmentOf(a, "token"), now_).ok());
+  EXPECT_TRUE(store_->EnrolAgent(EnrolmentOf(b, "token"), now_).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(store_->EnrolAgent(EnrolmentOf(c, "token"), now_)));
+  EXPECT_TRUE(absl::IsNotFound(store_->FindAgent(c).status()));
+  EXPECT_EQ(store_->FindAgent(a)->labels.at("site"), "berlin");
+  // The answer was lost: the same agent may ask again, though no use is left.
+  EXPECT_TRUE(store_->EnrolAgent(EnrolmentOf(a, "token"), now_).ok());
+}
+
+TEST_P(StoreConformance, UnknownAndExpiredTokensEnrolNoOne) {
+  StoredToken token;
+  token.sha256 = Sha256("token");
+  token.expires = now_ + absl::Hours(1);
+  token.uses_left = 1;
+  ASSERT_TRUE(store_->AddToken(token).ok());
+  const std::string id = NewUuidV4();
+  EXPECT_TRUE(absl::IsUnauthenticated(store_->EnrolAgent(EnrolmentOf(id, "other"), now_)));
+  EXPECT_TRUE(absl::IsUnauthenticated(
+      store_->EnrolAgent(EnrolmentOf(id, "token"), now_ + absl::Hours(2))));
+  EXPECT_TRUE(store_->Agents()->empty());
+}
+
+TEST_P(StoreConformance, AnotherKeyCanNotTakeAnAgentsId) {
+  const std::string agent = AddAgent('1');
+  StoredToken token;
+  token.sha256 = Sha256("token");
+  token.expires = now_ + absl::Hours(1);
+  token.uses_left = 10;
+  ASSERT_TRUE(store_->AddToken(token).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(
+      store_->EnrolAgent(EnrolmentOf(agent, "token", "another key"), now_)));
+}
+
+TEST_P(StoreConformance, RevokedAgentGetsNoCertificateAgain) {
+  const std::string agent = AddAgent('1');
+  StoredCertificate second;
+  second.fingerprint = "second";
+  second.identity = IdentityOf(agent);
+  ASSERT_TRUE(store_->AddCertificate(second).ok());
+  EXPECT_EQ(*store_->RevokeIdentity(IdentityOf(agent)), 2u);
+  EXPECT_EQ(*store_->RevokeIdentity(IdentityOf(agent)), 0u);
+  Reopen();
+  EXPECT_TRUE((*store_->FindCertificate("second"))->revoked);
+  EXPECT_TRUE(store_->FindAgent(agent)->revoked);
+  second.fingerprint = "third";
+  EXPECT_TRUE(absl::IsPermissionDenied(store_->AddCertificate(second)));
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      store_->EnrolAgent(EnrolmentOf(agent, StrCat("token of ", agent)), now_)));
+  EXPECT_TRUE(absl::IsNotFound(store_->RevokeIdentity("spiffe://fleet/agent/none").status()));
+  EXPECT_FALSE(store_->FindCertificate("none")->has_value());
+}
+
+TEST_P(StoreConformance, AgentsKeepWhatIsUpdated) {
+  const std::string agent = AddAgent('1');
+  AgentUpdate update;
+  update.facts.emplace().set_id(agent);
+  update.facts->set_name("new name");
+  update.last_seen = now_ + absl::Seconds(5);
+  update.trust_policy_version = 7;
+  update.missing_walls = {"no seccomp", "no landlock"};
+  absl::Notification done;
+  store_->UpdateAgent(agent, update, [&](absl::Status status) {
+    EXPECT_TRUE(status.ok()) << status;
+    done.Notify();
+  });
+  done.WaitForNotification();
+  const StoredAgent stored = *store_->FindAgent(agent);
+  EXPECT_EQ(stored.facts.name(), "new name");
+  EXPECT_EQ(stored.last_seen, now_ + absl::Seconds(5));
+  EXPECT_EQ(stored.trust_policy_version, 7u);
+  EXPECT_EQ(stored.missing_walls.size(), 2u);
+  EXPECT_EQ(stored.enrolled_at, now_);
+}
+
+TEST_P(StoreConformance, ActionAndItsPairsAreAddedTogetherOrNotAtAll) {
+  const std::string agent = AddAgent('1');
+  EXPECT_FALSE(store_->AddAction(NewAction(kAction), {agent, NewUuidV4()}).ok());
+  EXPECT_TRUE(absl::IsNotFound(store_->FindAction(kAction).status()));
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddAction(NewAction(kAction), {agent})));
+  Reopen();
+  const StoredAction action = *store_->FindAction(kAction);
+  EXPECT_EQ(action.envelope, NewAction(kAction).envelope);
+  EXPECT_EQ(action.signed_by, (std::vector<std::string>{"alice", "bob"}));
+  ASSERT_EQ(store_->Pairs(kAction)->size(), 1u);
+  EXPECT_EQ(store_->Pairs(kAction)->at(0).state, v1::DISPATCH_STATE_WAITING);
+}
+
+TEST_P(StoreConformance, ActionsAreFoundByBothEndsOfTheirId) {
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {}).ok());
+  ASSERT_TRUE(store_->AddAction(NewAction(kOther), {}).ok());
+  EXPECT_EQ(store_->MatchActions("0190a", 9)->size(), 2u);
+  EXPECT_EQ(store_->MatchActions("00ff", 9)->size(), 1u);
+  EXPECT_EQ(store_->MatchActions("0190a", 1)->size(), 1u);
+  EXPECT_TRUE(store_->MatchActions("%", 9)->empty());
+}
+
+TEST_P(StoreConformance, ActionsAreListedNewestFirstInPages) {
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {}).ok());
+  ASSERT_TRUE(store_->AddAction(NewAction(kOther), {}).ok());
+  const auto first = store_->ListActions("", 1);
+  ASSERT_EQ(first->size(), 1u);
+  EXPECT_EQ(first->at(0).id, kOther);
+  const auto second = store_->ListActions(kOther, 10);
+  ASSERT_EQ(second->size(), 1u);
+  EXPECT_EQ(second->at(0).id, kAction);
+}
+
+TEST_P(StoreConformance, ExpiredAndCancelledActionsAreNotActiveAndWhatWaitsIsNeverSent) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a, b}).ok());
+  ASSERT_TRUE(store_->AddAction(NewAction(kOther), {a}).ok());
+  MarkSent(kAction, a);
+  EXPECT_EQ(store_->ActiveActions(now_)->size(), 2u);
+  EXPECT_TRUE(store_->CloseExpired(now_)->empty());
+  ASSERT_TRUE(store_->CancelAction(kOther).ok());
+  EXPECT_EQ(store_->ActiveActions(now_)->size(), 1u);
+  EXPECT_EQ(FindPair(kOther, a).state, v1::DISPATCH_STATE_NEVER_SENT);
+  const auto closed = store_->CloseExpired(now_ + absl::Hours(1));
+  EXPECT_EQ(*closed, std::vector<std::string>{kAction});
+  EXPECT_EQ(FindPair(kAction, a).state, v1::DISPATCH_STATE_SENT);
+  EXPECT_EQ(FindPair(kAction, b).state, v1::DISPATCH_STATE_NEVER_SENT);
+  EXPECT_TRUE(absl::IsNotFound(store_->CancelAction(NewUuidV4())));
+}
+
+TEST_P(StoreConformance, RecordsAreStoredOnceHoweverOftenTheyAreSent) {
+  const std::string agent = AddAgent('1');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
+  MarkSent(kAction, agent);
+  for (int round = 0; round < 3; ++round) {
+    for (const v1::ResultRecord& record :
+         {RowsRecord(1, 2), RowsRecord(2, 1), SummaryRecord(3, v1::OUTCOME_FOUND, 3)}) {
+      const auto appended = Append(agent, record);
+      ASSERT_TRUE(appended.ok()) << appended.status();
+      EXPECT_TRUE(appended->dropped.ok()) << appended->dropped;
+      EXPECT_EQ(appended->duplicate, round > 0);
+    }
+    Reopen();
+  }
+  const Pair pair = FindPair(kAction, agent);
+  EXPECT_EQ(pair.state, v1::DISPATCH_STATE_FOUND);
+  EXPECT_EQ(pair.rows(), 3u);
+  EXPECT_EQ(store_->Pairs(kAction)->at(0).rows, 3u);
+  EXPECT_TRUE(store_->Refusals(agent, 10)->empty());
+}
+
+TEST_P(StoreConformance, RecordsOfAnActionThatTheAgentWasNotSentAreDropped) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a}).ok());
+  for (const char* action : {kAction, kOther, "not even an id"}) {
+    const auto appended = Append(b, RowsRecord(1, 1, action));
+    ASSERT_TRUE(appended.ok());
+    EXPECT_TRUE(absl::IsPermissionDenied(appended->dropped)) << action;
+  }
+  EXPECT_TRUE(store_->ReadChanges(kAction, 0, 1 << 20)->at(0).rows == std::nullopt);
+  EXPECT_EQ(FindPair(kAction, a).state, v1::DISPATCH_STATE_WAITING);
+  EXPECT_EQ(store_->Refusals(b, 10)->size(), 3u);
+  EXPECT_TRUE(store_->Refusals(a, 10)->empty());
+}
+
+TEST_P(StoreConformance, DroppedRecordsAreNotedAndMakeThePairIncomplete) {
+  const std::string agent = AddAgent('1');
+  StoredAction action = NewAction(kAction);
+  action.bounds[0].rows = 3;
+  ASSERT_TRUE(store_->AddAction(action, {agent}).ok());
+  EXPECT_TRUE(Append(agent, RowsRecord(1, 3))->dropped.ok());
+  EXPECT_TRUE(absl::IsOutOfRange(Append(agent, RowsRecord(2, 1))->dropped));
+  EXPECT_EQ(Append(agent, SummaryRecord(3, v1::OUTCOME_FOUND, 4))->state,
+            v1::DISPATCH_STATE_INCOMPLETE);
+  Reopen();
+  const Pair pair = FindPair(kAction, agent);
+  EXPECT_EQ(pair.dropped, 1u);
+  EXPECT_EQ(pair.rows(), 3u);
+  EXPECT_NE(pair.detail, "");
+  ASSERT_EQ(store_->Refusals(agent, 10)->size(), 1u);
+}
+
+TEST_P(StoreConformance, RefusalsAreKeptLatestFirstAndBounded) {
+  const std::string agent = AddAgent('1');
+  for (int i = 0; i < kRefusalsKeptPerAgent + 10; ++i)
+    ASSERT_TRUE(Append(agent, RefusalRecord("", v1::Refusal::REASON_MALFORMED,
+                                            Sha256(StrCat("envelope ", i))))
+                    .ok());
+  // The same one again is the same one.
+  ASSERT_TRUE(Append(agent, RefusalRecord("", v1::Refusal::REASON_MALFORMED,
+                                          Sha256("envelope 500")))
+                  .ok());
+  const auto refusals = store_->Refusals(agent, kRefusalsKeptPerAgent + 100);
+  ASSERT_EQ(refusals->size(), static_cast<size_t>(kRefusalsKeptPerAgent));
+  EXPECT_EQ(refusals->at(0).refusal.envelope_sha256(), Sha256("envelope 500"));
+}
+
+TEST_P(StoreConformance, RefusalOfAnActionShowsInItsPairOnly) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a, b}).ok());
+  ASSERT_TRUE(Append(a, RefusalRecord(kAction, v1::Refusal::REASON_NOT_TARGETED)).ok());
+  EXPECT_EQ(FindPair(kAction, a).state, v1::DISPATCH_STATE_REFUSED);
+  EXPECT_EQ(FindPair(kAction, a).refusal->reason(), v1::Refusal::REASON_NOT_TARGETED);
+  EXPECT_EQ(FindPair(kAction, b).state, v1::DISPATCH_STATE_WAITING);
+}
+
+TEST_P(StoreConformance, ChangesComeInOrderAndCanBeReadOnFromAnyPosition) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a, b}).ok());
+  ASSERT_TRUE(Append(a, RowsRecord(1, 1)).ok());
+  ASSERT_TRUE(Append(b, RowsRecord(1, 1)).ok());
+  ASSERT_TRUE(Append(a, SummaryRecord(2, v1::OUTCOME_FOUND, 1)).ok());
+  ASSERT_TRUE(Append(b, SummaryRecord(2, v1::OUTCOME_FOUND, 1)).ok());
+
+  const auto all = *store_->ReadChanges(kAction, 0, 1 << 20);
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_TRUE(all[0].rows.has_value());
+  EXPECT_EQ(all[0].agent_id, a);
+  EXPECT_EQ(all[0].agent_name, "host-1111");
+  EXPECT_TRUE(all[1].rows.has_value());
+  EXPECT_EQ(all[2].pair.state, v1::DISPATCH_STATE_FOUND);
+  EXPECT_EQ(all[3].agent_id, b);
+
+  // One at a time gives the same.
+  uint64_t position = 0;
+  for (const Change& expected : all) {
+    const auto next = *store_->ReadChanges(kAction, position, 1);
+    ASSERT_EQ(next.size(), 1u);
+    EXPECT_EQ(next[0].position, expected.position);
+    position = next[0].position;
+  }
+  EXPECT_TRUE(store_->ReadChanges(kAction, position, 1)->empty());
+  EXPECT_TRUE(absl::IsNotFound(store_->ReadChanges(kOther, 0, 1).status()));
+}
+
+TEST_P(StoreConformance, PositionsGoOnRisingAfterAReopening) {
+  const std::string agent = AddAgent('1');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
+  ASSERT_TRUE(Append(agent, RowsRecord(1, 1)).ok());
+  const uint64_t before = store_->ReadChanges(kAction, 0, 1 << 20)->back().position;
+  Reopen();
+  ASSERT_TRUE(Append(agent, RowsRecord(2, 1)).ok());
+  const auto after = *store_->ReadChanges(kAction, before, 1 << 20);
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_EQ(after[0].rows->rows_size(), 1);
+}
+
+TEST_P(StoreConformance, CallbacksComeInOrderAndNothingIsLostWhenItCloses) {
+  const std::string agent = AddAgent('1');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
+  std::vector<uint64_t> order;
+  for (uint64_t i = 1; i <= 500; ++i)
+    store_->AppendRecord(agent, RowsRecord(i, 1), [&order, i](absl::StatusOr<Appended> appended) {
+      if (appended.ok() && appended->dropped.ok()) order.push_back(i);
+    });
+  Reopen();
+  ASSERT_EQ(order.size(), 500u);
+  for (uint64_t i = 0; i < 500; ++i) EXPECT_EQ(order[i], i + 1);
+  EXPECT_EQ(FindPair(kAction, agent).rows(), 500u);
+  EXPECT_EQ(store_->PendingBytes(), 0u);
+}
+
+TEST_P(StoreConformance, AFailedChangeLeavesThoseBesideItStanding) {
+  const std::string agent = AddAgent('1');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
+  std::atomic<int> stored = 0, failed = 0;
+  const auto count = [&](absl::StatusOr<Appended> appended) {
+    appended.ok() ? ++stored : ++failed;
+  };
+  for (uint64_t i = 1; i <= 100; ++i) {
+    store_->AppendRecord(agent, RowsRecord(i, 1), count);
+    store_->AppendRecord("no such agent", RowsRecord(i, 1), count);
+  }
+  Reopen();
+  EXPECT_EQ(stored, 100);
+  EXPECT_EQ(failed, 100);
+  EXPECT_EQ(FindPair(kAction, agent).rows(), 100u);
+}
+
+}  // namespace dragnet::scheduler

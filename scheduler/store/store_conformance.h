@@ -1,0 +1,43 @@
+// What every Store must do, whatever database is behind it. An implementation
+// instantiates the suite with a factory:
+//
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, ::testing::Values(&NewFixture));
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "scheduler/store/store.h"
+
+namespace dragnet::scheduler {
+
+// A place where a store lives, over several openings of it.
+class StoreFixture {
+ public:
+  virtual ~StoreFixture() = default;
+  // Opens what is there; the previous one was closed.
+  virtual std::unique_ptr<Store> Open() = 0;
+};
+
+using StoreFixtureFactory = std::unique_ptr<StoreFixture> (*)();
+
+class StoreConformance : public ::testing::TestWithParam<StoreFixtureFactory> {
+ protected:
+  void SetUp() override;
+  void Reopen();
+
+  // Of one agent, enrolled with a token of its own.
+  std::string AddAgent(char digit);
+  StoredAction NewAction(std::string_view id, size_t operations = 1) const;
+  absl::StatusOr<Appended> Append(const std::string& agent, v1::ResultRecord record);
+  void MarkSent(const std::string& action, const std::string& agent);
+  Pair FindPair(const std::string& action, const std::string& agent);
+
+  std::unique_ptr<StoreFixture> fixture_;
+  std::unique_ptr<Store> store_;
+  absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
+};
+
+}  // namespace dragnet::scheduler
