@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -107,6 +108,8 @@ void AllowReadAndCompute(Filter& filter) {
 
 void AllowSockets(Filter& filter) {
   filter.Allow(SocketSyscalls());
+  // How much can be read: resolvers ask.
+  filter.Allow(SCMP_SYS(ioctl), {Equals(1, FIONREAD)});
   for (uint64_t family : {AF_INET, AF_INET6}) {
     for (uint64_t type : {SOCK_STREAM, SOCK_DGRAM}) {
       filter.Allow(SCMP_SYS(socket), {Equals(0, family), HasBits(1, kSocketTypeMask, type)});

@@ -1,0 +1,102 @@
+// The link: carries messages between the monitor and one scheduler at a time,
+// and keeps this host's certificate alive. It decides nothing: envelopes pass
+// through it as bytes.
+//
+// One event loop, on the thread that calls Run. What flows where, and who holds
+// whom back:
+//
+//   monitor ──record──▶ link ──▶ scheduler     the link takes the next message
+//                                              from the socket when the last one
+//                                              has left
+//   scheduler ──envelope──▶ link ──▶ monitor   the link asks gRPC for the next
+//                                              message when the monitor has
+//                                              taken the last one
+//
+// so it holds one message each way, whatever either end sends.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "agent/ipc/ipc.pb.h"
+#include "agent/link/gateway.h"
+#include "agent/link/identity.h"
+#include "agent/link/monitor_socket.h"
+#include "agent/link/reason.h"
+#include "agent/link/retry_delay.h"
+#include "agent/link/wake.h"
+
+namespace dragnet {
+
+// Bounds that hold for a LinkStart: the monitor's configuration is a person's.
+absl::Status ValidateLinkStart(const ipc::LinkStart& start);
+// The TCP ports of `schedulers`, for the sandbox.
+absl::StatusOr<std::vector<uint16_t>> PortsOf(const ipc::LinkStart& start);
+
+class Link {
+ public:
+  // `start` is valid.
+  Link(MonitorSocket monitor, ipc::LinkStart start);
+
+  // Returns OK when the monitor has closed its end; an error when it broke the
+  // protocol, or the identity directory can't be used.
+  absl::Status Run();
+
+ private:
+  enum class State { kWaiting, kEnrolling, kGreeting, kConnected };
+
+  // Each handles what is ready and returns; OutOfRange: the monitor is gone.
+  absl::Status Wait();
+  absl::Status HandleMonitor();
+  absl::Status HandleMonitorMessage(ipc::MonitorToLink message);
+  absl::Status HandleGateway();
+  absl::Status HandleTimers();
+
+  // ---- one attempt after the other
+  absl::Status StartAttempt();
+  void Connect(bool with_identity);
+  absl::Status StartEnrolment();
+  void StartSession();
+  absl::Status GiveUp(Attempt attempt, const absl::Status& why);
+  absl::Status WaitBeforeRetry(const std::string& reason);
+
+  // ---- enrolment and renewal
+  absl::Status HandleEnrolled(absl::StatusOr<v1::EnrollResponse> response);
+  absl::Status HandleRenewed(absl::StatusOr<v1::RenewResponse> response);
+  absl::Status StartRenewalIfDue();
+
+  // ---- the session
+  absl::Status HandleReceived(v1::SchedulerMessage message);
+  absl::Status HandleWelcome(const v1::Welcome& welcome);
+  absl::Status Forward(v1::SchedulerMessage message);
+  void SendHeartbeatIfDue();
+  bool may_take_from_monitor() const;
+
+  absl::Status TellDisconnected(const std::string& reason);
+
+  const std::string& scheduler() const;
+
+  MonitorSocket monitor_;
+  ipc::LinkStart start_;
+  Wake wake_;
+  std::optional<Identity> identity_;
+  std::unique_ptr<Gateway> gateway_;
+  State state_ = State::kWaiting;
+  RetryDelay retry_delay_;
+  int next_scheduler_ = 0;
+  int current_scheduler_ = 0;
+  std::string last_reason_;
+
+  // All by the clock that never goes back (Elapsed()).
+  absl::Duration deadline_;  // of the wait for a retry, or for the welcome
+  absl::Duration next_heartbeat_;
+  absl::Duration next_renewal_attempt_;
+  absl::Duration connected_since_;
+  absl::Duration heartbeat_interval_;
+};
+
+}  // namespace dragnet

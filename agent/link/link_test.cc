@@ -1,0 +1,579 @@
+// dragnet-link, the program, locked in as in production, between a monitor and
+// a gateway that the tests play.
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "agent/ipc/frame.h"
+#include "agent/ipc/ipc.pb.h"
+#include "agent/link/testing/fake_gateway.h"
+#include "agent/sandbox/spawn.h"
+#include "core/envelope.h"
+#include "core/file_io.h"
+#include "core/strings.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace dragnet {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char kAgentId[] = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
+constexpr char kSpiffeUri[] = "URI:spiffe://demo-0123/agent/6ba7b810-9dad-41d1-80b4-00c04fd430c8";
+constexpr sandbox::UserAndGroup kNobody = {65534, 65534};
+
+class LinkTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/dragnet-link-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = name;
+    std::filesystem::permissions(directory_, std::filesystem::perms(0755));
+    std::filesystem::copy_file(DRAGNET_LINK, directory_ + "/dragnet-link");
+    std::filesystem::create_directory(Identity());
+    std::filesystem::permissions(Identity(), std::filesystem::perms(0700));
+    if (IsRoot()) {
+      ASSERT_EQ(::chown(Identity().c_str(), kNobody.uid, kNobody.gid), 0);
+    }
+  }
+  void TearDown() override {
+    StopLink();
+    std::filesystem::remove_all(directory_);
+  }
+
+  static bool IsRoot() { return ::geteuid() == 0; }
+  std::string Identity() const { return directory_ + "/identity"; }
+
+  // As if enrolled before.
+  void HaveCertificate(absl::Time not_before = absl::Now() - absl::Hours(1),
+                       absl::Duration lifetime = absl::Hours(100),
+                       const std::string& name = kSpiffeUri) {
+    PrivateKey key = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);
+    WriteIdentityFile("tls.key", key.ToPem());
+    WriteIdentityFile("tls.pem", ca_.Issue(key.public_key(), name, not_before, lifetime));
+  }
+
+  void WriteIdentityFile(const std::string& name, const std::string& content) {
+    std::string path = Identity() + "/" + name;
+    ASSERT_TRUE(WriteFileAtomically(path, content, 0600).ok());
+    if (IsRoot()) {
+      ASSERT_EQ(::chown(path.c_str(), kNobody.uid, kNobody.gid), 0);
+    }
+  }
+
+  ipc::LinkStart Start(std::vector<std::string> schedulers) const {
+    ipc::LinkStart start;
+    for (std::string& scheduler : schedulers) start.add_schedulers(std::move(scheduler));
+    start.set_ca_certificates(ca_.pem());
+    start.set_agent_id(kAgentId);
+    start.set_fleet_id("demo-0123");
+    start.set_identity_directory(Identity());
+    start.mutable_hello()->mutable_facts()->set_name("host");
+    start.mutable_hello()->set_trust_policy_version(7);
+    return start;
+  }
+
+  void StartLink(const ipc::LinkStart& start) {
+    SpawnLink();
+    ipc::MonitorToLink message;
+    *message.mutable_start() = start;
+    Send(message);
+  }
+
+  void SpawnLink() {
+    auto sockets = sandbox::NewSocketPair();
+    ASSERT_TRUE(sockets.ok()) << sockets.status();
+    sandbox::SpawnOptions options;
+    options.program = directory_ + "/dragnet-link";
+    options.arguments = {"--allow-missing-walls"};
+    options.allow_missing_walls = !IsRoot();
+    options.fds = {{sockets->second.get(), 3}, {2, 2}};
+    if (IsRoot()) options.user = kNobody;
+    absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
+    ASSERT_TRUE(child.ok()) << child.status();
+    link_ = *std::move(child);
+    monitor_ = std::move(sockets->first);
+  }
+
+  // As the monitor goes.
+  sandbox::ChildExit StopLink() {
+    monitor_.Reset();
+    if (!link_.valid()) return {};
+    absl::StatusOr<sandbox::ChildExit> exit = link_.Reap();
+    EXPECT_TRUE(exit.ok()) << exit.status();
+    return exit.ok() ? *exit : sandbox::ChildExit();
+  }
+
+  void Send(const ipc::MonitorToLink& message) {
+    absl::Status status = WriteFrame(monitor_.get(), message);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  void SendRecord(uint64_t sequence) {
+    ipc::MonitorToLink message;
+    message.mutable_message()->mutable_record()->set_sequence(sequence);
+    Send(message);
+  }
+
+  ipc::LinkToMonitor Receive() {
+    ipc::LinkToMonitor message;
+    absl::Status status = ReadFrame(monitor_.get(), &message);
+    EXPECT_TRUE(status.ok()) << status;
+    return message;
+  }
+
+  std::string ReceiveDisconnected() {
+    ipc::LinkToMonitor message = Receive();
+    EXPECT_TRUE(message.has_disconnected()) << message.ShortDebugString();
+    return message.disconnected().reason();
+  }
+
+  void ReceiveConnected() {
+    ipc::LinkToMonitor message = Receive();
+    EXPECT_TRUE(message.has_connected()) << message.ShortDebugString();
+  }
+
+  // A session that is up.
+  FakeSession* Connect(FakeGateway& gateway) {
+    FakeSession* session = gateway.AwaitSession();
+    session->Greet();
+    ReceiveConnected();
+    return session;
+  }
+
+  // Issues what the link asks for.
+  FakeGateway::EnrollHandler Enrolling(std::string token) const {
+    return [this, token](const v1::EnrollRequest& request, v1::EnrollResponse* response) {
+      if (request.token() != token || request.agent_id() != kAgentId) {
+        return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "token expired");
+      }
+      absl::StatusOr<PublicKey> key = ParseSigningRequest(request.csr());
+      EXPECT_TRUE(key.ok()) << key.status();
+      response->set_certificate_chain(
+          ca_.Issue(*key, kSpiffeUri, absl::Now() - absl::Hours(1), absl::Hours(100)));
+      return grpc::Status::OK;
+    };
+  }
+
+  TestCa ca_;
+  std::string directory_;
+  sandbox::Child link_;
+  UniqueFd monitor_;
+};
+
+// ---- identity
+
+TEST_F(LinkTest, EnrolsOnceAndKeepsItsIdentity) {
+  FakeGateway gateway(ca_);
+  gateway.OnEnroll(Enrolling("secret"));
+  ipc::LinkStart start = Start({gateway.address()});
+  start.set_enrolment_token("secret");
+  StartLink(start);
+  FakeSession* session = gateway.AwaitSession();
+  v1::Hello hello = session->Greet(/*window=*/17);
+  EXPECT_EQ(hello.trust_policy_version(), 7u);
+  EXPECT_EQ(hello.facts().name(), "host");
+  EXPECT_EQ(ParseCertificate(session->peer_certificate())->spiffe_id,
+            std::string(kSpiffeUri).substr(4));
+  EXPECT_EQ(Receive().connected().record_window(), 17u);
+  EXPECT_EQ(StopLink().status, 0);
+  session->End(grpc::Status::OK);
+
+  struct stat key;
+  ASSERT_EQ(::stat((Identity() + "/tls.key").c_str(), &key), 0);
+  EXPECT_EQ(key.st_mode & 0777, 0600u);
+
+  // Started again, it connects with what it has.
+  StartLink(start);
+  Connect(gateway);
+  EXPECT_EQ(gateway.enrolments(), 1);
+}
+
+TEST_F(LinkTest, RefusedEnrolmentSaysWhyAndKeepsTheKey) {
+  FakeGateway gateway(ca_);
+  std::string first_csr;
+  gateway.OnEnroll([&](const v1::EnrollRequest& request, v1::EnrollResponse*) {
+    first_csr = request.csr();
+    return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "token \x1b[31mexpired");
+  });
+  ipc::LinkStart start = Start({gateway.address()});
+  start.set_enrolment_token("old");
+  StartLink(start);
+  std::string reason = ReceiveDisconnected();
+  EXPECT_THAT(reason, HasSubstr("token is unknown, expired or used up"));
+  EXPECT_THAT(reason, HasSubstr("token \\x1b[31mexpired"));
+  StopLink();
+
+  PublicKey first = *ParseSigningRequest(first_csr);
+  gateway.OnEnroll([&](const v1::EnrollRequest& request, v1::EnrollResponse* response) {
+    EXPECT_EQ(ParseSigningRequest(request.csr())->id(), first.id());
+    return Enrolling("new")(request, response);
+  });
+  start.set_enrolment_token("new");
+  StartLink(start);
+  Connect(gateway);
+}
+
+TEST_F(LinkTest, TokenIsNotShownToAServerOfAnotherCa) {
+  TestCa other;
+  FakeGateway impostor(other);
+  ipc::LinkStart start = Start({impostor.address()});
+  start.set_enrolment_token("secret");
+  StartLink(start);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("certificate does not verify"));
+  EXPECT_EQ(impostor.enrolments(), 0);
+}
+
+TEST_F(LinkTest, ServerOfAnotherNameIsNotTalkedTo) {
+  HaveCertificate();
+  FakeGateway gateway(ca_, 0, "DNS:other.example");
+  StartLink(Start({gateway.address()}));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("certificate does not verify"));
+}
+
+TEST_F(LinkTest, CertificateForAnotherNameOrKeyIsNotTaken) {
+  FakeGateway gateway(ca_);
+  PrivateKey other = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);
+  gateway.OnEnroll([&](const v1::EnrollRequest&, v1::EnrollResponse* response) {
+    response->set_certificate_chain(
+        ca_.Issue(other.public_key(), kSpiffeUri, absl::Now(), absl::Hours(1)));
+    return grpc::Status::OK;
+  });
+  ipc::LinkStart start = Start({gateway.address()});
+  start.set_enrolment_token("secret");
+  StartLink(start);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("for another key"));
+  gateway.OnEnroll([&](const v1::EnrollRequest& request, v1::EnrollResponse* response) {
+    response->set_certificate_chain(ca_.Issue(*ParseSigningRequest(request.csr()),
+                                              "URI:spiffe://demo-0123/agent/other", absl::Now(),
+                                              absl::Hours(1)));
+    return grpc::Status::OK;
+  });
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("not for spiffe://demo-0123/agent/"));
+  EXPECT_FALSE(std::filesystem::exists(Identity() + "/tls.pem"));
+}
+
+TEST_F(LinkTest, IdentityOfAnotherAgentIsRefused) {
+  HaveCertificate(absl::Now() - absl::Hours(1), absl::Hours(100),
+                  "URI:spiffe://demo-0123/agent/00000000-0000-4000-8000-000000000000");
+  StartLink(Start({"localhost:1"}));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("not for spiffe://demo-0123/agent/6ba7b810"));
+  EXPECT_EQ(link_.Reap()->status, 2);
+}
+
+TEST_F(LinkTest, KeyThatOthersCanReadIsRefused) {
+  HaveCertificate();
+  std::filesystem::permissions(Identity() + "/tls.key", std::filesystem::perms(0644));
+  StartLink(Start({"localhost:1"}));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("tls.key"));
+  EXPECT_EQ(link_.Reap()->status, 2);
+}
+
+TEST_F(LinkTest, RenewsAfterTwoThirdsOfTheLifetimeAndConnectsAnew) {
+  HaveCertificate(absl::Now() - absl::Hours(70), absl::Hours(100));
+  FakeGateway gateway(ca_);
+  gateway.OnRenew([&](const v1::RenewRequest& request, v1::RenewResponse* response) {
+    response->set_certificate_chain(
+        ca_.Issue(*ParseSigningRequest(request.csr()), kSpiffeUri, absl::Now(), absl::Hours(100)));
+    return grpc::Status::OK;
+  });
+  StartLink(Start({gateway.address()}));
+  FakeSession* old_session = gateway.AwaitSession();
+  std::string old_certificate = old_session->peer_certificate();
+  old_session->Greet();
+  ReceiveConnected();
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("renewed"));
+  FakeSession* new_session = gateway.AwaitSession();
+  EXPECT_NE(new_session->peer_certificate(), old_certificate);
+  new_session->Greet();
+  ReceiveConnected();
+  old_session->End(grpc::Status::OK);
+  EXPECT_THAT(*ReadFile(Identity() + "/tls.pem"), HasSubstr(new_session->peer_certificate()));
+}
+
+TEST_F(LinkTest, RefusedRenewalLeavesTheSessionUp) {
+  HaveCertificate(absl::Now() - absl::Hours(70), absl::Hours(100));
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = Connect(gateway);
+  SendRecord(1);
+  EXPECT_EQ(session->Read()->record().sequence(), 1u);
+}
+
+TEST_F(LinkTest, ExpiredCertificateIsSaidSo) {
+  HaveCertificate(absl::Now() - absl::Hours(100), absl::Hours(90));
+  StartLink(Start({"localhost:1"}));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("certificate expired on 2"));
+}
+
+TEST_F(LinkTest, HostWithoutCertificateAndTokenSaysSo) {
+  StartLink(Start({"localhost:1"}));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("not enrolled"));
+}
+
+// ---- the session
+
+TEST_F(LinkTest, CarriesMessagesBothWays) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = Connect(gateway);
+
+  for (uint64_t sequence = 1; sequence <= 100; ++sequence) SendRecord(sequence);
+  for (uint64_t sequence = 1; sequence <= 100; ++sequence) {
+    EXPECT_EQ(session->Read()->record().sequence(), sequence);
+  }
+
+  v1::SchedulerMessage message;
+  message.set_action_envelope(std::string(kMaxEnvelopeBytes, 'a'));
+  session->Write(message);
+  EXPECT_EQ(Receive().action_envelope().size(), kMaxEnvelopeBytes);
+  message.set_trust_policy_envelope("policy");
+  session->Write(message);
+  EXPECT_EQ(Receive().trust_policy_envelope(), "policy");
+  message.mutable_acknowledged()->set_action_id("id");
+  message.mutable_acknowledged()->set_sequence(5);
+  session->Write(message);
+  EXPECT_EQ(Receive().acknowledged().sequence(), 5u);
+}
+
+TEST_F(LinkTest, SendsHeartbeatsAsOftenAsWelcomeSays) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = gateway.AwaitSession();
+  session->Greet(8, /*heartbeat_seconds=*/0);  // taken for the shortest, 1 s
+  for (int i = 0; i < 2; ++i) {
+    std::optional<v1::AgentMessage> message = session->Read();
+    ASSERT_TRUE(message.has_value() && message->has_heartbeat());
+    EXPECT_GT(message->heartbeat().now().seconds(), 1'600'000'000);
+  }
+}
+
+TEST_F(LinkTest, ConnectsAgainWhenTheSchedulerComesBack) {
+  HaveCertificate();
+  auto gateway = std::make_unique<FakeGateway>(ca_);
+  int port = gateway->port();
+  StartLink(Start({gateway->address()}));
+  Connect(*gateway);
+  gateway.reset();
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("scheduler localhost:"));
+  // Dropped: the monitor sends it again after the next Connected.
+  SendRecord(1);
+  gateway = std::make_unique<FakeGateway>(ca_, port);
+  FakeSession* session = gateway->AwaitSession();
+  session->Greet();
+  for (;;) {
+    ipc::LinkToMonitor message = Receive();
+    if (message.has_connected()) break;
+    EXPECT_THAT(message.disconnected().reason(), HasSubstr("connection refused"));
+  }
+  SendRecord(2);
+  EXPECT_EQ(session->Read()->record().sequence(), 2u);
+}
+
+TEST_F(LinkTest, NewHelloIsForTheNextSession) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = Connect(gateway);
+  ipc::MonitorToLink message;
+  message.mutable_hello()->set_trust_policy_version(8);
+  Send(message);
+  SendRecord(1);
+  EXPECT_EQ(session->Read()->record().sequence(), 1u);
+  session->End(grpc::Status::OK);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("ended the session"));
+  EXPECT_EQ(gateway.AwaitSession()->Greet().trust_policy_version(), 8u);
+}
+
+TEST_F(LinkTest, TriesSchedulersInTurn) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({"localhost:1", "no-such-host.invalid:7443", gateway.address()}));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("scheduler localhost:1: connection refused"));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("scheduler no-such-host.invalid:7443: "));
+  Connect(gateway);
+}
+
+TEST_F(LinkTest, RevocationIsPassedOnInPlainWords) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  Connect(gateway)->End(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "certificate revoked"));
+  EXPECT_THAT(ReceiveDisconnected(),
+              HasSubstr("certificate was refused (revoked?): certificate revoked"));
+}
+
+// ---- a hostile scheduler
+
+TEST_F(LinkTest, OversizedEnvelopeIsRefused) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  v1::SchedulerMessage message;
+  message.set_action_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
+  Connect(gateway)->Write(message);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("action envelope over 1 MiB"));
+
+  message.set_trust_policy_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
+  Connect(gateway)->Write(message);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("trust policy envelope over 1 MiB"));
+
+  // Over what gRPC takes in at all.
+  message.set_action_envelope(std::string(8 << 20, 'a'));
+  Connect(gateway)->Write(message);
+  ReceiveDisconnected();
+  Connect(gateway);
+}
+
+TEST_F(LinkTest, BrokenProtocolEndsTheSessionOnly) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  for (uint32_t window : {0u, 1025u, 0xffffffffu}) {
+    FakeSession* session = gateway.AwaitSession();
+    session->Greet(window);
+    // Said once, as it is the same each time.
+    if (window == 0) EXPECT_THAT(ReceiveDisconnected(), HasSubstr("record window"));
+  }
+  v1::SchedulerMessage message;
+  message.set_action_envelope("before the welcome");
+  gateway.AwaitSession()->Write(message);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("welcome comes first"));
+
+  Connect(gateway)->Welcome();
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("welcome comes first"));
+
+  message.mutable_acknowledged()->set_action_id(std::string(65, 'x'));
+  Connect(gateway)->Write(message);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("record key over its bounds"));
+
+  // Nothing at all, as a later version's message looks to this one, is let pass.
+  FakeSession* session = Connect(gateway);
+  session->Write(v1::SchedulerMessage());
+  message.set_action_envelope("after");
+  session->Write(message);
+  EXPECT_EQ(Receive().action_envelope(), "after");
+}
+
+TEST_F(LinkTest, HoldsLittleWhenTheSchedulerDoesNotRead) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  Connect(gateway);
+  ipc::MonitorToLink message;
+  message.mutable_message()->mutable_record()->mutable_rows()->add_rows(
+      std::string(256 * 1024, 'x'));
+  std::string frame = *EncodeFrame(message);
+  ASSERT_EQ(::fcntl(monitor_.get(), F_SETFL, O_NONBLOCK), 0);
+  // Until nothing moves any more. What was taken by then lies in the buffers of
+  // sockets and of gRPC, and in the link: one message.
+  size_t taken = 0;
+  size_t offset = 0;
+  pollfd writable{monitor_.get(), POLLOUT, 0};
+  while (taken < (256u << 20) && ::poll(&writable, 1, 1000) == 1) {
+    ssize_t sent = ::send(monitor_.get(), frame.data() + offset, frame.size() - offset, 0);
+    if (sent < 0) continue;
+    taken += static_cast<size_t>(sent);
+    offset = (offset + static_cast<size_t>(sent)) % frame.size();
+  }
+  EXPECT_LT(taken, 32u << 20);
+}
+
+// ---- a monitor that goes, or that errs
+
+TEST_F(LinkTest, EndsWithTheMonitor) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  Connect(gateway);
+  EXPECT_EQ(StopLink().status, 0);
+}
+
+TEST_F(LinkTest, EndsWithTheMonitorBeforeItWasToldAnything) {
+  SpawnLink();
+  EXPECT_EQ(StopLink().status, 0);
+}
+
+TEST_F(LinkTest, EndsWithTheMonitorWhileAConnectionLeadsNowhere) {
+  HaveCertificate();
+  // Takes connections and says nothing.
+  UniqueFd silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(silent.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(silent.get(), 8), 0);
+  ASSERT_EQ(::getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+  StartLink(Start({StrCat("127.0.0.1:", ntohs(address.sin_port))}));
+  UniqueFd connection(::accept4(silent.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  ASSERT_TRUE(connection.valid());
+  EXPECT_EQ(StopLink().status, 0);
+}
+
+TEST_F(LinkTest, MonitorThatBreaksTheProtocolEndsIt) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  ipc::MonitorToLink start;
+  *start.mutable_start() = Start({gateway.address()});
+
+  for (const std::string& first :
+       {std::string("\xff\xff\xff\xff"), std::string("\0\0\0\2\xff\xff", 6),
+        *EncodeFrame(ipc::MonitorToLink())}) {
+    SpawnLink();
+    ASSERT_TRUE(WriteAll(monitor_.get(), first).ok());
+    EXPECT_EQ(link_.Reap()->status, 2);
+  }
+  for (auto spoil : {+[](ipc::LinkStart& s) { s.clear_schedulers(); },
+                     +[](ipc::LinkStart& s) { s.set_schedulers(0, "localhost"); },
+                     +[](ipc::LinkStart& s) { s.set_schedulers(0, "localhost:70000"); },
+                     +[](ipc::LinkStart& s) { s.set_agent_id("../../etc"); },
+                     +[](ipc::LinkStart& s) { s.set_identity_directory("identity"); },
+                     +[](ipc::LinkStart& s) { s.clear_ca_certificates(); }}) {
+    ipc::LinkStart bad = start.start();
+    spoil(bad);
+    StartLink(bad);
+    EXPECT_EQ(link_.Reap()->status, 2);
+  }
+
+  // A second start.
+  StartLink(start.start());
+  Connect(gateway);
+  Send(start);
+  EXPECT_EQ(link_.Reap()->status, 2);
+}
+
+TEST_F(LinkTest, RunsLockedIn) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  Connect(gateway);
+  std::string status = *ReadFile(StrCat("/proc/", link_.pid(), "/status"));
+  EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1"));
+  EXPECT_THAT(status, HasSubstr("Seccomp:\t2"));
+  if (IsRoot()) {
+    EXPECT_THAT(status, HasSubstr("Uid:\t65534\t65534\t65534\t65534"));
+    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
+      EXPECT_THAT(status, HasSubstr(StrCat(set, ":\t0000000000000000")));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dragnet
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  dragnet::rpc::InitializeProcess();
+  return RUN_ALL_TESTS();
+}
