@@ -63,8 +63,8 @@ TEST(FrameTest, MessageSplitAtEachByteArrivesWhole) {
   for (size_t split = 0; split <= stream.size(); ++split) {
     FrameDecoder decoder;
     std::vector<std::string> messages;
-    for (std::string_view part : {std::string_view(stream).substr(0, split),
-                                  std::string_view(stream).substr(split)}) {
+    for (std::string_view part :
+         {std::string_view(stream).substr(0, split), std::string_view(stream).substr(split)}) {
       decoder.Append(part);
       for (;;) {
         absl::StatusOr<std::optional<std::string>> next = decoder.Next();
@@ -127,8 +127,8 @@ TEST(FrameTest, UnknownFieldIsRefused) {
 TEST(FrameTest, DeepNestingIsRefused) {
   // google.protobuf groups of field 15 within each other.
   std::string body(5000, '\x7b');
-  std::string frame({'\0', '\0', static_cast<char>(body.size() >> 8),
-                     static_cast<char>(body.size() & 0xff)});
+  std::string frame(
+      {'\0', '\0', static_cast<char>(body.size() >> 8), static_cast<char>(body.size() & 0xff)});
   EXPECT_EQ(ReadFrom(frame + body).code(), absl::StatusCode::kInvalidArgument);
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/rpc/rpc.h"
 #include "dragnet/v1/agent_gateway.grpc.pb.h"
+#include "grpc/support/log.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/client_callback.h"
 
@@ -74,8 +75,7 @@ class Call {
 };
 
 // The session's stream. gRPC calls On…; the loop calls the rest.
-class SessionStream final
-    : public grpc::ClientBidiReactor<v1::AgentMessage, v1::SchedulerMessage> {
+class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::SchedulerMessage> {
  public:
   SessionStream(Stub::async_interface* stub, const v1::AgentMessage& hello,
                 const std::function<void()>& wake)
@@ -190,7 +190,11 @@ struct Gateway::Parts {
   std::unique_ptr<SessionStream> session;
 };
 
-void Gateway::InitializeProcess() { rpc::InitializeProcess(); }
+void Gateway::InitializeProcess() {
+  rpc::InitializeProcess();
+  // Whoever sits in the network could fill the host's log with its lines.
+  gpr_set_log_function([](gpr_log_func_args*) {});
+}
 
 Gateway::Gateway(const Options& options, std::function<void()> wake)
     : parts_(std::make_unique<Parts>()) {
@@ -227,17 +231,14 @@ std::optional<absl::StatusOr<v1::RenewResponse>> Gateway::TakeRenewed() {
 }
 
 void Gateway::StartSession(const v1::AgentMessage& hello) {
-  parts_->session =
-      std::make_unique<SessionStream>(parts_->stub->async(), hello, parts_->wake);
+  parts_->session = std::make_unique<SessionStream>(parts_->stub->async(), hello, parts_->wake);
 }
 
 std::optional<v1::SchedulerMessage> Gateway::TakeReceived() {
   return parts_->session == nullptr ? std::nullopt : parts_->session->TakeReceived();
 }
 
-bool Gateway::can_send() const {
-  return parts_->session != nullptr && parts_->session->can_send();
-}
+bool Gateway::can_send() const { return parts_->session != nullptr && parts_->session->can_send(); }
 
 void Gateway::Send(v1::AgentMessage message) { parts_->session->Send(std::move(message)); }
 

@@ -44,9 +44,7 @@ class Identity {
 
  private:
   Identity(std::string directory, std::string spiffe_id, PrivateKey key)
-      : directory_(std::move(directory)),
-        spiffe_id_(std::move(spiffe_id)),
-        key_(std::move(key)) {}
+      : directory_(std::move(directory)), spiffe_id_(std::move(spiffe_id)), key_(std::move(key)) {}
   absl::StatusOr<CertificateInfo> Check(const std::string& chain) const;
 
   std::string directory_;

@@ -1,7 +1,6 @@
 #include "agent/link/link.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <time.h>
 
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "agent/link/idle_memory.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
@@ -53,7 +53,8 @@ absl::Status Violation(std::string_view what) {
 }
 
 bool IsBounded(const v1::RecordKey& key) {
-  return key.action_id().size() <= kMaxActionIdBytes && key.envelope_sha256().size() <= kSha256Bytes;
+  return key.action_id().size() <= kMaxActionIdBytes &&
+         key.envelope_sha256().size() <= kSha256Bytes;
 }
 
 }  // namespace
@@ -161,7 +162,8 @@ absl::Status Link::HandleMonitorMessage(ipc::MonitorToLink message) {
     case ipc::MonitorToLink::kHello:
       *start_.mutable_hello() = std::move(*message.mutable_hello());
       return absl::OkStatus();
-    default: return absl::InvalidArgumentError("the monitor sent an unexpected message");
+    default:
+      return absl::InvalidArgumentError("the monitor sent an unexpected message");
   }
 }
 
@@ -211,10 +213,10 @@ absl::Status Link::StartAttempt() {
   if (!identity_->certificate().has_value()) {
     return WaitBeforeRetry("this host is not enrolled, and its configuration names no token");
   }
-  return WaitBeforeRetry(StrCat(
-      "this host's certificate expired on ",
-      absl::FormatTime("%Y-%m-%d", identity_->certificate()->not_after, absl::UTCTimeZone()),
-      "; give it a new enrolment token, or set its clock if that is off"));
+  return WaitBeforeRetry(
+      StrCat("this host's certificate expired on ",
+             absl::FormatTime("%Y-%m-%d", identity_->certificate()->not_after, absl::UTCTimeZone()),
+             "; give it a new enrolment token, or set its clock if that is off"));
 }
 
 void Link::Connect(bool with_identity) {
@@ -253,8 +255,7 @@ absl::Status Link::StartEnrolment() {
 }
 
 absl::Status Link::GiveUp(Attempt attempt, const absl::Status& why) {
-  const bool was_good =
-      state_ == State::kConnected && Elapsed() - connected_since_ >= kGoodSession;
+  const bool was_good = state_ == State::kConnected && Elapsed() - connected_since_ >= kGoodSession;
   if (was_good) retry_delay_.Reset();
   return WaitBeforeRetry(PlainReason(attempt, scheduler(), why, absl::Now()));
 }
@@ -263,7 +264,7 @@ absl::Status Link::WaitBeforeRetry(const std::string& reason) {
   gateway_.reset();
   const bool was_connected = std::exchange(state_, State::kWaiting) == State::kConnected;
   deadline_ = Elapsed() + retry_delay_.Next();
-  ::malloc_trim(0);
+  ReturnIdleMemory();
   // Once each, however often it is tried again.
   if (!was_connected && reason == last_reason_) return absl::OkStatus();
   return TellDisconnected(reason);
@@ -342,8 +343,8 @@ absl::Status Link::HandleWelcome(const v1::Welcome& welcome) {
   ipc::LinkToMonitor message;
   message.mutable_connected()->set_record_window(welcome.record_window());
   DRAGNET_RETURN_IF_ERROR(monitor_.Write(message));
-  // TLS and the first messages took memory that idling doesn't need.
-  ::malloc_trim(0);
+  // Starting, TLS and enrolment took memory that a session doesn't need.
+  ReturnIdleMemory();
   return StartRenewalIfDue();
 }
 
@@ -378,6 +379,7 @@ void Link::SendHeartbeatIfDue() {
   const absl::Duration now = Elapsed();
   if (now < next_heartbeat_) return;
   next_heartbeat_ = now + heartbeat_interval_;
+  ReturnIdleMemory();
   // While a message is still on its way, another one says nothing more.
   if (!gateway_->can_send()) return;
   v1::AgentMessage message;

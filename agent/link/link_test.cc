@@ -149,6 +149,14 @@ class LinkTest : public testing::Test {
     return session;
   }
 
+  // What a link that is freshly started says to `message` in its session.
+  std::string ReasonToLeave(FakeGateway& gateway, const v1::SchedulerMessage& message) {
+    StopLink();
+    StartLink(Start({gateway.address()}));
+    Connect(gateway)->Write(message);
+    return ReceiveDisconnected();
+  }
+
   // Issues what the link asks for.
   FakeGateway::EnrollHandler Enrolling(std::string token) const {
     return [this, token](const v1::EnrollRequest& request, v1::EnrollResponse* response) {
@@ -236,7 +244,18 @@ TEST_F(LinkTest, ServerOfAnotherNameIsNotTalkedTo) {
   HaveCertificate();
   FakeGateway gateway(ca_, 0, "DNS:other.example");
   StartLink(Start({gateway.address()}));
-  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("certificate does not verify"));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("its certificate is for another name"));
+}
+
+TEST_F(LinkTest, CertificateOfAnotherFleetIsToldFromNoAnswer) {
+  TestCa other;
+  PrivateKey key = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);
+  WriteIdentityFile("tls.key", key.ToPem());
+  WriteIdentityFile("tls.pem", other.Issue(key.public_key(), kSpiffeUri,
+                                           absl::Now() - absl::Hours(1), absl::Hours(100)));
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("does not take this host's certificate"));
 }
 
 TEST_F(LinkTest, CertificateForAnotherNameOrKeyIsNotTaken) {
@@ -418,48 +437,47 @@ TEST_F(LinkTest, RevocationIsPassedOnInPlainWords) {
 TEST_F(LinkTest, OversizedEnvelopeIsRefused) {
   HaveCertificate();
   FakeGateway gateway(ca_);
-  StartLink(Start({gateway.address()}));
   v1::SchedulerMessage message;
   message.set_action_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
-  Connect(gateway)->Write(message);
-  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("action envelope over 1 MiB"));
-
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("action envelope over 1 MiB"));
   message.set_trust_policy_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
-  Connect(gateway)->Write(message);
-  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("trust policy envelope over 1 MiB"));
-
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("trust policy envelope over 1 MiB"));
   // Over what gRPC takes in at all.
   message.set_action_envelope(std::string(8 << 20, 'a'));
-  Connect(gateway)->Write(message);
-  ReceiveDisconnected();
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("larger than max"));
+  // And it goes on.
   Connect(gateway);
 }
 
-TEST_F(LinkTest, BrokenProtocolEndsTheSessionOnly) {
+TEST_F(LinkTest, BrokenProtocolEndsTheSession) {
   HaveCertificate();
   FakeGateway gateway(ca_);
-  StartLink(Start({gateway.address()}));
   for (uint32_t window : {0u, 1025u, 0xffffffffu}) {
-    FakeSession* session = gateway.AwaitSession();
-    session->Greet(window);
-    // Said once, as it is the same each time.
-    if (window == 0) EXPECT_THAT(ReceiveDisconnected(), HasSubstr("record window"));
+    StartLink(Start({gateway.address()}));
+    gateway.AwaitSession()->Greet(window);
+    EXPECT_THAT(ReceiveDisconnected(), HasSubstr("record window"));
+    StopLink();
   }
   v1::SchedulerMessage message;
   message.set_action_envelope("before the welcome");
+  StartLink(Start({gateway.address()}));
   gateway.AwaitSession()->Write(message);
   EXPECT_THAT(ReceiveDisconnected(), HasSubstr("welcome comes first"));
+  StopLink();
 
-  Connect(gateway)->Welcome();
-  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("welcome comes first"));
-
+  message.mutable_welcome()->set_record_window(1);
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("welcome comes first"));
   message.mutable_acknowledged()->set_action_id(std::string(65, 'x'));
-  Connect(gateway)->Write(message);
-  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("record key over its bounds"));
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("record key over its bounds"));
+}
 
-  // Nothing at all, as a later version's message looks to this one, is let pass.
+TEST_F(LinkTest, MessageOfALaterVersionIsLetPass) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
   FakeSession* session = Connect(gateway);
   session->Write(v1::SchedulerMessage());
+  v1::SchedulerMessage message;
   message.set_action_envelope("after");
   session->Write(message);
   EXPECT_EQ(Receive().action_envelope(), "after");
@@ -551,6 +569,29 @@ TEST_F(LinkTest, MonitorThatBreaksTheProtocolEndsIt) {
   Connect(gateway);
   Send(start);
   EXPECT_EQ(link_.Reap()->status, 2);
+}
+
+// The goal is 16 MB resident and 5 MB anonymous for link and monitor together.
+TEST_F(LinkTest, IdleSessionTakesLittleMemory) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = gateway.AwaitSession();
+  session->Greet(8, /*heartbeat_seconds=*/1);
+  ReceiveConnected();
+  SendRecord(1);
+  session->Read();
+  session->Read();
+  session->Read();
+  std::string status = *ReadFile(StrCat("/proc/", link_.pid(), "/status"));
+  auto kilobytes = [&](const std::string& key) {
+    return std::stol(status.substr(status.find(key + ":") + key.size() + 1));
+  };
+  for (const char* key : {"VmRSS", "RssAnon", "RssFile", "Threads"}) {
+    std::cout << key << " " << kilobytes(key) << "\n";
+  }
+  EXPECT_LT(kilobytes("RssAnon"), DRAGNET_MAX_LINK_ANONYMOUS_KB);
+  EXPECT_LT(kilobytes("VmRSS"), DRAGNET_MAX_LINK_RESIDENT_KB);
 }
 
 TEST_F(LinkTest, RunsLockedIn) {

@@ -1,5 +1,4 @@
 #include "agent/link/reason.h"
-
 #include "core/strings.h"
 #include "core/text.h"
 
@@ -13,37 +12,44 @@ std::string Clock(absl::Time now) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone());
 }
 
-// gRPC's and OpenSSL's words for what goes wrong before a call reaches the
-// scheduler, in gRPC 1.51 with OpenSSL 3.0.
+struct Trouble {
+  std::string_view words;
+  std::string_view means;
+  // Add what this host's clock says: it could be the reason.
+  bool clock = false;
+};
+
+// The words of gRPC 1.51 and OpenSSL 3.0 for what goes wrong before a call
+// reaches the scheduler; the first that fits.
+constexpr Trouble kTroubles[] = {
+    {"Connection refused", "connection refused; is the scheduler running there?"},
+    {"DNS resolution failed", "its name does not resolve"},
+    {"wrong version number", "it does not speak TLS; is it a scheduler?"},
+    {"is not in peer certificate", "its certificate is for another name"},
+    {"SSL_ERROR_SSL",
+     "its certificate does not verify: it is from another CA or expired, or this host's clock is "
+     "off",
+     true},
+    // A client's certificate that isn't taken shows as no more than this.
+    {"last error: UNAVAILABLE",
+     "it closed the connection during the TLS handshake; it does not take this host's certificate "
+     "(of another fleet?), or one of the clocks is off",
+     true},
+    {"Ping timeout", "the connection leads nowhere"},
+    {"keepalive watchdog", "the connection leads nowhere"},
+    {"Connection timed out", "no answer"},
+    {"Network is unreachable", "the network does not lead there"},
+    {"No route to host", "the network does not lead there"},
+    {"Socket closed", "the connection was closed"},
+    {"Connection reset", "the connection was closed"},
+    {"GOAWAY", "the connection was closed"},
+};
+
 std::string ConnectionTrouble(std::string_view words, absl::Time now) {
-  auto said = [&](std::string_view text) { return words.find(text) != std::string_view::npos; };
-  if (said("Connection refused")) return "connection refused; is the scheduler running there?";
-  if (said("DNS resolution failed") || said("Domain name not found") || said("C-ares status")) {
-    return "its name does not resolve";
-  }
-  if (said("certificate verify failed") || said("CERTIFICATE_VERIFY_FAILED") ||
-      said("Peer name") || said("Hostname Verification")) {
-    return StrCat("its certificate does not verify: it is for another name, from another CA, or "
-                  "expired, or this host's clock is off (it says ",
-                  Clock(now), ")");
-  }
-  if (said("certificate expired") || said("CERTIFICATE_EXPIRED")) {
-    return StrCat("it says that this host's certificate is expired; is one of the clocks off? "
-                  "(this host's says ",
-                  Clock(now), ")");
-  }
-  if (said("certificate revoked") || said("CERTIFICATE_REVOKED")) {
-    return "it says that this host's certificate is revoked; enrol it again with a new token";
-  }
-  if (said("unknown ca") || said("UNKNOWN_CA") || said("bad certificate")) {
-    return "it does not know this host's certificate; is it of another fleet?";
-  }
-  if (said("handshake")) return "TLS does not come about; is it a scheduler?";
-  if (said("timed out") || said("Timeout") || said("timeout")) return "no answer";
-  if (said("unreachable") || said("No route to host")) return "the network does not lead there";
-  if (said("Ping timeout") || said("keepalive watchdog")) return "the connection leads nowhere";
-  if (said("Socket closed") || said("Connection reset") || said("GOAWAY") || said("Broken pipe")) {
-    return "the connection was closed";
+  for (const Trouble& trouble : kTroubles) {
+    if (words.find(trouble.words) == std::string_view::npos) continue;
+    if (!trouble.clock) return std::string(trouble.means);
+    return StrCat(trouble.means, " (this host's says ", Clock(now), ")");
   }
   return "";
 }
@@ -57,18 +63,23 @@ std::string Refusal(Attempt attempt, absl::StatusCode code) {
       case absl::StatusCode::kAlreadyExists:
         return "another key holds this agent id; remove the agent from the fleet, or its state "
                "directory here";
-      default: return "enrolment was refused";
+      default:
+        return "enrolment was refused";
     }
   }
   switch (code) {
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:
       return "this host's certificate was refused (revoked?)";
-    case absl::StatusCode::kDeadlineExceeded: return "no answer in time";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "no answer in time";
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kCancelled: return "";
-    case absl::StatusCode::kUnimplemented: return "it does not serve agents; is it a scheduler?";
-    default: return attempt == Attempt::kRenewal ? "renewal was refused" : "the session ended";
+    case absl::StatusCode::kCancelled:
+      return "";
+    case absl::StatusCode::kUnimplemented:
+      return "it does not serve agents; is it a scheduler?";
+    default:
+      return attempt == Attempt::kRenewal ? "renewal was refused" : "the session ended";
   }
 }
 

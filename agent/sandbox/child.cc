@@ -19,8 +19,7 @@ std::string ChildExit::ToString() const {
   if (status.has_value()) return StrCat("exit status ", *status);
   if (!signal.has_value()) return "still running";
   const char* name = ::sigabbrev_np(*signal);
-  return name != nullptr ? StrCat("killed by SIG", name)
-                         : StrCat("killed by signal ", *signal);
+  return name != nullptr ? StrCat("killed by SIG", name) : StrCat("killed by signal ", *signal);
 }
 
 Child::Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}

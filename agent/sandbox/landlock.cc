@@ -38,8 +38,7 @@ struct NetPortAttributes {  // struct landlock_net_port_attr
 
 constexpr uint64_t kReadDirectory = LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE;
-constexpr uint64_t kWriteBeneath = LANDLOCK_ACCESS_FS_WRITE_FILE |
-                                   LANDLOCK_ACCESS_FS_REMOVE_FILE |
+constexpr uint64_t kWriteBeneath = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |
                                    LANDLOCK_ACCESS_FS_MAKE_REG | kAccessFsTruncate;
 // EXECUTE (bit 0) to MAKE_SYM (bit 12): ABI 1.
 constexpr uint64_t kAllOfAbi1 = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
@@ -109,8 +108,8 @@ absl::Status AllowPorts(int ruleset, const LandlockPolicy& policy) {
 
 absl::Status RestrictByLandlock(const LandlockPolicy& policy, int abi) {
   const RulesetAttributes handled = AllThatIsHandled(policy, abi);
-  UniqueFd ruleset(static_cast<int>(
-      ::syscall(SYS_landlock_create_ruleset, &handled, SizeForAbi(abi), 0)));
+  UniqueFd ruleset(
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &handled, SizeForAbi(abi), 0)));
   if (!ruleset.valid()) return ErrnoStatus("landlock_create_ruleset", errno);
 
   for (const std::string& path : policy.readable) {

@@ -80,8 +80,8 @@ absl::Status LockIn::Enter() {
   if (abi > 0) {
     DRAGNET_RETURN_IF_ERROR(Annotate(RestrictByLandlock(landlock_, abi), "lock in"));
   } else if (!allow_missing_walls_) {
-    return absl::UnavailableError(
-        StrCat("lock in: this kernel has no Landlock; ", kAllowMissingWallsFlag, " goes on without"));
+    return absl::UnavailableError(StrCat("lock in: this kernel has no Landlock; ",
+                                         kAllowMissingWallsFlag, " goes on without"));
   }
   return EnterSyscallFilter(abi);
 }

@@ -87,12 +87,9 @@ constexpr Case kAgainstWorker[] = {
 
 // On the process that spawned the child.
 constexpr Case kAgainstParent[] = {
-    {"trace-parent", Expected::kKilled},
-    {"kill-parent", Expected::kRefused},
-    {"signal-parent-thread", Expected::kRefused},
-    {"write-parent-memory", Expected::kRefused},
-    {"read-parent-memory", Expected::kRefused},
-    {"process-vm-write", Expected::kKilled},
+    {"trace-parent", Expected::kKilled},          {"kill-parent", Expected::kRefused},
+    {"signal-parent-thread", Expected::kRefused}, {"write-parent-memory", Expected::kRefused},
+    {"read-parent-memory", Expected::kRefused},   {"process-vm-write", Expected::kKilled},
 };
 
 class LockInTest : public ChildTest {
@@ -112,9 +109,15 @@ class LockInTest : public ChildTest {
     Outcome outcome = Run(options);
     std::string how = StrCat(outcome.exit.ToString(), ": ", outcome.errors);
     switch (expected) {
-      case Expected::kSucceeds: EXPECT_EQ(outcome.exit.status, 0) << how; break;
-      case Expected::kRefused: EXPECT_EQ(outcome.exit.status, 1) << how; break;
-      case Expected::kKilled: EXPECT_EQ(outcome.exit.signal, SIGSYS) << how; break;
+      case Expected::kSucceeds:
+        EXPECT_EQ(outcome.exit.status, 0) << how;
+        break;
+      case Expected::kRefused:
+        EXPECT_EQ(outcome.exit.status, 1) << how;
+        break;
+      case Expected::kKilled:
+        EXPECT_EQ(outcome.exit.signal, SIGSYS) << how;
+        break;
     }
     EXPECT_TRUE(TargetIsUntouched());
   }

@@ -78,8 +78,7 @@ class Filter {
     // Negative: this architecture has no such call.
     if (error_ != 0 || syscall < 0) return;
     error_ = ::seccomp_rule_add_array(context_.get(), action, syscall,
-                                      static_cast<unsigned>(conditions.size()),
-                                      conditions.data());
+                                      static_cast<unsigned>(conditions.size()), conditions.data());
     if (error_ != 0) context_word_ = StrCat(", rule for call ", syscall);
   }
 

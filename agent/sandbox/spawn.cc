@@ -90,25 +90,44 @@ std::string Describe(const StepReport& report) {
   const int value = report.value;
   const auto id = static_cast<uint32_t>(report.value);
   switch (report.step) {
-    case Step::kSession: return "setsid";
-    case Step::kWorkingDirectory: return "chdir /";
-    case Step::kEmptyNetwork: return "no network namespace of its own: unshare(CLONE_NEWNET)";
-    case Step::kGivenNetwork: return "not moved to the given network namespace: setns";
-    case Step::kDescriptors: return StrCat("give descriptor ", value);
-    case Step::kNice: return StrCat("nice(", value, ")");
-    case Step::kLimit: return StrCat("setrlimit(", value, ")");
-    case Step::kSecurebits: return "securebits are not locked: prctl(PR_SET_SECUREBITS)";
-    case Step::kGroups: return "supplementary groups are kept: setgroups(0)";
-    case Step::kGroup: return StrCat("keeps the agent's group: setresgid(", id, ")");
-    case Step::kUser: return StrCat("runs as the agent's user: setresuid(", id, ")");
-    case Step::kBoundingSet: return "capability bounding set is kept: prctl(PR_CAPBSET_DROP)";
-    case Step::kCapability: return StrCat("can't be given ", CapabilityName(value));
-    case Step::kCapabilities: return "capset";
-    case Step::kAmbient: return StrCat("make ", CapabilityName(value), " ambient");
-    case Step::kNoNewPrivileges: return "prctl(PR_SET_NO_NEW_PRIVS)";
-    case Step::kParentDeathSignal: return "prctl(PR_SET_PDEATHSIG)";
-    case Step::kParentGone: return "parent ended meanwhile";
-    case Step::kExecute: return "execve";
+    case Step::kSession:
+      return "setsid";
+    case Step::kWorkingDirectory:
+      return "chdir /";
+    case Step::kEmptyNetwork:
+      return "no network namespace of its own: unshare(CLONE_NEWNET)";
+    case Step::kGivenNetwork:
+      return "not moved to the given network namespace: setns";
+    case Step::kDescriptors:
+      return StrCat("give descriptor ", value);
+    case Step::kNice:
+      return StrCat("nice(", value, ")");
+    case Step::kLimit:
+      return StrCat("setrlimit(", value, ")");
+    case Step::kSecurebits:
+      return "securebits are not locked: prctl(PR_SET_SECUREBITS)";
+    case Step::kGroups:
+      return "supplementary groups are kept: setgroups(0)";
+    case Step::kGroup:
+      return StrCat("keeps the agent's group: setresgid(", id, ")");
+    case Step::kUser:
+      return StrCat("runs as the agent's user: setresuid(", id, ")");
+    case Step::kBoundingSet:
+      return "capability bounding set is kept: prctl(PR_CAPBSET_DROP)";
+    case Step::kCapability:
+      return StrCat("can't be given ", CapabilityName(value));
+    case Step::kCapabilities:
+      return "capset";
+    case Step::kAmbient:
+      return StrCat("make ", CapabilityName(value), " ambient");
+    case Step::kNoNewPrivileges:
+      return "prctl(PR_SET_NO_NEW_PRIVS)";
+    case Step::kParentDeathSignal:
+      return "prctl(PR_SET_PDEATHSIG)";
+    case Step::kParentGone:
+      return "parent ended meanwhile";
+    case Step::kExecute:
+      return "execve";
   }
   return StrCat("step ", static_cast<int>(report.step));
 }

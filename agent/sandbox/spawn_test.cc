@@ -182,9 +182,8 @@ TEST_F(SpawnTest, WithoutPrivilegesAMissingWallIsAnErrorUnlessAllowed) {
   outcome = Run(degraded);
   EXPECT_EQ(outcome.exit.status, 0) << outcome.errors;
   EXPECT_THAT(outcome.output, HasSubstr("missing=no network namespace of its own: "));
-  EXPECT_THAT(outcome.output,
-              HasSubstr("missing=runs as the agent's user: setresuid(64511): "
-                        "Operation not permitted"));
+  EXPECT_THAT(outcome.output, HasSubstr("missing=runs as the agent's user: setresuid(64511): "
+                                        "Operation not permitted"));
 }
 
 TEST_F(SpawnTest, CapabilityThatTheParentDoesNotHoldIsMissed) {

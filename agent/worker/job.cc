@@ -56,8 +56,10 @@ absl::Status ParseParameters(const ipc::Job& job, google::protobuf::Message* par
   switch (job.format()) {
     case ipc::Job::FORMAT_PROTO:
       return Annotate(ParseStrict(job.parameters(), kMaxFrameBytes, parameters), "parameters");
-    case ipc::Job::FORMAT_JSON: return ParseJson(job.parameters(), parameters);
-    default: return absl::InvalidArgumentError("the job names no format for its parameters");
+    case ipc::Job::FORMAT_JSON:
+      return ParseJson(job.parameters(), parameters);
+    default:
+      return absl::InvalidArgumentError("the job names no format for its parameters");
   }
 }
 

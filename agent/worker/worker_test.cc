@@ -194,9 +194,9 @@ TEST_F(WorkerTest, JobWithoutAFormatIsRefused) {
 
 TEST_F(WorkerTest, RubbishInsteadOfAJobEndsIt) {
   std::string job = *EncodeFrame(FileJob("x"));
-  for (std::string_view input : {std::string_view(), std::string_view("\xff\xff\xff\xff"),
-                                 std::string_view(job).substr(0, job.size() - 1),
-                                 std::string_view("\0\0\0\2\xff\xff", 6)}) {
+  for (std::string_view input :
+       {std::string_view(), std::string_view("\xff\xff\xff\xff"),
+        std::string_view(job).substr(0, job.size() - 1), std::string_view("\0\0\0\2\xff\xff", 6)}) {
     Result result = RunOn(Options(), input);
     EXPECT_EQ(result.exit.status, kWorkerProtocol) << result.exit.ToString();
     EXPECT_THAT(result.messages, SizeIs(0));

@@ -119,9 +119,8 @@ int Report() {
   ::stat("/proc/self/ns/net", &network);
   std::cout << "network=" << network.st_ino << "\n";
   rlimit limit{};
-  for (auto [name, resource] :
-       {std::pair{"core", RLIMIT_CORE}, std::pair{"nofile", RLIMIT_NOFILE},
-        std::pair{"fsize", RLIMIT_FSIZE}, std::pair{"cpu", RLIMIT_CPU}}) {
+  for (auto [name, resource] : {std::pair{"core", RLIMIT_CORE}, std::pair{"nofile", RLIMIT_NOFILE},
+                                std::pair{"fsize", RLIMIT_FSIZE}, std::pair{"cpu", RLIMIT_CPU}}) {
     ::getrlimit(resource, &limit);
     std::cout << name << "=" << limit.rlim_cur << "/" << limit.rlim_max << "\n";
   }

@@ -113,7 +113,9 @@ int ReapedFork(long pid) {
 }
 int Fork(const std::string&) { return ReapedFork(::fork()); }
 int RawFork(const std::string&) { return ReapedFork(::syscall(SYS_fork)); }
-int CloneProcess(const std::string&) { return ReapedFork(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)); }
+int CloneProcess(const std::string&) {
+  return ReapedFork(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+}
 int CloneNewUser(const std::string&) {
   return ReapedFork(::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
 }
@@ -157,8 +159,7 @@ int GainCapabilities(const std::string&) {
   return ErrnoUnless(SetCapabilities(all) == 0);
 }
 int RaiseAmbient(const std::string&) {
-  return ErrnoUnless(
-      ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) == 0);
+  return ErrnoUnless(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) == 0);
 }
 int RaiseLimit(const std::string&) {
   rlimit limit{};
@@ -183,9 +184,7 @@ template <long kCall>
 int RawCall(const std::string&) {
   return ErrnoUnless(::syscall(kCall, 0, 0, 0, 0, 0, 0) >= 0);
 }
-int X32Call(const std::string&) {
-  return ErrnoUnless(::syscall(0x40000000 + SYS_getpid) >= 0);
-}
+int X32Call(const std::string&) { return ErrnoUnless(::syscall(0x40000000 + SYS_getpid) >= 0); }
 int Compatibility32Call(const std::string&) {
 #if defined(__x86_64__)
   long result = 20;  // getpid of i386
@@ -198,13 +197,11 @@ int Compatibility32Call(const std::string&) {
 
 // ---- memory that runs
 int MapExecutable(const std::string&) {
-  void* memory =
-      ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return ErrnoUnless(memory != MAP_FAILED);
 }
 int MakeExecutable(const std::string&) {
-  void* memory =
-      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return errno;
   return ErrnoUnless(::mprotect(memory, 4096, PROT_READ | PROT_EXEC) == 0);
 }
