@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <memory>
 
@@ -28,11 +29,20 @@ void SetUpLog() {
   gpr_set_log_function(LogOfGrpc);
 }
 
+// One descriptor for each agent: all that the system allows.
+void RaiseDescriptorLimit() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 absl::Status RunScheduler(const std::string& config_path) {
   DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(config_path));
   SetUpLog();
+  RaiseDescriptorLimit();
   // Before any thread starts, so that all of them leave these signals to this one.
   sigset_t ends;
   sigemptyset(&ends);

@@ -31,7 +31,8 @@ constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr absl::Duration kSaveLastSeen = absl::Minutes(5);
 // Heartbeats that may be missed.
 constexpr int kMissedHeartbeats = 3;
-constexpr int kThreads = 2;
+constexpr int kBackgroundThreads = 2;
+constexpr int kCallThreads = 4;
 constexpr size_t kMaxWaitingCalls = 10000;
 // A whole fleet may connect at once.
 constexpr size_t kMaxWaitingAgents = 100000;
@@ -154,8 +155,8 @@ class RunningServer : public Server {
   // that goes; and above the threads whose tasks wait for it.
   const std::unique_ptr<Store> store_;
   // Separate threads, so that a fleet that reconnects doesn't hold up consoles.
-  Executor background_{kThreads, kMaxWaitingAgents};
-  Executor calls_{kThreads, kMaxWaitingCalls};
+  Executor background_{kBackgroundThreads, kMaxWaitingAgents};
+  Executor calls_{kCallThreads, kMaxWaitingCalls};
   std::unique_ptr<grpc::Service> gateway_;
   std::unique_ptr<grpc::Service> api_;
   std::unique_ptr<grpc::Server> server_;

@@ -284,7 +284,7 @@ void SqliteStore::UpdateAgent(std::string_view agent_id, const AgentUpdate& upda
       [id = std::string(agent_id), update](Database& database) {
         return WriteAgent(database, id, update);
       },
-      0, std::move(done));
+      0, Durability::kSoon, std::move(done));
 }
 
 }  // namespace dragnet::scheduler

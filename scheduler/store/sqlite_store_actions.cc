@@ -231,7 +231,7 @@ void SqliteStore::MarkSent(std::string_view action_id, std::vector<std::string> 
       [this, id = std::string(action_id), agents = std::move(agent_ids)](Database& database) {
         return records_->MarkSent(database, id, agents);
       },
-      0, std::move(done));
+      0, Durability::kSoon, std::move(done));
 }
 
 void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) {
@@ -239,7 +239,7 @@ void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agen
       [this, action = std::string(action_id), agent = std::string(agent_id)](Database& database) {
         return records_->MarkAccepted(database, action, agent);
       },
-      0, std::move(done));
+      0, Durability::kSoon, std::move(done));
 }
 
 void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record,
@@ -252,7 +252,7 @@ void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord recor
         DRAGNET_ASSIGN_OR_RETURN(*appended, records_->Append(database, agent, record));
         return absl::OkStatus();
       },
-      bytes, [appended, done = std::move(done)](absl::Status status) {
+      bytes, Durability::kSynced, [appended, done = std::move(done)](absl::Status status) {
         if (!status.ok()) return done(std::move(status));
         done(std::move(*appended));
       });

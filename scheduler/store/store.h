@@ -8,7 +8,9 @@
 // Thread-safe. Calls without a callback block until their change is committed
 // to disk, or until they have read. Calls with one return at once; the callback
 // runs after the commit, on a thread of the store, in the order of the calls,
-// and must not block. Changes take effect in the order in which they were asked for.
+// and must not block. Changes take effect in the order in which they were asked
+// for. After a power cut (not after a crash of this process) the last of those
+// marked "soon" may be undone; everything else stands.
 #pragma once
 
 #include <cstdint>
@@ -166,6 +168,7 @@ class Store {
   // In order of id.
   virtual absl::StatusOr<std::vector<StoredAgent>> Agents() = 0;
   virtual absl::StatusOr<StoredAgent> FindAgent(std::string_view agent_id) = 0;
+  // Soon.
   virtual void UpdateAgent(std::string_view agent_id, const AgentUpdate& update, Done done) = 0;
 
   // ---- actions
@@ -192,6 +195,7 @@ class Store {
   virtual absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                        std::string_view agent_id) = 0;
   virtual absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) = 0;
+  // Both soon: whether an agent has an action, it says itself when it is sent again.
   virtual void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
                         Done done) = 0;
   virtual void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) = 0;

@@ -1,5 +1,6 @@
 #include "scheduler/store/writer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
@@ -34,10 +35,11 @@ void Writer::Enqueue(Job job) {
   jobs_.push_back(std::move(job));
 }
 
-void Writer::Submit(Change change, size_t bytes, Done done) {
+void Writer::Submit(Change change, size_t bytes, Durability durability, Done done) {
   Job job;
   job.change = std::move(change);
   job.bytes = bytes;
+  job.durability = durability;
   job.done = std::move(done);
   Enqueue(std::move(job));
 }
@@ -100,7 +102,20 @@ void Writer::Commit(std::vector<Job>* batch) {
   for (Job& job : *batch) job.status = status;
 }
 
+absl::Status Writer::SetSync(bool full) {
+  if (full == full_sync_) return absl::OkStatus();
+  // NORMAL writes the log without waiting for the disk; the next FULL commit
+  // syncs what was written before it as well.
+  DRAGNET_RETURN_IF_ERROR(
+      database_->Execute(full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"));
+  full_sync_ = full;
+  return absl::OkStatus();
+}
+
 absl::Status Writer::Apply(std::vector<Job>* batch) {
+  DRAGNET_RETURN_IF_ERROR(SetSync(std::any_of(batch->begin(), batch->end(), [](const Job& job) {
+    return job.durability == Durability::kSynced;
+  })));
   DRAGNET_RETURN_IF_ERROR(database_->Run("BEGIN IMMEDIATE"));
   for (Job& job : *batch) {
     DRAGNET_RETURN_IF_ERROR(database_->Run("SAVEPOINT change"));

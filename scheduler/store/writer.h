@@ -19,6 +19,15 @@
 
 namespace dragnet::scheduler {
 
+// What a power cut may do to a change whose callback has run.
+enum class Durability {
+  // Nothing.
+  kSynced,
+  // Undo it, with everything after it: it costs no wait for the disk. For what
+  // shows itself again, such as who was seen when.
+  kSoon,
+};
+
 class Writer {
  public:
   // A change, made on the writer's thread inside a transaction. If it returns
@@ -34,7 +43,7 @@ class Writer {
 
   // `done` runs after the commit, on a thread of its own, in the order of the
   // submissions. `bytes` are counted as pending until the commit.
-  void Submit(Change change, size_t bytes, Done done);
+  void Submit(Change change, size_t bytes, Durability durability, Done done);
   // Returns after the commit. Not from a `done`.
   absl::Status Run(Change change);
 
@@ -44,6 +53,7 @@ class Writer {
   struct Job {
     Change change;
     size_t bytes = 0;
+    Durability durability = Durability::kSynced;
     Done done;
     // For Run: told by the writer's thread itself, which saves a thread switch.
     std::function<void(absl::Status)> done_at_once;
@@ -54,10 +64,13 @@ class Writer {
   void CallbackLoop();
   void Commit(std::vector<Job>* batch);
   absl::Status Apply(std::vector<Job>* batch);
+  absl::Status SetSync(bool full);
   void Enqueue(Job job);
 
   const std::unique_ptr<Database> database_;
   const std::function<void()> on_undone_;
+  // Of the writer's thread.
+  bool full_sync_ = true;
   mutable absl::Mutex mutex_;
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
   std::deque<Job> finished_ ABSL_GUARDED_BY(mutex_);
