@@ -31,6 +31,9 @@ absl::Status CheckOperation(const v1::Operation& operation, const ModuleCatalog&
 absl::Status CompleteAction(std::string_view fleet_id, absl::Time now,
                             std::optional<absl::Duration> lifetime, const ModuleCatalog& modules,
                             v1::Action* action) {
+  if (action->operations().empty()) {
+    return absl::InvalidArgumentError("action operations: missing: one is needed");
+  }
   if (action->id().empty()) action->set_id(NewUuidV7(now));
   if (action->fleet_id().empty()) action->set_fleet_id(std::string(fleet_id));
   if (action->fleet_id() != fleet_id) {

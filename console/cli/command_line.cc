@@ -124,13 +124,16 @@ CommandLine* CommandLine::AddSubcommand(const std::string& name, std::string sum
   parser->app = parser_->app->add_subcommand(name, summary);
   // Flags of the command above (--config, --output) may come after, too.
   parser->app->fallthrough();
-  parser_->app->require_subcommand(0, 1);
+  parser_->app->require_subcommand(needs_subcommand_ ? 1 : 0, 1);
   subcommands_.push_back(std::unique_ptr<CommandLine>(
       new CommandLine(StrCat(program_, " ", name), std::move(summary), std::move(parser))));
   return subcommands_.back().get();
 }
 
-void CommandLine::RequireSubcommand() { parser_->app->require_subcommand(1, 1); }
+void CommandLine::RequireSubcommand() {
+  needs_subcommand_ = true;
+  parser_->app->require_subcommand(1, 1);
+}
 
 CommandLine* CommandLine::chosen() {
   for (const auto& subcommand : subcommands_)

@@ -96,6 +96,7 @@ class CommandLine {
   std::vector<std::unique_ptr<CommandLine>> subcommands_;
   std::unique_ptr<Parser> parser_;
   bool help_requested_ = false;
+  bool needs_subcommand_ = false;
 };
 
 // The candidate nearest to `word` by edit distance; empty if none is near.

@@ -82,7 +82,7 @@ std::string RenderEntries(const std::string& title, const std::vector<HelpEntry>
 }
 
 std::string RenderHelp(const CommandLine& line, HelpDetail detail, size_t width) {
-  std::string text = StrCat(line.program(), ": ", Wrap(line.summary(), width, 2), "\n\n");
+  std::string text = StrCat(Wrap(StrCat(line.program(), ": ", line.summary()), width, 2), "\n\n");
   text.append(Usage(line));
   if (!line.description().empty()) {
     const bool whole = detail == HelpDetail::kWhole;

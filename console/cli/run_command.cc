@@ -11,15 +11,15 @@ namespace {
 constexpr char kDescription[] =
     "ACTION.json is the JSON form of an action. What it leaves out is filled in: id, fleetId, "
     "notBefore (a minute ago), expires (in 5 minutes), name. Flags given here go over what the "
-    "file says. A key that is unknown or comes twice is an error.\n"
-    "\n"
-    "  {\"name\": \"web shells\", \"target\": \"tags->>'role'='web'\",\n"
-    "   \"threat\": {\"level\": \"high\", \"reference\": \"INC-4711\"},\n"
-    "   \"operations\": [\n"
-    "     {\"module\": \"file\",\n"
-    "      \"parameters\": {\"searches\": [{\"paths\": [\"/var/www\"], \"names\": "
-    "[\"^x.php$\"]}]},\n"
-    "      \"limits\": {\"wallTime\": \"60s\"}}]}";
+    "file says. A key that is unknown or comes twice is an error."
+    R"(
+
+  {"name": "web shells", "target": "tags->>'role'='web'",
+   "threat": {"level": "high", "reference": "INC-4711"},
+   "operations": [
+     {"module": "file",
+      "parameters": {"searches": [{"paths": ["/srv"], "names": ["^x.php$"]}]},
+      "limits": {"wallTime": "60s"}}]})";
 
 class RunFileCommand : public Command {
  public:

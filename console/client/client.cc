@@ -1,5 +1,7 @@
 #include "console/client/client.h"
 
+#include <stdlib.h>
+
 #include <functional>
 #include <utility>
 
@@ -222,7 +224,12 @@ class GrpcClient : public Client {
 
 }  // namespace
 
-void InitializeProcess() { rpc::InitializeProcess(); }
+void InitializeProcess() {
+  rpc::InitializeProcess();
+  // gRPC writes its own diary of failed handshakes to standard error; what went
+  // wrong is said once, in words (diagnose.h).
+  ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+}
 
 bool IsFromScheduler(const absl::Status& status) {
   return status.GetPayload(kFromScheduler).has_value();

@@ -85,6 +85,7 @@ void Collect(const Descriptor* type, const std::vector<const FieldDescriptor*>& 
     entry.choices = Choices(field);
     entry.documentation =
         StrCat(documentation.Of(field->full_name()), DocumentChoices(field, documentation));
+    if (entry.documentation.starts_with('\n')) entry.documentation.erase(0, 1);
     entry.path = std::move(path);
     fields->push_back(std::move(entry));
   }

@@ -1,0 +1,311 @@
+// The other commands, against a fake scheduler.
+#include <gmock/gmock.h>
+
+#include "console/testing/console_fixture.h"
+
+namespace dragnet::console {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using testing::Outcome;
+using ::testing::SizeIs;
+
+class CommandsTest : public testing::ConsoleTest {};
+
+// ---- agents
+
+TEST_F(CommandsTest, AgentsAreListed) {
+  scheduler_->agents = {Agent("web1", "id1"),
+                        Agent("evil\x1b[2J", "id2", v1::AgentInfo::STATE_REVOKED)};
+  const Outcome outcome = Dragnet({"agents", "-t", "os='linux'"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("web1"));
+  EXPECT_THAT(outcome.out, HasSubstr("online"));
+  EXPECT_THAT(outcome.out, HasSubstr("revoked"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(scheduler_->targets, ElementsAre("os='linux'"));
+  EXPECT_THAT(Dragnet({"agents", "--long"}).out, HasSubstr("MISSING WALLS"));
+  EXPECT_TRUE(Dragnet({"agents", "-o", "jsonl"}).out.starts_with(R"({"facts":{"id":"id1")"));
+  EXPECT_THAT(Dragnet({"agents", "-o", "csv"}).out,
+              HasSubstr("name,id,os,version,state,last_seen"));
+}
+
+TEST_F(CommandsTest, NoAgentsIsSaid) {
+  const Outcome outcome = Dragnet({"agents"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("no rows"));
+}
+
+TEST_F(CommandsTest, AgentByNameIsAskedForWithoutOpeningTheExpression) {
+  scheduler_->agents = {Agent("a'b", "id1")};
+  EXPECT_EQ(Dragnet({"refusals", "a'b"}).status, 0);
+  EXPECT_THAT(scheduler_->targets, ElementsAre("id='a''b' or name='a''b'"));
+}
+
+TEST_F(CommandsTest, TwoAgentsOfOneNameAreNotGuessedBetween) {
+  scheduler_->agents = {Agent("web", "id1"), Agent("web", "id2")};
+  const Outcome outcome = Dragnet({"agents", "revoke", "web", "--yes"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("id1, id2"));
+  EXPECT_THAT(scheduler_->revoked, IsEmpty());
+}
+
+TEST_F(CommandsTest, RevokeAsksFirst) {
+  scheduler_->agents = {Agent("web", "id1")};
+  EXPECT_EQ(Dragnet({"agents", "revoke", "web"}).status, 2);
+  EXPECT_EQ(Dragnet({"agents", "revoke", "web"}, "n").status, 2);
+  EXPECT_THAT(scheduler_->revoked, IsEmpty());
+  EXPECT_EQ(Dragnet({"agents", "revoke", "web"}, "y").status, 0);
+  EXPECT_THAT(scheduler_->revoked, ElementsAre("id1"));
+}
+
+TEST_F(CommandsTest, RefusalsOfAnAgent) {
+  scheduler_->agents = {Agent("web", "id1")};
+  v1::ListRefusalsResponse::Entry entry;
+  entry.set_action_id("some-action");
+  entry.mutable_refusal()->set_reason(v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
+  entry.mutable_refusal()->set_detail("0 of 1");
+  scheduler_->refusals = {entry};
+  for (const auto& args :
+       {std::vector<std::string>{"refusals", "web"}, {"agents", "refusals", "web"}}) {
+    const Outcome outcome = Dragnet(args);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("insufficient-weight"));
+    EXPECT_THAT(outcome.out, HasSubstr("0 of 1"));
+  }
+}
+
+// ---- actions, verify
+
+TEST_F(CommandsTest, ShowSaysWhoSignedByItsOwnReckoning) {
+  v1::ActionInfo info = StoredAction(SampleAction(), {&fleet_.alice});
+  scheduler_->actions = {info};
+  const Outcome outcome = Dragnet({"actions", "show", info.action_id().substr(0, 8)});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("path: /etc"));
+  EXPECT_THAT(outcome.out, HasSubstr("Signed by   alice (1 of 1 signatures valid"));
+}
+
+TEST_F(CommandsTest, SchedulerCannotMakeUpSigners) {
+  const PrivateKey mallory = dragnet::testing::NewKey();
+  v1::ActionInfo info = StoredAction(SampleAction(), {&mallory});
+  info.add_signed_by("alice");
+  scheduler_->actions = {info};
+  const Outcome shown = Dragnet({"actions", "show", "last"});
+  EXPECT_EQ(shown.status, 1);
+  EXPECT_THAT(shown.out, HasSubstr("Signed by   no one in the trust policy (0 of 1"));
+  EXPECT_THAT(shown.out, Not(HasSubstr("enough weight signed")));
+  EXPECT_EQ(Dragnet({"verify", "last"}).status, 1);
+}
+
+TEST_F(CommandsTest, PolicyThatTheRootKeysDidNotSignIsNotBelieved) {
+  v1::TrustPolicy forged = fleet_.PolicyProto(7);
+  const PrivateKey mallory = dragnet::testing::NewKey();
+  scheduler_->policy =
+      dragnet::testing::Signed(kTrustPolicyPayloadType, forged, {&fleet_.roots[0], &mallory});
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  for (const auto& args : {std::vector<std::string>{"trust", "show"},
+                           {"verify", "last"},
+                           {"actions", "show", "last"}}) {
+    const Outcome outcome = Dragnet(args);
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr("does not stand up to the root keys"));
+  }
+}
+
+TEST_F(CommandsTest, AlteredActionIsNotVerified) {
+  v1::ActionInfo info = StoredAction(SampleAction(), {&fleet_.alice});
+  v1::Envelope envelope;
+  envelope.ParseFromString(info.envelope());
+  v1::Action altered = SampleAction();
+  altered.set_target("true");
+  envelope.set_payload(altered.SerializeAsString());
+  info.set_envelope(envelope.SerializeAsString());
+  scheduler_->actions = {info};
+  EXPECT_EQ(Dragnet({"verify", "last"}).status, 1);
+}
+
+TEST_F(CommandsTest, PowersOfAnotherModuleNeedItsWeightToo) {
+  v1::TrustPolicy policy = fleet_.PolicyProto();
+  dragnet::testing::Fleet::AddModule("sample", 1, {{"carol", 1}}, &policy);
+  scheduler_->policy = fleet_.SignedPolicy(policy);
+  // carol may use `sample`, but has no weight for `file`, whose powers it uses.
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.carol})};
+  const Outcome outcome = Dragnet({"verify", "last"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("file"));
+}
+
+TEST_F(CommandsTest, VerifyTakesAPolicyFileWithoutAScheduler) {
+  WriteFile("policy.dsse", scheduler_->policy, 0644);
+  WriteFile("action.dsse", fleet_.SignedAction(SampleAction(), {&fleet_.bob}), 0644);
+  scheduler_.reset();
+  const Outcome outcome = Dragnet({"verify", Path("action.dsse"), "--policy", Path("policy.dsse")});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("bob"));
+  EXPECT_EQ(Dragnet({"verify", Path("policy.dsse")}).status, 0);
+}
+
+TEST_F(CommandsTest, LastIsTheNewestOfOnesOwn) {
+  v1::ActionInfo others = StoredAction(SampleAction(), {&fleet_.bob});
+  others.set_launched_by("bob");
+  v1::ActionInfo own = StoredAction(SampleAction(), {&fleet_.alice});
+  scheduler_->actions = {others, own};
+  EXPECT_EQ(Dragnet({"cancel", "last", "--yes"}).status, 0);
+  EXPECT_THAT(scheduler_->cancelled, ElementsAre(own.action_id()));
+}
+
+TEST_F(CommandsTest, UnknownActionIsTwo) {
+  EXPECT_EQ(Dragnet({"results", "0000"}).status, 2);
+  EXPECT_EQ(Dragnet({"results", "last"}).status, 2);
+}
+
+TEST_F(CommandsTest, ActionsAreListed) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  EXPECT_THAT(Dragnet({"actions"}).out, HasSubstr("test action"));
+  EXPECT_EQ(Dragnet({"actions", "--limit", "0"}).status, 2);
+}
+
+// ---- results
+
+TEST_F(CommandsTest, ResultsOfAStoredAction) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  scheduler_->streams = {{RowEvent(1, "web1", {Row("/etc/passwd")}), EndEvent(Progress(1))}};
+  const Outcome outcome = Dragnet({"results", "last", "-o", "jsonl"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("/etc/passwd"));
+  EXPECT_THAT(scheduler_->watched_until_expired, IsEmpty());
+  Dragnet({"results", "last", "--follow"});
+  EXPECT_THAT(scheduler_->watched_until_expired, ElementsAre(true));
+}
+
+TEST_F(CommandsTest, HostsByState) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  v1::WatchEvent clean;
+  clean.mutable_agent_state()->set_agent_id("id1");
+  clean.mutable_agent_state()->set_agent_name("web1");
+  clean.mutable_agent_state()->set_state(v1::DISPATCH_STATE_CLEAN);
+  v1::WatchEvent incomplete;
+  incomplete.mutable_agent_state()->set_agent_id("id2");
+  incomplete.mutable_agent_state()->set_agent_name("web2");
+  incomplete.mutable_agent_state()->set_state(v1::DISPATCH_STATE_INCOMPLETE);
+  incomplete.mutable_agent_state()->set_detail("record 3 is missing");
+  scheduler_->streams = {{clean, incomplete, EndEvent(Progress(0, 1, 1))}};
+  const Outcome all = Dragnet({"results", "last", "--hosts", "all"});
+  EXPECT_THAT(all.out, HasSubstr("web1"));
+  EXPECT_THAT(all.out, HasSubstr("record 3 is missing"));
+  EXPECT_THAT(Dragnet({"results", "last", "--hosts", "incomplete"}).out, Not(HasSubstr("web1")));
+}
+
+// ---- enroll, trust
+
+TEST_F(CommandsTest, TokenAloneIsOnStandardOutput) {
+  const Outcome outcome =
+      Dragnet({"enroll", "token", "--uses", "5", "--lifetime", "24h", "--tag", "env=prod"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "the-token\n");
+  ASSERT_THAT(scheduler_->tokens, SizeIs(1));
+  EXPECT_EQ(scheduler_->tokens[0].uses(), 5u);
+  EXPECT_EQ(scheduler_->tokens[0].lifetime().seconds(), 86400);
+  EXPECT_EQ(scheduler_->tokens[0].tags().at("env"), "prod");
+  EXPECT_EQ(Dragnet({"enroll", "token", "--uses", "0"}).status, 2);
+  EXPECT_EQ(Dragnet({"enroll", "token", "--tag", "x"}).status, 2);
+  EXPECT_EQ(Dragnet({"enroll"}).status, 2);
+}
+
+TEST_F(CommandsTest, TrustIsShown) {
+  const Outcome outcome = Dragnet({"trust", "show"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("2 of 2 must sign"));
+  EXPECT_THAT(outcome.out, HasSubstr("alice (investigator)"));
+  EXPECT_THAT(outcome.out, HasSubstr("memory: weight 2 needed; alice 1, bob 1"));
+  EXPECT_TRUE(Dragnet({"trust", "show", "-o", "json"}).out.starts_with("{\n  \"fleetId\""));
+}
+
+TEST_F(CommandsTest, OnlyASoundPolicyIsPublished) {
+  WriteFile("good", fleet_.SignedPolicy(fleet_.PolicyProto(2)), 0644);
+  WriteFile(
+      "bad",
+      dragnet::testing::Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(2), {&fleet_.roots[0]}),
+      0644);
+  EXPECT_EQ(Dragnet({"trust", "publish", Path("bad"), "--yes"}).status, 2);
+  EXPECT_EQ(Dragnet({"trust", "publish", Path("good")}, "n").status, 2);
+  EXPECT_THAT(scheduler_->published, IsEmpty());
+  EXPECT_EQ(Dragnet({"trust", "publish", Path("good"), "--yes"}).status, 0);
+  EXPECT_THAT(scheduler_->published, SizeIs(1));
+}
+
+// ---- run
+
+TEST_F(CommandsTest, RunTakesAnActionFromJson) {
+  scheduler_->streams = {{EndEvent(Progress(0, 1))}};
+  const std::string json = R"({"name": "n", "target": "os='linux'", "threat": {"level": "low"},
+    "operations": [{"module": "sample", "parameters": {"path": ["/etc"], "offset": "-5"},
+                    "limits": {"wallTime": "60s"}}]})";
+  const Outcome outcome = Dragnet({"run", "-", "--yes"}, std::nullopt, json);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  ASSERT_THAT(scheduler_->launched, SizeIs(1));
+  const v1::Action action =
+      *ParseAction(ParseEnvelope(scheduler_->launched[0], kActionPayloadType)->payload());
+  EXPECT_EQ(action.name(), "n");
+  EXPECT_EQ(action.fleet_id(), fleet_.id);
+  EXPECT_EQ(action.operations(0).limits().wall_time().seconds(), 60);
+  testing::SampleParameters parameters;
+  parameters.ParseFromString(action.operations(0).parameters());
+  EXPECT_EQ(parameters.offset(), -5);
+}
+
+TEST_F(CommandsTest, RunRefusesWhatIsNotAnAction) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"operations": [{"module": "sample"}]})", "target: missing"},
+      {R"({"target": "true"})", "operations"},
+      {R"({"target": "true", "target": "false", "operations": [{"module": "sample"}]})",
+       "key \"target\" comes twice"},
+      {R"({"target": "true", "colour": 1, "operations": [{"module": "sample"}]})", "colour"},
+      {R"({"target": "true", "operations": [{"module": "sample", "parameters": {"pth": 1}}]})",
+       "operations[0]: parameters"},
+      {R"({"target": "true", "operations": [{"module": "sample", "parameters": "AA=="}]})",
+       "must be a JSON object"},
+      {R"({"target": "true", "operations": [{"module": "sample",
+          "parameters": {"searches": [{"name": ["("]}]}}]})",
+       "misses a closing )"},
+      {R"({"target": "true", "operations": [{"module": "nope"}]})", "module \"nope\""},
+      {R"({"target": "true", "fleetId": "other-0123456789ab",
+          "operations": [{"module": "sample"}]})",
+       "fleet"},
+      {R"({"target": "os=", "operations": [{"module": "sample"}]})", "target"},
+      {R"({"target": "true", "expires": "2020-01-01T00:00:00Z",
+          "operations": [{"module": "sample"}]})",
+       "expires"},
+      {R"({"target": "true", "recurrence": {"cron": "* * * * *"},
+          "operations": [{"module": "sample"}]})",
+       "recurrence"},
+      {"[]", "not a JSON object"},
+      {"{", "parse error"},
+      {"", "parse error"},
+  };
+  for (const auto& [json, message] : cases) {
+    const Outcome outcome = Dragnet({"run", "-", "--yes"}, std::nullopt, json);
+    EXPECT_EQ(outcome.status, 2) << json;
+    EXPECT_THAT(outcome.err, HasSubstr(message)) << json;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+  EXPECT_THAT(scheduler_->launched, IsEmpty());
+}
+
+TEST_F(CommandsTest, ShownAsJsonAnActionCanBeRunAgain) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  const std::string shown = Dragnet({"actions", "show", "last", "-o", "jsonl"}).out;
+  const size_t begin = shown.find("{\"action\":") + 10;
+  const std::string action = shown.substr(begin, shown.find(",\"signers\"") - begin);
+  scheduler_->streams = {{EndEvent(Progress(0, 1))}};
+  const Outcome outcome = Dragnet({"run", "-", "--yes"}, std::nullopt, action);
+  EXPECT_EQ(outcome.status, 0) << outcome.err << action;
+}
+
+}  // namespace
+}  // namespace dragnet::console

@@ -1,0 +1,154 @@
+#include "console/testing/fake_scheduler.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "absl/synchronization/notification.h"
+#include "core/envelope.h"
+#include "core/rpc/rpc.h"
+#include "dragnet/v1/investigator.grpc.pb.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+
+namespace dragnet::console::testing {
+
+class FakeScheduler::Service final : public v1::InvestigatorService::Service {
+ public:
+  Service(FakeScheduler* fake, const std::string& ca, const IssuedCertificate& identity)
+      : fake_(*fake) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(
+        "localhost:0", rpc::NewServerCredentials(ca, {identity.certificate, identity.key}), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+
+  void Stop() {
+    stopping_.Notify();
+    server_->Shutdown();
+    server_->Wait();
+  }
+
+  int port() const { return port_; }
+
+  grpc::Status Launch(grpc::ServerContext*, const v1::LaunchRequest* request,
+                      v1::LaunchResponse*) override {
+    fake_.launched.push_back(request->envelope());
+    return Answer();
+  }
+
+  grpc::Status Watch(grpc::ServerContext*, const v1::WatchRequest* request,
+                     grpc::ServerWriter<v1::WatchEvent>* writer) override {
+    fake_.watched_until_expired.push_back(request->until_expired());
+    return Stream(request->after(), writer);
+  }
+
+  grpc::Status Results(grpc::ServerContext*, const v1::ResultsRequest* request,
+                       grpc::ServerWriter<v1::WatchEvent>* writer) override {
+    return Stream(request->after(), writer);
+  }
+
+  grpc::Status ListActions(grpc::ServerContext*, const v1::ListActionsRequest*,
+                           v1::ListActionsResponse* response) override {
+    for (const v1::ActionInfo& action : fake_.actions) *response->add_actions() = action;
+    return Answer();
+  }
+
+  grpc::Status GetAction(grpc::ServerContext*, const v1::GetActionRequest* request,
+                         v1::GetActionResponse* response) override {
+    if (!fake_.error.ok()) return Answer();
+    for (const v1::ActionInfo& action : fake_.actions) {
+      if (!action.action_id().starts_with(request->action_id())) continue;
+      *response->mutable_action() = action;
+      return grpc::Status::OK;
+    }
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such action");
+  }
+
+  grpc::Status CancelAction(grpc::ServerContext*, const v1::CancelActionRequest* request,
+                            v1::CancelActionResponse*) override {
+    fake_.cancelled.push_back(request->action_id());
+    return Answer();
+  }
+
+  grpc::Status SearchAgents(grpc::ServerContext*, const v1::SearchAgentsRequest* request,
+                            v1::SearchAgentsResponse* response) override {
+    fake_.targets.push_back(request->target());
+    uint64_t connected = 0;
+    for (const v1::AgentInfo& agent : fake_.agents) {
+      if (!request->count_only()) *response->add_agents() = agent;
+      connected += agent.state() == v1::AgentInfo::STATE_ONLINE;
+    }
+    response->set_total(fake_.agents.size());
+    response->set_connected(connected);
+    return Answer();
+  }
+
+  grpc::Status ListRefusals(grpc::ServerContext*, const v1::ListRefusalsRequest*,
+                            v1::ListRefusalsResponse* response) override {
+    for (const auto& refusal : fake_.refusals) *response->add_refusals() = refusal;
+    return Answer();
+  }
+
+  grpc::Status GetTrustPolicy(grpc::ServerContext*, const v1::GetTrustPolicyRequest*,
+                              v1::GetTrustPolicyResponse* response) override {
+    response->set_envelope(fake_.policy);
+    return Answer();
+  }
+
+  grpc::Status PublishTrustPolicy(grpc::ServerContext*,
+                                  const v1::PublishTrustPolicyRequest* request,
+                                  v1::PublishTrustPolicyResponse* response) override {
+    fake_.published.push_back(request->envelope());
+    response->set_version(2);
+    return Answer();
+  }
+
+  grpc::Status CreateEnrolmentToken(grpc::ServerContext*,
+                                    const v1::CreateEnrolmentTokenRequest* request,
+                                    v1::CreateEnrolmentTokenResponse* response) override {
+    fake_.tokens.push_back(*request);
+    response->set_token("the-token");
+    return Answer();
+  }
+
+  grpc::Status Revoke(grpc::ServerContext*, const v1::RevokeRequest* request,
+                      v1::RevokeResponse* response) override {
+    fake_.revoked.push_back(request->agent_id());
+    response->set_certificates(1);
+    return Answer();
+  }
+
+ private:
+  grpc::Status Answer() const { return rpc::ToGrpc(fake_.error); }
+
+  grpc::Status Stream(uint64_t after, grpc::ServerWriter<v1::WatchEvent>* writer) {
+    const size_t call = std::min(fake_.watched_after.size(), fake_.streams.size() - 1);
+    fake_.watched_after.push_back(after);
+    if (!fake_.error.ok()) return Answer();
+    bool ended = false;
+    for (const v1::WatchEvent& event : fake_.streams[call]) {
+      writer->Write(event);
+      ended = event.has_end();
+    }
+    if (fake_.interrupt_after_stream) {
+      ::kill(::getpid(), SIGINT);
+      stopping_.WaitForNotification();
+    }
+    return ended ? grpc::Status::OK : grpc::Status(grpc::StatusCode::UNAVAILABLE, "going down");
+  }
+
+  FakeScheduler& fake_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+  absl::Notification stopping_;
+};
+
+FakeScheduler::FakeScheduler(const std::string& ca, const IssuedCertificate& identity)
+    : service_(std::make_unique<Service>(this, ca, identity)) {}
+
+FakeScheduler::~FakeScheduler() { service_->Stop(); }
+
+int FakeScheduler::port() const { return service_->port(); }
+
+}  // namespace dragnet::console::testing

@@ -1,0 +1,52 @@
+// A scheduler for tests of commands: the real service over real TLS on
+// localhost, with answers that the test writes. Members are set before the
+// command runs and read after it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "console/testing/certificates.h"
+#include "dragnet/v1/investigator.pb.h"
+
+namespace dragnet::console::testing {
+
+class FakeScheduler {
+ public:
+  FakeScheduler(const std::string& ca, const IssuedCertificate& identity);
+  ~FakeScheduler();
+
+  int port() const;
+
+  // ---- what it answers
+  std::vector<v1::AgentInfo> agents;
+  std::vector<v1::ActionInfo> actions;
+  std::string policy;
+  // If not OK: the answer to every call.
+  absl::Status error;
+  // One Watch or Results call each: these events, then the stream ends, with
+  // UNAVAILABLE unless the last is an End. A call beyond them gets the last.
+  std::vector<std::vector<v1::WatchEvent>> streams;
+  // After the events of a stream: this process gets SIGINT, and the stream
+  // stays open.
+  bool interrupt_after_stream = false;
+  std::vector<v1::ListRefusalsResponse::Entry> refusals;
+
+  // ---- what it was asked
+  std::vector<std::string> launched;    // envelopes
+  std::vector<std::string> targets;     // of SearchAgents
+  std::vector<uint64_t> watched_after;  // of Watch and Results
+  std::vector<bool> watched_until_expired;
+  std::vector<std::string> cancelled;
+  std::vector<std::string> revoked;
+  std::vector<std::string> published;
+  std::vector<v1::CreateEnrolmentTokenRequest> tokens;
+
+ private:
+  class Service;
+  std::unique_ptr<Service> service_;
+};
+
+}  // namespace dragnet::console::testing
