@@ -148,10 +148,10 @@ TEST_F(SpawnTest, CpuTimeOverTheLimitKillsAndIsAccounted) {
 
 TEST_F(SpawnTest, ProgramThatIsNotThereIsAnErrorThatSaysSo) {
   SpawnOptions options = Options({});
-  options.program = "/nonexistent/worker";
+  options.program = Attacker() + "-that-is-not-there";
   absl::Status status = Spawn(options).status();
-  EXPECT_EQ(status.message(),
-            ToAbsl("start /nonexistent/worker: execve: No such file or directory"));
+  EXPECT_EQ(ToStd(status.message()),
+            StrCat("start ", options.program, ": execve: No such file or directory"));
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
 }
 
