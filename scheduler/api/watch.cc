@@ -21,6 +21,7 @@ constexpr size_t kBatchBytes = 256 * 1024;
 constexpr absl::Duration kExpiryGrace = absl::Seconds(5);
 // Counting the pairs of a large fleet takes at most this part of the time.
 constexpr int kCountingShare = 10;
+constexpr int kSecondsToReadTheReason = 2;
 
 }  // namespace
 
@@ -206,8 +207,15 @@ void WatchStream::FinishLocked(const absl::Status& reason) {
   if (finished_) return;
   finished_ = true;
   events_.clear();
-  if (writing_ && absl::IsUnauthenticated(reason)) context_->TryCancel();
   Finish(rpc::ToGrpc(reason));
+}
+
+// A peer that reads nothing would keep its stream open for as long as a message
+// is on its way to it.
+void WatchStream::CutOffIfClosed() {
+  absl::MutexLock lock(&mutex_);
+  if (!finished_ || context_ == nullptr) return;
+  if (++closed_for_ >= kSecondsToReadTheReason) context_->TryCancel();
 }
 
 void WatchStream::OnDone() {

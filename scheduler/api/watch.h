@@ -58,6 +58,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
 
   void Notify() override;
   void Close(const absl::Status& reason) override;
+  void CutOffIfClosed() override;
 
  private:
   WatchStream(const ApiParts& parts, Identity identity, WatchOptions options,
@@ -104,6 +105,8 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
   std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
   bool alarm_set_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  // How often CutOffIfClosed found it so.
+  int closed_for_ ABSL_GUARDED_BY(mutex_) = 0;
   // A step runs, or waits for a thread.
   bool stepping_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;

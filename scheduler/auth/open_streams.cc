@@ -1,7 +1,6 @@
 #include "scheduler/auth/open_streams.h"
 
 #include <utility>
-#include <vector>
 
 namespace dragnet::scheduler {
 
@@ -13,45 +12,43 @@ void OpenStreams::Add(const Identity& identity, const std::shared_ptr<OpenStream
   entries_.emplace(identity.uri, Entry{stream, identity.not_after});
 }
 
-uint32_t OpenStreams::CloseAllOf(const std::string& uri, const absl::Status& reason) {
+std::vector<std::shared_ptr<OpenStream>> OpenStreams::Streams(const std::string* uri) {
+  absl::MutexLock lock(&mutex_);
+  auto range = uri == nullptr ? std::make_pair(entries_.begin(), entries_.end())
+                              : entries_.equal_range(*uri);
   std::vector<std::shared_ptr<OpenStream>> streams;
-  {
-    absl::MutexLock lock(&mutex_);
-    auto [begin, end] = entries_.equal_range(uri);
-    for (auto entry = begin; entry != end; ++entry)
-      if (auto stream = entry->second.stream.lock()) streams.push_back(std::move(stream));
-    entries_.erase(begin, end);
-  }
+  for (auto entry = range.first; entry != range.second; ++entry)
+    if (auto stream = entry->second.stream.lock()) streams.push_back(std::move(stream));
+  return streams;
+}
+
+uint32_t OpenStreams::CloseAllOf(const std::string& uri, const absl::Status& reason) {
+  const std::vector<std::shared_ptr<OpenStream>> streams = Streams(&uri);
   for (const auto& stream : streams) stream->Close(reason);
   return static_cast<uint32_t>(streams.size());
 }
 
-void OpenStreams::CloseExpired(absl::Time now) {
-  std::vector<std::shared_ptr<OpenStream>> streams;
+void OpenStreams::CloseAll(const absl::Status& reason) {
+  for (const auto& stream : Streams(nullptr)) stream->Close(reason);
+}
+
+void OpenStreams::Sweep(absl::Time now) {
+  std::vector<std::shared_ptr<OpenStream>> expired;
   {
     absl::MutexLock lock(&mutex_);
     for (auto entry = entries_.begin(); entry != entries_.end();) {
       auto stream = entry->second.stream.lock();
-      if (stream != nullptr && entry->second.not_after >= now) {
-        ++entry;
+      if (stream == nullptr) {
+        entry = entries_.erase(entry);
         continue;
       }
-      if (stream != nullptr) streams.push_back(std::move(stream));
-      entry = entries_.erase(entry);
+      if (entry->second.not_after < now) expired.push_back(std::move(stream));
+      ++entry;
     }
   }
-  for (const auto& stream : streams)
+  for (const auto& stream : Streams(nullptr)) stream->CutOffIfClosed();
+  for (const auto& stream : expired)
     stream->Close(absl::UnauthenticatedError("the certificate has expired"));
-}
-
-void OpenStreams::CloseAll(const absl::Status& reason) {
-  std::multimap<std::string, Entry> entries;
-  {
-    absl::MutexLock lock(&mutex_);
-    entries.swap(entries_);
-  }
-  for (const auto& [uri, entry] : entries)
-    if (auto stream = entry.stream.lock()) stream->Close(reason);
 }
 
 }  // namespace dragnet::scheduler

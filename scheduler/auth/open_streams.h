@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -20,7 +21,11 @@ namespace dragnet::scheduler {
 class OpenStream {
  public:
   virtual ~OpenStream() = default;
+  // The peer is told the reason, if it reads.
   virtual void Close(const absl::Status& reason) = 0;
+  // Called every second: a closed stream whose peer has not read the reason by
+  // now is cut off.
+  virtual void CutOffIfClosed() = 0;
 };
 
 class OpenStreams {
@@ -31,7 +36,9 @@ class OpenStreams {
 
   // How many were closed.
   uint32_t CloseAllOf(const std::string& uri, const absl::Status& reason);
-  void CloseExpired(absl::Time now);
+  // Every second: closes those whose certificate has ended, and cuts off those
+  // that were closed and are still there.
+  void Sweep(absl::Time now);
   void CloseAll(const absl::Status& reason);
 
  private:
@@ -39,6 +46,9 @@ class OpenStreams {
     std::weak_ptr<OpenStream> stream;
     absl::Time not_after;
   };
+
+  // Those that are still there, of all or of one peer.
+  std::vector<std::shared_ptr<OpenStream>> Streams(const std::string* uri);
 
   absl::Mutex mutex_;
   std::multimap<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);

@@ -7,6 +7,8 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
 #include "core/action.h"
 #include "core/authorization.h"
 #include "core/envelope.h"
@@ -55,6 +57,12 @@ OutgoingMessage PolicyMessage(const std::string& envelope) {
   v1::SchedulerMessage message;
   message.set_trust_policy_envelope(envelope);
   return std::make_shared<const std::string>(message.SerializeAsString());
+}
+
+// DISPATCH_STATE_FOUND is "found".
+std::string NameOf(v1::DispatchState state) {
+  const std::string name = v1::DispatchState_Name(state);
+  return absl::AsciiStrToLower(absl::StripPrefix(name, "DISPATCH_STATE_"));
 }
 
 std::string ForLog(std::string_view text) { return Shorten(ForTerminal(text), kMaxLoggedText); }
@@ -284,8 +292,7 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record,
                        ForLog(ToStd(appended->dropped.message())));
         if (IsFinal(appended->state) && !appended->duplicate &&
             appended->state != v1::DISPATCH_STATE_UNSPECIFIED)
-          spdlog::info("action {} agent {}: {}", action_id, agent_id,
-                       v1::DispatchState_Name(appended->state));
+          spdlog::info("action {} agent {}: {}", action_id, agent_id, NameOf(appended->state));
         done(absl::OkStatus());
         watchers_.Notify(action_id);
       });

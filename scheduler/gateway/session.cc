@@ -22,6 +22,7 @@ constexpr size_t kPauseBytes = size_t{64} << 20;
 constexpr size_t kCloseBytes = size_t{512} << 20;
 // An agent that sends and doesn't read its acknowledgements.
 constexpr size_t kMaxOutgoing = 8192;
+constexpr int kSecondsToReadTheReason = 2;
 
 // A slice that shares the message instead of copying it.
 grpc::ByteBuffer ToByteBuffer(const OutgoingMessage& message) {
@@ -53,13 +54,6 @@ v1::RecordKey KeyOf(const v1::ResultRecord& record) {
   key.set_sequence(record.sequence());
   if (record.has_refusal()) key.set_envelope_sha256(record.refusal().envelope_sha256());
   return key;
-}
-
-// Reasons to close a stream at once, whatever is on its way: revoked, reads
-// nothing, isn't heard from.
-bool CutsOff(const absl::Status& reason) {
-  return absl::IsUnauthenticated(reason) || absl::IsResourceExhausted(reason) ||
-         absl::IsDeadlineExceeded(reason);
 }
 
 OutgoingMessage Serialised(const v1::SchedulerMessage& message) {
@@ -244,10 +238,15 @@ void Session::FinishLocked(const absl::Status& reason) {
   if (finished_) return;
   finished_ = true;
   outgoing_.clear();
-  // A peer that reads nothing would keep its stream open for as long as a
-  // message is on its way to it. Others are let read the reason.
-  if (writing_ && CutsOff(reason)) context_->TryCancel();
   Finish(rpc::ToGrpc(reason));
+}
+
+// A peer that reads nothing would keep its stream open for as long as a message
+// is on its way to it.
+void Session::CutOffIfClosed() {
+  absl::MutexLock lock(&mutex_);
+  if (!finished_ || context_ == nullptr) return;
+  if (++closed_for_ >= kSecondsToReadTheReason) context_->TryCancel();
 }
 
 void Session::OnCancel() { Close(absl::CancelledError("the connection is lost")); }

@@ -47,6 +47,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void Send(OutgoingMessage message) override;
   bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) override;
   void Close(const absl::Status& reason) override;
+  void CutOffIfClosed() override;
 
  private:
   Session(const GatewayParts& parts, Identity identity, grpc::CallbackServerContext* context)
@@ -81,6 +82,8 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   absl::Mutex mutex_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  // How often CutOffIfClosed found it so.
+  int closed_for_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   size_t records_under_way_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -193,7 +193,7 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
 
 void RunningServer::Tick() {
   const absl::Time now = clock_.Now();
-  streams_.CloseExpired(now);
+  streams_.Sweep(now);
   const absl::Duration silence = kMissedHeartbeats * heartbeat_interval_ + absl::Seconds(10);
   for (const std::shared_ptr<AgentSession>& session : agents_->SilentSince(now - silence))
     session->Close(absl::DeadlineExceededError("no heartbeat for too long"));
