@@ -12,16 +12,21 @@
 
 #include "agent/sandbox/capabilities.h"
 #include "agent/sandbox/landlock.h"
+#include "agent/sandbox/spawn_child.h"
 #include "core/strings.h"
 
 namespace dragnet::sandbox {
 namespace {
 
-// 0, or the errno of unsharing the network, tried where it does no harm.
-int TryNetworkNamespace() {
+bool UnshareNetwork() { return ::unshare(CLONE_NEWNET) == 0; }
+bool RestrictMounts() { return ::unshare(CLONE_NEWNS) == 0 && RestrictAllMounts() == 0; }
+
+// 0, or the errno of `attempt`, made in a process where it does no harm.
+// Between fork and exit: async-signal-safe.
+int TryInChild(bool (*attempt)()) {
   pid_t child = ::fork();
   if (child < 0) return errno;
-  if (child == 0) ::_exit(::unshare(CLONE_NEWNET) == 0 ? 0 : errno);
+  if (child == 0) ::_exit(attempt() ? 0 : errno);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -40,9 +45,13 @@ void FindMissingPrivileges(std::vector<std::string>& missing) {
   if (sets.permitted != 0 && !holds(CAP_SETPCAP)) {
     missing.push_back("capabilities can't be taken out of the bounding set (no CAP_SETPCAP)");
   }
-  if (int error = TryNetworkNamespace(); error != 0) {
+  if (int error = TryInChild(&UnshareNetwork); error != 0) {
     missing.push_back(StrCat("no empty network namespace for workers: ", ::strerrordesc_np(error),
                              " (socket(2) is denied all the same)"));
+  }
+  if (int error = TryInChild(&RestrictMounts); error != 0) {
+    missing.push_back(StrCat("no mounts of their own for workers: ", ::strerrordesc_np(error),
+                             " (devices and the agent's state are held by user rights alone)"));
   }
 }
 

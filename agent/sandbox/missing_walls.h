@@ -12,7 +12,7 @@ namespace dragnet::sandbox {
 inline constexpr char kAllowMissingWallsFlag[] = "--allow-missing-walls";
 
 // One line each; empty when all walls can be put up. Tries in a short-lived
-// child process what can't be asked (network namespaces, seccomp, Landlock).
+// child process what can't be asked (namespaces of network and mounts, seccomp, Landlock).
 std::vector<std::string> FindMissingWalls();
 
 // The kernel's Landlock ABI; 0 when it has none or it is switched off.

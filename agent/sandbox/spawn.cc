@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "agent/sandbox/capabilities.h"
 #include "agent/sandbox/spawn_child.h"
@@ -46,6 +48,12 @@ absl::Status CheckOptions(const SpawnOptions& options) {
   return absl::OkStatus();
 }
 
+bool IsBeneath(std::string_view path, std::string_view directory) {
+  if (directory == "/") return true;
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
 // What the child gets, with /dev/null for the standard ones that aren't given.
 absl::StatusOr<std::vector<GivenFd>> DescriptorTable(const SpawnOptions& options,
                                                      const UniqueFd& null) {
@@ -65,6 +73,31 @@ absl::StatusOr<std::vector<GivenFd>> DescriptorTable(const SpawnOptions& options
   return table;
 }
 
+std::string RealPath(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), &::free);
+  return real != nullptr ? real.get() : "";
+}
+
+// Without symbolic links, which the child would otherwise follow on its own.
+absl::StatusOr<std::vector<std::string>> HiddenDirectories(const SpawnOptions& options) {
+  if (!options.hidden_directories.empty() && !options.private_mounts) {
+    return absl::InvalidArgumentError("hidden directories take private mounts");
+  }
+  // Empty when there is no such program: execve will say so.
+  const std::string program = RealPath(options.program);
+  std::vector<std::string> directories;
+  for (const std::string& path : options.hidden_directories) {
+    std::string directory = RealPath(path);
+    if (directory.empty()) return ErrnoStatus(StrCat("hide ", path), errno);
+    if (IsBeneath(program, directory)) {
+      return absl::InvalidArgumentError(
+          StrCat("the program is beneath ", path, ", which is to be hidden from it"));
+    }
+    directories.push_back(std::move(directory));
+  }
+  return directories;
+}
+
 std::vector<Limit> LimitList(const ResourceLimits& limits) {
   std::vector<Limit> list = {{RLIMIT_CORE, 0}};
   auto add = [&](int resource, const std::optional<uint64_t>& value) {
@@ -76,6 +109,12 @@ std::vector<Limit> LimitList(const ResourceLimits& limits) {
   add(RLIMIT_NPROC, limits.processes);
   add(RLIMIT_FSIZE, limits.file_size_bytes);
   return list;
+}
+
+std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
+  std::vector<const char*> pointers;
+  for (const std::string& string : strings) pointers.push_back(string.c_str());
+  return pointers;
 }
 
 // As execve(2) wants them; points into `strings`.
@@ -98,6 +137,14 @@ std::string Describe(const StepReport& report) {
       return "no network namespace of its own: unshare(CLONE_NEWNET)";
     case Step::kGivenNetwork:
       return "not moved to the given network namespace: setns";
+    case Step::kMountNamespace:
+      return "no mounts of its own: unshare(CLONE_NEWNS)";
+    case Step::kMountPropagation:
+      return "keep its mounts to itself: mount(MS_SLAVE)";
+    case Step::kHideDirectory:
+      return StrCat("hidden directory ", value, " can be seen: mount");
+    case Step::kMountAttributes:
+      return "devices can be opened: mount_setattr";
     case Step::kDescriptors:
       return StrCat("give descriptor ", value);
     case Step::kNice:
@@ -189,6 +236,7 @@ absl::StatusOr<Child> PlanAndStart(const SpawnOptions& options) {
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null.valid()) return ErrnoStatus("open /dev/null", errno);
   DRAGNET_ASSIGN_OR_RETURN(std::vector<GivenFd> fds, DescriptorTable(options, null));
+  DRAGNET_ASSIGN_OR_RETURN(std::vector<std::string> hidden, HiddenDirectories(options));
   DRAGNET_ASSIGN_OR_RETURN(Pipe status, NewPipe());
 
   std::vector<std::string> arguments = {options.program};
@@ -198,6 +246,7 @@ absl::StatusOr<Child> PlanAndStart(const SpawnOptions& options) {
   environment.insert(environment.end(), options.environment.begin(), options.environment.end());
   std::vector<char*> argument_pointers = NullTerminated(arguments);
   std::vector<char*> environment_pointers = NullTerminated(environment);
+  std::vector<const char*> hidden_pointers = Pointers(hidden);
   std::vector<Limit> limits = LimitList(options.limits);
 
   ChildPlan plan;
@@ -208,6 +257,9 @@ absl::StatusOr<Child> PlanAndStart(const SpawnOptions& options) {
   plan.fd_count = fds.size();
   plan.network = options.network;
   plan.network_namespace_fd = options.network_namespace_fd;
+  plan.private_mounts = options.private_mounts;
+  plan.hidden_directories = hidden_pointers.data();
+  plan.hidden_directory_count = hidden_pointers.size();
   plan.limits = limits.data();
   plan.limit_count = limits.size();
   plan.nice = options.nice;

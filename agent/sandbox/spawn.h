@@ -1,5 +1,5 @@
 // Starts a program that holds only what it is given: descriptors, user,
-// capabilities, network, resources. The half of the sandbox that a privileged
+// capabilities, network, mounts, resources. The half of the sandbox that a privileged
 // parent puts up; the other half (agent/sandbox/lock_in.h) the program puts up
 // around itself.
 //
@@ -84,6 +84,16 @@ struct SpawnOptions {
 
   Network network = Network::kAsItIs;
   int network_namespace_fd = -1;
+
+  // A mount namespace of its own, where everything is read-only and no device
+  // and no set-user-id bit counts: who may read all files by capability still
+  // opens no root-only device. The parent's mounts stay as they are. What the
+  // host mounts meanwhile appears in it (so that unmounting works, too) as the
+  // host mounted it. Takes CAP_SYS_ADMIN and Linux 5.12.
+  bool private_mounts = false;
+  // Directories that are empty for the child; each must exist, and the program
+  // must not be beneath one. Takes private_mounts.
+  std::vector<std::string> hidden_directories;
 
   ResourceLimits limits;
   // Added to the parent's nice value, 0 to 19.

@@ -7,6 +7,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -60,6 +61,25 @@ void EnterNetwork(const ChildPlan& plan) {
   if (plan.network == Network::kGiven && ::setns(plan.network_namespace_fd, CLONE_NEWNET) != 0) {
     MissWall(plan, Step::kGivenNetwork);
   }
+}
+
+// Before the privileges go, and before the descriptors are arranged: those that
+// are given stay what they are.
+void EnterPrivateMounts(const ChildPlan& plan) {
+  if (!plan.private_mounts) return;
+  if (::unshare(CLONE_NEWNS) != 0) return MissWall(plan, Step::kMountNamespace);
+  // Else what is mounted below would show on the host, too: never go on without.
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
+    Fail(plan, Step::kMountPropagation);
+  }
+  for (size_t i = 0; i < plan.hidden_directory_count; ++i) {
+    // Mode 0 and one inode, its root: nothing is in it, nor can be put there.
+    if (::mount("none", plan.hidden_directories[i], "tmpfs",
+                MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0,size=4k,nr_inodes=1") != 0) {
+      MissWall(plan, Step::kHideDirectory, static_cast<int>(i));
+    }
+  }
+  if (RestrictAllMounts() != 0) MissWall(plan, Step::kMountAttributes);
 }
 
 void CloseRange(unsigned first, unsigned last) {
@@ -202,6 +222,13 @@ void DieWithParent(const ChildPlan& plan) {
 
 }  // namespace
 
+int RestrictAllMounts() {
+  mount_attr attributes{};
+  // Not NOEXEC: the program is still to be executed; its own filter denies execve(2).
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
+  return ::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof attributes);
+}
+
 void RunChild(const ChildPlan& parents_plan) {
   ChildPlan plan = parents_plan;
   ResetSignals();
@@ -209,6 +236,7 @@ void RunChild(const ChildPlan& parents_plan) {
   ::umask(077);
   if (::chdir("/") != 0) Fail(plan, Step::kWorkingDirectory);
   EnterNetwork(plan);
+  EnterPrivateMounts(plan);
   ArrangeDescriptors(plan);
   errno = 0;
   if (plan.nice != 0 && ::nice(plan.nice) == -1 && errno != 0) Fail(plan, Step::kNice, plan.nice);

@@ -20,6 +20,10 @@ enum class Step : int32_t {
   kWorkingDirectory,
   kEmptyNetwork,
   kGivenNetwork,
+  kMountNamespace,
+  kMountPropagation,
+  kHideDirectory,
+  kMountAttributes,
   kDescriptors,
   kNice,
   kLimit,
@@ -68,6 +72,10 @@ struct ChildPlan {
   Network network = Network::kAsItIs;
   int network_namespace_fd = -1;
 
+  bool private_mounts = false;
+  const char* const* hidden_directories = nullptr;
+  size_t hidden_directory_count = 0;
+
   const Limit* limits = nullptr;
   size_t limit_count = 0;
   int nice = 0;
@@ -79,6 +87,10 @@ struct ChildPlan {
 
   bool allow_missing_walls = false;
 };
+
+// Makes all mounts of this mount namespace, which must be its own, read-only,
+// and devices and set-user-id bits in them without effect. 0, or -1 with errno.
+int RestrictAllMounts();
 
 // Never returns: executes the program, or reports and exits.
 [[noreturn]] void RunChild(const ChildPlan& plan);

@@ -186,6 +186,17 @@ TEST_F(SpawnTest, WithoutPrivilegesAMissingWallIsAnErrorUnlessAllowed) {
                                         "Operation not permitted"));
 }
 
+TEST_F(SpawnTest, WithoutPrivilegesSharedMountsAreAnErrorUnlessAllowed) {
+  if (IsRoot()) GTEST_SKIP() << "needs a user without privileges";
+  SpawnOptions options = Options({"none", "read", Target()});
+  options.private_mounts = true;
+  options.hidden_directories = {"/var/lib"};
+  EXPECT_THAT(Run(options).missing_walls, Contains(HasSubstr("no mounts of its own")));
+  options.allow_missing_walls = false;
+  EXPECT_EQ(Spawn(options).status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(FindMissingWalls(), Contains(HasSubstr("no mounts of their own")));
+}
+
 TEST_F(SpawnTest, CapabilityThatTheParentDoesNotHoldIsMissed) {
   if (IsRoot()) GTEST_SKIP() << "needs a user without privileges";
   SpawnOptions options = Options({"none", "read", Target()});

@@ -72,6 +72,8 @@ class WorkerTest : public testing::Test {
       options.user = sandbox::UserAndGroup{65534, 65534};
       options.capabilities = {CAP_DAC_READ_SEARCH};
       options.network = sandbox::Network::kEmpty;
+      options.private_mounts = true;
+      options.hidden_directories = {"/var/lib"};
     }
     return options;
   }
