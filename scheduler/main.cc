@@ -1,11 +1,10 @@
 // dragnet-scheduler: asks agents, orders nothing. See --help.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "core/clock.h"
 #include "core/rpc/rpc.h"
@@ -50,8 +49,7 @@ struct TokenOptions {
   std::vector<std::string> tags;
 };
 
-absl::StatusOr<std::map<std::string, std::string>> ParseTags(
-    const std::vector<std::string>& tags) {
+absl::StatusOr<std::map<std::string, std::string>> ParseTags(const std::vector<std::string>& tags) {
   std::map<std::string, std::string> labels;
   for (const std::string& tag : tags) {
     const size_t equals = tag.find('=');
@@ -67,9 +65,9 @@ absl::Status CreateTokenCommand(const TokenOptions& options) {
   DRAGNET_ASSIGN_OR_RETURN(const auto labels, ParseTags(options.tags));
   DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteStore> store,
                            SqliteStore::Open(settings.store, StoreUse::kCommand));
-  DRAGNET_ASSIGN_OR_RETURN(const NewToken token,
-                           CreateToken(*store, Clock::System().Now(), options.lifetime,
-                                       options.uses, labels));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const NewToken token,
+      CreateToken(*store, Clock::System().Now(), options.lifetime, options.uses, labels));
   std::printf("%s\n", token.token.c_str());
   return absl::OkStatus();
 }
@@ -94,8 +92,7 @@ CLI::App* AddInit(CLI::App& app, InitOptions* options) {
   init->add_option("--host", options->hosts,
                    "DNS name or IP address that agents reach the scheduler by (repeatable)")
       ->type_name("HOST");
-  init->add_option("--root-keys", options->root_keys, "How many root keys")
-      ->capture_default_str();
+  init->add_option("--root-keys", options->root_keys, "How many root keys")->capture_default_str();
   init->add_option("--root-threshold", options->root_threshold,
                    "How many of them must sign a trust policy")
       ->capture_default_str();
@@ -120,16 +117,18 @@ CLI::App* AddTokenCreate(CLI::App& app, TokenOptions* options) {
   create->add_option("--uses", options->uses, "How many hosts may enrol with it")
       ->capture_default_str();
   AddDuration(create, "--lifetime", &options->lifetime, "How long it holds");
-  create->add_option("--tag", options->tags,
-                     "Label that the scheduler keeps for these hosts (repeatable)")
+  create
+      ->add_option("--tag", options->tags,
+                   "Label that the scheduler keeps for these hosts (repeatable)")
       ->type_name("NAME=VALUE");
   return create;
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Dragnet's scheduler: takes signed actions, hands them to agents, keeps results.\n"
-               "It holds no key that an agent would obey.",
-               "dragnet-scheduler");
+  CLI::App app(
+      "Dragnet's scheduler: takes signed actions, hands them to agents, keeps results.\n"
+      "It holds no key that an agent would obey.",
+      "dragnet-scheduler");
   app.set_version_flag("--version", StrCat("dragnet-scheduler ", kVersion));
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& error) {

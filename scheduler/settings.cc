@@ -17,15 +17,12 @@ absl::StatusOr<Settings> LoadSettings(const std::string& path) {
   settings.server_key = file.RequiredPath("server_key");
   settings.store = file.RequiredPath("store");
   settings.root_keys = file.PathList("root_keys");
-  settings.root_threshold =
-      static_cast<uint32_t>(file.Integer("root_threshold", 1, 1, 32));
-  settings.agent_certificate_lifetime =
-      file.Duration("agent_certificate_lifetime", absl::Hours(720), absl::Minutes(10),
-                    absl::Hours(366 * 24));
+  settings.root_threshold = static_cast<uint32_t>(file.Integer("root_threshold", 1, 1, 32));
+  settings.agent_certificate_lifetime = file.Duration(
+      "agent_certificate_lifetime", absl::Hours(720), absl::Minutes(10), absl::Hours(366 * 24));
   settings.heartbeat_interval =
       file.Duration("heartbeat_interval", absl::Seconds(30), absl::Seconds(1), absl::Hours(1));
-  settings.max_rows = static_cast<uint64_t>(
-      file.Integer("max_rows", 1'000'000, 1, 1'000'000'000));
+  settings.max_rows = static_cast<uint64_t>(file.Integer("max_rows", 1'000'000, 1, 1'000'000'000));
   settings.max_result_bytes = static_cast<uint64_t>(
       file.Integer("max_result_bytes", int64_t{256} << 20, 1 << 20, int64_t{1} << 40));
   DRAGNET_RETURN_IF_ERROR(file.Finish());

@@ -12,13 +12,12 @@
 
 namespace dragnet::scheduler {
 
-inline grpc::ServerUnaryReactor* AnswerOn(Executor& executor,
-                                          grpc::CallbackServerContext* context,
+inline grpc::ServerUnaryReactor* AnswerOn(Executor& executor, grpc::CallbackServerContext* context,
                                           std::function<absl::Status()> work) {
   // Request, response and reactor live until Finish.
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const bool taken = executor.Run(
-      [reactor, work = std::move(work)] { reactor->Finish(rpc::ToGrpc(work())); });
+  const bool taken =
+      executor.Run([reactor, work = std::move(work)] { reactor->Finish(rpc::ToGrpc(work())); });
   if (!taken)
     reactor->Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                                  "the scheduler has too much to do: try again later"));

@@ -23,8 +23,7 @@ constexpr size_t kMinFragment = 4;
 
 // Zero means the default.
 absl::StatusOr<size_t> PageSize(uint32_t asked, uint32_t otherwise, uint32_t maximum) {
-  if (asked > maximum)
-    return absl::InvalidArgumentError(StrCat("page_size: at most ", maximum));
+  if (asked > maximum) return absl::InvalidArgumentError(StrCat("page_size: at most ", maximum));
   return asked == 0 ? otherwise : asked;
 }
 
@@ -117,14 +116,12 @@ absl::Status InvestigatorApi::CancelAction(const v1::CancelActionRequest& reques
 absl::Status InvestigatorApi::SearchAgents(const v1::SearchAgentsRequest& request,
                                            v1::SearchAgentsResponse* response) {
   DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 1000, 10000));
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                           agents_.Select(request.target()));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids, agents_.Select(request.target()));
   std::vector<v1::AgentInfo> infos = agents_.Describe(ids);
   response->set_total(infos.size());
-  response->set_connected(static_cast<uint64_t>(
-      std::count_if(infos.begin(), infos.end(), [](const v1::AgentInfo& info) {
-        return info.state() == v1::AgentInfo::STATE_ONLINE;
-      })));
+  response->set_connected(static_cast<uint64_t>(std::count_if(
+      infos.begin(), infos.end(),
+      [](const v1::AgentInfo& info) { return info.state() == v1::AgentInfo::STATE_ONLINE; })));
   if (request.count_only()) return absl::OkStatus();
   auto from = infos.begin();
   if (!request.page_token().empty()) {
@@ -153,9 +150,8 @@ absl::Status InvestigatorApi::ListRefusals(const v1::ListRefusalsRequest& reques
                                            v1::ListRefusalsResponse* response) {
   DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 100, 1000));
   DRAGNET_RETURN_IF_ERROR(agents_.FactsOf(request.agent_id()).status());
-  DRAGNET_ASSIGN_OR_RETURN(
-      const std::vector<StoredRefusal> refusals,
-      store_.Refusals(request.agent_id(), static_cast<int>(page_size)));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredRefusal> refusals,
+                           store_.Refusals(request.agent_id(), static_cast<int>(page_size)));
   for (const StoredRefusal& refusal : refusals) {
     v1::ListRefusalsResponse::Entry* entry = response->add_refusals();
     entry->set_agent_id(request.agent_id());
@@ -173,8 +169,7 @@ absl::Status InvestigatorApi::GetTrustPolicy(v1::GetTrustPolicyResponse* respons
 absl::Status InvestigatorApi::PublishTrustPolicy(const std::string& caller,
                                                  const v1::PublishTrustPolicyRequest& request,
                                                  v1::PublishTrustPolicyResponse* response) {
-  DRAGNET_ASSIGN_OR_RETURN(const uint64_t version,
-                           dispatcher_.PublishPolicy(request.envelope()));
+  DRAGNET_ASSIGN_OR_RETURN(const uint64_t version, dispatcher_.PublishPolicy(request.envelope()));
   spdlog::info("trust policy {} was published by {}", version, caller);
   response->set_version(version);
   return absl::OkStatus();
@@ -186,11 +181,10 @@ absl::Status InvestigatorApi::CreateEnrolmentToken(const std::string& caller,
   const absl::Duration lifetime =
       request.has_lifetime() ? ToDuration(request.lifetime()) : absl::Hours(1);
   const uint32_t uses = request.uses() == 0 ? 1 : request.uses();
-  DRAGNET_ASSIGN_OR_RETURN(
-      const NewToken token,
-      CreateToken(store_, clock_.Now(), lifetime, uses,
-                  std::map<std::string, std::string>(request.tags().begin(),
-                                                     request.tags().end())));
+  DRAGNET_ASSIGN_OR_RETURN(const NewToken token,
+                           CreateToken(store_, clock_.Now(), lifetime, uses,
+                                       std::map<std::string, std::string>(request.tags().begin(),
+                                                                          request.tags().end())));
   spdlog::info("enrolment token with {} uses created by {}", uses, caller);
   response->set_token(token.token);
   *response->mutable_expires() = ToTimestamp(token.expires);

@@ -28,15 +28,15 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
              parts.streams, parts.clock, parts.fleet_id) {}
 
   // Calls that go on the record under the caller's name.
-#define DRAGNET_NAMED_CALL(method)                                                          \
-  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                    \
-                                   const v1::method##Request* request,                      \
-                                   v1::method##Response* response) override {               \
-    return AnswerOn(parts_.executor, context, [=, this]() -> absl::Status {                 \
-      DRAGNET_ASSIGN_OR_RETURN(const Identity caller,                                       \
+#define DRAGNET_NAMED_CALL(method)                                                           \
+  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context,                     \
+                                   const v1::method##Request* request,                       \
+                                   v1::method##Response* response) override {                \
+    return AnswerOn(parts_.executor, context, [=, this]() -> absl::Status {                  \
+      DRAGNET_ASSIGN_OR_RETURN(const Identity caller,                                        \
                                IdentifyPeer(*context->auth_context(), parts_.certificates)); \
-      return api_.method(caller.name, *request, response);                                  \
-    });                                                                                     \
+      return api_.method(caller.name, *request, response);                                   \
+    });                                                                                      \
   }
   DRAGNET_NAMED_CALL(Launch)
   DRAGNET_NAMED_CALL(PublishTrustPolicy)

@@ -69,13 +69,11 @@ void WatchStream::Step() {
 }
 
 absl::Status WatchStream::LoadAction() {
-  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action,
-                           parts_.store.FindAction(options_.action_id));
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, parts_.store.FindAction(options_.action_id));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            ParseEnvelope(action.envelope, kActionPayloadType));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
-  for (const v1::Operation& operation : parsed.operations())
-    modules_.push_back(operation.module());
+  for (const v1::Operation& operation : parsed.operations()) modules_.push_back(operation.module());
   expires_ = action.expires;
   return absl::OkStatus();
 }
@@ -83,13 +81,12 @@ absl::Status WatchStream::LoadAction() {
 absl::Status WatchStream::ReadNext(std::vector<v1::WatchEvent>* events, bool* end) {
   // The trust policy may have changed since the call was let in.
   DRAGNET_RETURN_IF_ERROR(parts_.certificates.CheckStillGood(identity_));
-  DRAGNET_RETURN_IF_ERROR(
-      CheckAccess("/dragnet.v1.InvestigatorService/Watch", absl::OkStatus(), identity_,
-                  parts_.policies.current()->RolesOf(identity_.name)));
+  DRAGNET_RETURN_IF_ERROR(CheckAccess("/dragnet.v1.InvestigatorService/Watch", absl::OkStatus(),
+                                      identity_,
+                                      parts_.policies.current()->RolesOf(identity_.name)));
   if (modules_.empty()) DRAGNET_RETURN_IF_ERROR(LoadAction());
-  DRAGNET_ASSIGN_OR_RETURN(
-      const std::vector<Change> changes,
-      parts_.store.ReadChanges(options_.action_id, position_, kBatchBytes));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<Change> changes,
+                           parts_.store.ReadChanges(options_.action_id, position_, kBatchBytes));
   for (const Change& change : changes) {
     events->push_back(EventOf(change));
     position_ = change.position;
@@ -114,13 +111,11 @@ absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool
                            parts_.store.Pairs(options_.action_id));
   const auto presence = [&](const std::string& id) { return parts_.agents.PresenceOf(id, now); };
   v1::Progress progress = CountPairs(pairs, presence);
-  const bool more =
-      options_.follow && MoreToCome(pairs, presence, options_.until_expired,
-                                    now > expires_ + kExpiryGrace);
+  const bool more = options_.follow && MoreToCome(pairs, presence, options_.until_expired,
+                                                  now > expires_ + kExpiryGrace);
   count_again_at_ = now + kCountingShare * (absl::Now() - begin);
 
-  if (!progress_sent_ ||
-      !google::protobuf::util::MessageDifferencer::Equals(progress, progress_)) {
+  if (!progress_sent_ || !google::protobuf::util::MessageDifferencer::Equals(progress, progress_)) {
     *events->emplace_back().mutable_progress() = progress;
     progress_ = std::move(progress);
     progress_sent_ = true;

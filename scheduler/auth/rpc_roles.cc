@@ -66,8 +66,7 @@ std::optional<Access> AccessTo(std::string_view method) {
 }
 
 absl::Status CheckAccess(std::string_view method, const absl::Status& authentication,
-                         const std::optional<Identity>& identity,
-                         const std::set<v1::Role>& roles) {
+                         const std::optional<Identity>& identity, const std::set<v1::Role>& roles) {
   const std::optional<Access> access = AccessTo(method);
   if (!access.has_value()) return absl::PermissionDeniedError("no one may call this");
   if (*access == Access::kAnyone) return absl::OkStatus();
@@ -83,8 +82,8 @@ absl::Status CheckAccess(std::string_view method, const absl::Status& authentica
     return absl::PermissionDeniedError(
         StrCat("this call is for investigators, the certificate is of ", identity->uri));
   if (!HasRole(*access, roles))
-    return absl::PermissionDeniedError(StrCat(identity->name, " has not the role ",
-                                              NameOf(*access), " in the trust policy"));
+    return absl::PermissionDeniedError(
+        StrCat(identity->name, " has not the role ", NameOf(*access), " in the trust policy"));
   return absl::OkStatus();
 }
 

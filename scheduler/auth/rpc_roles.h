@@ -28,7 +28,6 @@ std::optional<Access> AccessTo(std::string_view method);
 // Unauthenticated: no identity where one is needed. PermissionDenied: another
 // kind of peer, or a role that is missing.
 absl::Status CheckAccess(std::string_view method, const absl::Status& authentication,
-                         const std::optional<Identity>& identity,
-                         const std::set<v1::Role>& roles);
+                         const std::optional<Identity>& identity, const std::set<v1::Role>& roles);
 
 }  // namespace dragnet::scheduler

@@ -32,8 +32,7 @@ void ForEachMethod(const std::function<void(const std::string&)>& check) {
     ASSERT_GT(file->service_count(), 0);
     for (int i = 0; i < file->service_count(); ++i)
       for (int j = 0; j < file->service(i)->method_count(); ++j)
-        check(StrCat("/", file->service(i)->full_name(), "/",
-                     file->service(i)->method(j)->name()));
+        check(StrCat("/", file->service(i)->full_name(), "/", file->service(i)->method(j)->name()));
   }
 }
 
@@ -57,12 +56,12 @@ TEST(RpcRolesTest, OnlyEnrollNeedsNoCertificate) {
 TEST(RpcRolesTest, WhatIsNotInTheTableIsRefusedToEveryone) {
   const std::set<v1::Role> all = {v1::ROLE_READER, v1::ROLE_INVESTIGATOR, v1::ROLE_OPERATOR};
   for (const std::string& method :
-       {std::string(""), MethodOf(""), MethodOf("Nope"), MethodOf("launch"),
-        MethodOf("Launch/"), MethodOf("Launch") + std::string(1, '\0'),
+       {std::string(""), MethodOf(""), MethodOf("Nope"), MethodOf("launch"), MethodOf("Launch/"),
+        MethodOf("Launch") + std::string(1, '\0'),
         std::string("dragnet.v1.InvestigatorService/Launch"),
         std::string("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")}) {
-    EXPECT_TRUE(absl::IsPermissionDenied(
-        CheckAccess(method, absl::OkStatus(), Investigator(), all)))
+    EXPECT_TRUE(
+        absl::IsPermissionDenied(CheckAccess(method, absl::OkStatus(), Investigator(), all)))
         << method;
   }
 }
@@ -97,8 +96,7 @@ TEST(RpcRolesTest, EachRoleOpensItsOwnCalls) {
 TEST(RpcRolesTest, SomeoneWhoIsNotInThePolicyMayNothing) {
   ForEachMethod([](const std::string& method) {
     if (method.find("InvestigatorService") == std::string::npos) return;
-    EXPECT_TRUE(
-        absl::IsPermissionDenied(CheckAccess(method, absl::OkStatus(), Investigator(), {})))
+    EXPECT_TRUE(absl::IsPermissionDenied(CheckAccess(method, absl::OkStatus(), Investigator(), {})))
         << method;
   });
 }

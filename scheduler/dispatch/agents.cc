@@ -83,8 +83,7 @@ absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
   return replaced;
 }
 
-bool Agents::Disconnect(const std::string& agent_id, const AgentSession* session,
-                        absl::Time now) {
+bool Agents::Disconnect(const std::string& agent_id, const AgentSession* session, absl::Time now) {
   {
     absl::MutexLock lock(&mutex_);
     auto found = agents_.find(agent_id);

@@ -48,9 +48,9 @@ class Agents {
 
   // Facts and the like of Hello. Gives the session that this one replaces.
   // NotFound for an unknown agent.
-  absl::StatusOr<std::shared_ptr<AgentSession>> Connect(const std::string& agent_id,
-                                                        const std::shared_ptr<AgentSession>& session,
-                                                        const v1::Hello& hello, absl::Time now);
+  absl::StatusOr<std::shared_ptr<AgentSession>> Connect(
+      const std::string& agent_id, const std::shared_ptr<AgentSession>& session,
+      const v1::Hello& hello, absl::Time now);
   // False when another session has taken its place meanwhile.
   bool Disconnect(const std::string& agent_id, const AgentSession* session, absl::Time now);
 

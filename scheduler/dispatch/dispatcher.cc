@@ -107,8 +107,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   context.fleet_id = fleet_id_;
   context.now = clock_.Now();
   context.weights_needed = WeightsNeeded;
-  std::variant<AuthorizedAction, RefusedAction> decision =
-      AuthorizeAction(envelope_bytes, context);
+  std::variant<AuthorizedAction, RefusedAction> decision = AuthorizeAction(envelope_bytes, context);
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
     spdlog::warn("action {} of {} refused: {}", ForLog(refused->action_id), launched_by,
                  ForLog(refused->detail));
@@ -225,8 +224,7 @@ void Dispatcher::OnPolicyTaken(const std::string& agent_id, uint64_t version) {
 }
 
 void Dispatcher::SendPolicies(const std::string& agent_id, AgentSession& session) {
-  for (const std::string& envelope :
-       policies_.EnvelopesAfter(agents_.PolicyVersionOf(agent_id)))
+  for (const std::string& envelope : policies_.EnvelopesAfter(agents_.PolicyVersionOf(agent_id)))
     session.Send(PolicyMessage(envelope));
 }
 
@@ -240,8 +238,7 @@ void Dispatcher::CatchUp(const std::string& agent_id) {
   for (const ActiveAction& action : ActiveActions()) {
     const absl::Status status = CatchUpWith(action, agent_id, *session);
     if (!status.ok())
-      spdlog::error("action {} agent {}: {}", action.id, agent_id,
-                    ForLog(ToStd(status.message())));
+      spdlog::error("action {} agent {}: {}", action.id, agent_id, ForLog(ToStd(status.message())));
   }
 }
 
@@ -282,8 +279,8 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record,
   const std::string action_id = record.action_id();
   store_.AppendRecord(
       agent_id, std::move(record),
-      [this, agent_id, action_id, refusal, done = std::move(done)](
-          absl::StatusOr<Appended> appended) {
+      [this, agent_id, action_id, refusal,
+       done = std::move(done)](absl::StatusOr<Appended> appended) {
         if (!appended.ok()) return done(appended.status());
         if (!refusal.empty())
           spdlog::info("action {} agent {}: refused: {}", ForLog(action_id), agent_id, refusal);

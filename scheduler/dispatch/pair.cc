@@ -15,11 +15,11 @@ constexpr size_t kMaxDetail = 1024;
 std::string Contradiction(const OperationProgress& operation) {
   const v1::OperationSummary& summary = *operation.summary;
   if (summary.rows() != operation.rows)
-    return StrCat("the agent's count differs: it says ", summary.rows(), " rows, ",
-                        operation.rows, " are stored");
+    return StrCat("the agent's count differs: it says ", summary.rows(), " rows, ", operation.rows,
+                  " are stored");
   if (operation.records + 1 != operation.summary_sequence)
     return StrCat("records are missing: the summary is number ", operation.summary_sequence,
-                        " and ", operation.records, " came before it");
+                  " and ", operation.records, " came before it");
   switch (summary.outcome()) {
     case v1::OUTCOME_INCOMPLETE:
       return "";
@@ -27,8 +27,7 @@ std::string Contradiction(const OperationProgress& operation) {
       if (operation.rows == 0) return "the agent says found, without a row";
       break;
     case v1::OUTCOME_CLEAN:
-      if (operation.rows > 0)
-        return StrCat("the agent says clean, with ", operation.rows, " rows");
+      if (operation.rows > 0) return StrCat("the agent says clean, with ", operation.rows, " rows");
       break;
     default:
       return "the agent names no outcome";
@@ -150,10 +149,9 @@ absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, co
   if (record.occurrence() != 0)
     return absl::InvalidArgumentError("an occurrence of an action that runs once");
   if (record.operation() >= pair.operations.size() || record.operation() >= bounds.size())
-    return absl::InvalidArgumentError(StrCat("operation ", record.operation(),
-                                                   " of an action with ", pair.operations.size()));
-  if (record.sequence() == 0)
-    return absl::InvalidArgumentError("sequence 0 is for refusals only");
+    return absl::InvalidArgumentError(
+        StrCat("operation ", record.operation(), " of an action with ", pair.operations.size()));
+  if (record.sequence() == 0) return absl::InvalidArgumentError("sequence 0 is for refusals only");
   const OperationProgress& operation = pair.operations[record.operation()];
   switch (record.content_case()) {
     case v1::ResultRecord::kRows:

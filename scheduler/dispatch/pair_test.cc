@@ -95,8 +95,7 @@ TEST(PairTest, CleanWithRowsStoredIsIncomplete) {
 }
 
 TEST(PairTest, FoundWithoutRowsIsIncomplete) {
-  EXPECT_EQ(After({SummaryRecord(1, v1::OUTCOME_FOUND, 0)}).state,
-            v1::DISPATCH_STATE_INCOMPLETE);
+  EXPECT_EQ(After({SummaryRecord(1, v1::OUTCOME_FOUND, 0)}).state, v1::DISPATCH_STATE_INCOMPLETE);
 }
 
 TEST(PairTest, CountThatDiffersIsIncomplete) {

@@ -62,8 +62,8 @@ std::vector<std::string> Policies::EnvelopesAfter(uint64_t version) const {
 absl::Status Policies::Publish(std::string_view envelope_bytes, absl::Time now) {
   absl::MutexLock publishing(&publishing_);
   DRAGNET_ASSIGN_OR_RETURN(TrustPolicy policy, current()->VerifySuccessor(envelope_bytes, now));
-  DRAGNET_RETURN_IF_ERROR(store_.AddTrustPolicy(
-      {.version = policy.version(), .envelope = policy.envelope_bytes()}));
+  DRAGNET_RETURN_IF_ERROR(
+      store_.AddTrustPolicy({.version = policy.version(), .envelope = policy.envelope_bytes()}));
   Add(std::make_shared<const TrustPolicy>(std::move(policy)));
   return absl::OkStatus();
 }

@@ -17,8 +17,7 @@ class PoliciesTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_TRUE(SqliteStore::Create(directory_.path() + "/store.db").ok());
     store_ = *SqliteStore::Open(directory_.path() + "/store.db", StoreUse::kRun);
-    ASSERT_TRUE(
-        store_->AddTrustPolicy({.version = 1, .envelope = Envelope(1)}).ok());
+    ASSERT_TRUE(store_->AddTrustPolicy({.version = 1, .envelope = Envelope(1)}).ok());
     policies_ = *Policies::Load(*store_, fleet_.id, fleet_.Pinned());
   }
   std::string Envelope(uint64_t version) {
@@ -54,8 +53,8 @@ TEST_F(PoliciesTest, OlderSameForeignAndUnsignedOnesAreRefused) {
   v1::TrustPolicy foreign = fleet_.PolicyProto(7);
   foreign.set_fleet_id("other");
   EXPECT_FALSE(policies_->Publish(fleet_.SignedPolicy(foreign), fleet_.now).ok());
-  const std::string by_one_root = testing::Signed(
-      kTrustPolicyPayloadType, fleet_.PolicyProto(8), {&fleet_.roots[0]});
+  const std::string by_one_root =
+      testing::Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(8), {&fleet_.roots[0]});
   EXPECT_TRUE(absl::IsPermissionDenied(policies_->Publish(by_one_root, fleet_.now)));
   EXPECT_EQ(policies_->current()->version(), 5u);
   EXPECT_EQ(store_->TrustPolicies()->size(), 2u);
@@ -78,13 +77,13 @@ TEST_F(PoliciesTest, AfterARotationOfRootsAllVersionsAreSentInOrder) {
 
 TEST_F(PoliciesTest, StoreWithoutAPolicyOrWithOneOfOtherRootsIsRefused) {
   testing::Fleet other;
-  EXPECT_TRUE(absl::IsPermissionDenied(
-      Policies::Load(*store_, fleet_.id, other.Pinned()).status()));
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(Policies::Load(*store_, fleet_.id, other.Pinned()).status()));
   const std::string path = directory_.path() + "/empty.db";
   ASSERT_TRUE(SqliteStore::Create(path).ok());
   const auto empty = *SqliteStore::Open(path, StoreUse::kRun);
-  EXPECT_TRUE(absl::IsFailedPrecondition(
-      Policies::Load(*empty, fleet_.id, fleet_.Pinned()).status()));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(Policies::Load(*empty, fleet_.id, fleet_.Pinned()).status()));
 }
 
 }  // namespace

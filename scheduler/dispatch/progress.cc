@@ -42,8 +42,8 @@ v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& p
   return progress;
 }
 
-bool MoreToCome(const std::vector<PairState>& pairs, const PresenceOf& presence,
-                bool until_expired, bool expired) {
+bool MoreToCome(const std::vector<PairState>& pairs, const PresenceOf& presence, bool until_expired,
+                bool expired) {
   return std::any_of(pairs.begin(), pairs.end(), [&](const PairState& pair) {
     if (IsFinal(pair.state)) return false;
     if (until_expired && !expired) return true;

@@ -24,7 +24,7 @@ v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& p
 // Whether someone who watches should go on waiting: an agent that was reached
 // has not ended and is there or about to be; or, with `until_expired`, any
 // agent may still come before the action expires.
-bool MoreToCome(const std::vector<PairState>& pairs, const PresenceOf& presence,
-                bool until_expired, bool expired);
+bool MoreToCome(const std::vector<PairState>& pairs, const PresenceOf& presence, bool until_expired,
+                bool expired);
 
 }  // namespace dragnet::scheduler

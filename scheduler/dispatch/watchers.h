@@ -32,8 +32,7 @@ class Watchers {
 
  private:
   absl::Mutex mutex_;
-  std::multimap<std::string, std::weak_ptr<Watcher>, std::less<>> watchers_
-      ABSL_GUARDED_BY(mutex_);
+  std::multimap<std::string, std::weak_ptr<Watcher>, std::less<>> watchers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace dragnet::scheduler

@@ -24,8 +24,8 @@ using BignumPtr = std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>>;
 bool SetRandomSerial(X509* certificate) {
   std::string bytes = RandomBytes(kSerialBytes);
   bytes[0] = static_cast<char>((bytes[0] & 0x3f) | 0x40);
-  const BignumPtr number(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   kSerialBytes, nullptr));
+  const BignumPtr number(
+      BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()), kSerialBytes, nullptr));
   return number != nullptr &&
          BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
@@ -39,9 +39,9 @@ bool SetCommonName(X509_NAME* name, const std::string& text) {
   // RFC 5280 bounds common names to 64 characters. Names here are for people:
   // programs go by the URI.
   const std::string common_name = text.substr(0, 64);
-  return X509_NAME_add_entry_by_txt(
-             name, "CN", MBSTRING_UTF8,
-             reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0) == 1;
+  return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                                    reinterpret_cast<const unsigned char*>(common_name.c_str()), -1,
+                                    -1, 0) == 1;
 }
 
 bool AddExtension(X509* certificate, X509* issuer, int nid, const std::string& value) {
@@ -62,8 +62,8 @@ std::string ToPem(X509* certificate) {
 bool IsDnsName(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
   });
 }
 
@@ -82,15 +82,15 @@ absl::StatusOr<CertificateAuthority> CertificateAuthority::Create(std::string_vi
   X509* x509 = certificate.get();
   const absl::Time not_after = now + kCaLifetime;
   X509_NAME* name = X509_get_subject_name(x509);
-  const bool made =
-      X509_set_version(x509, X509_VERSION_3) == 1 && SetRandomSerial(x509) &&
-      SetValidity(x509, now - kBackdate, not_after) &&
-      SetCommonName(name, StrCat("Dragnet CA ", fleet_id)) &&
-      X509_set_issuer_name(x509, name) == 1 && X509_set_pubkey(x509, key.evp()) == 1 &&
-      AddExtension(x509, x509, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
-      AddExtension(x509, x509, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-      AddExtension(x509, x509, NID_subject_key_identifier, "hash") &&
-      X509_sign(x509, key.evp(), EVP_sha256()) > 0;
+  const bool made = X509_set_version(x509, X509_VERSION_3) == 1 && SetRandomSerial(x509) &&
+                    SetValidity(x509, now - kBackdate, not_after) &&
+                    SetCommonName(name, StrCat("Dragnet CA ", fleet_id)) &&
+                    X509_set_issuer_name(x509, name) == 1 &&
+                    X509_set_pubkey(x509, key.evp()) == 1 &&
+                    AddExtension(x509, x509, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+                    AddExtension(x509, x509, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+                    AddExtension(x509, x509, NID_subject_key_identifier, "hash") &&
+                    X509_sign(x509, key.evp(), EVP_sha256()) > 0;
   if (!made) return OpensslError("make the CA's certificate");
   std::string pem = ToPem(x509);
   return CertificateAuthority(std::move(key), std::move(certificate), std::move(pem), not_after);
@@ -150,8 +150,7 @@ absl::StatusOr<IssuedCertificate> CertificateAuthority::Issue(
       AddExtension(x509, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
       AddExtension(x509, issuer, NID_key_usage, "critical,digitalSignature") &&
       AddExtension(x509, issuer, NID_ext_key_usage, std::string(extended_usage)) &&
-      AddExtension(x509, issuer, NID_subject_alt_name,
-                   StrCat("URI:", spiffe_id, other_names)) &&
+      AddExtension(x509, issuer, NID_subject_alt_name, StrCat("URI:", spiffe_id, other_names)) &&
       AddExtension(x509, issuer, NID_subject_key_identifier, "hash") &&
       AddExtension(x509, issuer, NID_authority_key_identifier, "keyid:always") &&
       X509_sign(x509, key_.evp(), EVP_sha256()) > 0;
@@ -164,9 +163,11 @@ absl::StatusOr<IssuedCertificate> CertificateAuthority::Issue(
   return issued;
 }
 
-absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueServer(
-    const PublicKey& key, std::string_view fleet_id, const ServerNames& names, absl::Time now,
-    absl::Duration lifetime) const {
+absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueServer(const PublicKey& key,
+                                                                    std::string_view fleet_id,
+                                                                    const ServerNames& names,
+                                                                    absl::Time now,
+                                                                    absl::Duration lifetime) const {
   std::string other_names;
   for (const std::string& name : names.dns) {
     if (!IsDnsName(name)) return absl::InvalidArgumentError(StrCat("not a host name: ", name));
@@ -180,11 +181,13 @@ absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueServer(
                lifetime);
 }
 
-absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueAgent(
-    const PublicKey& key, std::string_view fleet_id, std::string_view agent_id, absl::Time now,
-    absl::Duration lifetime) const {
-  return Issue(key, {std::string(fleet_id), "agent", std::string(agent_id)}, "", "clientAuth",
-               now, lifetime);
+absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueAgent(const PublicKey& key,
+                                                                   std::string_view fleet_id,
+                                                                   std::string_view agent_id,
+                                                                   absl::Time now,
+                                                                   absl::Duration lifetime) const {
+  return Issue(key, {std::string(fleet_id), "agent", std::string(agent_id)}, "", "clientAuth", now,
+               lifetime);
 }
 
 absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueInvestigator(

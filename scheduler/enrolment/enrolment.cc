@@ -73,9 +73,8 @@ absl::StatusOr<IssuedCertificate> EnrolmentDesk::Enrol(std::string_view token,
   DRAGNET_RETURN_IF_ERROR(CheckFacts(facts, fleet_id_, agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const PublicKey key, ParseSigningRequest(csr));
   const absl::Time now = clock_.Now();
-  DRAGNET_ASSIGN_OR_RETURN(
-      IssuedCertificate issued,
-      ca_.IssueAgent(key, fleet_id_, agent_id, now, certificate_lifetime_));
+  DRAGNET_ASSIGN_OR_RETURN(IssuedCertificate issued,
+                           ca_.IssueAgent(key, fleet_id_, agent_id, now, certificate_lifetime_));
   Enrolment enrolment;
   enrolment.agent_id = agent_id;
   enrolment.spki = key.spki();
@@ -91,9 +90,8 @@ absl::StatusOr<IssuedCertificate> EnrolmentDesk::Renew(const std::string& agent_
                                                        std::string_view csr) const {
   DRAGNET_ASSIGN_OR_RETURN(const PublicKey key, ParseSigningRequest(csr));
   const absl::Time now = clock_.Now();
-  DRAGNET_ASSIGN_OR_RETURN(
-      IssuedCertificate issued,
-      ca_.IssueAgent(key, fleet_id_, agent_id, now, certificate_lifetime_));
+  DRAGNET_ASSIGN_OR_RETURN(IssuedCertificate issued,
+                           ca_.IssueAgent(key, fleet_id_, agent_id, now, certificate_lifetime_));
   DRAGNET_RETURN_IF_ERROR(store_.AddCertificate(ToStored(issued, now)));
   return issued;
 }

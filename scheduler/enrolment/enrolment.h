@@ -30,7 +30,8 @@ struct NewToken {
 // Makes a token and keeps its hash. InvalidArgument for a lifetime, number of
 // uses or labels out of bounds.
 absl::StatusOr<NewToken> CreateToken(Store& store, absl::Time now, absl::Duration lifetime,
-                                     uint32_t uses, const std::map<std::string, std::string>& labels);
+                                     uint32_t uses,
+                                     const std::map<std::string, std::string>& labels);
 
 // Whether facts may be those of this agent. InvalidArgument says what is wrong.
 absl::Status CheckFacts(const v1::Facts& facts, std::string_view fleet_id,
@@ -51,8 +52,7 @@ class EnrolmentDesk {
   absl::StatusOr<IssuedCertificate> Enrol(std::string_view token, const std::string& agent_id,
                                           std::string_view csr, v1::Facts facts) const;
   // For an agent whose identity was established by its certificate.
-  absl::StatusOr<IssuedCertificate> Renew(const std::string& agent_id,
-                                          std::string_view csr) const;
+  absl::StatusOr<IssuedCertificate> Renew(const std::string& agent_id, std::string_view csr) const;
 
  private:
   const CertificateAuthority& ca_;

@@ -70,9 +70,9 @@ TEST_F(EnrolmentTest, CertificatesSayWhoAndForWhat) {
   const X509Ptr client = Parse(agent->chain_pem);
   EXPECT_EQ(X509_get_extended_key_usage(client.get()), uint32_t{XKU_SSL_CLIENT});
   EXPECT_EQ(X509_check_ca(client.get()), 0);
-  const auto server = ca_.IssueServer(key.public_key(), kFleet,
-                                      {.dns = {"localhost"}, .ip = {"127.0.0.1"}}, clock_.Now(),
-                                      absl::Hours(1));
+  const auto server =
+      ca_.IssueServer(key.public_key(), kFleet, {.dns = {"localhost"}, .ip = {"127.0.0.1"}},
+                      clock_.Now(), absl::Hours(1));
   ASSERT_TRUE(server.ok()) << server.status();
   const X509Ptr x509 = Parse(server->chain_pem);
   EXPECT_EQ(X509_get_extended_key_usage(x509.get()), uint32_t{XKU_SSL_SERVER});

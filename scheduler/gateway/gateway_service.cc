@@ -14,9 +14,8 @@
 namespace dragnet::scheduler {
 namespace {
 
-using Base = v1::AgentGateway::WithCallbackMethod_Enroll<
-    v1::AgentGateway::WithCallbackMethod_Renew<
-        v1::AgentGateway::WithRawCallbackMethod_Session<v1::AgentGateway::Service>>>;
+using Base = v1::AgentGateway::WithCallbackMethod_Enroll<v1::AgentGateway::WithCallbackMethod_Renew<
+    v1::AgentGateway::WithRawCallbackMethod_Session<v1::AgentGateway::Service>>>;
 
 // Ends a session whose peer could not be established. The call guard refuses
 // such calls before, so this is reached only by a certificate that was revoked

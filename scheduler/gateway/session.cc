@@ -140,22 +140,29 @@ absl::Status Session::Handle(v1::AgentMessage message) {
 absl::Status Session::HandleHello(const v1::Hello& hello) {
   DRAGNET_RETURN_IF_ERROR(CheckFacts(hello.facts(), parts_.fleet_id, identity_.name));
   const absl::Time now = parts_.clock.Now();
-  v1::SchedulerMessage message;
-  v1::Welcome* welcome = message.mutable_welcome();
-  welcome->set_record_window(kRecordWindow);
-  *welcome->mutable_heartbeat_interval() = ToProtoDuration(parts_.heartbeat_interval);
-  *welcome->mutable_now() = ToTimestamp(now);
-  // Queued before anyone can find this session and send it something else.
-  Send(Serialised(message));
-  DRAGNET_ASSIGN_OR_RETURN(
-      const std::shared_ptr<AgentSession> replaced,
-      parts_.agents.Connect(identity_.name, self_, hello, now));
+  DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<AgentSession> replaced,
+                           parts_.agents.Connect(identity_.name, self_, hello, now));
+  SendWelcome(now);
   if (replaced != nullptr)
     replaced->Close(absl::AbortedError("replaced by a newer session of this agent"));
   spdlog::info("agent {}: connected as \"{}\"", identity_.name,
                Shorten(ForTerminal(hello.facts().name()), 100));
   parts_.dispatcher.OnConnected(identity_.name, *this);
   return absl::OkStatus();
+}
+
+void Session::SendWelcome(absl::Time now) {
+  v1::SchedulerMessage message;
+  v1::Welcome* welcome = message.mutable_welcome();
+  welcome->set_record_window(kRecordWindow);
+  *welcome->mutable_heartbeat_interval() = ToProtoDuration(parts_.heartbeat_interval);
+  *welcome->mutable_now() = ToTimestamp(now);
+  absl::MutexLock lock(&mutex_);
+  if (finished_) return;
+  // Before what the dispatcher may have queued since it can see this session.
+  outgoing_.push_front(Serialised(message));
+  welcomed_ = true;
+  WriteNextLocked();
 }
 
 absl::Status Session::HandleRecord(v1::ResultRecord record) {
@@ -166,10 +173,9 @@ absl::Status Session::HandleRecord(v1::ResultRecord record) {
     ++records_under_way_;
   }
   const v1::RecordKey key = KeyOf(record);
-  parts_.dispatcher.OnRecord(identity_.name, std::move(record),
-                             [session = self_, key](absl::Status status) {
-                               session->OnRecordDone(key, status);
-                             });
+  parts_.dispatcher.OnRecord(
+      identity_.name, std::move(record),
+      [session = self_, key](absl::Status status) { session->OnRecordDone(key, status); });
   return absl::OkStatus();
 }
 
@@ -212,7 +218,7 @@ void Session::QueueLocked(OutgoingMessage message) {
   if (outgoing_.size() >= kMaxOutgoing)
     return FinishLocked(absl::ResourceExhaustedError("the agent doesn't read what it is sent"));
   outgoing_.push_back(std::move(message));
-  if (!writing_) WriteNextLocked();
+  if (welcomed_ && !writing_) WriteNextLocked();
 }
 
 void Session::WriteNextLocked() {

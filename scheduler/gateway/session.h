@@ -61,6 +61,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   // Not OK ends the session.
   absl::Status Handle(v1::AgentMessage message);
   absl::Status HandleHello(const v1::Hello& hello);
+  void SendWelcome(absl::Time now);
   absl::Status HandleRecord(v1::ResultRecord record);
   void OnRecordDone(const v1::RecordKey& key, const absl::Status& status);
 
@@ -84,6 +85,8 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   // How often CutOffIfClosed found it so.
   int closed_for_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Until then nothing is written: Welcome is the first message.
+  bool welcomed_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   size_t records_under_way_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -115,8 +115,7 @@ absl::StatusOr<std::string> SignFirstPolicy(const InitOptions& options, const Fl
   DRAGNET_RETURN_IF_ERROR(ValidateTrustPolicy(policy));
 
   v1::Envelope envelope = NewEnvelope(kTrustPolicyPayloadType, policy.SerializeAsString());
-  for (const PrivateKey& root : fleet.roots)
-    DRAGNET_RETURN_IF_ERROR(AddSignature(root, &envelope));
+  for (const PrivateKey& root : fleet.roots) DRAGNET_RETURN_IF_ERROR(AddSignature(root, &envelope));
   std::string bytes = envelope.SerializeAsString();
   // What agents will check is checked before it is given out.
   DRAGNET_RETURN_IF_ERROR(TrustPolicy::VerifyFirst(bytes, roots, fleet.id).status());
@@ -128,8 +127,8 @@ absl::Status WriteRoots(const Fleet& fleet, const std::string& directory) {
   for (size_t i = 0; i < fleet.roots.size(); ++i) {
     const std::string name = StrCat("root-", i + 1);
     const std::string public_pem = fleet.roots[i].public_key().ToPem();
-    DRAGNET_RETURN_IF_ERROR(WriteNewFile(StrCat(directory, "/root/", name, ".key"),
-                                         fleet.roots[i].ToPem(), 0600));
+    DRAGNET_RETURN_IF_ERROR(
+        WriteNewFile(StrCat(directory, "/root/", name, ".key"), fleet.roots[i].ToPem(), 0600));
     for (const char* place : {"root", "scheduler", "investigator", "agent"})
       DRAGNET_RETURN_IF_ERROR(
           WriteNewFile(StrCat(directory, "/", place, "/", name, ".pub"), public_pem, 0644));
@@ -183,16 +182,14 @@ absl::Status BuildFleet(const InitOptions& options, const Addresses& addresses, 
                            PrivateKey::Generate(KeyAlgorithm::kEcdsaP256));
   DRAGNET_ASSIGN_OR_RETURN(const PrivateKey signing_key,
                            PrivateKey::Generate(KeyAlgorithm::kEd25519));
-  DRAGNET_ASSIGN_OR_RETURN(
-      const IssuedCertificate server,
-      ca.IssueServer(server_key.public_key(), fleet.id, addresses.certificate, now,
-                     kServerLifetime));
-  DRAGNET_ASSIGN_OR_RETURN(
-      const IssuedCertificate investigator,
-      ca.IssueInvestigator(investigator_tls.public_key(), fleet.id, options.investigator, now,
-                           kInvestigatorLifetime));
-  DRAGNET_ASSIGN_OR_RETURN(
-      fleet.policy, SignFirstPolicy(options, fleet, ca, signing_key.public_key(), now));
+  DRAGNET_ASSIGN_OR_RETURN(const IssuedCertificate server,
+                           ca.IssueServer(server_key.public_key(), fleet.id, addresses.certificate,
+                                          now, kServerLifetime));
+  DRAGNET_ASSIGN_OR_RETURN(const IssuedCertificate investigator,
+                           ca.IssueInvestigator(investigator_tls.public_key(), fleet.id,
+                                                options.investigator, now, kInvestigatorLifetime));
+  DRAGNET_ASSIGN_OR_RETURN(fleet.policy,
+                           SignFirstPolicy(options, fleet, ca, signing_key.public_key(), now));
 
   for (const char* part : {"scheduler", "investigator"})
     DRAGNET_RETURN_IF_ERROR(MakeDirectories(StrCat(directory, "/", part), 0700));
@@ -206,9 +203,8 @@ absl::Status BuildFleet(const InitOptions& options, const Addresses& addresses, 
                              SqliteStore::Open(store_path, StoreUse::kCommand));
     DRAGNET_RETURN_IF_ERROR(store->AddTrustPolicy({.version = 1, .envelope = fleet.policy}));
     DRAGNET_RETURN_IF_ERROR(store->AddCertificate(ToStored(investigator, now)));
-    DRAGNET_ASSIGN_OR_RETURN(
-        const NewToken token,
-        CreateToken(*store, now, options.token_lifetime, options.token_uses, {}));
+    DRAGNET_ASSIGN_OR_RETURN(const NewToken token, CreateToken(*store, now, options.token_lifetime,
+                                                               options.token_uses, {}));
     result->token = token.token;
     result->token_expires = token.expires;
   }
@@ -226,20 +222,20 @@ absl::Status BuildFleet(const InitOptions& options, const Addresses& addresses, 
     std::string content;
     mode_t mode;
   };
-  for (const File& file : std::vector<File>{
-           {"scheduler.toml", SchedulerToml(values), 0644},
-           {"scheduler/ca.key", ca.KeyToPem(), 0600},
-           {"scheduler/ca.pem", ca.certificate_pem(), 0644},
-           {"scheduler/server.key", server_key.ToPem(), 0600},
-           {"scheduler/server.pem", server.chain_pem, 0644},
-           {"investigator/console.toml", ConsoleToml(values), 0644},
-           {"investigator/signing.key", signing_key.ToPem(), 0600},
-           {"investigator/tls.key", investigator_tls.ToPem(), 0600},
-           {"investigator/tls.pem", investigator.chain_pem, 0644},
-           {"investigator/ca.pem", ca.certificate_pem(), 0644},
-           {"agent/agent.toml", AgentToml(values), 0644},
-           {"agent/ca.pem", ca.certificate_pem(), 0644},
-           {"agent/enrolment.token", result->token + "\n", 0600}})
+  for (const File& file :
+       std::vector<File>{{"scheduler.toml", SchedulerToml(values), 0644},
+                         {"scheduler/ca.key", ca.KeyToPem(), 0600},
+                         {"scheduler/ca.pem", ca.certificate_pem(), 0644},
+                         {"scheduler/server.key", server_key.ToPem(), 0600},
+                         {"scheduler/server.pem", server.chain_pem, 0644},
+                         {"investigator/console.toml", ConsoleToml(values), 0644},
+                         {"investigator/signing.key", signing_key.ToPem(), 0600},
+                         {"investigator/tls.key", investigator_tls.ToPem(), 0600},
+                         {"investigator/tls.pem", investigator.chain_pem, 0644},
+                         {"investigator/ca.pem", ca.certificate_pem(), 0644},
+                         {"agent/agent.toml", AgentToml(values), 0644},
+                         {"agent/ca.pem", ca.certificate_pem(), 0644},
+                         {"agent/enrolment.token", result->token + "\n", 0600}})
     DRAGNET_RETURN_IF_ERROR(
         WriteNewFile(StrCat(directory, "/", file.path), file.content, file.mode));
 
@@ -259,10 +255,8 @@ absl::StatusOr<InitResult> InitializeFleet(const InitOptions& options, absl::Tim
   DRAGNET_RETURN_IF_ERROR(CheckVacant(target));
 
   std::string temporary = target + ".init-XXXXXX";
-  if (::mkdtemp(temporary.data()) == nullptr)
-    return ErrnoStatus(StrCat("make ", temporary), errno);
-  if (::chmod(temporary.c_str(), 0755) != 0)
-    return ErrnoStatus(StrCat("chmod ", temporary), errno);
+  if (::mkdtemp(temporary.data()) == nullptr) return ErrnoStatus(StrCat("make ", temporary), errno);
+  if (::chmod(temporary.c_str(), 0755) != 0) return ErrnoStatus(StrCat("chmod ", temporary), errno);
   absl::Cleanup remove_temporary = [&] {
     std::error_code ignored;
     std::filesystem::remove_all(temporary, ignored);
@@ -298,23 +292,20 @@ std::string NextSteps(const InitOptions& options, const InitResult& result) {
   const auto day = [](absl::Time time) {
     return absl::FormatTime("%Y-%m-%d %H:%M UTC", time, absl::UTCTimeZone());
   };
-  return StrCat(
-      "Fleet ", result.fleet_id, " is ready in ", dir, ".\n\n",
-      "  1. Start the scheduler:\n",
-      "       dragnet-scheduler run --config ", dir, "/scheduler.toml\n",
-      "  2. Start an agent here, or copy ", dir, "/agent to a host and start it there:\n",
-      "       dragnet-agent run --config ", dir, "/agent/agent.toml\n",
-      "     Enrolment token (", options.token_uses, " uses, until ", day(result.token_expires),
-      "):\n       ", result.token, "\n",
-      "  3. Investigate as ", options.investigator, ":\n",
-      "       export DRAGNET_CONFIG=", dir, "/investigator/console.toml\n",
-      "       dragnet agents\n\n",
-      "Take ", dir, "/root offline now: its ", options.root_keys == 1 ? "key decides" : "keys decide",
-      " who may order what, and nothing that runs needs ",
-      options.root_keys == 1 ? "it" : "them", ".\n",
-      "Give ", dir, "/investigator to ", options.investigator,
-      " alone: the scheduler has no use for it either.\n",
-      "The trust policy expires on ", day(result.policy_expires), ".\n");
+  return StrCat("Fleet ", result.fleet_id, " is ready in ", dir, ".\n\n",
+                "  1. Start the scheduler:\n", "       dragnet-scheduler run --config ", dir,
+                "/scheduler.toml\n", "  2. Start an agent here, or copy ", dir,
+                "/agent to a host and start it there:\n", "       dragnet-agent run --config ", dir,
+                "/agent/agent.toml\n", "     Enrolment token (", options.token_uses,
+                " uses, until ", day(result.token_expires), "):\n       ", result.token, "\n",
+                "  3. Investigate as ", options.investigator, ":\n",
+                "       export DRAGNET_CONFIG=", dir, "/investigator/console.toml\n",
+                "       dragnet agents\n\n", "Take ", dir, "/root offline now: its ",
+                options.root_keys == 1 ? "key decides" : "keys decide",
+                " who may order what, and nothing that runs needs ",
+                options.root_keys == 1 ? "it" : "them", ".\n", "Give ", dir, "/investigator to ",
+                options.investigator, " alone: the scheduler has no use for it either.\n",
+                "The trust policy expires on ", day(result.policy_expires), ".\n");
 }
 
 }  // namespace dragnet::scheduler

@@ -56,8 +56,8 @@ TEST_F(InitTest, MakesAFleetWhosePolicyItsRootKeysSigned) {
   ASSERT_TRUE(store.ok()) << store.status();
   const auto policies = (*store)->TrustPolicies();
   ASSERT_EQ(policies->size(), 1u);
-  const auto policy = TrustPolicy::VerifyFirst(policies->at(0).envelope,
-                                               *RootSet::Create(roots, 2), result->fleet_id);
+  const auto policy = TrustPolicy::VerifyFirst(policies->at(0).envelope, *RootSet::Create(roots, 2),
+                                               result->fleet_id);
   ASSERT_TRUE(policy.ok()) << policy.status();
   EXPECT_EQ(policy->RolesOf("alice").size(), 3u);
   EXPECT_TRUE(policy->HasRuleFor("file"));
@@ -67,9 +67,9 @@ TEST_F(InitTest, MakesAFleetWhosePolicyItsRootKeysSigned) {
 
 TEST_F(InitTest, SecretsAreReadableByTheirOwnerOnly) {
   ASSERT_TRUE(InitializeFleet(options_, now_).ok());
-  for (const char* name : {"scheduler/ca.key", "scheduler/server.key", "scheduler/dragnet.db",
-                           "root/root-1.key", "investigator/signing.key", "investigator/tls.key",
-                           "agent/enrolment.token"}) {
+  for (const char* name :
+       {"scheduler/ca.key", "scheduler/server.key", "scheduler/dragnet.db", "root/root-1.key",
+        "investigator/signing.key", "investigator/tls.key", "agent/enrolment.token"}) {
     struct stat info;
     ASSERT_EQ(::stat(Path(name).c_str(), &info), 0) << name;
     EXPECT_EQ(info.st_mode & 0777, 0600u) << name;

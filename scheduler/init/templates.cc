@@ -17,8 +17,7 @@ std::string Quoted(const std::string& text) {
 
 std::string List(const std::vector<std::string>& values) {
   std::string list = "[";
-  for (size_t i = 0; i < values.size(); ++i)
-    list += StrCat(i == 0 ? "" : ", ", Quoted(values[i]));
+  for (size_t i = 0; i < values.size(); ++i) list += StrCat(i == 0 ? "" : ", ", Quoted(values[i]));
   return list + "]";
 }
 
@@ -34,16 +33,16 @@ std::string RootKeys(const TemplateValues& values, const std::string& directory)
 std::string SchedulerToml(const TemplateValues& values) {
   return StrCat(
       "# Configuration of dragnet-scheduler. Relative paths start from this file.\n"
-      "fleet_id = ", Quoted(values.fleet_id), "\n",
-      "listen = ", Quoted(values.listen), "\n\n",
+      "fleet_id = ",
+      Quoted(values.fleet_id), "\n", "listen = ", Quoted(values.listen), "\n\n",
       "ca_certificate = \"scheduler/ca.pem\"\n"
       "ca_key = \"scheduler/ca.key\"\n"
       "server_certificate = \"scheduler/server.pem\"\n"
       "server_key = \"scheduler/server.key\"\n"
       "store = \"scheduler/dragnet.db\"\n\n",
       "# Public halves; the private ones belong offline.\n"
-      "root_keys = ", RootKeys(values, "scheduler/"), "\n",
-      "root_threshold = ", values.root_threshold, "\n\n",
+      "root_keys = ",
+      RootKeys(values, "scheduler/"), "\n", "root_threshold = ", values.root_threshold, "\n\n",
       "agent_certificate_lifetime = \"720h\"\n"
       "heartbeat_interval = \"30s\"\n");
 }
@@ -51,26 +50,25 @@ std::string SchedulerToml(const TemplateValues& values) {
 std::string ConsoleToml(const TemplateValues& values) {
   return StrCat(
       "# Configuration of dragnet, for one investigator. Relative paths start from this file.\n"
-      "fleet_id = ", Quoted(values.fleet_id), "\n",
-      "scheduler = ", Quoted(values.console_scheduler), "\n",
+      "fleet_id = ",
+      Quoted(values.fleet_id), "\n", "scheduler = ", Quoted(values.console_scheduler), "\n",
       "name = ", Quoted(values.investigator), "\n\n",
       "ca_file = \"ca.pem\"\n"
       "tls_certificate = \"tls.pem\"\n"
       "tls_key = \"tls.key\"\n"
       "signing_key = \"signing.key\"\n\n",
-      "root_keys = ", RootKeys(values, ""), "\n",
-      "root_threshold = ", values.root_threshold, "\n");
+      "root_keys = ", RootKeys(values, ""), "\n", "root_threshold = ", values.root_threshold, "\n");
 }
 
 std::string AgentToml(const TemplateValues& values) {
   return StrCat(
       "# Configuration of dragnet-agent. Relative paths start from this file.\n"
-      "fleet_id = ", Quoted(values.fleet_id), "\n",
-      "schedulers = ", List(values.agent_schedulers), "\n",
+      "fleet_id = ",
+      Quoted(values.fleet_id), "\n", "schedulers = ", List(values.agent_schedulers), "\n",
       "ca_file = \"ca.pem\"\n\n",
       "# Pinned: who may say who may order what.\n"
-      "root_keys = ", RootKeys(values, ""), "\n",
-      "root_threshold = ", values.root_threshold, "\n\n",
+      "root_keys = ",
+      RootKeys(values, ""), "\n", "root_threshold = ", values.root_threshold, "\n\n",
       "# Identity, journal and results that are not sent yet.\n"
       "state_dir = \"state\"\n",
       "# Used once, on the first start.\n"

@@ -10,9 +10,9 @@
 #include "core/file_io.h"
 #include "core/openssl.h"
 #include "core/strings.h"
+#include "core/unique_fd.h"
 #include "core/uuid.h"
 #include "dragnet/v1/trust.pb.h"
-#include "core/unique_fd.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "scheduler/server/server_fixture.h"
 
@@ -31,8 +31,8 @@ class IdentityEndToEndTest : public ServerTest {
   }
   grpc::Status ListStatus(const rpc::TlsIdentity& tls) {
     v1::ListActionsResponse response;
-    return v1::InvestigatorService::NewStub(Channel(tls))->ListActions(Patience().get(), {},
-                                                                       &response);
+    return v1::InvestigatorService::NewStub(Channel(tls))
+        ->ListActions(Patience().get(), {}, &response);
   }
   v1::RevokeResponse RevokeAgent(const std::string& id) {
     v1::RevokeRequest request;
@@ -117,8 +117,8 @@ TEST_F(IdentityEndToEndTest, SchedulersOwnCertificateIsNoClients) {
 
 TEST_F(IdentityEndToEndTest, ExpiredCertificateGetsNoConnectionAndItsStreamsClose) {
   const rpc::TlsIdentity expired = Issue([&](const auto& ca, const PublicKey& key) {
-    return ca.IssueInvestigator(key, settings_.fleet_id, "alice",
-                                clock_.Now() - absl::Hours(2), absl::Hours(1));
+    return ca.IssueInvestigator(key, settings_.fleet_id, "alice", clock_.Now() - absl::Hours(2),
+                                absl::Hours(1));
   });
   EXPECT_EQ(ListStatus(expired).error_code(), grpc::StatusCode::UNAVAILABLE);
 
@@ -127,8 +127,7 @@ TEST_F(IdentityEndToEndTest, ExpiredCertificateGetsNoConnectionAndItsStreamsClos
   clock_.Advance(settings_.agent_certificate_lifetime + absl::Hours(1));
   server_->Tick();
   EXPECT_EQ(peer->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
-  EXPECT_EQ(SessionStatus(agent.tls, agent.facts).error_code(),
-            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(SessionStatus(agent.tls, agent.facts).error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(IdentityEndToEndTest, RevokedAgentsOpenStreamClosesAndItCanNotComeBack) {
@@ -140,8 +139,7 @@ TEST_F(IdentityEndToEndTest, RevokedAgentsOpenStreamClosesAndItCanNotComeBack) {
   const grpc::Status status = peer->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_NE(status.error_message().find("revoked"), std::string::npos);
-  EXPECT_EQ(SessionStatus(agent.tls, agent.facts).error_code(),
-            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(SessionStatus(agent.tls, agent.facts).error_code(), grpc::StatusCode::UNAUTHENTICATED);
   v1::RenewRequest request;
   request.set_csr(*CreateSigningRequest(*PrivateKey::Generate(KeyAlgorithm::kEcdsaP256)));
   v1::RenewResponse response;
@@ -160,8 +158,7 @@ TEST_F(IdentityEndToEndTest, RevocationHoldsOverARestart) {
   RevokeAgent(agent.id);
   Stop();
   Start();
-  EXPECT_EQ(SessionStatus(agent.tls, agent.facts).error_code(),
-            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(SessionStatus(agent.tls, agent.facts).error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(IdentityEndToEndTest, RevokedInvestigatorsWatchCloses) {
@@ -351,8 +348,7 @@ TEST_F(IdentityEndToEndTest, NewPolicyReachesConnectedAgentsAndOldOnesAreRefused
   // Roles follow the policy at once.
   EXPECT_TRUE(ListStatus(investigator_tls_).ok());
   v1::LaunchResponse launched;
-  EXPECT_EQ(Launch(Sign(NewAction()), &launched).error_code(),
-            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(Launch(Sign(NewAction()), &launched).error_code(), grpc::StatusCode::PERMISSION_DENIED);
 }
 
 TEST_F(IdentityEndToEndTest, PortAndStoreThatAreTakenAreNamed) {

@@ -52,8 +52,8 @@ absl::StatusOr<CertificateAuthority> LoadCa(const Settings& settings, absl::Time
   DRAGNET_ASSIGN_OR_RETURN(const std::string certificate, ReadFile(settings.ca_certificate));
   DRAGNET_ASSIGN_OR_RETURN(const std::string key, ReadSecretFile(settings.ca_key));
   absl::StatusOr<CertificateAuthority> ca = CertificateAuthority::Load(certificate, key, now);
-  DRAGNET_RETURN_IF_ERROR(Annotate(
-      ca.status(), StrCat(settings.ca_certificate, " with ", settings.ca_key)));
+  DRAGNET_RETURN_IF_ERROR(
+      Annotate(ca.status(), StrCat(settings.ca_certificate, " with ", settings.ca_key)));
   return ca;
 }
 
@@ -66,13 +66,12 @@ absl::StatusOr<rpc::TlsIdentity> LoadTls(const Settings& settings, absl::Time no
   const absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(tls.private_key);
   DRAGNET_RETURN_IF_ERROR(Annotate(key.status(), settings.server_key));
   if (key->public_key().spki() != info->spki)
-    return absl::InvalidArgumentError(StrCat(settings.server_certificate, ": does not belong to ",
-                                             settings.server_key));
+    return absl::InvalidArgumentError(
+        StrCat(settings.server_certificate, ": does not belong to ", settings.server_key));
   if (info->not_after < now)
-    return absl::FailedPreconditionError(
-        StrCat(settings.server_certificate, ": expired on ",
-               absl::FormatTime("%Y-%m-%d", info->not_after, absl::UTCTimeZone()),
-               ": issue another one"));
+    return absl::FailedPreconditionError(StrCat(
+        settings.server_certificate, ": expired on ",
+        absl::FormatTime("%Y-%m-%d", info->not_after, absl::UTCTimeZone()), ": issue another one"));
   return tls;
 }
 
@@ -108,13 +107,12 @@ class RunningServer : public Server {
         policies_(std::move(policies)),
         certificates_(*store, clock, settings.fleet_id),
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
-        dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock,
-                    settings.fleet_id,
+        dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
-        gateway_parts_{*store,        *agents_, dispatcher_,        certificates_, streams_,
-                       clock,         settings.fleet_id, settings.heartbeat_interval},
-        api_parts_{*store,    *agents_, *policies_, dispatcher_, watchers_, certificates_,
-                   streams_,  calls_,   clock,      settings.fleet_id},
+        gateway_parts_{*store,   *agents_, dispatcher_,       certificates_,
+                       streams_, clock,    settings.fleet_id, settings.heartbeat_interval},
+        api_parts_{*store,        *agents_, *policies_, dispatcher_, watchers_,
+                   certificates_, streams_, calls_,     clock,       settings.fleet_id},
         store_(std::move(store)),
         last_saved_(clock.Now()) {}
 
@@ -229,13 +227,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Policies> policies,
                            Policies::Load(*store, settings.fleet_id, roots));
   if (policies->current()->expired(now))
-    spdlog::warn("trust policy {} has expired: agents refuse every action until a newer one is "
-                 "published",
-                 policies->current()->version());
+    spdlog::warn(
+        "trust policy {} has expired: agents refuse every action until a newer one is "
+        "published",
+        policies->current()->version());
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Agents> agents, Agents::Load(*store, now));
-  auto server =
-      std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
-                                      std::move(agents), std::move(policies));
+  auto server = std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
+                                                std::move(agents), std::move(policies));
   DRAGNET_RETURN_IF_ERROR(server->Listen(settings.listen, tls));
   return server;
 }

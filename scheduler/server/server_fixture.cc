@@ -30,8 +30,8 @@ v1::ResultRecord RowsRecord(const std::string& action_id, uint64_t sequence,
   return record;
 }
 
-v1::ResultRecord SummaryRecord(const std::string& action_id, uint64_t sequence,
-                               v1::Outcome outcome, uint64_t rows, uint32_t operation) {
+v1::ResultRecord SummaryRecord(const std::string& action_id, uint64_t sequence, v1::Outcome outcome,
+                               uint64_t rows, uint32_t operation) {
   v1::ResultRecord record;
   record.set_action_id(action_id);
   record.set_operation(operation);
@@ -154,9 +154,8 @@ std::unique_ptr<AgentPeer> ServerTest::Connect(const Agent& agent) {
   return peer;
 }
 
-rpc::TlsIdentity ServerTest::Issue(
-    const std::function<absl::StatusOr<IssuedCertificate>(const CertificateAuthority&,
-                                                          const PublicKey&)>& issue) {
+rpc::TlsIdentity ServerTest::Issue(const std::function<absl::StatusOr<IssuedCertificate>(
+                                       const CertificateAuthority&, const PublicKey&)>& issue) {
   const auto ca = CertificateAuthority::Load(*ReadFile(Path("scheduler/ca.pem")),
                                              *ReadFile(Path("scheduler/ca.key")), clock_.Now());
   const PrivateKey key = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);

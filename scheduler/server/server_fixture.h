@@ -83,9 +83,8 @@ class ServerTest : public ::testing::Test {
   // As the first investigator.
   v1::InvestigatorService::Stub& Api() { return *api_; }
   // A certificate of the fleet's CA that only a test would have made.
-  rpc::TlsIdentity Issue(
-      const std::function<absl::StatusOr<IssuedCertificate>(const CertificateAuthority&,
-                                                            const PublicKey&)>& issue);
+  rpc::TlsIdentity Issue(const std::function<absl::StatusOr<IssuedCertificate>(
+                             const CertificateAuthority&, const PublicKey&)>& issue);
   v1::Facts FactsOf(const std::string& id, std::string_view name) const;
 
   // ---- actions
@@ -117,7 +116,7 @@ std::unique_ptr<grpc::ClientContext> Patience();
 
 v1::ResultRecord RowsRecord(const std::string& action_id, uint64_t sequence,
                             std::vector<std::string> rows, uint32_t operation = 0);
-v1::ResultRecord SummaryRecord(const std::string& action_id, uint64_t sequence,
-                               v1::Outcome outcome, uint64_t rows, uint32_t operation = 0);
+v1::ResultRecord SummaryRecord(const std::string& action_id, uint64_t sequence, v1::Outcome outcome,
+                               uint64_t rows, uint32_t operation = 0);
 
 }  // namespace dragnet::scheduler

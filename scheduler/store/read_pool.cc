@@ -7,8 +7,7 @@
 
 namespace dragnet::scheduler {
 
-absl::StatusOr<std::unique_ptr<ReadPool>> ReadPool::Open(const std::string& path,
-                                                         int connections) {
+absl::StatusOr<std::unique_ptr<ReadPool>> ReadPool::Open(const std::string& path, int connections) {
   std::unique_ptr<ReadPool> pool(new ReadPool());
   for (int i = 0; i < connections; ++i) {
     DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenForReading(path));
@@ -20,9 +19,8 @@ absl::StatusOr<std::unique_ptr<ReadPool>> ReadPool::Open(const std::string& path
 ReadPool::Lease ReadPool::Take() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(
-      +[](ReadPool* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
-        return !self->free_.empty();
-      },
+      +[](ReadPool* self)
+           ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return !self->free_.empty(); },
       this));
   std::unique_ptr<Database> database = std::move(free_.back());
   free_.pop_back();

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/strings.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "core/uuid.h"
 
@@ -93,8 +93,8 @@ absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& d
                                                                      std::string_view action_id) {
   if (auto found = actions_.find(action_id); found != actions_.end()) return &found->second;
   Action action;
-  DRAGNET_ASSIGN_OR_RETURN(
-      action.no, database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
+  DRAGNET_ASSIGN_OR_RETURN(action.no,
+                           database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
   if (action.no == 0) return nullptr;
   Query query = database.Ask(
       "SELECT rows, bytes FROM action_bounds WHERE action = ? ORDER BY operation", action.no);
@@ -108,8 +108,8 @@ absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& d
 
 absl::StatusOr<int64_t> RecordTables::FindAgent(Database& database, std::string_view agent_id) {
   if (auto found = agents_.find(agent_id); found != agents_.end()) return found->second;
-  DRAGNET_ASSIGN_OR_RETURN(
-      const int64_t no, database.IntegerOr(0, "SELECT no FROM agents WHERE id = ?", agent_id));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t no,
+                           database.IntegerOr(0, "SELECT no FROM agents WHERE id = ?", agent_id));
   if (no != 0) agents_.emplace(std::string(agent_id), no);
   return no;
 }
@@ -121,11 +121,9 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, record.action_id()));
   std::optional<Pair> pair;
   if (action != nullptr) {
-    DRAGNET_ASSIGN_OR_RETURN(pair,
-                             ReadPair(database, action->no, agent, action->bounds.size()));
+    DRAGNET_ASSIGN_OR_RETURN(pair, ReadPair(database, action->no, agent, action->bounds.size()));
   }
-  if (record.has_refusal())
-    return AppendRefusal(database, action, agent, record, std::move(pair));
+  if (record.has_refusal()) return AppendRefusal(database, action, agent, record, std::move(pair));
   if (pair.has_value()) return AppendToPair(database, *action, agent, record, *std::move(pair));
   Appended appended;
   appended.dropped = absl::PermissionDeniedError("a record of an action that it was not sent");
@@ -137,8 +135,7 @@ absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Ac
                                                     int64_t agent, const v1::ResultRecord& record,
                                                     Pair pair) {
   Appended appended;
-  DRAGNET_ASSIGN_OR_RETURN(appended.duplicate,
-                           IsDuplicate(database, action, agent, record, pair));
+  DRAGNET_ASSIGN_OR_RETURN(appended.duplicate, IsDuplicate(database, action, agent, record, pair));
   appended.state = pair.state;
   if (appended.duplicate) return appended;
 
@@ -146,8 +143,7 @@ absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Ac
   appended.dropped = CheckRecord(record, record.ByteSizeLong(), pair, action.bounds);
   if (appended.dropped.ok()) {
     OnRecord(record, &pair);
-    if (record.has_rows())
-      DRAGNET_RETURN_IF_ERROR(InsertRows(database, action.no, agent, record));
+    if (record.has_rows()) DRAGNET_RETURN_IF_ERROR(InsertRows(database, action.no, agent, record));
     DRAGNET_RETURN_IF_ERROR(WriteOperation(database, action.no, agent, record.operation(),
                                            pair.operations[record.operation()]));
   } else {
@@ -165,8 +161,7 @@ absl::StatusOr<bool> RecordTables::IsDuplicate(Database& database, const Action&
                                                const Pair& pair) {
   if (record.operation() >= pair.operations.size()) return false;
   const OperationProgress& operation = pair.operations[record.operation()];
-  if (operation.summary.has_value() && operation.summary_sequence == record.sequence())
-    return true;
+  if (operation.summary.has_value() && operation.summary_sequence == record.sequence()) return true;
   // Most records are new ones, at the end.
   if (!record.has_rows() || record.sequence() > operation.last_sequence) return false;
   DRAGNET_ASSIGN_OR_RETURN(
@@ -225,8 +220,7 @@ absl::Status RecordTables::WritePair(Database& database, int64_t action, int64_t
 }
 
 absl::StatusOr<Appended> RecordTables::AppendRefusal(Database& database, const Action* action,
-                                                     int64_t agent,
-                                                     const v1::ResultRecord& record,
+                                                     int64_t agent, const v1::ResultRecord& record,
                                                      std::optional<Pair> pair) {
   const v1::Refusal refusal = BoundedRefusal(record.refusal());
   DRAGNET_RETURN_IF_ERROR(KeepRefusal(database, agent, record.action_id(), refusal));
@@ -255,12 +249,10 @@ absl::Status RecordTables::KeepRefusal(Database& database, int64_t agent,
 }
 
 absl::Status RecordTables::NoteDropped(Database& database, int64_t agent,
-                                       const v1::ResultRecord& record,
-                                       const absl::Status& reason) {
+                                       const v1::ResultRecord& record, const absl::Status& reason) {
   v1::Refusal note;
-  note.set_detail(Shorten(StrCat("the scheduler dropped a record (operation ",
-                                       record.operation(), ", sequence ", record.sequence(),
-                                       "): ", reason.message()),
+  note.set_detail(Shorten(StrCat("the scheduler dropped a record (operation ", record.operation(),
+                                 ", sequence ", record.sequence(), "): ", reason.message()),
                           kMaxRefusalDetail));
   return KeepRefusal(database, agent, record.action_id(), note);
 }
@@ -297,8 +289,7 @@ absl::Status RecordTables::MarkAccepted(Database& database, std::string_view act
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
   std::optional<Pair> pair;
   if (action != nullptr) {
-    DRAGNET_ASSIGN_OR_RETURN(pair,
-                             ReadPair(database, action->no, agent, action->bounds.size()));
+    DRAGNET_ASSIGN_OR_RETURN(pair, ReadPair(database, action->no, agent, action->bounds.size()));
   }
   if (!pair.has_value())
     return absl::PermissionDeniedError("it accepted an action that it was not sent");
@@ -315,10 +306,9 @@ absl::Status RecordTables::CloseWaiting(Database& database, int64_t action) {
   DRAGNET_RETURN_IF_ERROR(waiting.status());
   // As OnClosed. A position each: readers go on after the last one they saw.
   for (const int64_t agent : agents)
-    DRAGNET_RETURN_IF_ERROR(
-        database.Run("UPDATE pairs SET state = ?, position = ? WHERE action = ? AND agent = ?",
-                     static_cast<int>(v1::DISPATCH_STATE_NEVER_SENT), ++last_position_, action,
-                     agent));
+    DRAGNET_RETURN_IF_ERROR(database.Run(
+        "UPDATE pairs SET state = ?, position = ? WHERE action = ? AND agent = ?",
+        static_cast<int>(v1::DISPATCH_STATE_NEVER_SENT), ++last_position_, action, agent));
   return database.Run("UPDATE actions SET closed = 1 WHERE no = ?", action);
 }
 

@@ -58,8 +58,7 @@ class RecordTables {
   absl::StatusOr<Appended> AppendToPair(Database& database, const Action& action, int64_t agent,
                                         const v1::ResultRecord& record, Pair pair);
   absl::StatusOr<Appended> AppendRefusal(Database& database, const Action* action, int64_t agent,
-                                         const v1::ResultRecord& record,
-                                         std::optional<Pair> pair);
+                                         const v1::ResultRecord& record, std::optional<Pair> pair);
   absl::Status KeepRefusal(Database& database, int64_t agent, std::string_view action_id,
                            const v1::Refusal& refusal);
   absl::Status NoteDropped(Database& database, int64_t agent, const v1::ResultRecord& record,
@@ -68,8 +67,8 @@ class RecordTables {
                                    const v1::ResultRecord& record, const Pair& pair);
   absl::Status InsertRows(Database& database, int64_t action, int64_t agent,
                           const v1::ResultRecord& record);
-  absl::Status WriteOperation(Database& database, int64_t action, int64_t agent,
-                              uint32_t operation, const OperationProgress& progress);
+  absl::Status WriteOperation(Database& database, int64_t action, int64_t agent, uint32_t operation,
+                              const OperationProgress& progress);
   // Writes `after`; at a new position if someone who watches would see a difference.
   absl::Status WritePair(Database& database, int64_t action, int64_t agent, const Pair& before,
                          const Pair& after, bool summary_added);

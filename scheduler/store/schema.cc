@@ -2,9 +2,9 @@
 
 #include <sys/stat.h>
 
-#include "core/strings.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -133,8 +133,8 @@ absl::Status CheckVersion(Database& database, const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
   if (version != kSchemaVersion)
     return absl::FailedPreconditionError(
-        StrCat(path, ": its schema has version ", version, ", this program knows ",
-                     kSchemaVersion, ": use the version of dragnet-scheduler that wrote it"));
+        StrCat(path, ": its schema has version ", version, ", this program knows ", kSchemaVersion,
+               ": use the version of dragnet-scheduler that wrote it"));
   return absl::OkStatus();
 }
 
@@ -165,9 +165,8 @@ absl::Status CreateDatabase(const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                            Database::Open(path, SQLITE_OPEN_READWRITE));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
-  return database->Execute(StrCat("BEGIN;", kTables, "PRAGMA application_id = ",
-                                        kApplicationId, "; PRAGMA user_version = ",
-                                        kSchemaVersion, "; COMMIT"));
+  return database->Execute(StrCat("BEGIN;", kTables, "PRAGMA application_id = ", kApplicationId,
+                                  "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }
 
 absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path) {

@@ -86,10 +86,9 @@ Database::~Database() {
 }
 
 absl::Status Database::Error(int code) const {
-  return absl::Status(CodeOf(code),
-                      StrCat(path_, ": ",
-                                   handle_ == nullptr ? sqlite3_errstr(code)
-                                                      : sqlite3_errmsg(handle_)));
+  return absl::Status(
+      CodeOf(code),
+      StrCat(path_, ": ", handle_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle_)));
 }
 
 absl::Status Database::Execute(const std::string& sql) {

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "scheduler/store/schema.h"
 
@@ -42,8 +42,8 @@ absl::Status InsertCertificate(Database& database, const StoredCertificate& cert
 absl::Status InsertLabels(Database& database, const StoredToken& token) {
   for (const auto& [key, value] : token.labels)
     DRAGNET_RETURN_IF_ERROR(
-        database.Run("INSERT INTO token_labels (sha256, key, value) VALUES (?, ?, ?)",
-                     token.sha256, key, value));
+        database.Run("INSERT INTO token_labels (sha256, key, value) VALUES (?, ?, ?)", token.sha256,
+                     key, value));
   return absl::OkStatus();
 }
 
@@ -58,11 +58,9 @@ absl::Status CheckToken(Database& database, const Enrolment& enrolment, absl::Ti
     return absl::UnauthenticatedError("unknown enrolment token");
   }
   if (token.Time(0) < now)
-    return absl::UnauthenticatedError(
-        "this enrolment token has expired: create another one");
+    return absl::UnauthenticatedError("this enrolment token has expired: create another one");
   if (new_agent && token.Integer(1) == 0)
-    return absl::UnauthenticatedError(
-        "this enrolment token is used up: create another one");
+    return absl::UnauthenticatedError("this enrolment token is used up: create another one");
   return absl::OkStatus();
 }
 
@@ -86,8 +84,7 @@ absl::Status Enrol(Database& database, const Enrolment& enrolment, absl::Time no
   bool same_key = false;
   bool revoked = false;
   {
-    Query agent = database.Ask("SELECT spki, revoked FROM agents WHERE id = ?",
-                               enrolment.agent_id);
+    Query agent = database.Ask("SELECT spki, revoked FROM agents WHERE id = ?", enrolment.agent_id);
     if (agent.Next()) {
       known = true;
       same_key = agent.Text(0) == enrolment.spki;
@@ -98,11 +95,9 @@ absl::Status Enrol(Database& database, const Enrolment& enrolment, absl::Time no
   // The token first: without one, nothing is to be learned about an id.
   DRAGNET_RETURN_IF_ERROR(CheckToken(database, enrolment, now, !known));
   if (known && revoked)
-    return absl::PermissionDeniedError(
-        StrCat("agent ", enrolment.agent_id, " was revoked"));
+    return absl::PermissionDeniedError(StrCat("agent ", enrolment.agent_id, " was revoked"));
   if (known && !same_key)
-    return absl::AlreadyExistsError(
-        StrCat("another key holds the agent id ", enrolment.agent_id));
+    return absl::AlreadyExistsError(StrCat("another key holds the agent id ", enrolment.agent_id));
   if (!known) DRAGNET_RETURN_IF_ERROR(InsertAgent(database, enrolment, now));
   return InsertCertificate(database, enrolment.certificate);
 }
@@ -139,9 +134,8 @@ absl::Status WriteAgent(Database& database, const std::string& id, const AgentUp
     DRAGNET_RETURN_IF_ERROR(
         database.Run("UPDATE agents SET last_seen = ? WHERE id = ?", *update.last_seen, id));
   if (update.trust_policy_version.has_value())
-    DRAGNET_RETURN_IF_ERROR(
-        database.Run("UPDATE agents SET trust_policy_version = ? WHERE id = ?",
-                     *update.trust_policy_version, id));
+    DRAGNET_RETURN_IF_ERROR(database.Run("UPDATE agents SET trust_policy_version = ? WHERE id = ?",
+                                         *update.trust_policy_version, id));
   if (update.missing_walls.has_value())
     DRAGNET_RETURN_IF_ERROR(database.Run("UPDATE agents SET missing_walls = ? WHERE id = ?",
                                          absl::StrJoin(*update.missing_walls, "\n"), id));
@@ -168,8 +162,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
 }
 
 SqliteStore::SqliteStore(UniqueFd lock, std::unique_ptr<ReadPool> readers,
-                         std::unique_ptr<RecordTables> records,
-                         std::unique_ptr<Database> database)
+                         std::unique_ptr<RecordTables> records, std::unique_ptr<Database> database)
     : lock_(std::move(lock)),
       readers_(std::move(readers)),
       records_(std::move(records)),
@@ -189,8 +182,8 @@ absl::StatusOr<std::vector<StoredTrustPolicy>> SqliteStore::TrustPolicies() {
   Query query = database->Ask("SELECT version, envelope FROM trust_policies ORDER BY version");
   std::vector<StoredTrustPolicy> policies;
   while (query.Next())
-    policies.push_back({.version = static_cast<uint64_t>(query.Integer(0)),
-                        .envelope = query.Text(1)});
+    policies.push_back(
+        {.version = static_cast<uint64_t>(query.Integer(0)), .envelope = query.Text(1)});
   DRAGNET_RETURN_IF_ERROR(query.status());
   return policies;
 }
@@ -212,10 +205,9 @@ absl::Status SqliteStore::EnrolAgent(const Enrolment& enrolment, absl::Time now)
 
 absl::Status SqliteStore::AddCertificate(const StoredCertificate& certificate) {
   return writer_.Run([&](Database& database) -> absl::Status {
-    DRAGNET_ASSIGN_OR_RETURN(
-        const int64_t revoked,
-        database.IntegerOr(0, "SELECT revoked FROM agents WHERE identity = ?",
-                           certificate.identity));
+    DRAGNET_ASSIGN_OR_RETURN(const int64_t revoked,
+                             database.IntegerOr(0, "SELECT revoked FROM agents WHERE identity = ?",
+                                                certificate.identity));
     if (revoked != 0)
       return absl::PermissionDeniedError(StrCat(certificate.identity, " was revoked"));
     return InsertCertificate(database, certificate);
@@ -280,11 +272,9 @@ absl::StatusOr<StoredAgent> SqliteStore::FindAgent(std::string_view agent_id) {
 }
 
 void SqliteStore::UpdateAgent(std::string_view agent_id, const AgentUpdate& update, Done done) {
-  writer_.Submit(
-      [id = std::string(agent_id), update](Database& database) {
-        return WriteAgent(database, id, update);
-      },
-      0, Durability::kSoon, std::move(done));
+  writer_.Submit([id = std::string(agent_id),
+                  update](Database& database) { return WriteAgent(database, id, update); },
+                 0, Durability::kSoon, std::move(done));
 }
 
 }  // namespace dragnet::scheduler

@@ -58,8 +58,7 @@ class SqliteStore : public Store {
   absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                std::string_view agent_id) override;
   absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) override;
-  void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
-                Done done) override;
+  void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids, Done done) override;
   void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) override;
 
   void AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) override;

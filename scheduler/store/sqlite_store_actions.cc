@@ -1,10 +1,10 @@
 // The part of SqliteStore about actions and what became of them.
 #include <utility>
 
-#include "core/strings.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
@@ -49,8 +49,8 @@ struct ActionKey {
 
 absl::StatusOr<ActionKey> KeyOf(Database& database, std::string_view action_id) {
   ActionKey key;
-  DRAGNET_ASSIGN_OR_RETURN(
-      key.no, database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
+  DRAGNET_ASSIGN_OR_RETURN(key.no,
+                           database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
   if (key.no == 0) return absl::NotFoundError(StrCat("no action ", action_id));
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t operations,
@@ -76,8 +76,7 @@ absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const Actio
   std::vector<Change> changes;
   size_t bytes = 0;
   while ((more_records || more_pairs) && (changes.empty() || bytes < max_bytes)) {
-    const bool take_record =
-        more_records && (!more_pairs || records.Integer(0) < pairs.Integer(0));
+    const bool take_record = more_records && (!more_pairs || records.Integer(0) < pairs.Integer(0));
     const Query& from = take_record ? records : pairs;
     Change change;
     change.position = static_cast<uint64_t>(from.Integer(0));
@@ -90,9 +89,8 @@ absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const Actio
       bytes += change.rows->ByteSizeLong();
       more_records = records.Next();
     } else {
-      DRAGNET_ASSIGN_OR_RETURN(
-          std::optional<Pair> pair,
-          ReadPair(database, action.no, pairs.Integer(3), action.operations));
+      DRAGNET_ASSIGN_OR_RETURN(std::optional<Pair> pair,
+                               ReadPair(database, action.no, pairs.Integer(3), action.operations));
       if (!pair.has_value()) return absl::DataLossError("a pair is gone");
       change.pair = *std::move(pair);
       for (const OperationProgress& operation : change.pair.operations)
@@ -156,9 +154,9 @@ absl::StatusOr<std::vector<StoredAction>> SqliteStore::ListActions(std::string_v
 
 absl::StatusOr<std::vector<StoredAction>> SqliteStore::ActiveActions(absl::Time now) {
   ReadPool::Lease database = readers_->Take();
-  Query query = database->Ask(
-      DRAGNET_ACTION_COLUMNS "WHERE closed = 0 AND cancelled = 0 AND expires >= ? ORDER BY no",
-      now);
+  Query query = database->Ask(DRAGNET_ACTION_COLUMNS
+                              "WHERE closed = 0 AND cancelled = 0 AND expires >= ? ORDER BY no",
+                              now);
   std::vector<StoredAction> actions;
   while (query.Next()) actions.push_back(ActionOf(query));
   DRAGNET_RETURN_IF_ERROR(query.status());
@@ -178,15 +176,13 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::CloseExpired(absl::Time no
   std::vector<std::string> closed;
   DRAGNET_RETURN_IF_ERROR(writer_.Run([&](Database& database) -> absl::Status {
     std::vector<int64_t> numbers;
-    Query query =
-        database.Ask("SELECT no, id FROM actions WHERE closed = 0 AND expires < ?", now);
+    Query query = database.Ask("SELECT no, id FROM actions WHERE closed = 0 AND expires < ?", now);
     while (query.Next()) {
       numbers.push_back(query.Integer(0));
       closed.push_back(query.Text(1));
     }
     DRAGNET_RETURN_IF_ERROR(query.status());
-    for (const int64_t no : numbers)
-      DRAGNET_RETURN_IF_ERROR(records_->CloseWaiting(database, no));
+    for (const int64_t no : numbers) DRAGNET_RETURN_IF_ERROR(records_->CloseWaiting(database, no));
     return absl::OkStatus();
   }));
   return closed;
@@ -203,9 +199,8 @@ absl::StatusOr<std::optional<Pair>> SqliteStore::FindPair(std::string_view actio
   absl::StatusOr<ActionKey> action = KeyOf(*database, action_id);
   if (absl::IsNotFound(action.status())) return std::nullopt;
   DRAGNET_RETURN_IF_ERROR(action.status());
-  DRAGNET_ASSIGN_OR_RETURN(
-      const int64_t agent,
-      database->IntegerOr(0, "SELECT no FROM agents WHERE id = ?", agent_id));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t agent,
+                           database->IntegerOr(0, "SELECT no FROM agents WHERE id = ?", agent_id));
   return ReadPair(*database, action->no, agent, action->operations);
 }
 
@@ -227,11 +222,9 @@ absl::StatusOr<std::vector<PairState>> SqliteStore::Pairs(std::string_view actio
 
 void SqliteStore::MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
                            Done done) {
-  writer_.Submit(
-      [this, id = std::string(action_id), agents = std::move(agent_ids)](Database& database) {
-        return records_->MarkSent(database, id, agents);
-      },
-      0, Durability::kSoon, std::move(done));
+  writer_.Submit([this, id = std::string(action_id), agents = std::move(agent_ids)](
+                     Database& database) { return records_->MarkSent(database, id, agents); },
+                 0, Durability::kSoon, std::move(done));
 }
 
 void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) {
@@ -242,8 +235,7 @@ void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agen
       0, Durability::kSoon, std::move(done));
 }
 
-void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record,
-                               Appending done) {
+void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) {
   auto appended = std::make_shared<Appended>();
   const size_t bytes = record.ByteSizeLong();
   writer_.Submit(
@@ -252,7 +244,8 @@ void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord recor
         DRAGNET_ASSIGN_OR_RETURN(*appended, records_->Append(database, agent, record));
         return absl::OkStatus();
       },
-      bytes, Durability::kSynced, [appended, done = std::move(done)](absl::Status status) {
+      bytes, Durability::kSynced,
+      [appended, done = std::move(done)](absl::Status status) {
         if (!status.ok()) return done(std::move(status));
         done(std::move(*appended));
       });
@@ -261,8 +254,7 @@ void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord recor
 size_t SqliteStore::PendingBytes() const { return writer_.pending_bytes(); }
 
 absl::StatusOr<std::vector<Change>> SqliteStore::ReadChanges(std::string_view action_id,
-                                                             uint64_t position,
-                                                             size_t max_bytes) {
+                                                             uint64_t position, size_t max_bytes) {
   ReadPool::Lease database = readers_->Take();
   // Both cursors must see the same moment, or rows between them would be passed over.
   DRAGNET_RETURN_IF_ERROR(database->Run("BEGIN"));

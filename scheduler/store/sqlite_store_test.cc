@@ -20,8 +20,7 @@ class SqliteFixture : public StoreFixture {
  public:
   SqliteFixture() { EXPECT_TRUE(SqliteStore::Create(path()).ok()); }
   std::unique_ptr<Store> Open() override {
-    absl::StatusOr<std::unique_ptr<SqliteStore>> store =
-        SqliteStore::Open(path(), StoreUse::kRun);
+    absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path(), StoreUse::kRun);
     EXPECT_TRUE(store.ok()) << store.status();
     return *std::move(store);
   }
@@ -125,8 +124,7 @@ TEST_F(SqliteStoreTest, WhatWasCommittedIsInACopyThatWasNeverClosed) {
   for (uint64_t version = 1; version <= 50; ++version)
     ASSERT_TRUE((*store)->AddTrustPolicy({.version = version, .envelope = "x"}).ok());
   const std::string copy = directory_.path() + "/copy.db";
-  for (const char* suffix : {"", "-wal"})
-    std::filesystem::copy_file(path_ + suffix, copy + suffix);
+  for (const char* suffix : {"", "-wal"}) std::filesystem::copy_file(path_ + suffix, copy + suffix);
   auto reopened = SqliteStore::Open(copy, StoreUse::kRun);
   ASSERT_TRUE(reopened.ok()) << reopened.status();
   EXPECT_EQ((*reopened)->TrustPolicies()->size(), 50u);

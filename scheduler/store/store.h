@@ -205,16 +205,14 @@ class Store {
   // anything. A record that may not be stored is dropped, with a note among the
   // agent's refusals; only a failure of the store itself is an error, after
   // which the same record may be sent again.
-  virtual void AppendRecord(std::string_view agent_id, v1::ResultRecord record,
-                            Appending done) = 0;
+  virtual void AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) = 0;
   // Bytes of records that wait to be committed: for flow control.
   virtual size_t PendingBytes() const = 0;
 
   // What happened to an action after `position`, in order, at most about
   // `max_bytes` (but at least one, if there is one). Of a pair only its last state.
   virtual absl::StatusOr<std::vector<Change>> ReadChanges(std::string_view action_id,
-                                                          uint64_t position,
-                                                          size_t max_bytes) = 0;
+                                                          uint64_t position, size_t max_bytes) = 0;
   // Of one agent, latest first.
   virtual absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
                                                               int limit) = 0;

@@ -75,8 +75,7 @@ std::string StoreConformance::AddAgent(char digit) {
   token.expires = now_ + absl::Hours(1);
   token.uses_left = 1;
   EXPECT_TRUE(store_->AddToken(token).ok());
-  const absl::Status status =
-      store_->EnrolAgent(EnrolmentOf(id, StrCat("token of ", id)), now_);
+  const absl::Status status = store_->EnrolAgent(EnrolmentOf(id, StrCat("token of ", id)), now_);
   EXPECT_TRUE(status.ok()) << status;
   return id;
 }
@@ -156,8 +155,8 @@ TEST_P(StoreConformance, UnknownAndExpiredTokensEnrolNoOne) {
   ASSERT_TRUE(store_->AddToken(token).ok());
   const std::string id = NewUuidV4();
   EXPECT_TRUE(absl::IsUnauthenticated(store_->EnrolAgent(EnrolmentOf(id, "other"), now_)));
-  EXPECT_TRUE(absl::IsUnauthenticated(
-      store_->EnrolAgent(EnrolmentOf(id, "token"), now_ + absl::Hours(2))));
+  EXPECT_TRUE(
+      absl::IsUnauthenticated(store_->EnrolAgent(EnrolmentOf(id, "token"), now_ + absl::Hours(2))));
   EXPECT_TRUE(store_->Agents()->empty());
 }
 
@@ -168,8 +167,8 @@ TEST_P(StoreConformance, AnotherKeyCanNotTakeAnAgentsId) {
   token.expires = now_ + absl::Hours(1);
   token.uses_left = 10;
   ASSERT_TRUE(store_->AddToken(token).ok());
-  EXPECT_TRUE(absl::IsAlreadyExists(
-      store_->EnrolAgent(EnrolmentOf(agent, "token", "another key"), now_)));
+  EXPECT_TRUE(
+      absl::IsAlreadyExists(store_->EnrolAgent(EnrolmentOf(agent, "token", "another key"), now_)));
 }
 
 TEST_P(StoreConformance, RevokedAgentGetsNoCertificateAgain) {
@@ -323,9 +322,8 @@ TEST_P(StoreConformance, RefusalsAreKeptLatestFirstAndBounded) {
                                             Sha256(StrCat("envelope ", i))))
                     .ok());
   // The same one again is the same one.
-  ASSERT_TRUE(Append(agent, RefusalRecord("", v1::Refusal::REASON_MALFORMED,
-                                          Sha256("envelope 500")))
-                  .ok());
+  ASSERT_TRUE(
+      Append(agent, RefusalRecord("", v1::Refusal::REASON_MALFORMED, Sha256("envelope 500"))).ok());
   const auto refusals = store_->Refusals(agent, kRefusalsKeptPerAgent + 100);
   ASSERT_EQ(refusals->size(), static_cast<size_t>(kRefusalsKeptPerAgent));
   EXPECT_EQ(refusals->at(0).refusal.envelope_sha256(), Sha256("envelope 500"));
