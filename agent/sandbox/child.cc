@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -49,10 +51,20 @@ void Child::KillAndReap() {
 
 absl::Status Child::Signal(int signal) const {
   if (!valid()) return absl::FailedPreconditionError("signal: the child was reaped already");
-  if (::kill(pid_, signal) != 0) {
+  const long result = pidfd_.valid()
+                          ? ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0)
+                          : ::kill(pid_, signal);
+  if (result != 0) {
     return ErrnoStatus(StrCat("send signal ", signal, " to process ", pid_), errno);
   }
   return absl::OkStatus();
+}
+
+void Child::Abandon() {
+  if (!valid()) return;
+  Signal(SIGKILL).IgnoreError();
+  pid_ = -1;
+  pidfd_.Reset();
 }
 
 absl::StatusOr<absl::Duration> Child::CpuTime() const {

@@ -40,7 +40,8 @@ class Child {
   Child& operator=(Child&& other) noexcept;
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  // Kills (SIGKILL) and reaps a child that was not reaped yet.
+  // Kills (SIGKILL) and reaps a child that was not reaped yet. Blocks for as long
+  // as the child can't end (uninterruptible sleep): Abandon() such a one.
   ~Child();
 
   // False for a default-constructed, moved-from or reaped child.
@@ -65,6 +66,11 @@ class Child {
   absl::StatusOr<ChildExit> Reap();
   // Nothing while it runs.
   absl::StatusOr<std::optional<ChildExit>> TryReap();
+
+  // Kills (SIGKILL), and forgets without waiting: for a child that doesn't end
+  // although it was killed. Once it does, it stays a zombie until this process
+  // ends, so its pid goes to no other one. No effect on what isn't valid().
+  void Abandon();
 
  private:
   absl::StatusOr<std::optional<ChildExit>> Wait(int options);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "agent/sandbox/missing_walls.h"
 #include "agent/sandbox/testing/child_runner.h"
@@ -242,6 +243,39 @@ TEST_F(SpawnTest, ChildThatIsLetGoOfIsKilled) {
     EXPECT_TRUE(child->CpuTime().ok());
   }
   EXPECT_EQ(ReadToEnd(output->read_end.get()), "");
+}
+
+// That it was not waited for shows in that the test still can.
+TEST_F(SpawnTest, ChildThatIsAbandonedIsKilledAndNotWaitedFor) {
+  absl::StatusOr<Pipe> output = NewPipe();
+  SpawnOptions options = Options({"none", "wait-forever"});
+  options.fds = {{output->write_end.get(), 1}};
+  absl::StatusOr<Child> child = Spawn(options);
+  ASSERT_TRUE(child.ok()) << child.status();
+  output->write_end.Reset();
+  const pid_t pid = child->pid();
+  child->Abandon();
+  EXPECT_FALSE(child->valid());
+  EXPECT_EQ(child->pidfd(), -1);
+  EXPECT_FALSE(child->Signal(SIGKILL).ok());
+  child->Abandon();
+  EXPECT_EQ(ReadToEnd(output->read_end.get()), "");
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+TEST_F(SpawnTest, SignalsReachTheChildWithAndWithoutAPidfd) {
+  for (bool by_pidfd : {true, false}) {
+    absl::StatusOr<Child> spawned = Spawn(Options({"none", "wait-forever"}));
+    ASSERT_TRUE(spawned.ok()) << spawned.status();
+    const pid_t pid = spawned->pid();
+    UniqueFd pidfd(by_pidfd ? ::dup(spawned->pidfd()) : -1);
+    Child child(pid, std::move(pidfd));
+    ASSERT_TRUE(child.Signal(SIGTERM).ok());
+    EXPECT_EQ(child.Reap()->signal, SIGTERM);
+    spawned->Abandon();
+  }
 }
 
 TEST_F(SpawnTest, PidfdTellsTheEnd) {
