@@ -1,5 +1,7 @@
 #include "core/clock.h"
 
+#include <time.h>
+
 namespace dragnet {
 namespace {
 
@@ -13,6 +15,12 @@ class SystemClock : public Clock {
 const Clock& Clock::System() {
   static const SystemClock clock;
   return clock;
+}
+
+absl::Time SteadyNow() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return absl::TimeFromTimespec(now);
 }
 
 }  // namespace dragnet

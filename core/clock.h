@@ -15,6 +15,10 @@ class Clock {
   static const Clock& System();
 };
 
+// For durations and deadlines: rises steadily whatever the clock is set to, and
+// while the machine sleeps (CLOCK_BOOTTIME). Its zero means nothing.
+absl::Time SteadyNow();
+
 // For tests: stands still until it is set. Not thread-safe.
 class FakeClock : public Clock {
  public:

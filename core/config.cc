@@ -1,5 +1,6 @@
 #include "core/config.h"
 
+#include <filesystem>
 #include <set>
 #include <sstream>
 
@@ -72,9 +73,11 @@ absl::StatusOr<ConfigFile> ConfigFile::Parse(std::string_view text, const std::s
   }
   auto state = std::make_unique<State>();
   state->path = path;
-  const size_t slash = path.rfind('/');
-  state->directory = slash == std::string::npos ? "." : path.substr(0, slash);
-  if (state->directory.empty()) state->directory = "/";
+  // Absolute, because what is configured is handed to processes that stand
+  // in another directory.
+  std::error_code error;
+  state->directory = std::filesystem::absolute(path, error).parent_path().string();
+  if (error) return absl::InvalidArgumentError(StrCat(path, ": ", error.message()));
   state->table = std::move(result).table();
   return ConfigFile(std::move(state));
 }

@@ -108,6 +108,9 @@ absl::StatusOr<RootSet> RootSet::Create(std::vector<PublicKey> keys, uint32_t th
       return absl::InvalidArgumentError(StrCat("root key ", key.id(), " is listed twice"));
     }
   }
+  // In order of id, so that the same set is the same bytes.
+  std::sort(keys.begin(), keys.end(),
+            [](const PublicKey& a, const PublicKey& b) { return a.id() < b.id(); });
   RootSet roots;
   roots.keys_ = std::move(keys);
   roots.threshold_ = threshold;
@@ -217,7 +220,12 @@ absl::StatusOr<TrustPolicy> TrustPolicy::VerifySuccessor(std::string_view envelo
                                                       " is not newer than version ", version(),
                                                       ", which is held"));
   }
-  if (next.expired(now)) {
+  // An expired policy that rotates the roots is still a step of the chain that
+  // leads to a newer one (TUF does the same): taking it allows nothing, because
+  // an expired policy refuses every action.
+  const bool rotates =
+      next.roots().ToProto().SerializeAsString() != roots_.ToProto().SerializeAsString();
+  if (next.expired(now) && !rotates) {
     return absl::FailedPreconditionError(
         StrCat("trust policy version ", next.version(), " expired on ",
                      absl::FormatTime(absl::RFC3339_sec, next.expires(), absl::UTCTimeZone())));

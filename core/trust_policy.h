@@ -56,7 +56,7 @@ class TrustPolicy {
 
   // A successor of `this`: same fleet, higher version, signed by the threshold
   // of this policy's roots and of its own. FailedPrecondition: an older or the
-  // same version, or already expired at `now`.
+  // same version, or already expired at `now` (unless it rotates the roots).
   absl::StatusOr<TrustPolicy> VerifySuccessor(std::string_view envelope_bytes,
                                               absl::Time now) const;
 

@@ -97,6 +97,18 @@ TEST_F(TrustPolicyTest, ARotationOfRootsNeedsTheOldThresholdAndTheNewOne) {
   EXPECT_TRUE(TrustPolicy::FromOwnStorage(after.envelope_bytes(), fleet_.id).ok());
 }
 
+TEST_F(TrustPolicyTest, AnExpiredRotationIsTakenButStaysExpired) {
+  const PrivateKey new_root = NewKey();
+  v1::TrustPolicy policy = fleet_.PolicyProto(6);
+  *policy.mutable_roots() = RootSet::Create({new_root.public_key()}, 1)->ToProto();
+  *policy.mutable_expires() = ToTimestamp(fleet_.now - absl::Seconds(1));
+  const auto taken = held_.VerifySuccessor(
+      Signed(kTrustPolicyPayloadType, policy, {&fleet_.roots[0], &fleet_.roots[1], &new_root}),
+      fleet_.now);
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_TRUE(taken->expired(fleet_.now));
+}
+
 TEST_F(TrustPolicyTest, MalformedPoliciesAreRefusedByName) {
   const auto problem = [&](auto change) {
     v1::TrustPolicy policy = fleet_.PolicyProto();

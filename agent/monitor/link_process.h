@@ -39,8 +39,9 @@ class LinkProcess {
   bool running() const { return socket_.valid(); }
 
   void AddPollFds(std::vector<pollfd>* fds) const;
-  // When EnsureRunning should be called again, if it doesn't run.
-  absl::Time restart_time() const { return restart_time_; }
+  // When to go on although no descriptor is ready, on SteadyNow's scale: the
+  // next start, or at once when messages wait that were read already.
+  absl::Time deadline() const;
 
   // Queues a message. Dropped when the link doesn't run.
   void Send(const ipc::MonitorToLink& message);
@@ -48,18 +49,25 @@ class LinkProcess {
 
   // Writes what is queued and reads what is there; `handle` gets each message.
   // A link that breaks the protocol or ends is killed and started anew later.
+  // Bounded work, whatever the link writes.
   void Advance(const std::function<void(const ipc::LinkToMonitor&)>& handle);
 
  private:
   absl::Status Start();
   absl::Status Write();
   absl::Status Read(const std::function<void(const ipc::LinkToMonitor&)>& handle);
+  absl::Status TakeMessages(const std::function<void(const ipc::LinkToMonitor&)>& handle,
+                            int* messages);
+  void LogItsWords();
   void Lose(const absl::Status& why);
 
   const LinkEnvironment environment_;
   sandbox::Child child_;
   UniqueFd socket_;
+  UniqueFd stderr_;  // what it writes there, line by line into our log
   FrameDecoder decoder_;
+  // The decoder may hold another whole message.
+  bool maybe_more_ = false;
   std::string output_;
   absl::Time started_;
   absl::Time restart_time_ = absl::InfinitePast();

@@ -1,5 +1,6 @@
-// One line per event on standard error, where systemd's journal picks it up.
-// Thread-safe.
+// One line per event on standard error, where systemd's journal picks it up. A
+// burst over the bound is cut, and says how much was: what a hostile link or
+// worker causes must not drown the rest. Not thread-safe.
 #pragma once
 
 #include <string_view>

@@ -61,12 +61,35 @@ std::string OwnDirectory() {
 
 bool IsRoot() { return ::geteuid() == 0; }
 
+// As root, what decides over this agent must be root's alone to change.
+absl::Status CheckOwnedByRoot(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("stat ", path), errno);
+  if (info.st_uid != 0 || (info.st_mode & 022) != 0) {
+    return absl::PermissionDeniedError(
+        StrCat(path, ": others than root can change it: chown root ", path, " && chmod go-w ", path));
+  }
+  return absl::OkStatus();
+}
+
+// One user for both, or root, would take the walls between them away.
+absl::Status CheckUsers(const sandbox::UserAndGroup& link, const sandbox::UserAndGroup& worker) {
+  if (link.uid == 0 || worker.uid == 0) {
+    return absl::InvalidArgumentError("link_user and worker_user: neither may be root");
+  }
+  if (link.uid == worker.uid) {
+    return absl::InvalidArgumentError("link_user and worker_user: must be two different users");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status MakeStateDirectory(const AgentConfig& config,
                                 const std::optional<sandbox::UserAndGroup>& link_user) {
   const std::string identity = config.state_directory + "/link";
   DRAGNET_RETURN_IF_ERROR(MakeDirectories(config.state_directory, 0711));
   DRAGNET_RETURN_IF_ERROR(MakeDirectories(identity, 0700));
   if (!link_user.has_value()) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(CheckOwnedByRoot(config.state_directory));
   if (::chown(identity.c_str(), link_user->uid, link_user->gid) != 0) {
     return ErrnoStatus(StrCat("chown ", identity), errno);
   }
@@ -93,13 +116,16 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   environment.link.allow_missing_walls = allow_missing_walls;
   environment.worker.allow_missing_walls = allow_missing_walls;
   if (IsRoot()) {
+    DRAGNET_RETURN_IF_ERROR(CheckOwnedByRoot(config_path));
     DRAGNET_ASSIGN_OR_RETURN(environment.link.user, ResolveUser(config.link_user, kDefaultLinkUser));
     DRAGNET_ASSIGN_OR_RETURN(environment.worker.user,
                              ResolveUser(config.worker_user, kDefaultWorkerUser));
+    DRAGNET_RETURN_IF_ERROR(CheckUsers(*environment.link.user, *environment.worker.user));
     DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.link.program, *environment.link.user));
     DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.worker.program, *environment.worker.user));
   }
   DRAGNET_RETURN_IF_ERROR(MakeStateDirectory(config, environment.link.user));
+  environment.worker.hidden_directory = config.state_directory;
 
   environment.missing_walls = sandbox::FindMissingWalls();
   for (const std::string& wall : environment.missing_walls) {
@@ -116,6 +142,7 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
 // The monitor's own signals, as a descriptor for its loop.
 absl::StatusOr<UniqueFd> StopSignals() {
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);  // ignored by a parent, it would take our children's ends away
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);
@@ -175,6 +202,7 @@ int ModuleCommand(const std::string& module, const std::string& params_path,
     }
   }
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);
   return RunModuleCommand(module, *parameters, environment);
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "core/action.h"
+#include "core/clock.h"
 #include "core/file_io.h"
 #include "core/json.h"
 #include "core/strings.h"
@@ -39,7 +40,7 @@ void WaitFor(const WorkerRun& run) {
   std::vector<pollfd> fds;
   run.AddPollFds(&fds);
   const int64_t milliseconds =
-      std::clamp<int64_t>(absl::ToInt64Milliseconds(run.deadline() - absl::Now()), 0, 1000);
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(run.deadline() - SteadyNow()), 0, 1000);
   ::poll(fds.data(), fds.size(), static_cast<int>(milliseconds));
 }
 

@@ -2,14 +2,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
 #include "agent/footprint/footprint.h"
 #include "agent/monitor/log.h"
 #include "core/action.h"
-#include "core/authorization.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -21,6 +20,10 @@ namespace {
 constexpr size_t kMaxRefusalDetail = 1024;
 // How often a full disk is tried again.
 constexpr absl::Duration kRetryInterval = absl::Seconds(1);
+// A record's rows are gathered from small messages up to this (flow-control.md).
+constexpr size_t kMaxRecordBytes = 256 * 1024;
+// Messages of one worker per turn of the loop.
+constexpr int kMaxMessagesPerTurn = 64;
 
 // The modules whose weight an operation needs: docs/trust.md, "modules that use
 // another module's powers".
@@ -32,14 +35,13 @@ std::vector<std::string> WeightsNeeded(std::string_view module) {
   return modules;
 }
 
-v1::ResultRecord SummaryRecord(std::string_view action_id, uint32_t operation, uint64_t sequence,
-                               const v1::OperationSummary& summary) {
-  v1::ResultRecord record;
-  record.set_action_id(std::string(action_id));
-  record.set_operation(operation);
-  record.set_sequence(sequence);
-  *record.mutable_summary() = summary;
-  return record;
+// An operation that has no worker to tell of.
+v1::OperationSummary NotRun(v1::Termination termination, std::string_view detail) {
+  v1::OperationSummary summary;
+  summary.set_outcome(v1::OUTCOME_INCOMPLETE);
+  summary.set_termination(termination);
+  summary.set_detail(Shorten(ToValidUtf8(detail), kMaxRefusalDetail));
+  return summary;
 }
 
 }  // namespace
@@ -74,14 +76,20 @@ absl::Status Monitor::ReportInterrupted() {
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<InterruptedOperation> operations,
                            store_->Interrupted());
   for (const InterruptedOperation& operation : operations) {
-    v1::OperationSummary summary;
-    summary.set_outcome(v1::OUTCOME_INCOMPLETE);
-    summary.set_termination(v1::TERMINATION_INTERRUPTED);
-    summary.set_detail("the agent was stopped or killed while the operation ran or waited");
-    summary.set_rows(operation.rows);
-    DRAGNET_RETURN_IF_ERROR(store_->Append(SummaryRecord(
-        operation.action_id, operation.operation, operation.next_sequence, summary)));
+    auto run = std::make_unique<ActionRun>();
+    run->action.set_id(operation.action_id);
+    v1::ResultRecord& record = run->unwritten.emplace_back();
+    record.set_action_id(operation.action_id);
+    record.set_occurrence(operation.occurrence);
+    record.set_operation(operation.operation);
+    record.set_sequence(operation.next_sequence);
+    *record.mutable_summary() =
+        NotRun(v1::TERMINATION_INTERRUPTED,
+               "the agent was stopped or killed while the operation ran or waited");
+    record.mutable_summary()->set_rows(operation.rows);
+    actions_.push_back(std::move(run));
   }
+  AdvanceActions();
   return absl::OkStatus();
 }
 
@@ -99,7 +107,7 @@ absl::StatusOr<bool> Monitor::Turn(int stop_fd, absl::Duration longest) {
   SendRecords();
   std::vector<pollfd> fds = PollFds(stop_fd);
   const absl::Duration wait =
-      std::clamp(NextDeadline() - absl::Now(), absl::ZeroDuration(), longest);
+      std::clamp(NextDeadline() - SteadyNow(), absl::ZeroDuration(), longest);
   const int64_t milliseconds = absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1)));
   if (actions_.empty() && busy_) {
     busy_ = false;
@@ -125,12 +133,11 @@ std::vector<pollfd> Monitor::PollFds(int stop_fd) const {
 }
 
 absl::Time Monitor::NextDeadline() const {
-  absl::Time deadline = absl::InfiniteFuture();
-  if (!link_.running()) deadline = std::min(deadline, link_.restart_time());
+  absl::Time deadline = link_.deadline();
   for (const auto& run : actions_) {
     if (run->worker != nullptr) deadline = std::min(deadline, run->worker->deadline());
   }
-  if (disk_full_) deadline = std::min(deadline, absl::Now() + kRetryInterval);
+  if (disk_full_) deadline = std::min(deadline, SteadyNow() + kRetryInterval);
   return deadline;
 }
 
@@ -160,14 +167,19 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
   }
 }
 
-void Monitor::HandleActionEnvelope(const std::string& bytes) {
-  absl::Status journal_error;
+AuthorizationContext Monitor::Authorization() const {
   AuthorizationContext context;
   context.policy = policy_.has_value() ? &*policy_ : nullptr;
   context.fleet_id = environment_.config.fleet_id;
   context.now = clock_.Now();
   context.weights_needed = WeightsNeeded;
   context.facts = &environment_.facts;
+  return context;
+}
+
+void Monitor::HandleActionEnvelope(const std::string& bytes) {
+  absl::Status journal_error;
+  AuthorizationContext context = Authorization();
   context.already_ran = [&](std::string_view action_id) {
     const absl::StatusOr<bool> holds = store_->JournalHolds(action_id, 0);
     journal_error = holds.status();
@@ -186,13 +198,13 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
     return Refuse(bytes, id, v1::Refusal::REASON_BUSY,
                   StrCat(kMaxActions, " actions run or wait already"));
   }
-  if (const absl::Status status = TakeOn(std::move(authorized.action)); !status.ok()) {
+  if (const absl::Status status = TakeOn(std::move(authorized.action), bytes); !status.ok()) {
     Refuse(bytes, id, v1::Refusal::REASON_BUSY, ToStd(status.message()));
   }
 }
 
 // The journal first: from there on this action never starts again.
-absl::Status Monitor::TakeOn(v1::Action action) {
+absl::Status Monitor::TakeOn(v1::Action action, const std::string& envelope) {
   DRAGNET_RETURN_IF_ERROR(
       store_->JournalTaken(action.id(), 0, action.operations_size(), clock_.Now()));
   LogInfo(StrCat("action ", action.id(), " taken on: ", action.name()));
@@ -201,6 +213,7 @@ absl::Status Monitor::TakeOn(v1::Action action) {
   SendToScheduler(accepted);
   auto run = std::make_unique<ActionRun>();
   run->action = std::move(action);
+  run->envelope = envelope;
   actions_.push_back(std::move(run));
   busy_ = true;
   AdvanceActions();
@@ -238,7 +251,8 @@ void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
           ? policy_->VerifySuccessor(bytes, now)
           : TrustPolicy::VerifyFirst(bytes, environment_.config.root_keys,
                                      environment_.config.fleet_id);
-  if (policy.ok() && policy->expired(now)) {
+  const bool first = !policy_.has_value();
+  if (first && policy.ok() && policy->expired(now)) {
     policy = absl::FailedPreconditionError(StrCat("trust policy version ", policy->version(),
                                                   " has expired by this host's clock"));
   }
@@ -258,11 +272,22 @@ void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
 }
 
 void Monitor::HandleAcknowledgement(const v1::RecordKey& key) {
-  const absl::StatusOr<std::optional<int64_t>> position = store_->Acknowledge(key);
-  if (!position.ok()) {
-    LogWarning(StrCat("acknowledged record stays in the spool: ", position.status().message()));
-  } else if (position->has_value() && **position <= sent_position_ && in_flight_ > 0) {
-    --in_flight_;
+  // More than were sent would be a link that makes keys up.
+  if (acknowledged_.size() < window_) acknowledged_.push_back(key);
+  ForgetAcknowledged();
+}
+
+void Monitor::ForgetAcknowledged() {
+  while (!acknowledged_.empty()) {
+    const absl::StatusOr<std::optional<int64_t>> position =
+        store_->Acknowledge(acknowledged_.front());
+    if (!position.ok()) {
+      LogWarning(StrCat("acknowledged records wait to be forgotten: ", position.status().message()));
+      disk_full_ = true;
+      return;
+    }
+    acknowledged_.pop_front();
+    if (position->has_value() && **position <= sent_position_ && in_flight_ > 0) --in_flight_;
   }
 }
 
@@ -270,6 +295,7 @@ void Monitor::HandleAcknowledgement(const v1::RecordKey& key) {
 
 void Monitor::AdvanceActions() {
   disk_full_ = false;
+  ForgetAcknowledged();
   int running = 0;
   for (auto& run : actions_) {
     if (run->worker != nullptr) AdvanceWorker(*run);
@@ -290,11 +316,20 @@ void Monitor::AdvanceActions() {
 
 void Monitor::StartOperation(ActionRun& run) {
   const v1::Operation& operation = run.action.operations(run.next_operation);
+  run.next_sequence = 1;
+  // It may have waited: since then it may have expired, or a new policy may no
+  // longer allow it.
+  const auto decision = AuthorizeAction(run.envelope, Authorization());
+  if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
+    LogWarning(StrCat("action ", run.action.id(), " no longer allowed: ", refused->detail));
+    return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED,
+                                    StrCat("no longer allowed when its turn came: ",
+                                           refused->detail)));
+  }
   ipc::Job job;
   job.set_module(operation.module());
   job.set_parameters(operation.parameters());
   job.set_format(ipc::Job::FORMAT_PROTO);
-  run.next_sequence = 1;
   run.worker = std::make_unique<WorkerRun>(
       *FindManifest(operation.module()), job,
       EffectiveLimits(operation.limits(), environment_.config.limits), environment_.worker);
@@ -303,42 +338,53 @@ void Monitor::StartOperation(ActionRun& run) {
 
 void Monitor::AdvanceWorker(ActionRun& run) {
   run.worker->Pause(!run.unwritten.empty() || store_->spooled_bytes() > kMaxSpooledBytes);
-  run.worker->Advance();
-  while (std::optional<v1::Rows> rows = run.worker->TakeRows()) {
-    v1::ResultRecord record;
-    *record.mutable_rows() = *std::move(rows);
-    Record(run, std::move(record));
-    run.worker->Pause(!run.unwritten.empty() || store_->spooled_bytes() > kMaxSpooledBytes);
+  // What is there now becomes one record: a commit each would be the slowest part.
+  v1::Rows gathered;
+  size_t bytes = 0;
+  for (int messages = 0; messages < kMaxMessagesPerTurn && bytes < kMaxRecordBytes; ++messages) {
     run.worker->Advance();
+    std::optional<v1::Rows> rows = run.worker->TakeRows();
+    if (!rows.has_value()) break;
+    for (std::string& row : *rows->mutable_rows()) {
+      bytes += row.size();
+      gathered.add_rows(std::move(row));
+    }
   }
-  if (!run.worker->summary().has_value()) return;
-  v1::ResultRecord record;
-  *record.mutable_summary() = *run.worker->summary();
-  Record(run, std::move(record));
-  run.worker.reset();
-  ++run.next_operation;
+  if (gathered.rows_size() > 0) *AddRecord(run).mutable_rows() = std::move(gathered);
+  if (run.worker->summary().has_value()) {
+    const v1::OperationSummary summary = *run.worker->summary();
+    run.worker.reset();
+    EndOperation(run, summary);
+  } else {
+    WriteRecords(run);
+  }
 }
 
-void Monitor::Record(ActionRun& run, v1::ResultRecord record) {
-  record.set_action_id(run.action.id());
-  record.set_operation(static_cast<uint32_t>(run.next_operation));
-  record.set_sequence(run.next_sequence++);
-  run.unwritten.push_back(std::move(record));
+void Monitor::EndOperation(ActionRun& run, const v1::OperationSummary& summary) {
+  *AddRecord(run).mutable_summary() = summary;
+  ++run.next_operation;
   WriteRecords(run);
 }
 
-// In order; what the disk has no room for waits, at most one message of rows
-// and one summary, because the worker is not read meanwhile.
+v1::ResultRecord& Monitor::AddRecord(ActionRun& run) {
+  v1::ResultRecord& record = run.unwritten.emplace_back();
+  record.set_action_id(run.action.id());
+  record.set_operation(static_cast<uint32_t>(run.next_operation));
+  record.set_sequence(run.next_sequence++);
+  return record;
+}
+
+// What the disk has no room for waits: at most one record of rows and one
+// summary, because the worker is not read meanwhile.
 void Monitor::WriteRecords(ActionRun& run) {
-  while (!run.unwritten.empty()) {
-    const absl::Status status = store_->Append(run.unwritten.front());
-    if (!status.ok()) {
-      LogWarning(StrCat("results of action ", run.action.id(), " wait: ", status.message()));
-      disk_full_ = true;
-      return;
-    }
-    run.unwritten.pop_front();
+  if (run.unwritten.empty()) return;
+  const absl::Status status = store_->Append(run.unwritten);
+  if (status.ok()) {
+    run.unwritten.clear();
+    return;
   }
+  LogWarning(StrCat("results of action ", run.action.id(), " wait: ", status.message()));
+  disk_full_ = true;
 }
 
 void Monitor::EndAllOperations() {
@@ -372,8 +418,9 @@ void Monitor::SendRecords() {
   }
 }
 
+// What isn't spooled is dropped when the link doesn't read: its queue is bounded.
 void Monitor::SendToScheduler(const v1::AgentMessage& message) {
-  if (!connected_) return;
+  if (!connected_ || !link_.has_room()) return;
   ipc::MonitorToLink to_link;
   *to_link.mutable_message() = message;
   link_.Send(to_link);
@@ -395,7 +442,11 @@ ipc::LinkStart Monitor::LinkStart() const {
   start.set_agent_id(environment_.facts.id());
   start.set_fleet_id(config.fleet_id);
   start.set_identity_directory(config.state_directory + "/link");
-  start.set_enrolment_token(config.enrolment_token);
+  // A token may be good for many hosts: a link that has its certificate doesn't
+  // get it.
+  if (::access((start.identity_directory() + "/tls.pem").c_str(), F_OK) != 0) {
+    start.set_enrolment_token(config.enrolment_token);
+  }
   *start.mutable_hello() = Hello();
   return start;
 }

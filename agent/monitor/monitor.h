@@ -18,6 +18,7 @@
 #include "agent/monitor/link_process.h"
 #include "agent/monitor/state_store.h"
 #include "agent/monitor/worker_run.h"
+#include "core/authorization.h"
 #include "core/clock.h"
 #include "dragnet/v1/action.pb.h"
 
@@ -54,12 +55,14 @@ class Monitor {
 
  private:
   struct ActionRun {
+    // As received: each operation is authorised anew when its turn comes.
+    std::string envelope;
     v1::Action action;
     int next_operation = 0;
     uint64_t next_sequence = 1;
     std::unique_ptr<WorkerRun> worker;
     // Records that could not be written yet (disk full), in order.
-    std::deque<v1::ResultRecord> unwritten;
+    std::vector<v1::ResultRecord> unwritten;
   };
 
   Monitor(Environment environment, std::unique_ptr<StateStore> store, const Clock& clock);
@@ -69,15 +72,18 @@ class Monitor {
   void HandleActionEnvelope(const std::string& bytes);
   void HandleTrustPolicyEnvelope(const std::string& bytes);
   void HandleAcknowledgement(const v1::RecordKey& key);
-  absl::Status TakeOn(v1::Action action);
+  absl::Status TakeOn(v1::Action action, const std::string& envelope);
+  AuthorizationContext Authorization() const;
   void Refuse(const std::string& envelope, std::string_view action_id,
               v1::Refusal::Reason reason, std::string_view detail);
 
   void AdvanceActions();
   void AdvanceWorker(ActionRun& run);
   void StartOperation(ActionRun& run);
-  void Record(ActionRun& run, v1::ResultRecord record);
+  v1::ResultRecord& AddRecord(ActionRun& run);
+  void EndOperation(ActionRun& run, const v1::OperationSummary& summary);
   void WriteRecords(ActionRun& run);
+  void ForgetAcknowledged();
   void EndAllOperations();
 
   void SendRecords();
@@ -105,6 +111,8 @@ class Monitor {
   uint32_t window_ = 0;
   uint32_t in_flight_ = 0;
   int64_t sent_position_ = 0;
+  // Acknowledged, but the disk was too full to forget them. At most a window.
+  std::deque<v1::RecordKey> acknowledged_;
 };
 
 }  // namespace dragnet

@@ -80,6 +80,11 @@ class MonitorTest : public ::testing::Test {
     }
     return records;
   }
+  std::vector<v1::ResultRecord> RecordsOf(const v1::Action& action) {
+    std::vector<v1::ResultRecord> records = Spool();
+    std::erase_if(records, [&](const auto& record) { return record.action_id() != action.id(); });
+    return records;
+  }
   v1::Refusal::Reason OnlyRefusal() {
     const auto records = Spool();
     EXPECT_THAT(records, SizeIs(1));
@@ -200,6 +205,55 @@ TEST_F(MonitorTest, AFirstPolicyThatHasExpiredIsRefused) {
   *expired.mutable_expires() = ToTimestamp(fleet_.now - absl::Seconds(1));
   DeliverPolicy(fleet_.SignedPolicy(expired));
   EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_POLICY_REJECTED);
+}
+
+TEST_F(MonitorTest, AnActionThatWaitedIsAuthorisedAnewWhenItsTurnComes) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  // Two that take both places for a second.
+  for (int i = 0; i < 2; ++i) {
+    v1::Action hanging = ActionThat("hang");
+    hanging.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(1);
+    DeliverAction(SignedByAlice(hanging));
+  }
+  const v1::Action waiting = ActionThat("not");
+  DeliverAction(SignedByAlice(waiting));
+  // Alice is removed while it waits.
+  v1::TrustPolicy without_alice = fleet_.PolicyProto(2);
+  without_alice.mutable_investigators()->DeleteSubrange(0, 1);
+  for (auto& module : *without_alice.mutable_modules()) {
+    module.mutable_weights()->DeleteSubrange(0, 1);
+  }
+  DeliverPolicy(fleet_.SignedPolicy(without_alice));
+  RunUntil([&] { return !RecordsOf(waiting).empty(); });
+  ASSERT_THAT(RecordsOf(waiting), SizeIs(1));
+  const v1::OperationSummary summary = RecordsOf(waiting)[0].summary();
+  EXPECT_EQ(summary.outcome(), v1::OUTCOME_INCOMPLETE);
+  EXPECT_EQ(summary.termination(), v1::TERMINATION_NOT_STARTED);
+  EXPECT_THAT(summary.detail(), HasSubstr("no longer allowed"));
+}
+
+TEST_F(MonitorTest, AWorkerThatNeverPausesDoesNotHoldTheLoop) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  DeliverAction(SignedByAlice(ActionThat("endless-rows")));
+  RunUntil([&] { return !Spool().empty(); });
+  // Its row limit is far off: the loop has come back to us all the same.
+  EXPECT_FALSE(Spool().back().has_summary());
+}
+
+TEST_F(MonitorTest, AnExpiredPolicyThatRotatesTheRootsIsAStepOfTheChain) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto(1)));
+  const PrivateKey new_root = testing::NewKey();
+  v1::TrustPolicy rotation = fleet_.PolicyProto(2);
+  *rotation.mutable_roots() = RootSet::Create({new_root.public_key()}, 1)->ToProto();
+  *rotation.mutable_expires() = ToTimestamp(fleet_.now - absl::Seconds(1));
+  DeliverPolicy(testing::Signed(kTrustPolicyPayloadType, rotation,
+                                {&fleet_.roots[0], &fleet_.roots[1], &new_root}));
+  DeliverAction(SignedByAlice(ActionThat("not")));
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_POLICY_EXPIRED) << "nothing runs under it";
+  rotation.set_version(3);
+  *rotation.mutable_expires() = ToTimestamp(fleet_.now + absl::Hours(1));
+  DeliverPolicy(testing::Signed(kTrustPolicyPayloadType, rotation, {&new_root}));
+  EXPECT_EQ((*store_->LoadTrustPolicy(fleet_.Pinned(), fleet_.id))->version(), 3u);
 }
 
 TEST_F(MonitorTest, MoreActionsThanItsBoundAreRefusedAsBusy) {

@@ -166,9 +166,12 @@ absl::Status StateStore::Initialize() {
         Statement(database_, StrCat("PRAGMA user_version=", kSchemaVersion)).Run());
     DRAGNET_RETURN_IF_ERROR(transaction.Commit());
   }
-  Statement bytes(database_, "SELECT ifnull(sum(length(record)),0) FROM spool");
-  DRAGNET_RETURN_IF_ERROR(bytes.Step().status());
-  spooled_bytes_ = static_cast<uint64_t>(bytes.Integer(0));
+  Statement spooled(database_,
+                    "SELECT ifnull(sum(length(record)),0), count(*) FILTER (WHERE sequence=0) "
+                    "FROM spool");
+  DRAGNET_RETURN_IF_ERROR(spooled.Step().status());
+  spooled_bytes_ = static_cast<uint64_t>(spooled.Integer(0));
+  spooled_refusals_ = spooled.Integer(1);
   return absl::OkStatus();
 }
 
@@ -211,6 +214,8 @@ absl::Status StateStore::SaveTrustPolicy(const TrustPolicy& policy, const RootSe
 }
 
 absl::StatusOr<bool> StateStore::JournalHolds(std::string_view action_id, int64_t occurrence) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> floor, LoadValue("journal_floor"));
+  if (floor.has_value() && action_id <= *floor) return true;
   return Statement(database_, "SELECT 1 FROM journal WHERE action_id=? AND occurrence=?")
       .Bind(action_id)
       .Bind(occurrence)
@@ -236,11 +241,25 @@ absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurr
             .Bind(operation)
             .Run());
   }
-  DRAGNET_RETURN_IF_ERROR(
-      Statement(database_, "DELETE FROM journal WHERE entry <= (SELECT max(entry) FROM journal) - ?")
-          .Bind(kMaxJournalEntries)
-          .Run());
+  DRAGNET_RETURN_IF_ERROR(PruneJournal());
   return transaction.Commit();
+}
+
+absl::Status StateStore::PruneJournal() {
+  Statement oldest(database_,
+                   "DELETE FROM journal WHERE entry <= (SELECT max(entry) FROM journal) - ? "
+                   "RETURNING action_id");
+  oldest.Bind(kMaxJournalEntries);
+  std::string highest;
+  while (true) {
+    DRAGNET_ASSIGN_OR_RETURN(const bool row, oldest.Step());
+    if (!row) break;
+    highest = std::max(highest, oldest.Bytes(0));
+  }
+  if (highest.empty()) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> floor, LoadValue("journal_floor"));
+  if (floor.has_value() && *floor >= highest) return absl::OkStatus();
+  return SaveValue("journal_floor", highest);
 }
 
 absl::StatusOr<std::vector<InterruptedOperation>> StateStore::Interrupted() {
@@ -274,30 +293,33 @@ absl::Status StateStore::Insert(const v1::ResultRecord& record) {
   return absl::OkStatus();
 }
 
-absl::Status StateStore::Append(const v1::ResultRecord& record) {
+absl::Status StateStore::UpdateUnfinished(const v1::ResultRecord& record) {
+  if (record.has_summary()) {
+    return Statement(database_,
+                     "DELETE FROM unfinished WHERE action_id=? AND occurrence=? AND operation=?")
+        .Bind(record.action_id())
+        .Bind(record.occurrence())
+        .Bind(record.operation())
+        .Run();
+  }
+  return Statement(database_,
+                   "UPDATE unfinished SET next_sequence=?, rows=rows+? "
+                   "WHERE action_id=? AND occurrence=? AND operation=?")
+      .Bind(static_cast<int64_t>(record.sequence()) + 1)
+      .Bind(record.rows().rows_size())
+      .Bind(record.action_id())
+      .Bind(record.occurrence())
+      .Bind(record.operation())
+      .Run();
+}
+
+absl::Status StateStore::Append(std::span<const v1::ResultRecord> records) {
   const uint64_t before = spooled_bytes_;
   const absl::Status status = [&]() -> absl::Status {
     Transaction transaction(database_);
-    DRAGNET_RETURN_IF_ERROR(Insert(record));
-    if (record.has_summary()) {
-      DRAGNET_RETURN_IF_ERROR(
-          Statement(database_,
-                    "DELETE FROM unfinished WHERE action_id=? AND occurrence=? AND operation=?")
-              .Bind(record.action_id())
-              .Bind(record.occurrence())
-              .Bind(record.operation())
-              .Run());
-    } else {
-      DRAGNET_RETURN_IF_ERROR(
-          Statement(database_,
-                    "UPDATE unfinished SET next_sequence=?, rows=rows+? "
-                    "WHERE action_id=? AND occurrence=? AND operation=?")
-              .Bind(static_cast<int64_t>(record.sequence()) + 1)
-              .Bind(record.rows().rows_size())
-              .Bind(record.action_id())
-              .Bind(record.occurrence())
-              .Bind(record.operation())
-              .Run());
+    for (const v1::ResultRecord& record : records) {
+      DRAGNET_RETURN_IF_ERROR(Insert(record));
+      DRAGNET_RETURN_IF_ERROR(UpdateUnfinished(record));
     }
     return transaction.Commit();
   }();
@@ -306,10 +328,10 @@ absl::Status StateStore::Append(const v1::ResultRecord& record) {
 }
 
 absl::StatusOr<bool> StateStore::AppendRefusal(const v1::ResultRecord& record) {
-  Statement waiting(database_, "SELECT count(*) FROM spool WHERE sequence=0");
-  DRAGNET_RETURN_IF_ERROR(waiting.Step().status());
-  if (waiting.Integer(0) >= kMaxSpooledRefusals) return false;
+  if (spooled_refusals_ >= kMaxSpooledRefusals) return false;
+  const uint64_t before = spooled_bytes_;
   DRAGNET_RETURN_IF_ERROR(Insert(record));
+  if (spooled_bytes_ != before) ++spooled_refusals_;
   return true;
 }
 
@@ -338,6 +360,7 @@ absl::StatusOr<std::optional<int64_t>> StateStore::Acknowledge(const v1::RecordK
                                                  .Step());
   if (!found) return std::nullopt;
   const int64_t position = statement.Integer(0);
+  if (key.sequence() == 0 && spooled_refusals_ > 0) --spooled_refusals_;
   spooled_bytes_ -= std::min(spooled_bytes_, static_cast<uint64_t>(statement.Integer(1)));
   DRAGNET_RETURN_IF_ERROR(statement.Run());
   return position;

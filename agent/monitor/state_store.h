@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,8 @@ class StateStore {
   // that garbage from a scheduler can't fill the disk.
   static constexpr int64_t kMaxSpooledRefusals = 1000;
   // Entries of the journal kept. The oldest go by count, never by time: a clock
-  // that jumps can't make the agent forget what it ran.
+  // that jumps can't make the agent forget what it ran. Ids up to the highest
+  // that went (UUIDv7: those made before it) count as held from then on.
   static constexpr int64_t kMaxJournalEntries = 100'000;
 
   // Makes the file, mode 0600, if there is none. FailedPrecondition when
@@ -76,9 +78,9 @@ class StateStore {
   absl::StatusOr<std::vector<InterruptedOperation>> Interrupted();
 
   // --- result spool
-  // A record with the same key is already there: nothing changes. A summary
-  // ends its operation in the journal in the same transaction.
-  absl::Status Append(const v1::ResultRecord& record);
+  // All of them or none. A record whose key is already there changes nothing. A
+  // summary ends its operation in the same transaction.
+  absl::Status Append(std::span<const v1::ResultRecord> records);
   // False when kMaxSpooledRefusals are waiting: it was dropped.
   absl::StatusOr<bool> AppendRefusal(const v1::ResultRecord& record);
   // The first record behind `position`; nothing at the end.
@@ -97,9 +99,12 @@ class StateStore {
   absl::StatusOr<std::optional<std::string>> LoadValue(std::string_view key);
   absl::Status SaveValue(std::string_view key, std::string_view value);
   absl::Status Insert(const v1::ResultRecord& record);
+  absl::Status UpdateUnfinished(const v1::ResultRecord& record);
+  absl::Status PruneJournal();
 
   sqlite3* database_;
   uint64_t spooled_bytes_ = 0;
+  int64_t spooled_refusals_ = 0;
 };
 
 }  // namespace dragnet

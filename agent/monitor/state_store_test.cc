@@ -1,6 +1,7 @@
 #include "agent/monitor/state_store.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -35,6 +36,15 @@ class StateStoreTest : public ::testing::Test {
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
   }
+  // Into the file behind the store's back.
+  void ExecuteSql(const std::string& sql) {
+    store_.reset();
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+    Reopen();
+  }
   static v1::ResultRecord RowsRecord(uint64_t sequence, std::string_view row = "row") {
     v1::ResultRecord record;
     record.set_action_id("action");
@@ -56,6 +66,9 @@ class StateStoreTest : public ::testing::Test {
     key.set_sequence(record.sequence());
     key.set_envelope_sha256(record.refusal().envelope_sha256());
     return key;
+  }
+  absl::Status Append(const std::vector<v1::ResultRecord>& records) {
+    return store_->Append(records);
   }
   std::vector<v1::ResultRecord> Spool() {
     std::vector<v1::ResultRecord> records;
@@ -121,10 +134,22 @@ TEST_F(StateStoreTest, ClocksDoNotMakeTheJournalForget) {
   EXPECT_TRUE(*store_->JournalHolds("old", 0));
 }
 
+TEST_F(StateStoreTest, WhatTheJournalForgetsIsNotRunAgain) {
+  ASSERT_TRUE(store_->JournalTaken("00000001", 0, 0, fleet_.now).ok());
+  ASSERT_TRUE(store_->JournalTaken("00000002", 0, 0, fleet_.now).ok());
+  ExecuteSql(StrCat("UPDATE journal SET entry=entry+", StateStore::kMaxJournalEntries,
+                    " WHERE action_id='00000002'"));
+  ASSERT_TRUE(store_->JournalTaken("00000009", 0, 0, fleet_.now).ok());
+  EXPECT_TRUE(*store_->JournalHolds("00000001", 0));
+  EXPECT_TRUE(*store_->JournalHolds("00000000", 0)) << "made before what was forgotten";
+  EXPECT_TRUE(*store_->JournalHolds("00000002", 0));
+  EXPECT_FALSE(*store_->JournalHolds("00000003", 0));
+}
+
 TEST_F(StateStoreTest, OperationsWithoutASummaryAreInterrupted) {
   ASSERT_TRUE(store_->JournalTaken("action", 0, 2, fleet_.now).ok());
-  ASSERT_TRUE(store_->Append(RowsRecord(1)).ok());
-  ASSERT_TRUE(store_->Append(SummaryRecord(2)).ok());
+  ASSERT_TRUE(Append({RowsRecord(1)}).ok());
+  ASSERT_TRUE(Append({SummaryRecord(2)}).ok());
   Reopen();
   const auto interrupted = *store_->Interrupted();
   ASSERT_EQ(interrupted.size(), 1u);
@@ -134,8 +159,8 @@ TEST_F(StateStoreTest, OperationsWithoutASummaryAreInterrupted) {
 
 TEST_F(StateStoreTest, AnInterruptedOperationGoesOnInItsSequence) {
   ASSERT_TRUE(store_->JournalTaken("action", 0, 1, fleet_.now).ok());
-  ASSERT_TRUE(store_->Append(RowsRecord(1)).ok());
-  ASSERT_TRUE(store_->Append(RowsRecord(2)).ok());
+  ASSERT_TRUE(Append({RowsRecord(1)}).ok());
+  ASSERT_TRUE(Append({RowsRecord(2)}).ok());
   ASSERT_TRUE(store_->Acknowledge(KeyOf(RowsRecord(1))).ok());
   Reopen();
   const auto interrupted = *store_->Interrupted();
@@ -145,8 +170,8 @@ TEST_F(StateStoreTest, AnInterruptedOperationGoesOnInItsSequence) {
 }
 
 TEST_F(StateStoreTest, RecordsStayInOrderUntilTheyAreAcknowledged) {
-  for (const uint64_t sequence : {1, 2, 3}) ASSERT_TRUE(store_->Append(RowsRecord(sequence)).ok());
-  ASSERT_TRUE(store_->Append(RowsRecord(2)).ok());  // again: changes nothing
+  for (const uint64_t sequence : {1, 2, 3}) ASSERT_TRUE(Append({RowsRecord(sequence)}).ok());
+  ASSERT_TRUE(Append({RowsRecord(2)}).ok());  // again: changes nothing
   EXPECT_EQ(Spool().size(), 3u);
   EXPECT_TRUE((*store_->Acknowledge(KeyOf(RowsRecord(2)))).has_value());
   EXPECT_FALSE((*store_->Acknowledge(KeyOf(RowsRecord(2)))).has_value());
@@ -159,7 +184,7 @@ TEST_F(StateStoreTest, RecordsStayInOrderUntilTheyAreAcknowledged) {
 
 TEST_F(StateStoreTest, TheSpoolKnowsItsSize) {
   EXPECT_EQ(store_->spooled_bytes(), 0u);
-  ASSERT_TRUE(store_->Append(RowsRecord(1, std::string(10000, 'x'))).ok());
+  ASSERT_TRUE(Append({RowsRecord(1, std::string(10000, 'x'))}).ok());
   EXPECT_GT(store_->spooled_bytes(), 10000u);
   const uint64_t before = store_->spooled_bytes();
   Reopen();
@@ -178,11 +203,24 @@ TEST_F(StateStoreTest, RefusalsAreBounded) {
   }
 }
 
+TEST_F(StateStoreTest, AnAcknowledgedRefusalMakesRoom) {
+  v1::ResultRecord record;
+  record.mutable_refusal()->set_envelope_sha256("digest");
+  ASSERT_TRUE(*store_->AppendRefusal(record));
+  Reopen();
+  EXPECT_TRUE((*store_->Acknowledge(KeyOf(record))).has_value());
+  EXPECT_EQ(store_->spooled_bytes(), 0u);
+}
+
 TEST_F(StateStoreTest, ThePolicySurvivesAndChangedPinsStartAnew) {
   const TrustPolicy policy = fleet_.Policy(7);
   ASSERT_TRUE(store_->SaveTrustPolicy(policy, fleet_.Pinned()).ok());
   Reopen();
   EXPECT_EQ((*store_->LoadTrustPolicy(fleet_.Pinned(), fleet_.id))->version(), 7u);
+  // The same keys in another order are the same pins.
+  const RootSet reordered =
+      *RootSet::Create({fleet_.roots[1].public_key(), fleet_.roots[0].public_key()}, 2);
+  EXPECT_TRUE((*store_->LoadTrustPolicy(reordered, fleet_.id)).has_value());
   const RootSet other = *RootSet::Create({fleet_.roots[0].public_key()}, 1);
   EXPECT_FALSE((*store_->LoadTrustPolicy(other, fleet_.id)).has_value());
 }
@@ -199,7 +237,7 @@ TEST_F(StateStoreTest, KillNineLosesNothingThatWasSaidToBeDurable) {
       if (!store.ok()) ::_exit(1);
       for (uint64_t i = 1;; ++i) {
         const uint64_t sequence = static_cast<uint64_t>(round) * 100000 + i;
-        if (!(*store)->Append(RowsRecord(sequence)).ok()) ::_exit(1);
+        if (!(*store)->Append(std::vector{RowsRecord(sequence)}).ok()) ::_exit(1);
         if (::write(said[1], &sequence, sizeof sequence) != sizeof sequence) ::_exit(1);
       }
     }

@@ -12,6 +12,7 @@
 #include "agent/sandbox/missing_walls.h"
 #include "agent/worker/exit_status.h"
 #include "core/action.h"
+#include "core/clock.h"
 #include "core/file_io.h"
 #include "core/strict_proto.h"
 #include "core/strings.h"
@@ -27,6 +28,13 @@ constexpr size_t kMaxDetailBytes = 1024;
 constexpr size_t kMaxSummaryBytes = 128 * 1024;
 // How often the CPU clock is read; RLIMIT_CPU is the backstop.
 constexpr absl::Duration kSampleInterval = absl::Milliseconds(500);
+// After SIGKILL: a process in an uninterruptible wait (a dead NFS server) is
+// given up, so that it holds neither its slot nor its summary.
+constexpr absl::Duration kKillGrace = absl::Seconds(5);
+constexpr int kMaxReadsPerAdvance = 8;
+// Threads of all workers of the worker's user on this host (RLIMIT_NPROC): far
+// above what modules start, far below what would keep the host from forking.
+constexpr uint64_t kMaxWorkerThreads = 1024;
 
 bool SetNonBlocking(int fd) { return ::fcntl(fd, F_SETFL, O_NONBLOCK) == 0; }
 
@@ -53,7 +61,10 @@ v1::Outcome OutcomeOf(v1::Termination termination, const v1::ModuleSummary& modu
 
 WorkerRun::WorkerRun(const ModuleManifest& manifest, const ipc::Job& job,
                      const OperationLimits& limits, const WorkerEnvironment& environment)
-    : limits_(limits), started_(absl::Now()), decoder_(kMaxWorkerFrame) {
+    : limits_(limits),
+      started_(absl::Now()),
+      steady_started_(SteadyNow()),
+      decoder_(kMaxWorkerFrame) {
   const absl::StatusOr<std::string> frame = EncodeFrame(job);
   if (!frame.ok()) {
     SetTermination(v1::TERMINATION_NOT_STARTED, ToStd(frame.status().message()));
@@ -97,6 +108,13 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& e
   options.limits.cpu_seconds = static_cast<uint64_t>(absl::ToInt64Seconds(limits_.cpu_time)) + 5;
   options.limits.open_files = 1024;
   options.limits.file_size_bytes = 0;
+  if (environment.user.has_value()) {
+    options.limits.processes = kMaxWorkerThreads;
+    options.private_mounts = true;
+    if (!environment.hidden_directory.empty()) {
+      options.hidden_directories.push_back(environment.hidden_directory);
+    }
+  }
   options.nice = 10;
   options.allow_missing_walls = environment.allow_missing_walls;
   absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
@@ -126,7 +144,9 @@ void WorkerRun::AddPollFds(std::vector<pollfd>* fds) const {
 
 absl::Time WorkerRun::deadline() const {
   if (summary_.has_value()) return absl::InfiniteFuture();
-  return std::min(started_ + limits_.wall_time, absl::Now() + kSampleInterval);
+  if (maybe_more_ && !paused_) return absl::InfinitePast();
+  return std::min({steady_started_ + limits_.wall_time, SteadyNow() + kSampleInterval,
+                   killed_ + kKillGrace});
 }
 
 void WorkerRun::WriteJob() {
@@ -155,19 +175,24 @@ void WorkerRun::Advance() {
     Finish(sandbox::ChildExit());
   } else if (exited->has_value()) {
     Finish(**exited);
+  } else if (SteadyNow() >= killed_ + kKillGrace) {
+    detail_ += "; it could not be ended and was given up";
+    child_.Abandon();
+    Finish(sandbox::ChildExit());
   }
 }
 
 void WorkerRun::ReadOutput() {
   TakeMessages();
-  while (output_pipe_.valid() && !rows_.has_value()) {
+  for (int reads = 0; reads < kMaxReadsPerAdvance; ++reads) {
+    if (!output_pipe_.valid() || rows_.has_value()) return;
     char buffer[65536];
     const ssize_t count = ::read(output_pipe_.get(), buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
     if (count <= 0) {
-      if (!decoder_.empty() && !termination_.has_value()) {
-        SetTermination(v1::TERMINATION_PROTOCOL_VIOLATION, "output ended in the middle of a message");
+      if (!decoder_.empty()) {
+        Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "output ended in the middle of a message");
       }
       output_pipe_.Reset();
       return;
@@ -184,7 +209,8 @@ void WorkerRun::TakeMessages() {
       Stop(v1::TERMINATION_PROTOCOL_VIOLATION, ToStd(frame.status().message()));
       return;
     }
-    if (!frame->has_value()) return;
+    maybe_more_ = frame->has_value();
+    if (!maybe_more_) return;
     ipc::WorkerToMonitor message;
     const absl::Status parsed = ParseStrict(**frame, kMaxWorkerFrame, &message);
     if (!parsed.ok()) {
@@ -210,15 +236,17 @@ void WorkerRun::TakeMessage(const ipc::WorkerToMonitor& message) {
       module_summary_ = message.summary();
       return;
     case ipc::WorkerToMonitor::kFailed:
-      return SetTermination(TerminationOf(message.failed().kind()), message.failed().detail());
+      return Stop(TerminationOf(message.failed().kind()), message.failed().detail());
     default:
       return Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "an empty message");
   }
 }
 
 void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
+  // Free to send, so without a limit: not a message that a worker has use for.
+  if (rows.rows().empty()) return Stop(v1::TERMINATION_PROTOCOL_VIOLATION, "a message of no rows");
   rows_.emplace();
-  // None are as if none had been sent, also when the first is over a limit.
+  // When the first is over a limit, there are none.
   const absl::Cleanup drop_empty = [this] {
     if (rows_->rows_size() == 0) rows_.reset();
   };
@@ -242,8 +270,8 @@ void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
 std::optional<v1::Rows> WorkerRun::TakeRows() { return std::exchange(rows_, std::nullopt); }
 
 void WorkerRun::CheckTime() {
-  if (termination_.has_value() || !child_.valid()) return;
-  if (absl::Now() - started_ >= limits_.wall_time) {
+  if (killed_ < absl::InfiniteFuture() || !child_.valid()) return;
+  if (SteadyNow() - steady_started_ >= limits_.wall_time) {
     return Stop(v1::TERMINATION_WALL_TIME_LIMIT,
                 StrCat("ran for ", absl::FormatDuration(limits_.wall_time)));
   }
@@ -259,6 +287,8 @@ void WorkerRun::Stop(v1::Termination termination, std::string_view detail) {
   module_summary_.reset();
   output_pipe_.Reset();
   job_pipe_.Reset();
+  maybe_more_ = false;
+  killed_ = SteadyNow();
   if (child_.valid()) child_.Signal(SIGKILL).IgnoreError();
 }
 
@@ -287,7 +317,7 @@ void WorkerRun::Finish(const sandbox::ChildExit& exited) {
   if (module_summary_.has_value()) *summary_->mutable_module() = *module_summary_;
   summary_->set_outcome(OutcomeOf(*termination_, summary_->module(), row_count_));
   *summary_->mutable_started() = ToTimestamp(started_);
-  *summary_->mutable_wall_time() = ToProtoDuration(absl::Now() - started_);
+  *summary_->mutable_wall_time() = ToProtoDuration(SteadyNow() - steady_started_);
   *summary_->mutable_cpu_time() = ToProtoDuration(exited.cpu_time);
   summary_->set_peak_memory_bytes(exited.peak_memory_bytes);
 }

@@ -37,6 +37,9 @@ struct WorkerEnvironment {
   // True when the monitor itself stands in an empty network namespace.
   bool monitor_has_no_network = false;
   bool allow_missing_walls = false;
+  // The agent's own state, which a worker that may read all files must not see;
+  // empty for none.
+  std::string hidden_directory;
   // Standard error of workers; -1 for none.
   int stderr_fd = -1;
 };
@@ -53,13 +56,14 @@ class WorkerRun {
   WorkerRun& operator=(const WorkerRun&) = delete;
 
   void AddPollFds(std::vector<pollfd>* fds) const;
-  // When Advance must be called although no descriptor is ready.
+  // When Advance must be called although no descriptor is ready; on SteadyNow's scale.
   absl::Time deadline() const;
 
-  // Reads what is there, up to one message; checks limits.
+  // Reads at most one message of rows; checks limits. Bounded work, whatever
+  // the worker writes: it is called again when deadline() has passed.
   void Advance();
 
-  // The rows that came since the last call; at most 256 KiB.
+  // The message of rows that came, if one did.
   std::optional<v1::Rows> TakeRows();
 
   // Set once the worker has ended and all its rows were taken.
@@ -85,13 +89,17 @@ class WorkerRun {
   void SetTermination(v1::Termination termination, std::string_view detail);
 
   const OperationLimits limits_;
-  const absl::Time started_;
+  const absl::Time started_;         // wall clock, for the summary
+  const absl::Time steady_started_;  // for limits
+  absl::Time killed_ = absl::InfiniteFuture();
   sandbox::Child child_;
   UniqueFd job_pipe_;
   UniqueFd output_pipe_;
   std::string job_bytes_;
   FrameDecoder decoder_;
   bool paused_ = false;
+  // The decoder may hold another whole message.
+  bool maybe_more_ = false;
 
   std::optional<v1::Rows> rows_;
   uint64_t row_count_ = 0;

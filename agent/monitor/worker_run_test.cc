@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "gmock/gmock.h"
@@ -36,7 +37,7 @@ Result RunWorker(std::string_view behaviour, const OperationLimits& limits = {},
   while (!run.summary().has_value()) {
     std::vector<pollfd> fds;
     run.AddPollFds(&fds);
-    const auto wait = absl::ToInt64Milliseconds(run.deadline() - absl::Now());
+    const auto wait = absl::ToInt64Milliseconds(run.deadline() - SteadyNow());
     ::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<int64_t>(wait, 0, 1000)));
     run.Advance();
     while (const auto rows = run.TakeRows()) {
@@ -73,7 +74,7 @@ TEST(WorkerRunTest, ADeathIsACrashAndNeverClean) {
 
 TEST(WorkerRunTest, RubbishOnThePipeIsAProtocolViolation) {
   for (const char* behaviour : {"rubbish", "oversized-frame", "truncated-frame", "empty-message",
-                                "huge-row", "oversized-rows", "two-summaries", "rows-after-summary"}) {
+                                "huge-row", "oversized-rows", "two-summaries", "rows-after-summary", "no-rows"}) {
     const Result result = RunWorker(behaviour);
     EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_INCOMPLETE) << behaviour;
     EXPECT_EQ(result.summary.termination(), v1::TERMINATION_PROTOCOL_VIOLATION) << behaviour;
@@ -127,6 +128,12 @@ TEST(WorkerRunTest, AModulesErrorIsReported) {
   EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_INCOMPLETE);
   EXPECT_EQ(result.summary.termination(), v1::TERMINATION_MODULE_ERROR);
   EXPECT_THAT(result.summary.detail(), HasSubstr("so it is"));
+}
+
+TEST(WorkerRunTest, AWorkerThatSaysFailedAndGoesOnIsEnded) {
+  const Result result = RunWorker("hang-after-failed");
+  EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_INCOMPLETE);
+  EXPECT_EQ(result.summary.termination(), v1::TERMINATION_MODULE_ERROR);
 }
 
 TEST(WorkerRunTest, AWorkerThatCannotBeStartedSaysWhy) {

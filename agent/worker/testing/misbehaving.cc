@@ -95,6 +95,13 @@ const Behaviour kBehaviours[] = {
        message.mutable_failed()->set_detail("so it is\x1b[31m");
        Send(message);
      }},
+    {"hang-after-failed",
+     [] {
+       ipc::WorkerToMonitor message;
+       message.mutable_failed()->set_kind(ipc::Failed::KIND_MODULE_ERROR);
+       Send(message);
+       Hang();
+     }},
     // Takes its time.
     {"hang",
      [] {
