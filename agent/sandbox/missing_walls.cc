@@ -55,22 +55,16 @@ void FindMissingPrivileges(std::vector<std::string>& missing) {
   }
 }
 
-void FindMissingLandlock(std::vector<std::string>& missing) {
-  const int abi = LandlockAbi();
-  if (abi == 0) {
-    missing.push_back("no Landlock in this kernel: files are held by user rights alone");
-    return;
-  }
-  // The system call filter denies the same things in its own way.
+// What an older Landlock doesn't hold, and the system call filter does in its
+// own way.
+std::string LacksOfLandlock(int abi) {
   std::string lacks;
   if (abi < kLandlockAbiTruncate) lacks += " truncation,";
   if (abi < kLandlockAbiTcp) lacks += " TCP,";
   if (abi < kLandlockAbiDevices) lacks += " device control,";
   if (abi < kLandlockAbiScopes) lacks += " signals and abstract sockets,";
-  if (lacks.empty()) return;
-  lacks.pop_back();
-  missing.push_back(StrCat("Landlock of this kernel (ABI ", abi, ") doesn't hold", lacks,
-                           ": only the system call filter does"));
+  if (!lacks.empty()) lacks.pop_back();
+  return lacks;
 }
 
 }  // namespace
@@ -88,9 +82,22 @@ bool HasSyscallFilters() {
 std::vector<std::string> FindMissingWalls() {
   std::vector<std::string> missing;
   FindMissingPrivileges(missing);
-  FindMissingLandlock(missing);
+  if (LandlockAbi() == 0) {
+    missing.push_back("no Landlock in this kernel: files are held by user rights alone");
+  }
   if (!HasSyscallFilters()) missing.push_back("no system call filters (seccomp) in this kernel");
   return missing;
+}
+
+std::vector<std::string> FindWeakWalls() { return WeakWallsOf(LandlockAbi()); }
+
+std::vector<std::string> WeakWallsOf(int landlock_abi) {
+  // None at all is a missing wall.
+  if (landlock_abi == 0) return {};
+  const std::string lacks = LacksOfLandlock(landlock_abi);
+  if (lacks.empty()) return {};
+  return {StrCat("Landlock of this kernel (ABI ", landlock_abi, ") doesn't hold", lacks,
+                 ": only the system call filter does")};
 }
 
 }  // namespace dragnet::sandbox

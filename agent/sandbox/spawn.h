@@ -100,7 +100,9 @@ struct SpawnOptions {
   int nice = 0;
 
   // For a parent that isn't root: go on without what takes privileges, and list
-  // it in Child::missing_walls(). Else each of them is an error.
+  // it in Child::missing_walls(). Else each of them is an error, and so is in any
+  // case that user, bounding set or securebits can't be changed by a parent that
+  // holds the capability to.
   bool allow_missing_walls = false;
 };
 

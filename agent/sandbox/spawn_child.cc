@@ -47,6 +47,13 @@ void MissWall(const ChildPlan& plan, Step step, int value = 0) {
   Report(plan, step, value, errno, /*fatal=*/false);
 }
 
+// Where the privilege to put the wall up is held, there is no excuse: a failure
+// then is a fault or an attack, not a host that can't do better.
+void MissWallUnlessHeld(const ChildPlan& plan, bool privilege_held, Step step, int value = 0) {
+  if (privilege_held) Fail(plan, step, value);
+  MissWall(plan, step, value);
+}
+
 void ResetSignals() {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
@@ -135,24 +142,24 @@ void SetLimits(const ChildPlan& plan) {
   }
 }
 
-void DropGroupsAndUser(const ChildPlan& plan) {
+void DropGroupsAndUser(const ChildPlan& plan, CapabilityMask held) {
   if (::setgroups(0, nullptr) != 0 && ::getgroups(0, nullptr) != 0) MissWall(plan, Step::kGroups);
   if (!plan.change_user) return;
   if (::setresgid(plan.gid, plan.gid, plan.gid) != 0) {
-    MissWall(plan, Step::kGroup, static_cast<int>(plan.gid));
+    MissWallUnlessHeld(plan, held & MaskOf(CAP_SETGID), Step::kGroup, static_cast<int>(plan.gid));
   }
   if (::setresuid(plan.uid, plan.uid, plan.uid) != 0) {
-    MissWall(plan, Step::kUser, static_cast<int>(plan.uid));
+    MissWallUnlessHeld(plan, held & MaskOf(CAP_SETUID), Step::kUser, static_cast<int>(plan.uid));
   }
 }
 
-void DropBoundingSet(const ChildPlan& plan) {
+void DropBoundingSet(const ChildPlan& plan, bool may_drop) {
   for (int capability = 0; capability < 64; ++capability) {
     int held = ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
     if (held < 0) return;  // past the last one that this kernel knows
     if (held == 0 || (plan.capabilities & MaskOf(capability)) != 0) continue;
     if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
-      MissWall(plan, Step::kBoundingSet);
+      MissWallUnlessHeld(plan, may_drop, Step::kBoundingSet);
       return;
     }
   }
@@ -186,9 +193,9 @@ void DropPrivileges(const ChildPlan& plan) {
 
   // Before the user changes, so that changing it takes no capability away yet.
   if (may_lock && ::prctl(PR_SET_SECUREBITS, kSecurebits, 0, 0, 0) != 0) {
-    MissWall(plan, Step::kSecurebits);
+    Fail(plan, Step::kSecurebits);
   }
-  DropGroupsAndUser(plan);
+  DropGroupsAndUser(plan, sets.effective);
   const CapabilityMask keep = Grantable(plan, sets.permitted);
 
   // A process that holds nothing needs neither: under no_new_privs there is no
@@ -197,7 +204,7 @@ void DropPrivileges(const ChildPlan& plan) {
     errno = EPERM;
     MissWall(plan, Step::kSecurebits);
   }
-  if (sets.permitted != 0) DropBoundingSet(plan);
+  if (sets.permitted != 0) DropBoundingSet(plan, may_lock);
 
   // SETPCAP stays until the securebits are locked, which takes it.
   const CapabilityMask locking = may_lock ? MaskOf(CAP_SETPCAP) : 0;
@@ -206,7 +213,7 @@ void DropPrivileges(const ChildPlan& plan) {
   }
   RaiseAmbient(plan, keep);
   if (may_lock && ::prctl(PR_SET_SECUREBITS, kAllSecurebits, 0, 0, 0) != 0) {
-    MissWall(plan, Step::kSecurebits);
+    Fail(plan, Step::kSecurebits);
   }
   if (SetCapabilities({keep, keep, keep}) != 0) Fail(plan, Step::kCapabilities);
 }

@@ -5,12 +5,14 @@
 //   sandbox_attacker report
 //   sandbox_attacker spawn strict|degraded POLICY ATTACK [ARGUMENT]
 //   sandbox_attacker orphan
+//   sandbox_attacker as-lone-root ANY OF THESE
 //
 // POLICY: none, worker, worker-network, read=DIRECTORY, link=DIRECTORY,PORT.
 // Ends with 0 if the attack succeeded, 1 if it was refused (its errno on
 // standard error), 3 if the process could not be locked in.
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,6 +35,7 @@ namespace {
 constexpr int kSucceeded = 0;
 constexpr int kRefused = 1;
 constexpr int kNotLockedIn = 3;
+constexpr int kNoUserNamespace = 4;
 
 absl::Status EnterPolicy(std::string_view policy) {
   if (policy == "none") return absl::OkStatus();
@@ -174,9 +177,29 @@ int LeaveAnOrphan() {
   ::_exit(0);  // without the destructor that would kill it
 }
 
+bool WriteMap(const char* path, const std::string& text) {
+  std::ofstream file(path);
+  return static_cast<bool>(file << text << std::flush);
+}
+
+// Root of a user namespace in which there is nobody else.
+bool BecomeLoneRoot() {
+  const std::string uid = std::to_string(::geteuid());
+  const std::string gid = std::to_string(::getegid());
+  // The maps are root's otherwise, when this program can't be read by its user.
+  ::prctl(PR_SET_DUMPABLE, 1);
+  return ::unshare(CLONE_NEWUSER) == 0 && WriteMap("/proc/self/setgroups", "deny") &&
+         WriteMap("/proc/self/uid_map", "0 " + uid + " 1") &&
+         WriteMap("/proc/self/gid_map", "0 " + gid + " 1");
+}
+
 int Main(const std::vector<std::string>& arguments) {
   if (arguments.size() == 1 && arguments[0] == "report") return Report();
   if (arguments.size() == 1 && arguments[0] == "orphan") return LeaveAnOrphan();
+  if (arguments.size() > 1 && arguments[0] == "as-lone-root") {
+    if (!BecomeLoneRoot()) return kNoUserNamespace;
+    return Main({arguments.begin() + 1, arguments.end()});
+  }
   if (arguments.size() >= 3 && arguments[0] == "spawn") {
     return SpawnFromHere(arguments[1] == "degraded", {arguments.begin() + 2, arguments.end()});
   }
