@@ -12,7 +12,7 @@ namespace {
 // How long to look for a scheduler that went away: a restart is bridged, an
 // outage is said.
 constexpr int kMostReconnections = 8;
-constexpr absl::Duration kTick = absl::Milliseconds(200);
+constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 absl::Duration Backoff(int attempt) {
   return std::min(absl::Milliseconds(250) * (1 << std::min(attempt, 5)), absl::Seconds(5));
@@ -62,16 +62,19 @@ absl::StatusOr<int> FollowAction(const v1::Action& action, const FollowOptions& 
                                  Session& session) {
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   const Interrupt interrupt;
-  ResultView view(action, session.modules(), session.io(),
-                  {.format = options.format, .hosts = options.hosts});
+  ResultView view(
+      action, session.modules(), session.io(),
+      {.format = options.format, .hosts = options.hosts, .stored = options.stored_only});
   const auto done = [&] {
     return view.ended() || interrupt.raised() || !view.output_status().ok();
   };
   absl::Status status;
+  absl::Status said;
   uint64_t seen = 0;
   for (int attempt = 0; !done() && attempt <= kMostReconnections; ++attempt) {
     if (attempt > 0) {
-      view.Say(StrCat(ForTerminal(ToStd(status.message())), "; trying again"));
+      if (status != said) view.Say(StrCat(ForTerminal(ToStd(status.message())), "; trying again"));
+      said = status;
       if (interrupt.WaitFor(Backoff(attempt - 1))) break;
     }
     auto stream = Open(*client, action, options, view.cursor());

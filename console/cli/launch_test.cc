@@ -207,7 +207,10 @@ TEST_F(LaunchTest, HostTextNeverReachesTheTerminalRaw) {
 TEST_F(LaunchTest, ProgressLineIsOnlyForTerminals) {
   EXPECT_THAT(Dragnet({"sample", "--yes"}).err, Not(HasSubstr("\x1b[K")));
   terminal_ = true;
-  EXPECT_THAT(Dragnet({"sample", "--yes"}).err, HasSubstr("\r\x1b[Ktargeted "));
+  v1::WatchEvent progress;
+  *progress.mutable_progress() = Progress(0, 1);
+  scheduler_->streams = {{progress, EndEvent(Progress(1))}};
+  EXPECT_THAT(Dragnet({"sample", "--yes"}).err, HasSubstr("\r\x1b[Ktargeted 1  sent 0  "));
 }
 
 TEST_F(LaunchTest, RowsThatAreNoRowsAreSaidAndNeverClean) {

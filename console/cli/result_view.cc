@@ -15,6 +15,10 @@ namespace {
 // Often enough for the eye, rarely enough for a slow ssh line.
 constexpr absl::Duration kRedraw = absl::Milliseconds(150);
 
+// A table's first rows wait so long for others, so that the widths of its
+// columns come from more than one row.
+constexpr absl::Duration kFirstBatch = absl::Milliseconds(80);
+
 Layout RowLayout(const Module& module, bool with_operation) {
   Layout layout;
   layout.labels = {{"", "action"},
@@ -27,26 +31,27 @@ Layout RowLayout(const Module& module, bool with_operation) {
   return layout;
 }
 
+// All labels, because what an agent did not look at is put together here; the
+// rest is in the JSON.
 Layout HostLayout() {
   Layout layout;
-  layout.labels = {{"", "action"}, {"what", "what"}};
-  const auto* type = v1::AgentState::descriptor();
-  const auto add = [&](std::string_view path, std::string header, bool detail) {
-    if (auto column = ColumnAt(type, path, std::move(header)); column.ok()) {
-      column->detail = detail;
-      layout.columns.push_back(*std::move(column));
-    }
-  };
-  add("agent_name", "agent", false);
-  add("agent_id", "id", true);
-  add("state", "state", false);
-  add("rows", "rows", false);
-  layout.json_key = "agent";
+  layout.labels = {{"", "action"},
+                   {"agent", "agent"},
+                   {"", "agentId"},
+                   {"state", "state"},
+                   {"rows", "rows", /*number=*/true},
+                   {"not looked at", "notLookedAt"}};
+  layout.json_key = "answer";
   return layout;
 }
 
+std::string StateWord(v1::DispatchState state) {
+  const auto* value = v1::DispatchState_descriptor()->FindValueByNumber(state);
+  return value == nullptr ? StrCat(static_cast<int>(state)) : EnumWord(value);
+}
+
 bool HostsWanted(const std::string& wanted, v1::DispatchState state) {
-  const std::string word = EnumWord(v1::DispatchState_descriptor()->FindValueByNumber(state));
+  const std::string word = StateWord(state);
   if (wanted == "all" || wanted == word) return true;
   return wanted == "pending" &&
          (word == "waiting" || word == "sent" || word == "running" || word == "never-sent");
@@ -82,6 +87,7 @@ void ResultView::OnEvent(const v1::WatchEvent& event) {
       break;
     case v1::WatchEvent::kProgress:
       progress_ = event.progress();
+      progress_known_ = true;
       break;
     case v1::WatchEvent::kEnd:
       progress_ = event.end().progress();
@@ -91,6 +97,7 @@ void ResultView::OnEvent(const v1::WatchEvent& event) {
       break;
   }
   if (event.cursor() > cursor_) cursor_ = event.cursor();
+  if (rows_wait_ && io_.clock->Now() - first_row_at_ >= kFirstBatch) PutNow();
   if (io_.clock->Now() - drawn_at_ >= kRedraw) DrawProgress();
 }
 
@@ -129,20 +136,35 @@ void ResultView::OnAgentState(const v1::AgentState& state) {
     told_.erase(state.agent_id());
   }
   if (options_.hosts.empty() || !HostsWanted(options_.hosts, state.state())) return;
-  const std::vector<std::string> labels = {action_.id(), NotLookedAt(action_, state)};
+  const std::vector<std::string> labels = {action_.id(),         state.agent_name(),
+                                           state.agent_id(),     StateWord(state.state()),
+                                           StrCat(state.rows()), NotLookedAt(action_, state)};
   writer_->Write(0, labels, state);
   ++rows_printed_;
   Put();
 }
 
 void ResultView::Put() {
+  if (options_.format == Format::kTable) {
+    if (first_row_at_ == absl::InfiniteFuture()) first_row_at_ = io_.clock->Now();
+    rows_wait_ = io_.clock->Now() - first_row_at_ < kFirstBatch;
+    if (rows_wait_) return;
+  }
+  PutNow();
+}
+
+void ResultView::PutNow() {
+  rows_wait_ = false;
   EraseProgress();
   writer_->Flush();
   const absl::Status flushed = io_.out->Flush();
   if (output_status_.ok()) output_status_ = flushed;
 }
 
-void ResultView::Tick() { DrawProgress(); }
+void ResultView::Tick() {
+  if (rows_wait_ && io_.clock->Now() - first_row_at_ >= kFirstBatch) PutNow();
+  DrawProgress();
+}
 
 void ResultView::Say(std::string_view line) {
   EraseProgress();
@@ -156,29 +178,31 @@ void ResultView::Finish() {
   if (output_status_.ok()) output_status_ = flushed;
 }
 
-std::string ResultView::ProgressText() const {
+std::string ResultView::ProgressText(bool with_zeros) const {
   std::string text = StrCat("targeted ", progress_.targeted());
   const auto add = [&](std::string_view name, uint64_t count, bool always) {
     if (always || count > 0) StrAppend(&text, "  ", name, " ", count);
   };
-  add("sent", progress_.sent(), true);
-  add("running", progress_.running(), true);
-  add("found", progress_.found(), true);
-  add("clean", progress_.clean(), true);
-  add("incomplete", progress_.incomplete(), true);
-  add("refused", progress_.refused(), true);
+  add("sent", progress_.sent(), with_zeros);
+  add("running", progress_.running(), with_zeros);
+  add("found", progress_.found(), with_zeros);
+  add("clean", progress_.clean(), with_zeros);
+  add("incomplete", progress_.incomplete(), with_zeros);
+  add("refused", progress_.refused(), false);
   add("offline", progress_.offline(), false);
   add("never sent", progress_.never_sent(), false);
   add("rows", progress_.rows(), true);
   const absl::Duration elapsed = io_.clock->Now() - started_;
-  return StrCat(text, "  ", absl::StrFormat("%.1f s", absl::ToDoubleSeconds(elapsed)));
+  return StrCat(text, "  ", absl::StrFormat("%.1fs", absl::ToDoubleSeconds(elapsed)));
 }
 
 void ResultView::DrawProgress() {
-  if (!io_.error_is_terminal) return;
+  if (!io_.error_is_terminal || !progress_known_) return;
   drawn_at_ = io_.clock->Now();
   // One column is left free: a full line would wrap on some terminals.
-  const std::string text = ProgressText().substr(0, io_.width > 1 ? io_.width - 1 : 1);
+  const size_t room = io_.width > 1 ? io_.width - 1 : 1;
+  std::string text = ProgressText(/*with_zeros=*/true);
+  if (text.size() > room) text = ProgressText(/*with_zeros=*/false).substr(0, room);
   io_.err->Write(StrCat("\r\x1b[K", text));
   io_.err->Flush().IgnoreError();
   progress_visible_ = true;
@@ -196,7 +220,8 @@ void ResultView::PrintSummary() {
   if (rows_printed_ == 0) io_.Say(options_.hosts.empty() ? "no rows" : "no such agents");
   std::vector<v1::AgentState> states;
   for (const auto& [id, state] : told_) states.push_back(state);
-  io_.err->Write(SummaryText(action_, progress_, states, io_.clock->Now() - started_));
+  io_.err->Write(SummaryText(action_, progress_, states,
+                             options_.stored ? absl::ZeroDuration() : io_.clock->Now() - started_));
   for (const std::string& reason : rows_lost_reasons_) {
     io_.err->Write(StrCat("warning: rows that can't be shown: ", ForTerminal(reason), "\n"));
   }

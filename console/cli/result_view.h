@@ -28,6 +28,8 @@ class ResultView {
     Format format = Format::kTable;
     // Not empty: one line per agent in this state, in place of rows.
     std::string hosts{};
+    // Looked up, not waited for: how long it took says nothing.
+    bool stored = false;
   };
 
   // `action` is the document that was signed: which module an operation ran is
@@ -55,10 +57,12 @@ class ResultView {
  private:
   void OnRows(const v1::AgentRows& rows);
   void OnAgentState(const v1::AgentState& state);
+  // Puts out what was written, unless a table's first rows wait for more.
   void Put();
+  void PutNow();
   void DrawProgress();
   void EraseProgress();
-  std::string ProgressText() const;
+  std::string ProgressText(bool with_zeros) const;
 
   const v1::Action action_;
   Io& io_;
@@ -72,8 +76,12 @@ class ResultView {
   std::unique_ptr<RecordWriter> writer_;
   absl::Status output_status_;
 
+  absl::Time first_row_at_ = absl::InfiniteFuture();
+  bool rows_wait_ = false;
+
   uint64_t cursor_ = 0;
   v1::Progress progress_;
+  bool progress_known_ = false;
   bool ended_ = false;
   uint64_t rows_printed_ = 0;
   // Rows that this version can't read, and why not.

@@ -92,12 +92,14 @@ std::string Counts(const v1::Progress& progress, absl::Duration elapsed) {
   add(progress.refused(), "refused");
   add(progress.running(), "running");
   add(progress.sent(), "sent to, not heard from yet");
-  add(progress.waiting(), "waited for");
+  add(progress.waiting(), "not reached yet");
   add(progress.never_sent(), "never reached");
   return StrCat(progress.targeted(),
                 progress.targeted() == 1 ? " agent: " : " agents: ", absl::StrJoin(parts, ", "),
                 "; ", progress.rows(), progress.rows() == 1 ? " row" : " rows",
-                absl::StrFormat(" in %.2f s\n", absl::ToDoubleSeconds(elapsed)));
+                elapsed > absl::ZeroDuration()
+                    ? absl::StrFormat(" in %.2f s\n", absl::ToDoubleSeconds(elapsed))
+                    : "\n");
 }
 
 std::string WhatToDo(const v1::Action& action, const v1::Progress& progress) {

@@ -18,6 +18,7 @@ std::string NotLookedAt(const v1::Action& action, const v1::AgentState& state);
 
 // A line of counts, then a line for each of `states` (those incomplete and
 // refused; the first 20), then what to do about agents that are still to come.
+// `elapsed` zero is not shown.
 std::string SummaryText(const v1::Action& action, const v1::Progress& progress,
                         const std::vector<v1::AgentState>& states, absl::Duration elapsed);
 

@@ -5,7 +5,9 @@
 #include <functional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/cord.h"
+#include "absl/synchronization/mutex.h"
 #include "console/client/diagnose.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
@@ -127,12 +129,8 @@ class GrpcEventStream : public EventStream {
 class GrpcClient : public Client {
  public:
   GrpcClient(ConsoleConfig config, TlsFiles files)
-      : config_(std::move(config)),
-        files_(std::move(files)),
-        channel_(rpc::NewChannel(config_.scheduler, files_.ca, {files_.certificate, files_.key},
-                                 /*keepalive_seconds=*/30)),
-        stub_(InvestigatorService::NewStub(channel_)) {
-    channel_->GetState(/*try_to_connect=*/true);
+      : config_(std::move(config)), files_(std::move(files)) {
+    Reconnect();
   }
 
   absl::StatusOr<v1::LaunchResponse> Launch(const v1::LaunchRequest& request) override {
@@ -173,53 +171,86 @@ class GrpcClient : public Client {
   }
 
   absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) override {
-    DRAGNET_RETURN_IF_ERROR(WaitUntilConnected());
+    DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
     return std::make_unique<GrpcEventStream>(config_, [&](auto* context, auto* queue) {
-      return stub_->PrepareAsyncWatch(context, request, queue);
+      return connection.stub->PrepareAsyncWatch(context, request, queue);
     });
   }
   absl::StatusOr<std::unique_ptr<EventStream>> Results(const v1::ResultsRequest& request) override {
-    DRAGNET_RETURN_IF_ERROR(WaitUntilConnected());
+    DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
     return std::make_unique<GrpcEventStream>(config_, [&](auto* context, auto* queue) {
-      return stub_->PrepareAsyncResults(context, request, queue);
+      return connection.stub->PrepareAsyncResults(context, request, queue);
     });
   }
 
  private:
+  struct Connection {
+    std::shared_ptr<grpc::Channel> channel;
+    std::shared_ptr<InvestigatorService::Stub> stub;
+  };
+
   template <class Request, class Response>
   absl::StatusOr<Response> Call(grpc::Status (InvestigatorService::Stub::*method)(
                                     grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) {
-    DRAGNET_RETURN_IF_ERROR(WaitUntilConnected());
+    DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
     Response response;
-    const grpc::Status status = ((*stub_).*method)(&context, request, &response);
+    const grpc::Status status = ((*connection.stub).*method)(&context, request, &response);
     if (!status.ok()) return MarkFromScheduler(Explain(config_, status));
     return response;
   }
 
-  // gRPC itself would go on trying for as long as a call may take; a person
-  // wants to hear at once that no one listens.
-  absl::Status WaitUntilConnected() {
-    const absl::Time deadline = absl::Now() + kConnectTimeout;
+  Connection Current() const {
+    absl::MutexLock lock(&mutex_);
+    return connection_;
+  }
+
+  // A new channel in place of one that failed: that would wait for up to two
+  // minutes before it tries again, whatever we ask of it.
+  void Reconnect() {
+    Connection connection;
+    connection.channel =
+        rpc::NewChannel(config_.scheduler, files_.ca, {files_.certificate, files_.key},
+                        /*keepalive_seconds=*/30);
+    connection.stub = InvestigatorService::NewStub(connection.channel);
+    connection.channel->GetState(/*try_to_connect=*/true);
+    absl::MutexLock lock(&mutex_);
+    connection_ = std::move(connection);
+  }
+
+  static bool WaitUntilReady(grpc::Channel& channel, absl::Time deadline) {
     while (true) {
-      const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
-      if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
-      if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) break;
-      if (!channel_->WaitForStateChange(state, absl::ToChronoTime(deadline))) break;
+      const grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
+      if (state == GRPC_CHANNEL_READY) return true;
+      if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) return false;
+      if (!channel.WaitForStateChange(state, absl::ToChronoTime(deadline))) return false;
     }
-    const absl::Duration left = std::max(deadline - absl::Now(), absl::Seconds(1));
-    const absl::Status cause = DiagnoseConnection(config_, files_, left);
-    if (!cause.ok()) return MarkFromScheduler(cause);
-    return MarkFromScheduler(absl::UnavailableError(
-        StrCat("connect ", config_.scheduler, ": failed at first, but it answers now: try again")));
+  }
+
+  // gRPC itself would go on trying for as long as a call may take; a person
+  // wants to hear at once that no one listens. Tries a second time if the
+  // diagnosis finds nothing wrong: the scheduler has just come up.
+  absl::StatusOr<Connection> Connected() {
+    const absl::Time deadline = absl::Now() + kConnectTimeout;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      const Connection connection = Current();
+      if (WaitUntilReady(*connection.channel, deadline)) return connection;
+      const absl::Duration left = std::max(deadline - absl::Now(), absl::Seconds(1));
+      const absl::Status cause = DiagnoseConnection(config_, files_, left);
+      Reconnect();
+      if (!cause.ok()) return MarkFromScheduler(cause);
+    }
+    return MarkFromScheduler(absl::UnavailableError(StrCat(
+        "connect ", config_.scheduler,
+        ": TLS comes about, but no session: is it a dragnet-scheduler that listens there?")));
   }
 
   const ConsoleConfig config_;
   const TlsFiles files_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<InvestigatorService::Stub> stub_;
+  mutable absl::Mutex mutex_;
+  Connection connection_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -32,8 +32,23 @@ TEST_F(ConnectionTest, SchedulerThatIsDown) {
                                     ": Connection refused: is dragnet-scheduler running there?")));
 }
 
+// gRPC's own back-off would keep a channel that failed shut for up to two minutes.
+TEST_F(ConnectionTest, SchedulerThatComesBackIsReachedAtOnce) {
+  const int port = scheduler_->port();
+  scheduler_.reset();
+  const ConsoleConfig config = *LoadConfig(Path("console.toml"));
+  const std::unique_ptr<Client> client = *Client::Create(config, absl::Now());
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status down = client->ListActions({}).status();
+    EXPECT_TRUE(absl::IsUnavailable(down)) << down;
+    EXPECT_TRUE(IsFromScheduler(down));
+  }
+  scheduler_ =
+      std::make_unique<testing::FakeScheduler>(ca_.pem(), ca_.IssueServer(ValidNow()), port);
+  EXPECT_TRUE(client->ListActions({}).ok());
+}
+
 TEST_F(ConnectionTest, NameThatDoesNotResolve) {
-  WriteFile("console.toml", *ReadFile(Path("console.toml")), 0644);
   std::string config = *ReadFile(Path("console.toml"));
   config.replace(config.find("localhost"), 9, "nosuchhost.invalid");
   WriteFile("console.toml", config, 0644);

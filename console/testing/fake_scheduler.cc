@@ -6,6 +6,7 @@
 #include "absl/synchronization/notification.h"
 #include "core/envelope.h"
 #include "core/rpc/rpc.h"
+#include "core/strings.h"
 #include "dragnet/v1/investigator.grpc.pb.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
@@ -14,11 +15,12 @@ namespace dragnet::console::testing {
 
 class FakeScheduler::Service final : public v1::InvestigatorService::Service {
  public:
-  Service(FakeScheduler* fake, const std::string& ca, const IssuedCertificate& identity)
+  Service(FakeScheduler* fake, const std::string& ca, const IssuedCertificate& identity, int port)
       : fake_(*fake) {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(
-        "localhost:0", rpc::NewServerCredentials(ca, {identity.certificate, identity.key}), &port_);
+    builder.AddListeningPort(StrCat("localhost:", port),
+                             rpc::NewServerCredentials(ca, {identity.certificate, identity.key}),
+                             &port_);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
   }
@@ -144,8 +146,8 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
   absl::Notification stopping_;
 };
 
-FakeScheduler::FakeScheduler(const std::string& ca, const IssuedCertificate& identity)
-    : service_(std::make_unique<Service>(this, ca, identity)) {}
+FakeScheduler::FakeScheduler(const std::string& ca, const IssuedCertificate& identity, int port)
+    : service_(std::make_unique<Service>(this, ca, identity, port)) {}
 
 FakeScheduler::~FakeScheduler() { service_->Stop(); }
 

@@ -15,7 +15,8 @@ namespace dragnet::console::testing {
 
 class FakeScheduler {
  public:
-  FakeScheduler(const std::string& ca, const IssuedCertificate& identity);
+  // `port` 0: any that is free.
+  FakeScheduler(const std::string& ca, const IssuedCertificate& identity, int port = 0);
   ~FakeScheduler();
 
   int port() const;
