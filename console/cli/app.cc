@@ -154,7 +154,10 @@ absl::StatusOr<int> RunCommand(Command& command, const Invocation& invocation, I
     return kExitDone;
   }
   DRAGNET_ASSIGN_OR_RETURN(const int status, command.Run(line, session));
-  DRAGNET_RETURN_IF_ERROR(io.out->Flush());
+  if (const absl::Status written = io.out->Flush(); !written.ok()) {
+    io.Say(StrCat("dragnet: ", ForTerminal(ToStd(written.message()))));
+    return status == kExitDone ? kExitIncomplete : status;
+  }
   return status;
 }
 

@@ -93,8 +93,8 @@ absl::StatusOr<int> FollowAction(const v1::Action& action, const FollowOptions& 
     return kExitIncomplete;
   }
   if (!view.output_status().ok()) {
-    session.io().Say(StrCat("dragnet: ", ForTerminal(ToStd(view.output_status().message())),
-                            ": rows were lost: dragnet results ", action.id()));
+    // What failed is said by who flushes standard output last.
+    session.io().Say(StrCat("dragnet: rows were lost: dragnet results ", action.id()));
     return kExitIncomplete;
   }
   if (!view.ended()) {

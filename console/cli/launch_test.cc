@@ -225,6 +225,14 @@ TEST_F(LaunchTest, RowsThatAreNoRowsAreSaidAndNeverClean) {
   EXPECT_THAT(outcome.err, HasSubstr("2 rows were not shown"));
 }
 
+TEST_F(LaunchTest, RowsThatCouldNotBeWrittenAreSaidAndNeverClean) {
+  disk_full_ = true;
+  const Outcome outcome = Dragnet({"sample", "--yes"});
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("rows were lost"));
+  EXPECT_THAT(outcome.err, HasSubstr("No space left on device"));
+}
+
 TEST_F(LaunchTest, ModuleOfARowIsTheOneThatWasSigned) {
   v1::WatchEvent event = RowEvent(1, "web1", {Row("/x")});
   event.mutable_rows()->set_module("other");

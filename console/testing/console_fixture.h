@@ -29,7 +29,15 @@ struct Outcome {
   std::string err;
 };
 
-// A fleet "…" in which alice may use `sample` (which needs the weight of
+class FullDisk : public Sink {
+ public:
+  void Write(std::string_view) override {}
+  absl::Status Flush() override {
+    return absl::ResourceExhaustedError("write standard output: No space left on device");
+  }
+};
+
+// A fleet in which alice may use `sample` (which needs the weight of
 // `file`, too). Times are the real ones, because TLS looks at the real clock.
 class ConsoleTest : public ::testing::Test {
  protected:
@@ -86,8 +94,10 @@ class ConsoleTest : public ::testing::Test {
                   std::string input = "") {
     StringSink out;
     StringSink err;
+    FullDisk full;
     Io io;
     io.out = &out;
+    if (disk_full_) io.out = &full;
     io.err = &err;
     io.input_is_terminal = answer.has_value();
     io.read_line = [&] { return answer; };
@@ -174,6 +184,8 @@ class ConsoleTest : public ::testing::Test {
   std::unique_ptr<FakeScheduler> scheduler_;
   // Standard error is a terminal.
   bool terminal_ = false;
+  // Standard output takes nothing.
+  bool disk_full_ = false;
 };
 
 }  // namespace dragnet::console::testing
