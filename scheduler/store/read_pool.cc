@@ -17,18 +17,15 @@ absl::StatusOr<std::unique_ptr<ReadPool>> ReadPool::Open(const std::string& path
 }
 
 ReadPool::Lease ReadPool::Take() {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](ReadPool* self)
-           ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return !self->free_.empty(); },
-      this));
+  WaitableMutex::Lock lock(mutex_);
+  lock.Await([this] { return !free_.empty(); });
   std::unique_ptr<Database> database = std::move(free_.back());
   free_.pop_back();
   return Lease(this, std::move(database));
 }
 
 void ReadPool::GiveBack(std::unique_ptr<Database> database) {
-  absl::MutexLock lock(&mutex_);
+  const WaitableMutex::Lock lock(mutex_);
   free_.push_back(std::move(database));
 }
 

@@ -5,9 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "core/mutex.h"
 #include "scheduler/store/sqlite.h"
 
 namespace dragnet::scheduler {
@@ -39,8 +38,8 @@ class ReadPool {
   ReadPool() = default;
   void GiveBack(std::unique_ptr<Database> database);
 
-  absl::Mutex mutex_;
-  std::vector<std::unique_ptr<Database>> free_ ABSL_GUARDED_BY(mutex_);
+  WaitableMutex mutex_;
+  std::vector<std::unique_ptr<Database>> free_;
 };
 
 }  // namespace dragnet::scheduler

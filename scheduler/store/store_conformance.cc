@@ -1,9 +1,9 @@
 #include "scheduler/store/store_conformance.h"
 
 #include <atomic>
+#include <future>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/uuid.h"
@@ -94,23 +94,23 @@ StoredAction StoreConformance::NewAction(std::string_view id, size_t operations)
 
 absl::StatusOr<Appended> StoreConformance::Append(const std::string& agent,
                                                   v1::ResultRecord record) {
-  absl::Notification done;
+  std::promise<void> done;
   absl::StatusOr<Appended> result;
   store_->AppendRecord(agent, std::move(record), [&](absl::StatusOr<Appended> appended) {
     result = std::move(appended);
-    done.Notify();
+    done.set_value();
   });
-  done.WaitForNotification();
+  done.get_future().wait();
   return result;
 }
 
 void StoreConformance::MarkSent(const std::string& action, const std::string& agent) {
-  absl::Notification done;
+  std::promise<void> done;
   store_->MarkSent(action, {agent}, [&](absl::Status status) {
     EXPECT_TRUE(status.ok()) << status;
-    done.Notify();
+    done.set_value();
   });
-  done.WaitForNotification();
+  done.get_future().wait();
 }
 
 Pair StoreConformance::FindPair(const std::string& action, const std::string& agent) {
@@ -198,12 +198,12 @@ TEST_P(StoreConformance, AgentsKeepWhatIsUpdated) {
   update.last_seen = now_ + absl::Seconds(5);
   update.trust_policy_version = 7;
   update.missing_walls = {"no seccomp", "no landlock"};
-  absl::Notification done;
+  std::promise<void> done;
   store_->UpdateAgent(agent, update, [&](absl::Status status) {
     EXPECT_TRUE(status.ok()) << status;
-    done.Notify();
+    done.set_value();
   });
-  done.WaitForNotification();
+  done.get_future().wait();
   const StoredAgent stored = *store_->FindAgent(agent);
   EXPECT_EQ(stored.facts.name(), "new name");
   EXPECT_EQ(stored.last_seen, now_ + absl::Seconds(5));

@@ -1,9 +1,9 @@
 #include "scheduler/store/writer.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "core/status_macros.h"
 
 namespace dragnet::scheduler {
@@ -22,7 +22,7 @@ Writer::Writer(std::unique_ptr<Database> database, std::function<void()> on_undo
 
 Writer::~Writer() {
   {
-    absl::MutexLock lock(&mutex_);
+    const WaitableMutex::Lock lock(mutex_);
     stopping_ = true;
   }
   writing_.join();
@@ -30,7 +30,7 @@ Writer::~Writer() {
 }
 
 void Writer::Enqueue(Job job) {
-  absl::MutexLock lock(&mutex_);
+  const WaitableMutex::Lock lock(mutex_);
   pending_bytes_ += job.bytes;
   jobs_.push_back(std::move(job));
 }
@@ -45,21 +45,16 @@ void Writer::Submit(Change change, size_t bytes, Durability durability, Done don
 }
 
 absl::Status Writer::Run(Change change) {
-  absl::Notification committed;
-  absl::Status status;
+  std::promise<absl::Status> committed;
   Job job;
   job.change = std::move(change);
-  job.done_at_once = [&](absl::Status result) {
-    status = std::move(result);
-    committed.Notify();
-  };
+  job.done_at_once = [&](absl::Status result) { committed.set_value(std::move(result)); };
   Enqueue(std::move(job));
-  committed.WaitForNotification();
-  return status;
+  return committed.get_future().get();
 }
 
 size_t Writer::pending_bytes() const {
-  absl::MutexLock lock(&mutex_);
+  const WaitableMutex::Lock lock(mutex_);
   return pending_bytes_;
 }
 
@@ -67,12 +62,8 @@ void Writer::WriteLoop() {
   while (true) {
     std::vector<Job> batch;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](Writer* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
-            return self->stopping_ || !self->jobs_.empty();
-          },
-          this));
+      WaitableMutex::Lock lock(mutex_);
+      lock.Await([this] { return stopping_ || !jobs_.empty(); });
       if (jobs_.empty()) {
         written_ = true;
         return;
@@ -85,7 +76,7 @@ void Writer::WriteLoop() {
     Commit(&batch);
     for (Job& job : batch)
       if (job.done_at_once) job.done_at_once(job.status);
-    absl::MutexLock lock(&mutex_);
+    const WaitableMutex::Lock lock(mutex_);
     for (Job& job : batch) {
       pending_bytes_ -= job.bytes;
       job.change = nullptr;
@@ -136,12 +127,8 @@ void Writer::CallbackLoop() {
   while (true) {
     std::deque<Job> finished;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](Writer* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
-            return self->written_ || !self->finished_.empty();
-          },
-          this));
+      WaitableMutex::Lock lock(mutex_);
+      lock.Await([this] { return written_ || !finished_.empty(); });
       if (finished_.empty()) return;
       finished.swap(finished_);
     }

@@ -12,9 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "core/mutex.h"
 #include "scheduler/store/sqlite.h"
 
 namespace dragnet::scheduler {
@@ -71,12 +70,13 @@ class Writer {
   const std::function<void()> on_undone_;
   // Of the writer's thread.
   bool full_sync_ = true;
-  mutable absl::Mutex mutex_;
-  std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
-  std::deque<Job> finished_ ABSL_GUARDED_BY(mutex_);
-  size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool written_ ABSL_GUARDED_BY(mutex_) = false;
+  mutable WaitableMutex mutex_;
+  // Guarded by mutex_.
+  std::deque<Job> jobs_;
+  std::deque<Job> finished_;
+  size_t pending_bytes_ = 0;
+  bool stopping_ = false;
+  bool written_ = false;
   std::thread writing_;
   std::thread calling_;
 };
