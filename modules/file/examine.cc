@@ -94,11 +94,14 @@ bool Examiner::AnyOf(const std::vector<uint32_t>& candidates, Predicate predicat
 bool Examiner::LearnInode(const WalkEntry& entry, FileFacts* facts) {
   struct stat info;
   if (fstatat(entry.dir_fd, entry.at, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
-    if (!IsVanished(errno)) reporter_.NotLookedAt(ErrorWords(errno), entry.Path());
+    NoteMissing(entry, errno);
     return false;
   }
-  // Something else has taken its place.
-  if (TypeOfMode(info.st_mode) != facts->type) return false;
+  if (TypeOfMode(info.st_mode) != facts->type) {
+    reporter_.NotLookedAt(kReplaced, entry.Path());
+    return false;
+  }
+  entry.sighting->Saw(info.st_ino);
   facts->inode = FromStat(info);
   return true;
 }
@@ -107,9 +110,9 @@ bool Examiner::LearnContent(const WalkEntry& entry, FileFacts* facts,
                             std::vector<uint32_t>* candidates) {
   const UniqueFd fd = OpenForReading(entry.dir_fd, entry.at, 0);
   if (!fd.valid()) {
-    if (IsVanished(errno)) return false;
-    reporter_.NotLookedAt(ErrorWords(errno), entry.Path());
-    return true;
+    const int error = errno;
+    NoteMissing(entry, error);
+    return error != ENOENT && !IsReplaced(error);
   }
   struct stat info;
   if (fstat(fd.get(), &info) != 0) {
@@ -117,13 +120,23 @@ bool Examiner::LearnContent(const WalkEntry& entry, FileFacts* facts,
     return true;
   }
   // A pipe or device has taken its place; being open, it is left alone.
-  if (!S_ISREG(info.st_mode)) return false;
+  if (!S_ISREG(info.st_mode)) {
+    reporter_.NotLookedAt(kReplaced, entry.Path());
+    return false;
+  }
+  entry.sighting->Saw(info.st_ino);
   // From here on this file is the one that counts, whatever was there before.
   facts->inode = FromStat(info);
   Narrow(*facts, candidates);
   if (AnyOf(*candidates, [](const Search& search) { return search.ReadsFiles(); }))
     Read(fd.get(), entry, *candidates, facts);
   return true;
+}
+
+void Examiner::NoteMissing(const WalkEntry& entry, int error) {
+  // The walk looks for it under another name.
+  if (error == ENOENT) return entry.sighting->SawNothing();
+  reporter_.NotLookedAt(IsReplaced(error) ? kReplaced : ErrorWords(error), entry.Path());
 }
 
 void Examiner::Read(int fd, const WalkEntry& entry, const std::vector<uint32_t>& candidates,

@@ -36,9 +36,11 @@ class Examiner {
   template <typename Predicate>
   bool AnyOf(const std::vector<uint32_t>& candidates, Predicate predicate) const;
 
-  // False if the file has vanished. What can't be read is reported.
+  // False if the file is not there any more, which `entry` is told, or something
+  // of another type is, which is reported as what can't be read is.
   bool LearnInode(const WalkEntry& entry, FileFacts* facts);
   bool LearnContent(const WalkEntry& entry, FileFacts* facts, std::vector<uint32_t>* candidates);
+  void NoteMissing(const WalkEntry& entry, int error);
   void Read(int fd, const WalkEntry& entry, const std::vector<uint32_t>& candidates,
             FileFacts* facts);
   void NoteUndecided(const WalkEntry& entry, const FileFacts& facts,

@@ -35,6 +35,12 @@ constexpr uint32_t kNetwork[] = {
     0x01161970,  // gfs2
 };
 
+constexpr uint32_t kStableInodes[] = {
+    EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,  BTRFS_SUPER_MAGIC,     TMPFS_MAGIC,
+    RAMFS_MAGIC,      F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC,
+    0x2fc12fc1,  // zfs
+};
+
 bool Contains(std::span<const uint32_t> types, uint32_t type) {
   return std::find(types.begin(), types.end(), type) != types.end();
 }
@@ -54,14 +60,19 @@ UniqueFd OpenForReading(int dir_fd, const char* path, int extra_flags) {
   return UniqueFd(openat(dir_fd, path, flags));
 }
 
-bool IsVanished(int error) {
-  // ELOOP: a symbolic link now. ENXIO: a socket or pipe now.
-  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENXIO;
+bool IsReplaced(int error) {
+  // ELOOP: a symbolic link now. ENXIO: a socket or device now. ENOTDIR: no directory now.
+  return error == ELOOP || error == ENXIO || error == ENOTDIR;
 }
 
 std::string_view ErrorWords(int error) {
   const char* words = strerrordesc_np(error);
   return words != nullptr ? words : "unknown error";
+}
+
+bool HasStableInodes(int fd) {
+  struct statfs info;
+  return fstatfs(fd, &info) == 0 && Contains(kStableInodes, static_cast<uint32_t>(info.f_type));
 }
 
 FileSystemKind KindOfFileSystem(int fd) {

@@ -14,9 +14,11 @@ namespace dragnet::file {
 // errno tells why.
 UniqueFd OpenForReading(int dir_fd, const char* path, int extra_flags);
 
-// Whether errno `error` means that what was there is there no more (or is by
-// now of another kind), which is no failure of the search.
-bool IsVanished(int error);
+// Whether errno `error` of opening what a directory listed means that something
+// of another kind is in its place by now.
+bool IsReplaced(int error);
+// What is said of such a file, or of one that can't be got hold of.
+inline constexpr std::string_view kReplaced = "replaced while it was searched";
 
 // The system's words for errno `error`: "Permission denied".
 std::string_view ErrorWords(int error);
@@ -32,5 +34,10 @@ enum class FileSystemKind {
 };
 // Of an open file, O_PATH is enough. kOrdinary when the kernel doesn't say.
 FileSystemKind KindOfFileSystem(int fd);
+
+// Whether a file has one inode number for as long as it exists, the same in the
+// directory's listing and in stat(2), but for mount points. Known of the common
+// local ones; vfat and most of FUSE make numbers up.
+bool HasStableInodes(int fd);
 
 }  // namespace dragnet::file

@@ -74,6 +74,8 @@ class SearchWalk : public WalkVisitor {
     const Scope& scope = extended ? *extended : scopes_.back();
     Root* root = entry.depth == 0 ? &root_ : nested;
     if (root == nullptr || !std::exchange(root->visited, true)) Examine(entry, scope);
+    // It was not its turn; should it turn up again, it is to be examined.
+    if (root != nullptr && entry.sighting->lost()) root->visited = false;
     return entry.type == FileType::kDirectory && GoesBeneath(scope, entry.depth)
                ? WalkStep::kDescend
                : WalkStep::kNext;

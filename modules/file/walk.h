@@ -6,6 +6,14 @@
 // is swapped for a link meanwhile leads nowhere. Entries of a directory come
 // in the order of the disk, and a directory's own entries before what is in
 // its subdirectories, but for chunks of a large one.
+//
+// Whoever owns a directory can rename what is in it while it is searched. What
+// a directory listed and what then was not found under its name (or something
+// else was, by its inode) is lost; at the end of the directory its listing is
+// read a second time, and what it shows of the lost is visited. What is lost
+// again is reported; what isn't listed any more is gone. Out of reach is what
+// moves between directories, or within one that is too large to be listed in
+// one go, so that no listing shows it.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +27,28 @@ namespace dragnet::file {
 // Deeper directories are reported as not looked at.
 inline constexpr uint32_t kMaxLevels = 20'000;
 
+// Whether what a directory listed is what was looked at, told by the inode.
+class Sighting {
+ public:
+  explicit Sighting(uint64_t listed_inode) : listed_(listed_inode), seen_(listed_inode) {}
+
+  void Saw(uint64_t inode) {
+    // Neither of two that took turns was looked at as a whole.
+    seen_ = looked_ && inode != seen_ ? 0 : inode;
+    looked_ = true;
+  }
+  void SawNothing() { Saw(0); }
+
+  bool lost() const { return seen_ != listed_; }
+  // The inode that was looked at; 0 for none, or no single one.
+  uint64_t seen() const { return seen_; }
+
+ private:
+  uint64_t listed_;
+  uint64_t seen_;
+  bool looked_ = false;
+};
+
 // Valid during the call that it is handed to.
 struct WalkEntry {
   // For the …at() system calls.
@@ -31,6 +61,8 @@ struct WalkEntry {
   FileType type;
   // 0 for the root of the walk, 1 for what is directly in it.
   uint32_t depth;
+  // Told by a visit that looks at the file, as often as it does.
+  Sighting* sighting;
 
   std::string Path() const;
 };
@@ -47,7 +79,8 @@ class WalkVisitor {
  public:
   virtual ~WalkVisitor() = default;
 
-  // Each entry once, the root included, of whatever type (never kUnknown).
+  // Each entry once, the root included, of whatever type (never kUnknown); once
+  // more those that turned up again after they were lost.
   virtual WalkStep Visit(const WalkEntry& entry) = 0;
 
   // Around the visits of a directory's entries, for directories that Visit
@@ -55,7 +88,7 @@ class WalkVisitor {
   virtual void Enter(std::string_view path, uint32_t depth) = 0;
   virtual void Leave(uint32_t depth) = 0;
 
-  // Something was not looked at; what has merely vanished is not reported.
+  // Something was not looked at; what is gone from its directory is not reported.
   virtual void NotLookedAt(std::string_view reason, std::string_view path) = 0;
 };
 

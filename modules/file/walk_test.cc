@@ -228,7 +228,72 @@ TEST(WalkTree, ADirectoryThatBecomesALinkIsNotFollowed) {
   };
   WalkTree(tree.root(), collector);
   EXPECT_THAT(collector.paths, Not(Contains(tree.Path("a/file"))));
+  EXPECT_THAT(collector.not_looked_at, ElementsAre(tree.Path("a: replaced while it was searched")));
+}
+
+TEST(WalkTree, ASubdirectoryThatIsRenamedBeforeItIsEnteredIsEnteredUnderItsNewName) {
+  const TempTree tree;
+  tree.Directory("a");
+  tree.File("a/file");
+  Collector collector;
+  collector.on_visit = [&](const std::string& path) {
+    if (path != tree.Path("a")) return;
+    EXPECT_EQ(rename(path.c_str(), tree.Path("b").c_str()), 0);
+  };
+  WalkTree(tree.root(), collector);
+  EXPECT_THAT(collector.paths, Contains(tree.Path("b/file")));
   EXPECT_THAT(collector.not_looked_at, IsEmpty());
+}
+
+TEST(WalkTree, SubdirectoriesThatTradePlacesAreBothEntered) {
+  const TempTree tree;
+  for (const char* name : {"a", "b"}) {
+    tree.Directory(name);
+    tree.File(std::string(name) + "/" + name);
+  }
+  Collector collector;
+  collector.on_visit = [&](const std::string& path) {
+    if (path != tree.root()) return;
+    collector.on_visit = [&](const std::string&) {
+      collector.on_visit = nullptr;
+      EXPECT_EQ(renameat2(AT_FDCWD, tree.Path("a").c_str(), AT_FDCWD, tree.Path("b").c_str(),
+                          RENAME_EXCHANGE),
+                0);
+    };
+  };
+  WalkTree(tree.root(), collector);
+  EXPECT_THAT(collector.paths, Contains(tree.Path("a/b")));
+  EXPECT_THAT(collector.paths, Contains(tree.Path("b/a")));
+  EXPECT_THAT(collector.not_looked_at, IsEmpty());
+}
+
+TEST(WalkTree, WhatIsLostTwiceIsReported) {
+  const TempTree tree;
+  tree.Directory("0");
+  tree.File("0/file");
+  Collector collector;
+  // Each time that it is seen it goes by the next name.
+  collector.on_visit = [&](const std::string& path) {
+    if (path == tree.root()) return;
+    std::string next = path;
+    ++next.back();
+    EXPECT_EQ(rename(path.c_str(), next.c_str()), 0);
+  };
+  WalkTree(tree.root(), collector);
+  EXPECT_THAT(collector.not_looked_at, ElementsAre(tree.Path("1: replaced while it was searched")));
+}
+
+TEST(WalkTree, LostEntriesAreBounded) {
+  const TempTree tree;
+  constexpr int kMany = 5000;
+  for (int i = 0; i < kMany; ++i) tree.Directory("d" + std::to_string(i));
+  Collector collector;
+  collector.on_visit = [&](const std::string& path) {
+    if (path != tree.root()) rmdir(path.c_str());
+  };
+  WalkTree(tree.root(), collector);
+  EXPECT_EQ(collector.paths.size(), size_t{kMany + 1});
+  EXPECT_THAT(collector.not_looked_at, testing::SizeIs(kMany - 4096));
 }
 
 TEST(WalkTree, ASubdirectoryThatIsMovedAwayDoesNotLeadTheWalkAstray) {
