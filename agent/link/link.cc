@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "agent/link/idle_memory.h"
+#include "agent/footprint/footprint.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
@@ -264,7 +264,7 @@ absl::Status Link::WaitBeforeRetry(const std::string& reason) {
   gateway_.reset();
   const bool was_connected = std::exchange(state_, State::kWaiting) == State::kConnected;
   deadline_ = Elapsed() + retry_delay_.Next();
-  ReturnIdleMemory();
+  ReleaseUnusedMemory();
   // Once each, however often it is tried again.
   if (!was_connected && reason == last_reason_) return absl::OkStatus();
   return TellDisconnected(reason);
@@ -344,7 +344,7 @@ absl::Status Link::HandleWelcome(const v1::Welcome& welcome) {
   message.mutable_connected()->set_record_window(welcome.record_window());
   DRAGNET_RETURN_IF_ERROR(monitor_.Write(message));
   // Starting, TLS and enrolment took memory that a session doesn't need.
-  ReturnIdleMemory();
+  ReleaseUnusedMemory();
   return StartRenewalIfDue();
 }
 
@@ -379,7 +379,7 @@ void Link::SendHeartbeatIfDue() {
   const absl::Duration now = Elapsed();
   if (now < next_heartbeat_) return;
   next_heartbeat_ = now + heartbeat_interval_;
-  ReturnIdleMemory();
+  ReleaseUnusedMemory();
   // While a message is still on its way, another one says nothing more.
   if (!gateway_->can_send()) return;
   v1::AgentMessage message;

@@ -1,7 +1,6 @@
 // dragnet-link: the only process of the agent that speaks to the network.
 // Started by dragnet-agent with a socket to it as descriptor 3; takes its whole
 // configuration from there, locks itself in, and ends with the monitor.
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -9,6 +8,7 @@
 
 #include <cstdio>
 
+#include "agent/footprint/footprint.h"
 #include "agent/ipc/frame.h"
 #include "agent/link/link.h"
 #include "agent/sandbox/lock_in.h"
@@ -34,9 +34,7 @@ void PrepareProcess() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   ::signal(SIGPIPE, SIG_IGN);
   // A host's memory is worth more than this process's speed.
-  ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-  ::mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+  KeepHeapSmall();
   google::protobuf::SetLogHandler(nullptr);
   Gateway::InitializeProcess();
 }
