@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <new>
 #include <span>
 
 #include "agent/sandbox/syscalls.h"
@@ -35,6 +36,18 @@ scmp_arg_cmp Equals(unsigned argument, uint64_t value) {
 
 scmp_arg_cmp HasBits(unsigned argument, uint64_t mask, uint64_t value) {
   return SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, mask, value);
+}
+
+// More than libseccomp takes for a filter of ours: it goes through null pointers
+// when memory ends while it generates one.
+constexpr size_t kFilterMemory = 2 << 20;
+
+// Only one thread runs yet, so what is free now is free then. By operator new,
+// for the program's own handler of shortage.
+bool HasFilterMemory() {
+  void* memory = ::operator new(kFilterMemory, std::nothrow);
+  ::operator delete(memory, std::nothrow);
+  return memory != nullptr;
 }
 
 // An allow-list under construction. Errors are kept until Load, so that the
@@ -119,6 +132,7 @@ void AllowSockets(Filter& filter) {
 }  // namespace
 
 absl::Status RestrictSyscalls(const SyscallPolicy& policy) {
+  if (!HasFilterMemory()) return absl::ResourceExhaustedError("system call filter: no memory");
   Filter filter;
   AllowReadAndCompute(filter);
   if (policy.event_loop_and_files) filter.Allow(EventLoopAndFileSyscalls());

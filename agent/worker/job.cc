@@ -1,6 +1,7 @@
 #include "agent/worker/job.h"
 
 #include <exception>
+#include <system_error>
 
 #include "agent/ipc/frame.h"
 #include "agent/sandbox/lock_in.h"
@@ -27,6 +28,9 @@ absl::Status RunModule(const Module& module, const google::protobuf::Message& pa
                        RunContext& context) {
   try {
     return module.Run(parameters, context);
+  } catch (const std::system_error& error) {
+    // A thread that could not be started, for want of memory or by the limits.
+    return absl::ResourceExhaustedError(StrCat("exception: ", error.what()));
   } catch (const std::exception& exception) {
     return absl::InternalError(StrCat("exception: ", exception.what()));
   }

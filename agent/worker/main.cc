@@ -2,12 +2,15 @@
 // Started by dragnet-agent; one Job on standard input, frames on standard output.
 #include <malloc.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <exception>
 #include <iostream>
 #include <new>
+#include <system_error>
 
 #include "agent/ipc/frame.h"
 #include "agent/sandbox/missing_walls.h"
@@ -25,13 +28,34 @@ constexpr int kBadUsage = 2;
 // RLIMIT_AS counts, whether it is used or not.
 constexpr int kMaxArenas = 2;
 
+[[noreturn]] void EndOutOfMemory() { ::_exit(kWorkerOutOfMemory); }
+
+// What the libraries throw, when they run out of memory or can't start a thread
+// where nobody catches it, is the same end; anything else is a crash.
+[[noreturn]] void EndUncaught() {
+  try {
+    if (std::current_exception() != nullptr) throw;
+  } catch (const std::bad_alloc&) {
+    EndOutOfMemory();
+  } catch (const std::system_error&) {
+    EndOutOfMemory();
+  } catch (...) {
+  }
+  ::abort();
+}
+
+// Before the static initialisers of the libraries, which allocate as well.
+[[gnu::constructor(101)]] void PrepareForShortage() {
+  std::set_new_handler(&EndOutOfMemory);
+  std::set_terminate(&EndUncaught);
+}
+
 void PrepareProcess() {
   // Again, should the monitor not have done it. If it is gone already, standard
   // input is at its end.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   ::signal(SIGPIPE, SIG_IGN);
   ::mallopt(M_ARENA_MAX, kMaxArenas);
-  std::set_new_handler([] { ::_exit(kWorkerOutOfMemory); });
   // It would put hostile bytes on standard error, a line for each field.
   google::protobuf::SetLogHandler(nullptr);
 }

@@ -239,6 +239,10 @@ TEST_F(WorkerTest, ShortOfMemoryItNeverClaimsToHaveLookedAtEverything) {
     options.limits.address_space_bytes = kilobytes << 10;
     Result result = RunOn(options, *EncodeFrame(job));
     if (result.exit.status == kWorkerOutOfMemory) ++out_of_memory;
+    // Once main() is reached no shortage is a crash: "terminate called" is SIGABRT.
+    EXPECT_NE(result.exit.signal, SIGABRT) << kilobytes;
+    EXPECT_TRUE(!result.exit.signal.has_value() || out_of_memory == 0)
+        << kilobytes << ": " << result.exit.ToString();
     bool summary = !result.messages.empty() && result.messages.back().has_summary();
     if (result.exit.status != kWorkerDone || !summary) continue;
     bool incomplete = result.messages.back().summary().unexamined_size() > 0;
