@@ -127,6 +127,8 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   DRAGNET_RETURN_IF_ERROR(MakeStateDirectory(config, environment.link.user));
   environment.worker.hidden_directory = config.state_directory;
 
+  // Notes, not reasons to refuse.
+  for (const std::string& wall : sandbox::FindWeakWalls()) LogInfo(StrCat("note: ", wall));
   environment.missing_walls = sandbox::FindMissingWalls();
   for (const std::string& wall : environment.missing_walls) {
     LogWarning(StrCat("missing wall: ", wall));

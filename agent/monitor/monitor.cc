@@ -20,8 +20,9 @@ namespace {
 constexpr size_t kMaxRefusalDetail = 1024;
 // How often a full disk is tried again.
 constexpr absl::Duration kRetryInterval = absl::Seconds(1);
-// A record's rows are gathered from small messages up to this (flow-control.md).
-constexpr size_t kMaxRecordBytes = 256 * 1024;
+// A record's rows are gathered from small messages until there are this many;
+// with the message that goes over it, still below a record's 512 KiB.
+constexpr size_t kMaxRecordBytes = 128 * 1024;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 

@@ -30,7 +30,10 @@ WatchStream* WatchStream::Start(const ApiParts& parts, Identity identity, WatchO
   std::shared_ptr<WatchStream> stream(
       new WatchStream(parts, std::move(identity), std::move(options), context));
   stream->self_ = stream;
-  parts.streams.Add(stream->identity_, stream);
+  if (const absl::Status added = parts.streams.Add(stream->identity_, stream); !added.ok()) {
+    stream->Close(added);
+    return stream.get();
+  }
   if (stream->options_.follow) parts.watchers.Add(stream->options_.action_id, stream);
   absl::MutexLock lock(&stream->mutex_);
   stream->StepSoonLocked();

@@ -2,14 +2,20 @@
 
 #include <utility>
 
+#include "core/strings.h"
+
 namespace dragnet::scheduler {
 
-void OpenStreams::Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream) {
+absl::Status OpenStreams::Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream) {
   absl::MutexLock lock(&mutex_);
   // Who reconnects often would leave a trail of streams that are gone.
   auto [begin, end] = entries_.equal_range(identity.uri);
   while (begin != end) begin = begin->second.stream.expired() ? entries_.erase(begin) : ++begin;
+  if (entries_.count(identity.uri) >= kMaxPerIdentity)
+    return absl::ResourceExhaustedError(
+        StrCat("more than ", kMaxPerIdentity, " open streams of ", identity.uri));
   entries_.emplace(identity.uri, Entry{stream, identity.not_after});
+  return absl::OkStatus();
 }
 
 std::vector<std::shared_ptr<OpenStream>> OpenStreams::Streams(const std::string* uri) {

@@ -30,9 +30,13 @@ class OpenStream {
 
 class OpenStreams {
  public:
+  // Of one identity: an agent needs one, a person some watches.
+  static constexpr size_t kMaxPerIdentity = 64;
+
   // Until `stream` is gone. Whoever calls this checks afterwards that the
   // identity still stands: a revocation may have passed just before.
-  void Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream);
+  // ResourceExhausted, and not added, above kMaxPerIdentity.
+  absl::Status Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream);
 
   // How many were closed.
   uint32_t CloseAllOf(const std::string& uri, const absl::Status& reason);

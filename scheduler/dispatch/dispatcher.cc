@@ -138,10 +138,14 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
     if (agents_.SessionOf(id) != nullptr) connected.push_back(id);
   spdlog::info("action {} launched by {}: \"{}\", {} targeted, {} connected", action.id,
                launched_by, ForLog(authorized.action.name()), targeted.size(), connected.size());
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAction stored, store_.FindAction(action.id));
   ActiveAction active;
   {
     absl::MutexLock lock(&mutex_);
-    active = active_[action.id];
+    if (stored.cancelled) active_.erase(action.id);
+    const auto found = active_.find(action.id);
+    if (found == active_.end()) return Launched{action.id, targeted.size(), 0};
+    active = found->second;
   }
   SendTo(active, connected);
   for (const std::string& id : agents_.ConnectedSince(connections)) CatchUpSoon(id);
@@ -181,11 +185,13 @@ void Dispatcher::SendTo(const ActiveAction& action, const std::vector<std::strin
 }
 
 absl::Status Dispatcher::Cancel(const std::string& action_id) {
+  // In this order, and Launch looks into the store after it has made an action
+  // active: so one of the two sees the other.
+  DRAGNET_RETURN_IF_ERROR(store_.CancelAction(action_id));
   {
     absl::MutexLock lock(&mutex_);
     active_.erase(action_id);
   }
-  DRAGNET_RETURN_IF_ERROR(store_.CancelAction(action_id));
   spdlog::info("action {} cancelled", action_id);
   watchers_.Notify(action_id);
   return absl::OkStatus();

@@ -71,8 +71,10 @@ absl::StatusOr<IssuedCertificate> EnrolmentDesk::Enrol(std::string_view token,
     return absl::UnauthenticatedError("unknown enrolment token");
   if (!IsUuid(agent_id)) return absl::InvalidArgumentError("agent_id: not a UUID");
   DRAGNET_RETURN_IF_ERROR(CheckFacts(facts, fleet_id_, agent_id));
-  DRAGNET_ASSIGN_OR_RETURN(const PublicKey key, ParseSigningRequest(csr));
   const absl::Time now = clock_.Now();
+  // Anyone may call this: nothing that costs before a token that is known.
+  DRAGNET_RETURN_IF_ERROR(store_.CheckToken(Sha256(token), now));
+  DRAGNET_ASSIGN_OR_RETURN(const PublicKey key, ParseSigningRequest(csr));
   DRAGNET_ASSIGN_OR_RETURN(IssuedCertificate issued,
                            ca_.IssueAgent(key, fleet_id_, agent_id, now, certificate_lifetime_));
   Enrolment enrolment;
@@ -89,6 +91,10 @@ absl::StatusOr<IssuedCertificate> EnrolmentDesk::Enrol(std::string_view token,
 absl::StatusOr<IssuedCertificate> EnrolmentDesk::Renew(const std::string& agent_id,
                                                        std::string_view csr) const {
   DRAGNET_ASSIGN_OR_RETURN(const PublicKey key, ParseSigningRequest(csr));
+  // One id, one key: a certificate that was stolen doesn't become another one.
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAgent agent, store_.FindAgent(agent_id));
+  if (agent.spki != key.spki())
+    return absl::PermissionDeniedError(StrCat("another key holds the agent id ", agent_id));
   const absl::Time now = clock_.Now();
   DRAGNET_ASSIGN_OR_RETURN(IssuedCertificate issued,
                            ca_.IssueAgent(key, fleet_id_, agent_id, now, certificate_lifetime_));

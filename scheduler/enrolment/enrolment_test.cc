@@ -187,10 +187,29 @@ TEST_F(EnrolmentTest, RevokedAgentCanNeitherRenewNorEnrolAgain) {
   const std::string id = NewUuidV4();
   const std::string token = Token(3);
   ASSERT_TRUE(Enrol(token, id, key).ok());
-  ASSERT_TRUE(desk_->Renew(id, *CreateSigningRequest(NewKey())).ok());
+  ASSERT_TRUE(desk_->Renew(id, *CreateSigningRequest(key)).ok());
   ASSERT_TRUE(store_->RevokeIdentity(StrCat("spiffe://", kFleet, "/agent/", id)).ok());
   EXPECT_TRUE(absl::IsPermissionDenied(desk_->Renew(id, *CreateSigningRequest(key)).status()));
   EXPECT_TRUE(absl::IsPermissionDenied(Enrol(token, id, key).status()));
+}
+
+TEST_F(EnrolmentTest, RenewalIsForTheKeyThatEnrolledOnly) {
+  const PrivateKey key = NewKey();
+  const std::string id = NewUuidV4();
+  ASSERT_TRUE(Enrol(Token(), id, key).ok());
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(desk_->Renew(id, *CreateSigningRequest(NewKey())).status()));
+  EXPECT_TRUE(desk_->Renew(id, *CreateSigningRequest(key)).ok());
+}
+
+TEST_F(EnrolmentTest, UnknownTokenCostsNoSignature) {
+  // Not even a signing request is looked at.
+  v1::Facts facts;
+  const std::string id = NewUuidV4();
+  facts.set_id(id);
+  facts.set_fleet_id(kFleet);
+  const absl::Status status = desk_->Enrol("nosuchtoken", id, "no request", facts).status();
+  EXPECT_TRUE(absl::IsUnauthenticated(status)) << status;
 }
 
 TEST_F(EnrolmentTest, TokensAreBoundedAndOnlyTheirHashIsKept) {

@@ -17,6 +17,9 @@ namespace {
 using Base = v1::AgentGateway::WithCallbackMethod_Enroll<v1::AgentGateway::WithCallbackMethod_Renew<
     v1::AgentGateway::WithRawCallbackMethod_Session<v1::AgentGateway::Service>>>;
 
+// Facts, a signing request and a token.
+constexpr size_t kMaxEnrolmentBytes = kMaxFactsBytes + 16 * 1024;
+
 // Ends a session whose peer could not be established. The call guard refuses
 // such calls before, so this is reached only by a certificate that was revoked
 // in between.
@@ -34,6 +37,12 @@ class GatewayService : public Base {
   grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context,
                                    const v1::EnrollRequest* request,
                                    v1::EnrollResponse* response) override {
+    // Anyone may call this: what waits must be small.
+    if (request->ByteSizeLong() > kMaxEnrolmentBytes) {
+      grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+      reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT, "an enrolment over its size"});
+      return reactor;
+    }
     return AnswerOn(executor_, context, [this, request, response] {
       const absl::Status status = DoEnroll(*request, response);
       if (!status.ok())

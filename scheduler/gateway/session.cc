@@ -2,10 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "core/action.h"
+#include "core/clock.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
 #include "core/text.h"
@@ -23,6 +25,14 @@ constexpr size_t kCloseBytes = size_t{512} << 20;
 // An agent that sends and doesn't read its acknowledgements.
 constexpr size_t kMaxOutgoing = 8192;
 constexpr int kSecondsToReadTheReason = 2;
+constexpr int kSecondsToSayHello = 10;
+// What an acknowledgement echoes: a UUID, and a SHA-256.
+constexpr size_t kMaxActionIdBytes = 64;
+constexpr size_t kMaxDigestBytes = 32;
+// Messages that aren't records have no window: so many at once, so many per
+// second. A well-behaved agent sends some a minute.
+constexpr double kMaxLightMessages = 300;
+constexpr double kLightMessagesPerSecond = 20;
 
 // A slice that shares the message instead of copying it.
 grpc::ByteBuffer ToByteBuffer(const OutgoingMessage& message) {
@@ -46,6 +56,14 @@ absl::Status Parse(grpc::ByteBuffer& buffer, v1::AgentMessage* message) {
   return absl::OkStatus();
 }
 
+// Before anything is kept of it: the key is echoed in the acknowledgement.
+absl::Status CheckKey(const v1::ResultRecord& record) {
+  if (record.action_id().size() > kMaxActionIdBytes ||
+      record.refusal().envelope_sha256().size() > kMaxDigestBytes)
+    return absl::InvalidArgumentError("a record whose key is over its size");
+  return absl::OkStatus();
+}
+
 v1::RecordKey KeyOf(const v1::ResultRecord& record) {
   v1::RecordKey key;
   key.set_action_id(record.action_id());
@@ -66,8 +84,8 @@ Session* Session::Start(const GatewayParts& parts, Identity identity,
                         grpc::CallbackServerContext* context) {
   std::shared_ptr<Session> session(new Session(parts, std::move(identity), context));
   session->self_ = session;
-  parts.streams.Add(session->identity_, session);
-  const absl::Status still_good = parts.certificates.CheckStillGood(session->identity_);
+  absl::Status still_good = parts.streams.Add(session->identity_, session);
+  if (still_good.ok()) still_good = parts.certificates.CheckStillGood(session->identity_);
   if (still_good.ok()) {
     session->ReadOn();
   } else {
@@ -104,6 +122,7 @@ void Session::OnReadDone(bool ok) {
 absl::Status Session::Handle(v1::AgentMessage message) {
   if (message.has_hello() == said_hello_)
     return absl::InvalidArgumentError("Hello must be the first message, and only that");
+  if (!message.has_record()) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
   switch (message.content_case()) {
     case v1::AgentMessage::kHello:
       said_hello_ = true;
@@ -118,7 +137,9 @@ absl::Status Session::Handle(v1::AgentMessage message) {
       return absl::OkStatus();
     }
     case v1::AgentMessage::kAccepted:
-      parts_.dispatcher.OnAccepted(identity_.name, message.accepted().action_id());
+      // Of an earlier session, or made up: what was not sent here is not news.
+      if (WasSent(message.accepted().action_id()))
+        parts_.dispatcher.OnAccepted(identity_.name, message.accepted().action_id());
       return absl::OkStatus();
     case v1::AgentMessage::kFactsChanged: {
       const v1::Facts& facts = message.facts_changed().facts();
@@ -135,6 +156,21 @@ absl::Status Session::Handle(v1::AgentMessage message) {
       return absl::OkStatus();
   }
   return absl::OkStatus();
+}
+
+absl::Status Session::TakeLightMessage() {
+  const absl::Time now = SteadyNow();
+  light_messages_ = std::max(
+      0.0, light_messages_ - absl::ToDoubleSeconds(now - light_since_) * kLightMessagesPerSecond);
+  light_since_ = now;
+  if (++light_messages_ > kMaxLightMessages)
+    return absl::ResourceExhaustedError("too many messages that aren't results");
+  return absl::OkStatus();
+}
+
+bool Session::WasSent(const std::string& action_id) {
+  absl::MutexLock lock(&mutex_);
+  return sent_actions_.contains(action_id);
 }
 
 absl::Status Session::HandleHello(const v1::Hello& hello) {
@@ -166,6 +202,7 @@ void Session::SendWelcome(absl::Time now) {
 }
 
 absl::Status Session::HandleRecord(v1::ResultRecord record) {
+  DRAGNET_RETURN_IF_ERROR(CheckKey(record));
   if (parts_.store.PendingBytes() > kCloseBytes)
     return absl::UnavailableError("the scheduler has too many results to store: try again later");
   {
@@ -251,6 +288,8 @@ void Session::FinishLocked(const absl::Status& reason) {
 // is on its way to it.
 void Session::CutOffIfClosed() {
   absl::MutexLock lock(&mutex_);
+  if (!finished_ && !welcomed_ && ++silent_for_ > kSecondsToSayHello)
+    FinishLocked(absl::DeadlineExceededError("no Hello came"));
   if (!finished_ || context_ == nullptr) return;
   if (++closed_for_ >= kSecondsToReadTheReason) context_->TryCancel();
 }

@@ -60,6 +60,8 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
 
   // Not OK ends the session.
   absl::Status Handle(v1::AgentMessage message);
+  absl::Status TakeLightMessage();
+  bool WasSent(const std::string& action_id);
   absl::Status HandleHello(const v1::Hello& hello);
   void SendWelcome(absl::Time now);
   absl::Status HandleRecord(v1::ResultRecord record);
@@ -79,12 +81,17 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   // Touched between StartRead and OnReadDone only by gRPC.
   grpc::ByteBuffer incoming_;
   bool said_hello_ = false;
+  // A leaky bucket of messages that aren't records, on SteadyNow's scale.
+  double light_messages_ = 0;
+  absl::Time light_since_;
 
   absl::Mutex mutex_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   // How often CutOffIfClosed found it so.
   int closed_for_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Seconds without a Hello.
+  int silent_for_ ABSL_GUARDED_BY(mutex_) = 0;
   // Until then nothing is written: Welcome is the first message.
   bool welcomed_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;

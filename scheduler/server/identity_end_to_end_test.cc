@@ -184,7 +184,7 @@ TEST_F(IdentityEndToEndTest, RevokedInvestigatorsWatchCloses) {
 
 TEST_F(IdentityEndToEndTest, RenewedCertificateIsTheSameAgent) {
   Agent agent = Enrol("web1");
-  const PrivateKey key = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);
+  const PrivateKey key = *PrivateKey::FromPem(agent.tls.private_key);
   v1::RenewRequest request;
   request.set_csr(*CreateSigningRequest(key));
   v1::RenewResponse response;
@@ -316,6 +316,28 @@ TEST_F(IdentityEndToEndTest, OversizedRecordsAreDroppedAndNotedLargerMessagesEnd
   peer->SendRecord(large);
   EXPECT_FALSE(peer->Finish().ok());
   EXPECT_EQ(ProgressOf(id).rows(), 0u);
+}
+
+TEST_F(IdentityEndToEndTest, RecordWithAnEndlessKeyEndsTheStreamInsteadOfBeingEchoed) {
+  const Agent agent = Enrol("web1");
+  v1::ResultRecord record = RowsRecord(std::string(1 << 20, 'x'), 1, {"row"});
+  const auto first = Connect(agent);
+  first->SendRecord(record);
+  EXPECT_EQ(first->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  record.Clear();
+  record.mutable_refusal()->set_envelope_sha256(std::string(1 << 20, 'x'));
+  const auto second = Connect(agent);
+  second->SendRecord(record);
+  EXPECT_EQ(second->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(IdentityEndToEndTest, FloodOfMessagesThatAreNoResultsEndsTheStream) {
+  const Agent agent = Enrol("web1");
+  const auto peer = Connect(agent);
+  v1::AgentMessage message;
+  message.mutable_policy_taken()->set_version(1);
+  for (int i = 0; i < 2000; ++i) peer->Write(message);
+  EXPECT_EQ(peer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
 TEST_F(IdentityEndToEndTest, NewPolicyReachesConnectedAgentsAndOldOnesAreRefused) {

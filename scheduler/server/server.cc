@@ -34,6 +34,7 @@ constexpr int kMissedHeartbeats = 3;
 constexpr int kBackgroundThreads = 2;
 constexpr int kCallThreads = 4;
 constexpr size_t kMaxWaitingCalls = 10000;
+constexpr size_t kMaxWaitingEnrolments = 1000;
 // A whole fleet may connect at once.
 constexpr size_t kMaxWaitingAgents = 100000;
 
@@ -154,6 +155,8 @@ class RunningServer : public Server {
   const std::unique_ptr<Store> store_;
   // Separate threads, so that a fleet that reconnects doesn't hold up consoles.
   Executor background_{kBackgroundThreads, kMaxWaitingAgents};
+  // Apart, because those who call it have not shown who they are.
+  Executor enrolments_{/*threads=*/1, kMaxWaitingEnrolments};
   Executor calls_{kCallThreads, kMaxWaitingCalls};
   std::unique_ptr<grpc::Service> gateway_;
   std::unique_ptr<grpc::Service> api_;
@@ -170,7 +173,7 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
   DRAGNET_RETURN_IF_ERROR(dispatcher_.Start());
   // gRPC only says that it failed; this says why.
   DRAGNET_RETURN_IF_ERROR(CheckFree(address));
-  gateway_ = NewGatewayService(gateway_parts_, desk_, background_);
+  gateway_ = NewGatewayService(gateway_parts_, desk_, enrolments_);
   api_ = NewInvestigatorService(api_parts_);
   const std::shared_ptr<grpc::ServerCredentials> credentials =
       rpc::NewServerCredentials(ca_.certificate_pem(), tls);

@@ -49,10 +49,9 @@ absl::Status InsertLabels(Database& database, const StoredToken& token) {
 
 // Whether the token may still be used by a new agent; who enrols again with the
 // same key may also use one that is used up.
-absl::Status CheckToken(Database& database, const Enrolment& enrolment, absl::Time now,
+absl::Status LookAtToken(Database& database, std::string_view sha256, absl::Time now,
                         bool new_agent) {
-  Query token = database.Ask("SELECT expires, uses_left FROM tokens WHERE sha256 = ?",
-                             enrolment.token_sha256);
+  Query token = database.Ask("SELECT expires, uses_left FROM tokens WHERE sha256 = ?", sha256);
   if (!token.Next()) {
     if (!token.status().ok()) return token.status();
     return absl::UnauthenticatedError("unknown enrolment token");
@@ -93,7 +92,7 @@ absl::Status Enrol(Database& database, const Enrolment& enrolment, absl::Time no
     DRAGNET_RETURN_IF_ERROR(agent.status());
   }
   // The token first: without one, nothing is to be learned about an id.
-  DRAGNET_RETURN_IF_ERROR(CheckToken(database, enrolment, now, !known));
+  DRAGNET_RETURN_IF_ERROR(LookAtToken(database, enrolment.token_sha256, now, !known));
   if (known && revoked)
     return absl::PermissionDeniedError(StrCat("agent ", enrolment.agent_id, " was revoked"));
   if (known && !same_key)
@@ -109,7 +108,7 @@ absl::Status ReadLabels(Database& database, int64_t agent, StoredAgent* stored) 
 }
 
 #define DRAGNET_AGENT_COLUMNS \
-  "SELECT no, id, facts, enrolled_at, last_seen, trust_policy_version, missing_walls, revoked "
+  "SELECT no, id, facts, enrolled_at, last_seen, trust_policy_version, missing_walls, revoked, spki "
 
 absl::StatusOr<StoredAgent> AgentOf(Database& database, const Query& query) {
   StoredAgent agent;
@@ -121,6 +120,7 @@ absl::StatusOr<StoredAgent> AgentOf(Database& database, const Query& query) {
   agent.trust_policy_version = static_cast<uint64_t>(query.Integer(5));
   agent.missing_walls = absl::StrSplit(query.Text(6), '\n', absl::SkipEmpty());
   agent.revoked = query.Integer(7) != 0;
+  agent.spki = query.Text(8);
   DRAGNET_RETURN_IF_ERROR(ReadLabels(database, query.Integer(0), &agent));
   return agent;
 }
@@ -261,6 +261,11 @@ absl::StatusOr<std::vector<StoredAgent>> SqliteStore::Agents() {
   }
   DRAGNET_RETURN_IF_ERROR(query.status());
   return agents;
+}
+
+absl::Status SqliteStore::CheckToken(std::string_view sha256, absl::Time now) {
+  ReadPool::Lease database = readers_->Take();
+  return LookAtToken(*database, sha256, now, /*new_agent=*/false);
 }
 
 absl::StatusOr<StoredAgent> SqliteStore::FindAgent(std::string_view agent_id) {

@@ -33,6 +33,7 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<StoredTrustPolicy>> TrustPolicies() override;
 
   absl::Status AddToken(const StoredToken& token) override;
+  absl::Status CheckToken(std::string_view sha256, absl::Time now) override;
   absl::Status EnrolAgent(const Enrolment& enrolment, absl::Time now) override;
   absl::Status AddCertificate(const StoredCertificate& certificate) override;
   absl::StatusOr<std::optional<StoredCertificate>> FindCertificate(

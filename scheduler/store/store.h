@@ -54,6 +54,8 @@ struct StoredToken {
 
 struct StoredAgent {
   std::string id;
+  // DER SubjectPublicKeyInfo that it enrolled with.
+  std::string spki;
   v1::Facts facts;
   std::map<std::string, std::string> labels;
   absl::Time enrolled_at;
@@ -150,6 +152,9 @@ class Store {
 
   // ---- enrolment
   virtual absl::Status AddToken(const StoredToken& token) = 0;
+  // Only looks: Unauthenticated for a token that is not known or has expired at
+  // `now`. Costs no transaction, so it comes before anything that does.
+  virtual absl::Status CheckToken(std::string_view sha256, absl::Time now) = 0;
   // In one step: takes a use of the token, adds the agent and its certificate.
   // Unauthenticated: no such token, or expired at `now`, or used up.
   // AlreadyExists: another key holds this id. PermissionDenied: it was revoked.
