@@ -179,7 +179,7 @@ int64_t Agent::Spooled() const {
 
 // --- fleet
 
-Fleet::Fleet(const FleetOptions& options)
+TestFleet::TestFleet(const FleetOptions& options)
     : directory_(temporary_.path() + "/fleet"),
       port_(FreePort()),
       address_(StrCat(options.host, ":", port_)) {
@@ -200,7 +200,7 @@ Fleet::Fleet(const FleetOptions& options)
   }
 }
 
-void Fleet::StartScheduler() {
+void TestFleet::StartScheduler() {
   Command command;
   command.arguments = {"dragnet-scheduler", "run", "--config", scheduler_config()};
   scheduler_ = std::make_unique<Process>(command, temporary_.path() + "/scheduler.log");
@@ -209,12 +209,12 @@ void Fleet::StartScheduler() {
   api_.reset();
 }
 
-void Fleet::StopScheduler() {
+void TestFleet::StopScheduler() {
   scheduler_->Stop();
   api_.reset();
 }
 
-Agent& Fleet::AddAgent(AgentOptions options) {
+Agent& TestFleet::AddAgent(AgentOptions options) {
   if (options.schedulers.empty()) options.schedulers = {address_};
   const std::string kit = StrCat(temporary_.path(), "/", options.name);
   CopyTree(directory_ + "/agent", kit);
@@ -222,7 +222,7 @@ Agent& Fleet::AddAgent(AgentOptions options) {
   return *agents_.back();
 }
 
-Agent& Fleet::AddOnlineAgent(AgentOptions options) {
+Agent& TestFleet::AddOnlineAgent(AgentOptions options) {
   Agent& agent = AddAgent(std::move(options));
   agent.Start();
   Need(WaitUntilOnline(agent), "agent online",
@@ -230,13 +230,13 @@ Agent& Fleet::AddOnlineAgent(AgentOptions options) {
   return agent;
 }
 
-std::optional<v1::AgentInfo> Fleet::InfoOf(const Agent& agent) {
+std::optional<v1::AgentInfo> TestFleet::InfoOf(const Agent& agent) {
   const auto found = api().SearchAgents(StrCat("name='", agent.name(), "'"));
   if (!found.ok() || found->agents_size() != 1) return std::nullopt;
   return found->agents(0);
 }
 
-bool Fleet::WaitUntilOnline(const Agent& agent, absl::Duration patience) {
+bool TestFleet::WaitUntilOnline(const Agent& agent, absl::Duration patience) {
   return Eventually(
       [&] {
         const auto info = InfoOf(agent);
@@ -246,7 +246,7 @@ bool Fleet::WaitUntilOnline(const Agent& agent, absl::Duration patience) {
       patience);
 }
 
-bool Fleet::WaitUntilOffline(const Agent& agent, absl::Duration patience) {
+bool TestFleet::WaitUntilOffline(const Agent& agent, absl::Duration patience) {
   return Eventually(
       [&] {
         const auto info = InfoOf(agent);
@@ -255,16 +255,16 @@ bool Fleet::WaitUntilOffline(const Agent& agent, absl::Duration patience) {
       patience);
 }
 
-Api& Fleet::api() {
+Api& TestFleet::api() {
   if (api_ == nullptr) api_ = ApiAs(forge_->investigator_tls());
   return *api_;
 }
 
-std::unique_ptr<Api> Fleet::ApiAs(const std::optional<TlsPair>& identity) const {
+std::unique_ptr<Api> TestFleet::ApiAs(const std::optional<TlsPair>& identity) const {
   return std::make_unique<Api>(address_, forge_->ca_pem(), identity);
 }
 
-Finished Fleet::Dragnet(const std::vector<std::string>& arguments) {
+Finished TestFleet::Dragnet(const std::vector<std::string>& arguments) {
   Command command;
   command.arguments = {"dragnet"};
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
@@ -272,7 +272,7 @@ Finished Fleet::Dragnet(const std::vector<std::string>& arguments) {
   return Run(command);
 }
 
-std::string Fleet::MakeFiles(const std::string& name, int count) {
+std::string TestFleet::MakeFiles(const std::string& name, int count) {
   const std::string directory = StrCat(temporary_.path(), "/", name);
   MakeDirectory(directory);
   for (int i = 0; i < count; ++i) {
@@ -295,11 +295,11 @@ std::vector<std::string> PathsOf(const std::vector<std::string>& rows) {
   return paths;
 }
 
-void SmuggleAction(Fleet& fleet, const std::string& action_id, const std::string& envelope,
+void SmuggleAction(TestFleet& fleet, const std::string& action_id, const std::string& envelope,
                    const std::string& signed_by) {
   TestDatabase database(fleet.database_path());
-  const auto now = absl::ToUnixMicros(absl::Now());
-  const auto later = absl::ToUnixMicros(absl::Now() + absl::Hours(1));
+  const auto now = absl::ToUnixMillis(absl::Now());
+  const auto later = absl::ToUnixMillis(absl::Now() + absl::Hours(1));
   database.Execute(
       "INSERT INTO actions (id, envelope, launched_by, signed_by, launched_at, expires)"
       " VALUES (?, ?, ?, ?, ?, ?)",

@@ -34,18 +34,18 @@ enum class WorkerKind {
 
 struct AgentOptions {
   std::string name = "agent-1";
-  std::map<std::string, std::string> tags;
+  std::map<std::string, std::string> tags = {};
   // Default: the fleet's scheduler.
-  std::vector<std::string> schedulers;
+  std::vector<std::string> schedulers = {};
   // Default: below the fleet's directory.
-  std::string state_directory;
+  std::string state_directory = {};
   // Default: the fleet's own, of many uses.
-  std::string token;
+  std::string token = {};
   // Lines of [limits], e.g. "rows = 10\n".
-  std::string limits;
+  std::string limits = {};
   WorkerKind worker = WorkerKind::kReal;
   // In the agent's process before it becomes dragnet-agent.
-  std::function<void()> before_exec;
+  std::function<void()> before_exec = {};
 };
 
 // One host: its configuration, its state, and dragnet-agent while it runs.
@@ -102,14 +102,14 @@ struct FleetOptions {
   // Address that the scheduler listens on and is reached by.
   std::string host = "127.0.0.1";
   // For the command `dragnet-scheduler init`.
-  std::vector<std::string> more_arguments;
+  std::vector<std::string> more_arguments = {};
 };
 
-class Fleet {
+class TestFleet {
  public:
   static constexpr char kInvestigator[] = "ida";
 
-  explicit Fleet(const FleetOptions& options = FleetOptions());
+  explicit TestFleet(const FleetOptions& options = FleetOptions());
 
   // <temporary directory>/fleet, as init made it.
   const std::string& directory() const { return directory_; }
@@ -163,7 +163,7 @@ std::vector<std::string> PathsOf(const std::vector<std::string>& rows);
 
 // Puts an action into a scheduler's database, as whoever owns its disk could:
 // no signature is asked for, and it claims to be signed by `signed_by`.
-void SmuggleAction(Fleet& fleet, const std::string& action_id, const std::string& envelope,
+void SmuggleAction(TestFleet& fleet, const std::string& action_id, const std::string& envelope,
                    const std::string& signed_by);
 
 }  // namespace dragnet::testing

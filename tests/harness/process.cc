@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -63,7 +64,7 @@ UniqueFd OpenForAppending(const std::string& path) {
 
 // A descriptor to read `content` from, without a writer that could block.
 UniqueFd Readable(const std::string& content) {
-  UniqueFd fd(static_cast<int>(::syscall(SYS_memfd_create, "input", MFD_CLOEXEC)));
+  UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
   Need(fd.valid(), "memfd_create");
   NeedOk(WriteAll(fd.get(), content), "write input");
   Need(::lseek(fd.get(), 0, SEEK_SET) == 0, "lseek");
@@ -236,7 +237,8 @@ std::string NameOf(pid_t pid) {
 }
 
 std::string StatusField(pid_t pid, const std::string& field) {
-  for (const std::string line : absl::StrSplit(ReadProc(pid, "status"), '\n')) {
+  const std::vector<std::string> lines = absl::StrSplit(ReadProc(pid, "status"), '\n');
+  for (const std::string& line : lines) {
     if (!absl::StartsWith(line, field + ":")) continue;
     return std::string(absl::StripAsciiWhitespace(line.substr(field.size() + 1)));
   }

@@ -54,6 +54,7 @@ struct Shared {
   mutable std::condition_variable changed;
   std::vector<v1::AgentMessage> received;
   size_t sessions = 0;
+  size_t calls = 0;
   bool acknowledge = false;
 };
 
@@ -146,6 +147,10 @@ class RogueScheduler::Service : public Base {
   grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context,
                                    const v1::EnrollRequest* request,
                                    v1::EnrollResponse* response) override {
+    {
+      const std::lock_guard lock(shared_.mutex);
+      ++shared_.calls;
+    }
     response->set_certificate_chain(forge_.IssueAgent(request->csr(), request->agent_id()));
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
@@ -157,6 +162,7 @@ class RogueScheduler::Service : public Base {
     const std::lock_guard lock(shared_.mutex);
     sessions_.push_back(std::make_unique<testing::Session>(shared_, context));
     ++shared_.sessions;
+    ++shared_.calls;
     shared_.changed.notify_all();
     return sessions_.back().get();
   }
@@ -201,8 +207,11 @@ RogueScheduler::RogueScheduler(const Forge& forge, const std::string& fleet_dire
     : parts_(std::make_unique<Parts>()) {
   parts_->shared.acknowledge = options.acknowledge;
   parts_->service = std::make_unique<Service>(parts_->shared, forge);
-  const rpc::TlsIdentity identity = {Read(fleet_directory + "/scheduler/server.pem"),
-                                     Read(fleet_directory + "/scheduler/server.key")};
+  rpc::TlsIdentity identity = {Read(fleet_directory + "/scheduler/server.pem"),
+                               Read(fleet_directory + "/scheduler/server.key")};
+  if (options.identity.has_value()) {
+    identity = {options.identity->certificate_chain, options.identity->private_key};
+  }
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(StrCat("127.0.0.1:", port),
@@ -248,6 +257,11 @@ bool RogueScheduler::WaitForHello(absl::Duration patience) {
 size_t RogueScheduler::sessions() const {
   const std::lock_guard lock(parts_->shared.mutex);
   return parts_->shared.sessions;
+}
+
+size_t RogueScheduler::calls() const {
+  const std::lock_guard lock(parts_->shared.mutex);
+  return parts_->shared.calls;
 }
 
 std::vector<v1::AgentMessage> RogueScheduler::received() const {

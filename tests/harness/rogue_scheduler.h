@@ -22,6 +22,8 @@ class RogueScheduler {
   struct Options {
     // Whether it acknowledges records; an agent keeps those that it doesn't.
     bool acknowledge = false;
+    // Shown instead of the scheduler's certificate.
+    std::optional<TlsPair> identity = std::nullopt;
   };
 
   // Listens on 127.0.0.1:port with the server certificate of the fleet.
@@ -42,6 +44,8 @@ class RogueScheduler {
   // --- from any session, since the beginning
   bool WaitForHello(absl::Duration patience = kPatience);
   size_t sessions() const;
+  // Calls of any kind, enrolments too.
+  size_t calls() const;
   std::vector<v1::AgentMessage> received() const;
   // The first refusal of this envelope.
   std::optional<v1::ResultRecord> WaitForRefusal(const std::string& envelope,
