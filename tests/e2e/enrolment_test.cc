@@ -148,7 +148,7 @@ TEST_F(EnrolmentTest, OperatorsCommandsMakeTokensThatWork) {
   while (!token.empty() && token.back() == '\n') token.pop_back();
   EXPECT_TRUE(Enroll(Request(token)).ok());
   const Finished scheduler =
-      Run({"dragnet-scheduler", "token", "create", "--config", fleet_->scheduler_config()});
+      RunToEnd({"dragnet-scheduler", "token", "create", "--config", fleet_->scheduler_config()});
   ASSERT_EQ(scheduler.status(), 0) << scheduler.err;
   token = scheduler.out;
   while (!token.empty() && token.back() == '\n') token.pop_back();

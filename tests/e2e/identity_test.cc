@@ -162,7 +162,7 @@ Finished SClient(const std::string& address, const std::string& ca, const std::s
   Command command;
   command.arguments = {"/usr/bin/openssl", "s_client", "-connect", address, "-CAfile",
                        ca,                 version,    "-alpn",    "h2",    "-brief"};
-  return Run(command, absl::Seconds(20));
+  return RunToEnd(command, absl::Seconds(20));
 }
 
 TEST_F(IdentityTest, Tls12IsRefusedAndTls13IsNot) {

@@ -191,7 +191,7 @@ TestFleet::TestFleet(const FleetOptions& options)
       "--token-uses",      "10000",          "--root-keys",
       StrCat(options.root_keys), "--root-threshold", StrCat(options.root_threshold)};
   arguments.insert(arguments.end(), options.more_arguments.begin(), options.more_arguments.end());
-  const Finished init = Run(arguments);
+  const Finished init = RunToEnd(arguments);
   Need(init.status() == 0, "dragnet-scheduler init", init.err);
   forge_ = std::make_unique<Forge>(directory_, kInvestigator);
   if (options.host != "127.0.0.1") {
@@ -269,7 +269,7 @@ Finished TestFleet::Dragnet(const std::vector<std::string>& arguments) {
   command.arguments = {"dragnet"};
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
   command.environment = {"DRAGNET_CONFIG=" + console_config()};
-  return Run(command);
+  return RunToEnd(command);
 }
 
 std::string TestFleet::MakeFiles(const std::string& name, int count) {

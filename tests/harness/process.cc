@@ -179,7 +179,7 @@ bool Process::WaitForOutput(const std::string& text, absl::Duration patience) {
       Output().find(text) != std::string::npos;
 }
 
-Finished Run(const Command& command, absl::Duration patience) {
+Finished RunToEnd(const Command& command, absl::Duration patience) {
   const TemporaryDirectory directory;
   const std::string out_path = directory.path() + "/out";
   const std::string err_path = directory.path() + "/err";
@@ -210,10 +210,10 @@ Finished Run(const Command& command, absl::Duration patience) {
   return finished;
 }
 
-Finished Run(const std::vector<std::string>& arguments) {
+Finished RunToEnd(const std::vector<std::string>& arguments) {
   Command command;
   command.arguments = arguments;
-  return Run(command);
+  return RunToEnd(command);
 }
 
 std::string ProgramPath(const std::string& name) { return StrCat(DRAGNET_PROGRAMS, "/", name); }

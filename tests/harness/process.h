@@ -77,8 +77,8 @@ struct Finished {
   std::string err;
   int status() const { return ended.exit_status; }
 };
-Finished Run(const Command& command, absl::Duration patience = absl::Seconds(60));
-Finished Run(const std::vector<std::string>& arguments);
+Finished RunToEnd(const Command& command, absl::Duration patience = absl::Seconds(60));
+Finished RunToEnd(const std::vector<std::string>& arguments);
 
 // Path of a program of this build.
 std::string ProgramPath(const std::string& name);
