@@ -47,7 +47,7 @@ class CommandLineTest : public ::testing::Test {
       command.environment = {"DRAGNET_CONFIG=" +
                              (config.empty() ? fleet_->console_config() : config)};
       const std::vector<std::string> before = Tree(fleet_->directory());
-      const std::vector<std::string> own_before = Tree(own_.path());
+      const std::vector<std::string> own_before = WithoutDatabaseFiles(Tree(own_.path()));
       const Finished run = RunToEnd(command);
       EXPECT_EQ(run.status(), one.status) << run.err << run.out;
       EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
@@ -55,13 +55,16 @@ class CommandLineTest : public ::testing::Test {
       EXPECT_THAT(run.err, HasSubstr(Expanded(one.says)));
       EXPECT_EQ(run.out, "");
       EXPECT_EQ(WithoutDatabaseFiles(Tree(fleet_->directory())), WithoutDatabaseFiles(before));
-      EXPECT_EQ(Tree(own_.path()), own_before) << "something was left behind";
+      EXPECT_EQ(WithoutDatabaseFiles(Tree(own_.path())), own_before)
+          << "something was left behind";
     }
   }
 
-  // The running scheduler's -wal and -shm come and go.
+  // SQLite's -wal and -shm and the store's lock come and go.
   static std::vector<std::string> WithoutDatabaseFiles(std::vector<std::string> names) {
-    std::erase_if(names, [](const auto& name) { return name.find("dragnet.db-") != name.npos; });
+    std::erase_if(names, [](const auto& name) {
+      return name.find("dragnet.db-") != name.npos || name.find("dragnet.db.lock") != name.npos;
+    });
     return names;
   }
 
@@ -96,7 +99,7 @@ std::unique_ptr<TestFleet> CommandLineTest::fleet_;
 
 TEST_F(CommandLineTest, DragnetsWordsAndFlags) {
   Check({
-      {"no such command", {"dragnet", "fiel"}, 2, "file"},
+      {"no such command", {"dragnet", "fiel"}, 2, "fiel"},
       {"no such flag", {"dragnet", "file", "--pathh", "/etc"}, 2, "--path"},
       {"flag without value", {"dragnet", "file", "--path"}, 2, "--path"},
       {"bad output", {"dragnet", "agents", "--output", "xml"}, 2, "xml"},
@@ -229,8 +232,8 @@ TEST_F(CommandLineTest, SchedulersWordsAndFlags) {
   Write(own_.path() + "/occupied", "");
   Check({
       {"nothing", {"dragnet-scheduler"}, 2, ""},
-      {"no such command", {"dragnet-scheduler", "rnu"}, 2, "rnu"},
-      {"no such flag", {"dragnet-scheduler", "run", "--confg", "x"}, 2, "--confg"},
+      {"no such command", {"dragnet-scheduler", "rnu"}, 2, "--help"},
+      {"no such flag", {"dragnet-scheduler", "run", "--confg", "x"}, 2, "--config"},
       {"no configuration", {"dragnet-scheduler", "run"}, 2, "--config"},
       {"missing configuration",
        {"dragnet-scheduler", "run", "--config", "$T/none"},
@@ -264,10 +267,10 @@ TEST_F(CommandLineTest, SchedulersWordsAndFlags) {
        {"dragnet-scheduler", "init", "--dir", "$T/f", "--policy-lifetime", "long"},
        2,
        "--policy-lifetime"},
-      {"port in use",
+      {"store in use",
        {"dragnet-scheduler", "run", "--config", "$D/scheduler.toml"},
-       4,
-       fleet_->address()},
+       2,
+       "another dragnet-scheduler"},
   });
 }
 
@@ -299,6 +302,8 @@ TEST_F(CommandLineTest, SchedulersConfiguration) {
     Write(config, WithTomlKey(good, one.key, one.value));
     Check({{StrCat(one.key, " = ", one.value), run, 2, one.says}});
   }
+  Write(config, WithTomlKey(good, "listen", StrCat("\"", fleet_->address(), "\"")));
+  Check({{"port in use", run, 4, fleet_->address()}});
   Write(config, good);
   for (const char* key : {"ca.key", "server.key"}) {
     const std::string path = StrCat(kit, "/scheduler/", key);

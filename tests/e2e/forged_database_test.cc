@@ -26,9 +26,11 @@ class ForgedDatabaseTest : public ::testing::Test {
 
   // The scheduler with `forge` having been at its database while it was down.
   void RestartWith(const std::function<void()>& forge) {
+    agent_->Stop();
     fleet_.StopScheduler();
     forge();
     fleet_.StartScheduler();
+    agent_->Start();
   }
 
   std::optional<v1::Refusal> WaitForRefusal(const std::string& action_id) {
@@ -136,6 +138,7 @@ TEST_F(ForgedDatabaseTest, PolicyOfTheAttackersOwnIsRefusedByAgents) {
   policy.mutable_modules(0)->mutable_weights(0)->set_investigator("mallory");
   const std::string policy_envelope = Forge::SignPolicy(policy, {&root});
   const v1::Action action = Valid();
+  agent_->Stop();
   fleet_.StopScheduler();
   TestDatabase(fleet_.database_path())
       .Execute("INSERT INTO trust_policies (version, envelope) VALUES (2, ?)",
@@ -145,7 +148,9 @@ TEST_F(ForgedDatabaseTest, PolicyOfTheAttackersOwnIsRefusedByAgents) {
   Command command;
   command.arguments = {"dragnet-scheduler", "run", "--config", fleet_.scheduler_config()};
   Process scheduler(command, fleet_.temporary() + "/forged-scheduler.log");
-  if (scheduler.WaitForOutput("listening on")) {
+  const bool listens = scheduler.WaitForOutput("listening on");
+  agent_->Start();
+  if (listens) {
     EXPECT_TRUE(agent_->process().WaitForOutput("REASON_POLICY_REJECTED"))
         << agent_->process().Output();
     EXPECT_TRUE(agent_->process().WaitForOutput("REASON_INSUFFICIENT_WEIGHT"))

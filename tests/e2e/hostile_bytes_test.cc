@@ -23,7 +23,9 @@ class HostileBytesTest : public ::testing::Test {
   }
   static void TearDownTestSuite() { fleet_.reset(); }
 
-  HostileBytesTest() : host_(*fleet_, {.name = NextName()}), monitor_(host_.agent().process().pid()) {}
+  explicit HostileBytesTest(bool acknowledge = true)
+      : host_(*fleet_, {.name = NextName()}, acknowledge),
+        monitor_(host_.agent().process().pid()) {}
 
   static std::string NextName() {
     static int number = 0;
@@ -68,7 +70,13 @@ class HostileBytesTest : public ::testing::Test {
 
 std::unique_ptr<TestFleet> HostileBytesTest::fleet_;
 
-TEST_F(HostileBytesTest, TruncatedAnywhereIsMalformed) {
+// What was refused waits for the fleet's own scheduler.
+class TruncatedBytesTest : public HostileBytesTest {
+ protected:
+  TruncatedBytesTest() : HostileBytesTest(/*acknowledge=*/false) {}
+};
+
+TEST_F(TruncatedBytesTest, TruncatedAnywhereIsMalformed) {
   const std::string whole = Valid();
   std::string last;
   for (size_t length = 1; length < whole.size(); length += 1 + whole.size() / 16) {

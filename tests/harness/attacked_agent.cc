@@ -13,12 +13,14 @@ std::string RogueAddress(int port) { return StrCat("127.0.0.1:", port); }
 
 }  // namespace
 
-AttackedAgent::AttackedAgent(TestFleet& fleet, AgentOptions options)
+AttackedAgent::AttackedAgent(TestFleet& fleet, AgentOptions options, bool acknowledge)
     : fleet_(fleet), rogue_port_(FreePort()) {
   agent_ = &fleet.AddOnlineAgent(options);
   bait_ = fleet.MakeFiles("bait-" + options.name, 1);
   agent_->Stop();
-  rogue_ = std::make_unique<RogueScheduler>(fleet.forge(), fleet.directory(), rogue_port_);
+  rogue_ = std::make_unique<RogueScheduler>(
+      fleet.forge(), fleet.directory(), rogue_port_,
+      RogueScheduler::Options{.acknowledge = acknowledge});
   agent_->SetSchedulers({RogueAddress(rogue_port_)});
   agent_->Start();
   Need(rogue_->WaitForHello(), "the agent's session", agent_->process().Output());

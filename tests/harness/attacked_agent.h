@@ -17,7 +17,9 @@ class AttackedAgent {
  public:
   // An agent of `fleet`, enrolled and with its trust policy, that now talks to
   // a rogue scheduler instead. The fleet's scheduler runs on.
-  AttackedAgent(TestFleet& fleet, AgentOptions options);
+  // The rogue acknowledges nothing unless `acknowledge`: what an agent refused
+  // then waits for the fleet's scheduler (an agent sends 32 such at once).
+  AttackedAgent(TestFleet& fleet, AgentOptions options, bool acknowledge = false);
 
   RogueScheduler& rogue() { return *rogue_; }
   Agent& agent() { return *agent_; }

@@ -204,7 +204,11 @@ void TestFleet::StartScheduler() {
   Command command;
   command.arguments = {"dragnet-scheduler", "run", "--config", scheduler_config()};
   scheduler_ = std::make_unique<Process>(command, temporary_.path() + "/scheduler.log");
-  Need(scheduler_->WaitForOutput("listening on"), "start the scheduler", scheduler_->Output());
+  const bool listens = scheduler_->WaitForOutput("listening on");
+  const std::optional<Ended> ended = scheduler_->WaitForEnd(absl::ZeroDuration());
+  Need(listens, "start the scheduler",
+       StrCat(scheduler_->Output(), ended.has_value() ? "ended: " : "hangs", ended ? ended->exit_status : 0,
+              " signal ", ended ? ended->signal : 0));
   // A channel that was refused waits before it tries again; a new one doesn't.
   api_.reset();
 }
@@ -231,9 +235,13 @@ Agent& TestFleet::AddOnlineAgent(AgentOptions options) {
 }
 
 std::optional<v1::AgentInfo> TestFleet::InfoOf(const Agent& agent) {
-  const auto found = api().SearchAgents(StrCat("name='", agent.name(), "'"));
-  if (!found.ok() || found->agents_size() != 1) return std::nullopt;
-  return found->agents(0);
+  // All of them: a target is never true of an agent that was revoked.
+  const auto found = api().SearchAgents("");
+  if (!found.ok()) return std::nullopt;
+  for (const v1::AgentInfo& info : found->agents()) {
+    if (info.facts().name() == agent.name()) return info;
+  }
+  return std::nullopt;
 }
 
 bool TestFleet::WaitUntilOnline(const Agent& agent, absl::Duration patience) {
