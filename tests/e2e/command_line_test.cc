@@ -269,7 +269,7 @@ TEST_F(CommandLineTest, SchedulersWordsAndFlags) {
        "--policy-lifetime"},
       {"store in use",
        {"dragnet-scheduler", "run", "--config", "$D/scheduler.toml"},
-       2,
+       4,
        "another dragnet-scheduler"},
   });
 }

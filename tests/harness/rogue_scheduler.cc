@@ -249,6 +249,8 @@ void RogueScheduler::Acknowledge(const v1::ResultRecord& record) {
   SendRaw(Acknowledgement(record));
 }
 
+void RogueScheduler::EndSessions() { parts_->service->CancelAll(); }
+
 bool RogueScheduler::WaitForHello(absl::Duration patience) {
   return WaitFor([](const v1::AgentMessage& message) { return message.has_hello(); }, patience)
       .has_value();

@@ -40,6 +40,8 @@ class RogueScheduler {
   // As a gRPC message, whatever it is.
   void SendRaw(const std::string& bytes);
   void Acknowledge(const v1::ResultRecord& record);
+  // All that are open.
+  void EndSessions();
 
   // --- from any session, since the beginning
   bool WaitForHello(absl::Duration patience = kPatience);
