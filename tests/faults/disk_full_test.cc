@@ -15,8 +15,6 @@ namespace {
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-constexpr int kFiles = 20'000;
-
 // A small disk of its own.
 class SmallDisk {
  public:
@@ -58,7 +56,7 @@ class AgentsDiskTest : public ::testing::Test {
   AgentsDiskTest() : disk_(fleet_.temporary() + "/disk", 8) {}
 
   void Start() {
-    files_ = fleet_.MakeFiles("files", kFiles);
+    files_ = ManyFiles();
     fleet_.StartScheduler();
     agent_ = &fleet_.AddOnlineAgent({.state_directory = disk_.path() + "/state"});
   }
@@ -135,7 +133,7 @@ class SchedulersDiskTest : public ::testing::Test {
   SchedulersDiskTest() : disk_(fleet_.temporary() + "/disk", 32) {}
 
   void Start() {
-    files_ = fleet_.MakeFiles("files", kFiles);
+    files_ = ManyFiles();
     const std::string store = disk_.path() + "/dragnet.db";
     CopyFile(fleet_.database_path(), store, 0600);
     Write(fleet_.scheduler_config(),

@@ -13,6 +13,16 @@
 
 namespace dragnet::testing {
 
+// So many that an investigation over them takes many records.
+inline constexpr int kManyFiles = 20'000;
+
+// A directory of them, made once for the whole test program.
+inline const std::string& ManyFiles() {
+  static const TemporaryDirectory directory;
+  static const std::string path = MakeEmptyFiles(directory.path() + "/files", kManyFiles);
+  return path;
+}
+
 // Every row once, and of what is on the disk; if the scheduler says found, all
 // of it. `expected` is sorted.
 inline void ExpectRowsOnce(const ActionResults& results, const std::string& agent,

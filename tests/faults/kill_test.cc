@@ -10,7 +10,6 @@
 namespace dragnet::testing {
 namespace {
 
-constexpr int kFiles = 20'000;
 constexpr int kRounds = 3;
 
 enum class Victim { kMonitor, kLink, kWorker, kScheduler };
@@ -27,8 +26,7 @@ std::string NameOfVictim(const ::testing::TestParamInfo<Victim>& info) {
 
 class KillTest : public ::testing::TestWithParam<Victim> {
  protected:
-  KillTest()
-      : seed_(std::random_device{}()), random_(seed_), files_(fleet_.MakeFiles("files", kFiles)) {
+  KillTest() : seed_(std::random_device{}()), random_(seed_), files_(ManyFiles()) {
     RecordProperty("seed", std::to_string(seed_));
     fleet_.StartScheduler();
     agent_ = &fleet_.AddOnlineAgent();
@@ -91,7 +89,7 @@ TEST_P(KillTest, DuringAnInvestigationRowsArriveOnceAndNothingRunsTwice) {
     const v1::Action action = Launch();
     launched.push_back(action.id());
     // From before the first row to after the last one.
-    const auto moment = std::uniform_int_distribution<uint64_t>(0, kFiles)(random_);
+    const auto moment = std::uniform_int_distribution<uint64_t>(0, kManyFiles)(random_);
     ASSERT_TRUE(WaitForRows(fleet_, action.id(), moment));
     Kill();
     const auto results = WaitForEnd(fleet_, action.id(), agent_->name());
@@ -139,7 +137,7 @@ INSTANTIATE_TEST_SUITE_P(Of, KillTest,
 
 TEST(KillEverythingTest, AllAtOnceAgainAndAgain) {
   TestFleet fleet;
-  const std::string files = fleet.MakeFiles("files", kFiles);
+  const std::string& files = ManyFiles();
   const std::vector<std::string> expected = ExpectedPaths(files);
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(StrCat("seed ", seed));
@@ -149,7 +147,7 @@ TEST(KillEverythingTest, AllAtOnceAgainAndAgain) {
   const v1::Action action = fleet.forge().NewAction(files);
   ASSERT_TRUE(fleet.api().Launch(fleet.forge().Sign(action)).ok());
   for (int round = 0; round < kRounds; ++round) {
-    const auto moment = std::uniform_int_distribution<uint64_t>(0, kFiles / 4)(random);
+    const auto moment = std::uniform_int_distribution<uint64_t>(0, kManyFiles / 4)(random);
     ASSERT_TRUE(WaitForRows(fleet, action.id(), moment));
     fleet.KillScheduler();
     agent.Kill();

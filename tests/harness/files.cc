@@ -1,5 +1,6 @@
 #include "tests/harness/files.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "core/file_io.h"
 #include "core/strings.h"
+#include "core/unique_fd.h"
 #include "tests/harness/need.h"
 
 namespace dragnet::testing {
@@ -58,6 +60,16 @@ void CopyTree(const std::string& from, const std::string& to) {
   std::error_code error;
   fs::copy(from, to, fs::copy_options::recursive, error);
   Need(!error, "copy", StrCat(from, " to ", to, ": ", error.message()));
+}
+
+std::string MakeEmptyFiles(const std::string& directory, int count) {
+  MakeDirectory(directory);
+  for (int i = 0; i < count; ++i) {
+    const std::string path = StrCat(directory, "/file-", i);
+    const UniqueFd file(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+    Need(file.valid(), "make", path);
+  }
+  return directory;
 }
 
 std::vector<std::string> Names(const std::string& directory) {

@@ -30,6 +30,8 @@ void Write(const std::string& path, std::string_view content, mode_t mode = 0644
 void MakeDirectory(const std::string& path, mode_t mode = 0755);
 void CopyFile(const std::string& from, const std::string& to, mode_t mode);
 void CopyTree(const std::string& from, const std::string& to);
+// `directory`, which it makes, with file-0, file-1, … in it.
+std::string MakeEmptyFiles(const std::string& directory, int count);
 // Names in a directory, sorted; none if it isn't there.
 std::vector<std::string> Names(const std::string& directory);
 // All paths beneath a directory, relative to it, sorted.

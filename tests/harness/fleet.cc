@@ -281,15 +281,7 @@ Finished TestFleet::Dragnet(const std::vector<std::string>& arguments) {
 }
 
 std::string TestFleet::MakeFiles(const std::string& name, int count) {
-  const std::string directory = StrCat(temporary_.path(), "/", name);
-  MakeDirectory(directory);
-  for (int i = 0; i < count; ++i) {
-    const std::string path = StrCat(directory, "/file-", i);
-    std::FILE* const file = std::fopen(path.c_str(), "w");
-    Need(file != nullptr, "make", path);
-    std::fclose(file);
-  }
-  return directory;
+  return MakeEmptyFiles(StrCat(temporary_.path(), "/", name), count);
 }
 
 std::vector<std::string> PathsOf(const std::vector<std::string>& rows) {
