@@ -1,5 +1,6 @@
 #include "agent/monitor/agent_config.h"
 
+#include "absl/strings/numbers.h"
 #include "core/config.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
@@ -35,6 +36,18 @@ absl::StatusOr<RootSet> LoadRootKeys(const std::vector<std::string>& paths, int6
     keys.push_back(*std::move(key));
   }
   return RootSet::Create(std::move(keys), static_cast<uint32_t>(threshold));
+}
+
+// The link would be told, and end at once, over and over.
+absl::Status CheckAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  const bool has_port = colon != std::string::npos && colon > 0 &&
+                        absl::SimpleAtoi(address.substr(colon + 1), &port) && port > 0 &&
+                        port < 65536;
+  if (has_port) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      StrCat("\"", address, "\" is not host:port, e.g. \"host:7443\""));
 }
 
 // A token is used once; who installs hosts may remove its file afterwards.
@@ -90,6 +103,9 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
   if (config.schedulers.empty()) {
     return absl::InvalidArgumentError(
         StrCat(path, ": schedulers: missing; e.g. schedulers = [\"host:7443\"]"));
+  }
+  for (const std::string& scheduler : config.schedulers) {
+    DRAGNET_RETURN_IF_ERROR(Annotate(CheckAddress(scheduler), StrCat(path, ": schedulers")));
   }
   if (config.tags.size() > 64 || config.name.size() > 255) {
     return absl::InvalidArgumentError(StrCat(path, ": at most 64 tags and 255 bytes of name"));

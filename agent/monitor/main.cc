@@ -228,14 +228,17 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
                                     {"mig", no_argument, nullptr, 'm'},
                                     {nullptr, 0, nullptr, 0}};
   CommandLine line;
+  // It would say each error in a line of its own; with ':' it tells them apart.
+  ::opterr = 0;
   int choice;
-  while ((choice = ::getopt_long(argc, argv, "c:p:", kOptions, nullptr)) != -1) {
+  while ((choice = ::getopt_long(argc, argv, ":c:p:", kOptions, nullptr)) != -1) {
     switch (choice) {
       case 'c': line.config = optarg; break;
       case 'p': line.params = optarg; break;
       case 'u': line.worker_user = optarg; break;
       case 'm': Usage("--mig: MIG's parameters are not in this version"); return std::nullopt;
-      default: fprintf(stderr, "dragnet-agent: see dragnet-agent --help\n"); return std::nullopt;
+      case ':': Usage(StrCat(argv[::optind - 1], ": give a value")); return std::nullopt;
+      default: Usage(StrCat("no such flag: ", argv[::optind - 1])); return std::nullopt;
     }
   }
   line.words.assign(argv + optind, argv + argc);

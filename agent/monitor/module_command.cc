@@ -13,6 +13,7 @@
 #include "core/file_io.h"
 #include "core/json.h"
 #include "core/strings.h"
+#include "core/text.h"
 
 namespace dragnet {
 namespace {
@@ -89,7 +90,9 @@ int RunModuleCommand(const std::string& module, const std::string& json_paramete
   }
   const v1::OperationSummary& summary = *run.summary();
   if (summary.termination() == v1::TERMINATION_INVALID_PARAMETERS) {
-    std::fprintf(stderr, "dragnet-agent: module %s: %s\n", module.c_str(), summary.detail().c_str());
+    // The worker's words, which may be of several lines or hostile.
+    std::fprintf(stderr, "dragnet-agent: module %s: %s\n", module.c_str(),
+                 ForTerminal(ToStd(absl::StripAsciiWhitespace(summary.detail()))).c_str());
     return 2;
   }
   std::printf("{\"summary\":%s}\n", SummaryJson(summary).c_str());

@@ -128,9 +128,13 @@ class Transaction {
 
 absl::StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& path) {
   // Made here so that it never exists with a wider mode.
-  const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.valid()) return ErrnoStatus(StrCat("open ", path), errno);
   if (::fchmod(file.get(), 0600) != 0) return ErrnoStatus(StrCat("chmod ", path), errno);
+  // Before SQLite opens it: closing any descriptor of a file drops all locks
+  // that this process has on it (fcntl(2)), also those that keep another agent
+  // off this state.
+  file.Reset();
 
   sqlite3* database = nullptr;
   const int result = sqlite3_open_v2(path.c_str(), &database,

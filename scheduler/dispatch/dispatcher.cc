@@ -74,7 +74,13 @@ absl::Status Dispatcher::Start() {
   DRAGNET_RETURN_IF_ERROR(store_.CloseExpired(clock_.Now()).status());
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredAction> actions,
                            store_.ActiveActions(clock_.Now()));
-  for (const StoredAction& action : actions) DRAGNET_RETURN_IF_ERROR(Activate(action));
+  for (const StoredAction& action : actions) {
+    // One that can't be read, by this version or by any, is no reason to leave
+    // the fleet without a scheduler.
+    if (const absl::Status status = Activate(action); !status.ok())
+      spdlog::error("action {} of the store is not sent: {}", ForLog(action.id),
+                    ForLog(ToStd(status.message())));
+  }
   return absl::OkStatus();
 }
 

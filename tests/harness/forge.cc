@@ -1,0 +1,142 @@
+#include "tests/harness/forge.h"
+
+#include "absl/time/clock.h"
+#include "core/action.h"
+#include "core/certificate.h"
+#include "core/config.h"
+#include "core/envelope.h"
+#include "core/strings.h"
+#include "core/uuid.h"
+#include "modules/file/file.pb.h"
+#include "scheduler/enrolment/ca.h"
+#include "tests/harness/database.h"
+#include "tests/harness/files.h"
+#include "tests/harness/need.h"
+
+namespace dragnet::testing {
+namespace {
+
+using scheduler::CertificateAuthority;
+using scheduler::IssuedCertificate;
+
+PrivateKey LoadKey(const std::string& path) { return NeedValue(PrivateKey::Load(path), path); }
+
+std::vector<PrivateKey> LoadRoots(const std::string& directory) {
+  std::vector<PrivateKey> roots;
+  for (const std::string& name : Names(directory)) {
+    if (name.ends_with(".key")) roots.push_back(LoadKey(StrCat(directory, "/", name)));
+  }
+  return roots;
+}
+
+IssuedCertificate IssueFrom(const CertificateAuthority& ca, const std::string& fleet_id,
+                            const Forge::Owner& owner, const PublicKey& key, absl::Time from,
+                            absl::Duration lifetime) {
+  if (owner.kind == "agent") {
+    return NeedValue(ca.IssueAgent(key, fleet_id, owner.name, from, lifetime), "issue");
+  }
+  if (owner.kind == "investigator") {
+    return NeedValue(ca.IssueInvestigator(key, fleet_id, owner.name, from, lifetime), "issue");
+  }
+  scheduler::ServerNames names;
+  names.dns = {"localhost"};
+  names.ip = {"127.0.0.1"};
+  return NeedValue(ca.IssueServer(key, fleet_id, names, from, lifetime), "issue");
+}
+
+TlsPair IssuePair(const CertificateAuthority& ca, const std::string& fleet_id,
+                  const Forge::Owner& owner, absl::Time from, absl::Duration lifetime) {
+  const PrivateKey key = NewKey(KeyAlgorithm::kEcdsaP256);
+  return {IssueFrom(ca, fleet_id, owner, key.public_key(), from, lifetime).chain_pem, key.ToPem()};
+}
+
+}  // namespace
+
+Forge::Forge(std::string fleet_directory, std::string investigator)
+    : directory_(std::move(fleet_directory)),
+      investigator_(std::move(investigator)),
+      ca_pem_(Read(directory_ + "/scheduler/ca.pem")),
+      ca_key_(Read(directory_ + "/scheduler/ca.key")),
+      roots_(LoadRoots(directory_ + "/root")),
+      investigator_key_(LoadKey(directory_ + "/investigator/signing.key")) {
+  const std::vector<std::string> policies = TestDatabase(directory_ + "/scheduler/dragnet.db")
+                                                .Texts("SELECT envelope FROM trust_policies");
+  Need(policies.size() == 1, "the first trust policy");
+  v1::Envelope envelope;
+  Need(envelope.ParseFromString(policies[0]) && first_policy_.ParseFromString(envelope.payload()),
+       "parse the first trust policy");
+  fleet_id_ = first_policy_.fleet_id();
+}
+
+TlsPair Forge::investigator_tls() const {
+  return {Read(directory_ + "/investigator/tls.pem"), Read(directory_ + "/investigator/tls.key")};
+}
+
+v1::Action Forge::NewAction(const std::string& directory) const {
+  const absl::Time now = absl::Now();
+  v1::Action action;
+  action.set_id(NewUuidV7(now));
+  action.set_fleet_id(fleet_id_);
+  action.set_name("end to end test");
+  action.set_target("true");
+  *action.mutable_not_before() = ToTimestamp(now - absl::Minutes(1));
+  *action.mutable_expires() = ToTimestamp(now + absl::Minutes(5));
+  file::v1::FileParameters parameters;
+  parameters.add_searches()->add_paths(directory);
+  v1::Operation* operation = action.add_operations();
+  operation->set_module("file");
+  operation->set_parameters(parameters.SerializeAsString());
+  return action;
+}
+
+std::string Forge::Sign(const v1::Action& action) const {
+  return Sign(action, {&investigator_key_});
+}
+
+std::string Forge::Sign(const v1::Action& action, const std::vector<const PrivateKey*>& keys) {
+  return Signed(kActionPayloadType, action, keys);
+}
+
+v1::Envelope Forge::Unsigned(const v1::Action& action) {
+  return NewEnvelope(kActionPayloadType, action.SerializeAsString());
+}
+
+v1::TrustPolicy Forge::NextPolicy(uint64_t version) const {
+  v1::TrustPolicy policy = first_policy_;
+  policy.set_version(version);
+  return policy;
+}
+
+std::string Forge::SignPolicy(const v1::TrustPolicy& policy) const {
+  std::vector<const PrivateKey*> keys;
+  for (const PrivateKey& root : roots_) keys.push_back(&root);
+  return SignPolicy(policy, keys);
+}
+
+std::string Forge::SignPolicy(const v1::TrustPolicy& policy,
+                              const std::vector<const PrivateKey*>& keys) {
+  return Signed(kTrustPolicyPayloadType, policy, keys);
+}
+
+TlsPair Forge::Issue(const Owner& owner, absl::Time from, absl::Duration lifetime) const {
+  const CertificateAuthority ca =
+      NeedValue(CertificateAuthority::Load(ca_pem_, ca_key_, absl::Now()), "load CA");
+  return IssuePair(ca, fleet_id_, owner, from, lifetime);
+}
+
+TlsPair Forge::IssueByOtherCa(const Owner& owner) const {
+  const absl::Time now = absl::Now();
+  const CertificateAuthority ca = NeedValue(CertificateAuthority::Create(fleet_id_, now), "CA");
+  return IssuePair(ca, fleet_id_, owner, now, absl::Hours(1));
+}
+
+std::string Forge::IssueAgent(std::string_view signing_request,
+                              const std::string& agent_id) const {
+  const absl::Time now = absl::Now();
+  const CertificateAuthority ca =
+      NeedValue(CertificateAuthority::Load(ca_pem_, ca_key_, now), "load CA");
+  const PublicKey key = NeedValue(ParseSigningRequest(signing_request), "signing request");
+  return IssueFrom(ca, fleet_id_, {"agent", agent_id}, key, now, absl::Hours(1)).chain_pem;
+}
+
+}  // namespace dragnet::testing
