@@ -157,6 +157,21 @@ TEST_F(WallsTest, WorkerHoldsNothingOfTheMonitors) {
   }
 }
 
+TEST_F(WallsTest, WorkerSeesTheDiskReadOnlyAndNotTheMonitorsState) {
+  NEEDS_ROOT();
+  const std::vector<std::string> mounts = absl::StrSplit(
+      Read(StrCat("/proc/", worker(), "/mountinfo")), '\n', absl::SkipEmpty());
+  bool hidden = false;
+  for (const std::string& mount : mounts) {
+    // id, parent, device, root, where, options (proc(5)).
+    const std::vector<std::string> fields = absl::StrSplit(mount, ' ');
+    ASSERT_GT(fields.size(), 6U);
+    EXPECT_THAT(fields[5], ::testing::StartsWith("ro")) << mount;
+    hidden = hidden || fields[4] == agent_->state_directory();
+  }
+  EXPECT_TRUE(hidden) << "nothing is mounted over " << agent_->state_directory();
+}
+
 TEST_F(WallsTest, LinkAndWorkerCantReadTheMonitorsState) {
   NEEDS_ROOT();
   Command command;

@@ -1,8 +1,10 @@
 #include "tests/harness/fleet.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,7 +59,15 @@ void MakeProgramDirectory(const std::string& path, WorkerKind worker) {
   }
   Link(shared + "/worker-witness", path + "/dragnet-worker");
   Link(shared + "/dragnet-worker", path + "/dragnet-worker.real");
-  MakeDirectory(path + "/witness", 01777);
+}
+
+// For both ends, so that a worker finds a reader whatever this one does.
+UniqueFd MakeWitness(const std::string& path) {
+  Need(::mkfifo(path.c_str(), 0600) == 0, "mkfifo", path);
+  Need(::chmod(path.c_str(), 0622) == 0, "chmod", path);
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  Need(fd.valid(), "open", path);
+  return fd;
 }
 
 std::string TomlList(const std::vector<std::string>& values) {
@@ -91,7 +101,7 @@ Agent::Agent(std::string kit_directory, AgentOptions options)
     : options_(std::move(options)), kit_directory_(std::move(kit_directory)) {
   const std::string programs = kit_directory_ + "/bin";
   MakeProgramDirectory(programs, options_.worker);
-  witness_directory_ = programs + "/witness";
+  if (options_.worker == WorkerKind::kReal) witness_ = MakeWitness(programs + "/witness");
   state_directory_ = options_.state_directory.empty() ? kit_directory_ + "/state"
                                                       : options_.state_directory;
   config_path_ = kit_directory_ + "/agent.toml";
@@ -166,7 +176,13 @@ pid_t Agent::WorkerPid() {
   return -1;
 }
 
-size_t Agent::WorkersStarted() const { return Names(witness_directory_).size(); }
+size_t Agent::WorkersStarted() {
+  char marks[1024];
+  for (ssize_t count; (count = ::read(witness_.get(), marks, sizeof marks)) > 0;) {
+    workers_started_ += static_cast<size_t>(count);
+  }
+  return workers_started_;
+}
 
 std::vector<std::string> Agent::Journal() const {
   return TestDatabase(state_directory_ + "/agent.db")

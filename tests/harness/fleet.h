@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/unique_fd.h"
 #include "tests/harness/api.h"
 #include "tests/harness/files.h"
 #include "tests/harness/forge.h"
@@ -76,7 +77,7 @@ class Agent {
   pid_t LinkPid();
   pid_t WorkerPid();
   // How many workers it ever started (kReal only).
-  size_t WorkersStarted() const;
+  size_t WorkersStarted();
 
   // Ids of the actions that it took on. Only while it is stopped.
   std::vector<std::string> Journal() const;
@@ -92,7 +93,9 @@ class Agent {
   std::string state_directory_;
   std::string config_path_;
   std::string template_;
-  std::string witness_directory_;
+  // The reading end of what witness.cc writes to, and what came out of it.
+  UniqueFd witness_;
+  size_t workers_started_ = 0;
   std::unique_ptr<Process> process_;
 };
 
