@@ -51,12 +51,15 @@ Utf8Step NextUtf8(std::string_view text) {
   return {length, true, code_point};
 }
 
-// What could move the cursor, change the order of text or break a line.
-bool IsUnsafe(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) ||  // C0, DEL, C1
-         c == 0x2028 || c == 0x2029 ||            // line and paragraph separator
-         c == 0x061C || c == 0x200E || c == 0x200F ||
-         (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);  // bidirectional controls
+// How a character that may not be shown is written out.
+std::string Escape(char32_t c) {
+  if (c == '\n') return "\\n";
+  if (c == '\t') return "\\t";
+  if (c == '\r') return "\\r";
+  const char* format = c < 0xA0 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x";
+  char escape[16];
+  std::snprintf(escape, sizeof escape, format, static_cast<unsigned>(c));
+  return escape;
 }
 
 }  // namespace
@@ -118,27 +121,34 @@ std::string ToValidUtf8(std::string_view bytes) {
   return text;
 }
 
+bool IsUnsafeToShow(char32_t c) {
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) ||       // C0, DEL, C1
+         c == 0x00AD ||                                // soft hyphen
+         c == 0x061C ||                                // Arabic letter mark (bidirectional)
+         c == 0x115F || c == 0x1160 ||                 // Hangul fillers
+         c == 0x3164 || c == 0xFFA0 || c == 0x180E ||  // Mongolian vowel separator
+         (c >= 0x200B && c <= 0x200F) ||  // zero width space and joiners, directional marks
+         (c >= 0x2028 && c <= 0x202E) ||  // line and paragraph separator, bidirectional controls
+         (c >= 0x2060 && c <= 0x206F) ||  // word joiner, invisible operators, isolates, deprecated
+         c == 0xFEFF ||                   // zero width no-break space
+         (c >= 0xFFF9 && c <= 0xFFFB) ||  // interlinear annotation
+         (c >= 0xE0000 && c <= 0xE0FFF);  // tags, further variation selectors
+}
+
 std::string ForTerminal(std::string_view text) {
   std::string safe;
   safe.reserve(text.size());
-  char escape[16];
   while (!text.empty()) {
     const Utf8Step step = NextUtf8(text);
     if (!step.valid) {
+      // Bytes, not characters.
+      char escape[8];
       for (size_t i = 0; i < step.length; ++i) {
         std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(text[i]));
         safe.append(escape);
       }
-    } else if (step.code_point == '\n') {
-      safe.append("\\n");
-    } else if (step.code_point == '\t') {
-      safe.append("\\t");
-    } else if (step.code_point == '\r') {
-      safe.append("\\r");
-    } else if (IsUnsafe(step.code_point)) {
-      std::snprintf(escape, sizeof escape, step.code_point < 0x100 ? "\\x%02x" : "\\u%04x",
-                    static_cast<unsigned>(step.code_point));
-      safe.append(escape);
+    } else if (IsUnsafeToShow(step.code_point)) {
+      safe.append(Escape(step.code_point));
     } else {
       safe.append(text.substr(0, step.length));
     }

@@ -17,10 +17,15 @@ bool IsValidUtf8(std::string_view text);
 // Substitution of Maximal Subparts").
 std::string ToValidUtf8(std::string_view bytes);
 
-// One line that a terminal can be trusted with: control characters (C0, DEL,
-// C1), invalid UTF-8, line and paragraph separators and bidirectional controls
-// are written out as \n, \x1b, \u202e; everything else stays. A backslash stays
-// as it is: the result is for reading, not for parsing.
+// True for what must not reach a terminal raw: control characters (C0, DEL, C1),
+// line and paragraph separators, bidirectional controls, and characters that
+// show as nothing, with which two names can look the same.
+bool IsUnsafeToShow(char32_t c);
+
+// One line that a terminal can be trusted with: invalid UTF-8 and what
+// IsUnsafeToShow names are written out as \n, \x1b, \u202e, \U000e0041;
+// everything else stays. A backslash stays as it is: the result is for reading,
+// not for parsing.
 std::string ForTerminal(std::string_view text);
 
 // At most `max_bytes`, cut at a character's border, with "…" where it was cut.

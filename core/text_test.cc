@@ -24,10 +24,32 @@ TEST(TextTest, TerminalEscapesAreWrittenOut) {
   EXPECT_EQ(ForTerminal(std::string("a\0b", 3)), "a\\x00b");
   EXPECT_EQ(ForTerminal("\x7f"), "\\x7f");
   // C1 control CSI, as UTF-8 and as a raw byte.
-  EXPECT_EQ(ForTerminal("\xc2\x9b" "31m"), "\\x9b31m");
-  EXPECT_EQ(ForTerminal("\x9b" "31m"), "\\x9b31m");
+  EXPECT_EQ(ForTerminal("\xc2\x9b"
+                        "31m"),
+            "\\x9b31m");
+  EXPECT_EQ(ForTerminal("\x9b"
+                        "31m"),
+            "\\x9b31m");
   // Right-to-left override and isolates, line separator.
   EXPECT_EQ(ForTerminal("\u202egpj.exe\u2066\u2028"), "\\u202egpj.exe\\u2066\\u2028");
+}
+
+TEST(TextTest, InvisibleCharactersAreWrittenOut) {
+  EXPECT_EQ(ForTerminal("web\u00ad1"), "web\\u00ad1");
+  EXPECT_EQ(ForTerminal("\u200b\ufeff\U000e0041"), "\\u200b\\ufeff\\U000e0041");
+  const std::pair<char32_t, char32_t> ranges[] = {
+      {0x00AD, 0x00AD}, {0x115F, 0x1160}, {0x180E, 0x180E},  {0x200B, 0x200F},
+      {0x2060, 0x2064}, {0x206A, 0x206F}, {0x3164, 0x3164},  {0xFEFF, 0xFEFF},
+      {0xFFA0, 0xFFA0}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE0FFF}};
+  for (const auto& [first, last] : ranges) {
+    for (char32_t c = first; c <= last; ++c) {
+      EXPECT_TRUE(IsUnsafeToShow(c)) << std::hex << static_cast<uint32_t>(c);
+    }
+  }
+  for (const char32_t c :
+       {U' ', U'\u00e9', U'\u00ac', U'\u2010', U'\u2070', U'\u3163', U'\ufffd'}) {
+    EXPECT_FALSE(IsUnsafeToShow(c)) << std::hex << static_cast<uint32_t>(c);
+  }
 }
 
 TEST(TextTest, IllFormedUtf8BecomesReplacementCharactersByMaximalSubparts) {

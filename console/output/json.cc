@@ -20,11 +20,15 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// What a terminal could obey although JSON allows it raw, as UTF-8: DEL, C1
-// controls, bidirectional controls, line and paragraph separators.
-bool MustEscape(char32_t c) {
-  return c == 0x7F || (c >= 0x80 && c <= 0x9F) || c == 0x061C || c == 0x200E || c == 0x200F ||
-         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+// \uXXXX; above U+FFFF JSON has only pairs of surrogates.
+void AppendUnicodeEscape(char32_t c, std::string* json) {
+  const auto code = static_cast<unsigned>(c);
+  if (code < 0x10000) {
+    absl::StrAppendFormat(json, "\\u%04x", code);
+  } else {
+    absl::StrAppendFormat(json, "\\u%04x\\u%04x", 0xD800 + ((code - 0x10000) >> 10),
+                          0xDC00 + ((code - 0x10000) & 0x3FF));
+  }
 }
 
 void AppendEscaped(std::string_view valid_utf8, std::string* json) {
@@ -48,8 +52,9 @@ void AppendEscaped(std::string_view valid_utf8, std::string* json) {
       char32_t c = length == 4 ? byte & 0x07 : length == 3 ? byte & 0x0F : byte & 0x1F;
       for (size_t k = 1; k < length; ++k)
         c = (c << 6) | (static_cast<unsigned char>(valid_utf8[i + k]) & 0x3F);
-      if (MustEscape(c)) {
-        absl::StrAppendFormat(json, "\\u%04x", static_cast<unsigned>(c));
+      // JSON allows these raw, but a terminal may obey or hide them.
+      if (IsUnsafeToShow(c)) {
+        AppendUnicodeEscape(c, json);
       } else {
         json->append(valid_utf8.substr(i, length));
       }

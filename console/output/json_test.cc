@@ -65,6 +65,16 @@ TEST(JsonTest, NothingThatATerminalObeysComesThroughRaw) {
   EXPECT_EQ(json, R"("\u001b[31m\u0007\u000d\u007f\u009b31m\u202efdp\u2028\u061c\u2066")");
 }
 
+TEST(JsonTest, InvisibleCharactersAreEscapedAndReadBack) {
+  const std::string name = "a\u00ad\u200b\ufeff\U000e0041";
+  EXPECT_EQ(SafeJsonString(name), R"("a\u00ad\u200b\ufeff\udb40\udc41")");
+  SampleRow row;
+  row.set_path(name);
+  SampleRow read;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(MessageToJson(row), &read).ok());
+  EXPECT_EQ(read.path(), name);
+}
+
 TEST(JsonTest, InvalidUtf8BecomesReplacementCharacters) {
   EXPECT_EQ(SafeJsonString("a\xff\xc3"), "\"a\xef\xbf\xbd\xef\xbf\xbd\"");
 }
