@@ -7,20 +7,44 @@
 
 namespace dragnet::console {
 
-std::string CsvField(std::string_view text, bool free_text) {
-  // Excel, LibreOffice and Sheets take these as the start of a formula, the
-  // last two after having been stripped by an import.
-  static constexpr std::string_view kFormulaStart = "=+-@\t\r\n";
-  std::string field;
-  // Full-width forms of = + - @, which Excel folds to the narrow ones.
-  const bool full_width = text.starts_with("\xEF\xBC\x9D") || text.starts_with("\xEF\xBC\x8B") ||
-                          text.starts_with("\xEF\xBC\x8D") || text.starts_with("\xEF\xBC\xA0");
-  if (free_text && !text.empty() &&
-      (kFormulaStart.find(text.front()) != std::string_view::npos || full_width)) {
-    field.push_back('\'');
+namespace {
+
+// What Excel, LibreOffice and Sheets take as the start of a formula: = + - @
+// and their full-width forms, which Excel folds to the narrow ones.
+bool StartsFormula(std::string_view text) {
+  static constexpr std::string_view kStarts[] = {
+      "=", "+", "-", "@", "\xEF\xBC\x9D", "\xEF\xBC\x8B", "\xEF\xBC\x8D", "\xEF\xBC\xA0"};
+  return std::any_of(std::begin(kStarts), std::end(kStarts),
+                     [&](std::string_view start) { return text.starts_with(start); });
+}
+
+// An apostrophe before whatever could become a formula: at the start of `text`,
+// and where a cell starts for a spreadsheet that splits at semicolons, tabs or
+// lines. Quotes and spaces there don't count: an import strips them.
+std::string Defused(std::string_view text) {
+  std::string defused;
+  bool cell_starts = true;
+  // An import may strip these, and what they separate.
+  if (!text.empty() && std::string_view("\t\r\n").find(text.front()) != std::string_view::npos) {
+    defused.push_back('\'');
   }
-  field.append(text);
-  if (field.find_first_of(",\";'\r\n\t ") == std::string::npos) return field;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (cell_starts && StartsFormula(text.substr(i))) defused.push_back('\'');
+    const char c = text[i];
+    defused.push_back(c);
+    const bool separates = c == ';' || c == '\t' || c == '\r' || c == '\n';
+    cell_starts = separates || (cell_starts && (c == '"' || c == ' '));
+  }
+  return defused;
+}
+
+}  // namespace
+
+std::string CsvField(std::string_view text, bool free_text) {
+  // A record stays one line, whatever a reader thinks of quotes.
+  const std::string field = absl::StrReplaceAll(free_text ? Defused(text) : std::string(text),
+                                                {{"\n", "\\n"}, {"\r", "\\r"}});
+  if (field.find_first_of(",\";'\t ") == std::string::npos) return field;
   return "\"" + absl::StrReplaceAll(field, {{"\"", "\"\""}}) + "\"";
 }
 

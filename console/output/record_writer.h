@@ -68,7 +68,8 @@ class RecordWriter {
 };
 
 // A CSV field (RFC 4180). Free text that a spreadsheet would take for a formula
-// gets a ' in front (OWASP, "CSV Injection").
+// gets a ' in front (OWASP, "CSV Injection"), also inside a value, where one that
+// splits at semicolons or tabs would start a cell. Line ends become \n and \r.
 std::string CsvField(std::string_view text, bool free_text);
 
 }  // namespace dragnet::console

@@ -171,10 +171,29 @@ TEST(CsvTest, FormulasAreDefused) {
   EXPECT_EQ(CsvField("a=1", /*free_text=*/true), "a=1");
 }
 
-TEST(CsvTest, QuotesSeparatorsAndLines) {
+TEST(CsvTest, FormulasAreDefusedWhereAnotherSeparatorStartsACell) {
+  EXPECT_EQ(CsvField("a;=1", true), "\"a;'=1\"");
+  EXPECT_EQ(CsvField("a\t+1\t-1", true), "\"a\t'+1\t'-1\"");
+  EXPECT_EQ(CsvField("a\n@x\r=y", true), "\"a\\n'@x\\r'=y\"");
+  EXPECT_EQ(CsvField("a;\xef\xbc\x9d"
+                     "1",
+                     true),
+            "\"a;'\xef\xbc\x9d"
+            "1\"");
+  // The quote ends a quoted cell at once; what follows it is the cell.
+  EXPECT_EQ(CsvField("a;\"=cmd;b", true), "\"a;\"\"'=cmd;b\"");
+  EXPECT_EQ(CsvField("a; =1", true), "\"a; '=1\"");
+  EXPECT_EQ(CsvField("a;b=1", true), "\"a;b=1\"");
+}
+
+TEST(CsvTest, ARecordIsOneLine) {
+  EXPECT_EQ(CsvField("a\r\nb", true), "a\\r\\nb");
+  EXPECT_EQ(CsvField("a\r\nb", false), "a\\r\\nb");
+}
+
+TEST(CsvTest, QuotesSeparators) {
   EXPECT_EQ(CsvField("a,b", true), "\"a,b\"");
   EXPECT_EQ(CsvField("say \"x\"", true), "\"say \"\"x\"\"\"");
-  EXPECT_EQ(CsvField("a\nb", true), "\"a\nb\"");
   EXPECT_EQ(CsvField("=cmd|' /C calc'!A0", true), "\"'=cmd|' /C calc'!A0\"");
 }
 
