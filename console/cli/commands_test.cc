@@ -122,11 +122,51 @@ TEST_F(CommandsTest, AlteredActionIsNotVerified) {
   v1::Envelope envelope;
   envelope.ParseFromString(info.envelope());
   v1::Action altered = SampleAction();
+  altered.set_id(info.action_id());
   altered.set_target("true");
   envelope.set_payload(altered.SerializeAsString());
   info.set_envelope(envelope.SerializeAsString());
   scheduler_->actions = {info};
   EXPECT_EQ(Dragnet({"verify", "last"}).status, 1);
+}
+
+TEST_F(CommandsTest, AnotherActionThanTheOneAskedForIsRefused) {
+  const v1::ActionInfo asked = StoredAction(SampleAction(), {&fleet_.alice});
+  const v1::ActionInfo other = StoredAction(SampleAction(), {&fleet_.alice});
+  const std::vector<std::vector<std::string>> commands = {
+      {"verify"}, {"actions", "show"}, {"results"}, {"cancel", "--yes"}};
+  const auto expect_refused = [&](const std::string& word) {
+    for (std::vector<std::string> args : commands) {
+      args.push_back(word);
+      const Outcome outcome = Dragnet(args);
+      EXPECT_EQ(outcome.status, 2) << args[0];
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_THAT(outcome.err, HasSubstr("don't trust this scheduler"));
+    }
+  };
+  // The id that was asked for on another's document.
+  v1::ActionInfo mixed = other;
+  mixed.set_action_id(asked.action_id());
+  scheduler_->actions = {mixed};
+  expect_refused(asked.action_id());
+  expect_refused("last");
+  // Another action, whole.
+  scheduler_->any_action_id = true;
+  scheduler_->actions = {other};
+  expect_refused(asked.action_id());
+  expect_refused(asked.action_id().substr(24));
+  EXPECT_THAT(scheduler_->cancelled, IsEmpty());
+  // Its own end is another matter.
+  EXPECT_EQ(Dragnet({"verify", other.action_id().substr(24)}).status, 0);
+}
+
+TEST_F(CommandsTest, CancelAsksWithTheNameThatWasSigned) {
+  v1::ActionInfo info = StoredAction(SampleAction(), {&fleet_.alice});
+  info.set_name("harmless");
+  scheduler_->actions = {info};
+  const Outcome outcome = Dragnet({"cancel", "last"}, "n");
+  EXPECT_THAT(outcome.err, HasSubstr("Cancel test action ("));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("harmless")));
 }
 
 TEST_F(CommandsTest, PowersOfAnotherModuleNeedItsWeightToo) {

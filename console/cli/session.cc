@@ -10,6 +10,27 @@
 #include "core/text.h"
 
 namespace dragnet::console {
+namespace {
+
+// What the scheduler says of an action, held against the document that was
+// signed: it could have given another than the one that was asked for. From
+// here on the name is the document's.
+absl::StatusOr<v1::ActionInfo> Checked(v1::ActionInfo info) {
+  const absl::StatusOr<v1::Action> action = DecodeAction(info.envelope());
+  if (!action.ok()) {
+    return Annotate(action.status(),
+                    StrCat("action ", ForTerminal(info.action_id()), " as stored"));
+  }
+  if (action->id() != info.action_id()) {
+    return absl::DataLossError(StrCat("action ", ForTerminal(info.action_id()),
+                                      ": the scheduler gave the document of another, ",
+                                      ForTerminal(action->id()), ": don't trust this scheduler"));
+  }
+  info.set_name(action->name());
+  return info;
+}
+
+}  // namespace
 
 absl::StatusOr<const ConsoleConfig*> Session::config() {
   if (!config_.has_value()) {
@@ -48,16 +69,24 @@ absl::StatusOr<v1::ActionInfo> Session::FindAction(const std::string& word) {
   DRAGNET_ASSIGN_OR_RETURN(Client * client, this->client());
   if (word != "last") {
     v1::GetActionRequest request;
-    request.set_action_id(absl::AsciiStrToLower(word));
+    const std::string id = absl::AsciiStrToLower(word);
+    if (id.empty()) return absl::InvalidArgumentError("action: an empty id (see dragnet actions)");
+    request.set_action_id(id);
     DRAGNET_ASSIGN_OR_RETURN(v1::GetActionResponse response, client->GetAction(request));
-    return std::move(*response.mutable_action());
+    DRAGNET_ASSIGN_OR_RETURN(v1::ActionInfo info, Checked(std::move(*response.mutable_action())));
+    if (!info.action_id().starts_with(id) && !info.action_id().ends_with(id)) {
+      return absl::DataLossError(
+          StrCat("action ", ForTerminal(word), ": the scheduler gave another, ",
+                 ForTerminal(info.action_id()), ": don't trust this scheduler"));
+    }
+    return info;
   }
   DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
   v1::ListActionsRequest request;
   request.set_page_size(200);
   DRAGNET_ASSIGN_OR_RETURN(v1::ListActionsResponse response, client->ListActions(request));
   for (v1::ActionInfo& action : *response.mutable_actions())
-    if (action.launched_by() == config->name) return std::move(action);
+    if (action.launched_by() == config->name) return Checked(std::move(action));
   return absl::NotFoundError(StrCat("action last: ", config->name, " launched none of the newest ",
                                     response.actions_size(), " actions (see dragnet actions)"));
 }

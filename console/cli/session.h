@@ -33,7 +33,8 @@ class Session {
   absl::StatusOr<const TrustPolicy*> policy();
 
   // "last" (the newest action that this investigator launched), a full id, or
-  // a unique beginning or end of one.
+  // a unique beginning or end of one. DataLoss if the scheduler gives another
+  // action than that; id and name are those in the signed document.
   absl::StatusOr<v1::ActionInfo> FindAction(const std::string& word);
   // By id or by unique name.
   absl::StatusOr<v1::AgentInfo> FindAgent(const std::string& word);

@@ -60,7 +60,7 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
                          v1::GetActionResponse* response) override {
     if (!fake_.error.ok()) return Answer();
     for (const v1::ActionInfo& action : fake_.actions) {
-      if (!action.action_id().starts_with(request->action_id())) continue;
+      if (!fake_.any_action_id && !action.action_id().starts_with(request->action_id())) continue;
       *response->mutable_action() = action;
       return grpc::Status::OK;
     }

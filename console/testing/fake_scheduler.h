@@ -24,6 +24,8 @@ class FakeScheduler {
   // ---- what it answers
   std::vector<v1::AgentInfo> agents;
   std::vector<v1::ActionInfo> actions;
+  // GetAction answers with the first action, whatever id it is asked for.
+  bool any_action_id = false;
   std::string policy;
   // If not OK: the answer to every call.
   absl::Status error;
