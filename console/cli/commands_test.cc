@@ -247,7 +247,7 @@ TEST_F(CommandsTest, TokenAloneIsOnStandardOutput) {
   const Outcome outcome =
       Dragnet({"enroll", "token", "--uses", "5", "--lifetime", "24h", "--tag", "env=prod"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_EQ(outcome.out, "the-token\n");
+  EXPECT_EQ(outcome.out, "00c0ffee\n");
   ASSERT_THAT(scheduler_->tokens, SizeIs(1));
   EXPECT_EQ(scheduler_->tokens[0].uses(), 5u);
   EXPECT_EQ(scheduler_->tokens[0].lifetime().seconds(), 86400);
@@ -255,6 +255,22 @@ TEST_F(CommandsTest, TokenAloneIsOnStandardOutput) {
   EXPECT_EQ(Dragnet({"enroll", "token", "--uses", "0"}).status, 2);
   EXPECT_EQ(Dragnet({"enroll", "token", "--tag", "x"}).status, 2);
   EXPECT_EQ(Dragnet({"enroll"}).status, 2);
+}
+
+TEST_F(CommandsTest, WhatIsNotATokenIsNotPrinted) {
+  for (const std::string& token : {std::string(), std::string("\x1b[2J"), std::string("00\n; rm"),
+                                   std::string("00FF"), std::string(257, 'a')}) {
+    scheduler_->token = token;
+    for (const char* format : {"table", "json"}) {
+      const Outcome outcome = Dragnet({"enroll", "token", "-o", format});
+      EXPECT_EQ(outcome.status, 2);
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_THAT(outcome.err, HasSubstr("not a token"));
+      EXPECT_THAT(outcome.err, Not(HasSubstr("\x1b")));
+    }
+  }
+  scheduler_->token = std::string(256, 'a');
+  EXPECT_EQ(Dragnet({"enroll", "token"}).status, 0);
 }
 
 TEST_F(CommandsTest, TrustIsShown) {

@@ -12,6 +12,17 @@
 namespace dragnet::console {
 namespace {
 
+// What the scheduler sends goes to a terminal or into a script as it is.
+absl::Status CheckToken(std::string_view token) {
+  if (!token.empty() && token.size() <= 256 &&
+      token.find_first_not_of("0123456789abcdef") == std::string_view::npos) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(
+      "enroll token: what the scheduler sent is not a token (up to 256 lower-case hex digits): "
+      "don't trust this scheduler");
+}
+
 class EnrollCommand : public Command {
  public:
   std::string name() const override { return "enroll"; }
@@ -46,6 +57,7 @@ class EnrollCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
     DRAGNET_ASSIGN_OR_RETURN(const v1::CreateEnrolmentTokenResponse response,
                              client->CreateEnrolmentToken(request));
+    DRAGNET_RETURN_IF_ERROR(CheckToken(response.token()));
     Io& io = session.io();
     if (output_ == "json" || output_ == "jsonl") {
       const std::string json = MessageToJson(response);

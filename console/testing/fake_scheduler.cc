@@ -110,7 +110,7 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
                                     const v1::CreateEnrolmentTokenRequest* request,
                                     v1::CreateEnrolmentTokenResponse* response) override {
     fake_.tokens.push_back(*request);
-    response->set_token("the-token");
+    response->set_token(fake_.token);
     return Answer();
   }
 

@@ -27,6 +27,7 @@ class FakeScheduler {
   // GetAction answers with the first action, whatever id it is asked for.
   bool any_action_id = false;
   std::string policy;
+  std::string token = "00c0ffee";
   // If not OK: the answer to every call.
   absl::Status error;
   // One Watch or Results call each: these events, then the stream ends, with
