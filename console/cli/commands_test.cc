@@ -117,6 +117,48 @@ TEST_F(CommandsTest, PolicyThatTheRootKeysDidNotSignIsNotBelieved) {
   }
 }
 
+TEST_F(CommandsTest, OlderPolicyThanOneSeenBeforeIsRefused) {
+  const auto policy = [&](uint64_t version) {
+    v1::TrustPolicy proto = fleet_.PolicyProto(version);
+    dragnet::testing::Fleet::AddModule("sample", 1, {{"alice", 1}}, &proto);
+    return fleet_.SignedPolicy(proto);
+  };
+  const std::string kept = Path(StrCat("trust-version.", fleet_.id));
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  scheduler_->policy = policy(5);
+  EXPECT_EQ(Dragnet({"verify", "last"}).status, 0);
+  EXPECT_EQ(*ReadFile(kept), "5\n");
+  EXPECT_EQ(std::filesystem::status(kept).permissions(), std::filesystem::perms(0600));
+  EXPECT_EQ(Dragnet({"verify", "last"}).status, 0);
+  scheduler_->policy = policy(4);
+  for (const auto& args : {std::vector<std::string>{"trust", "show"},
+                           {"verify", "last"},
+                           {"actions", "show", "last"}}) {
+    const Outcome outcome = Dragnet(args);
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr("version 4 is older than version 5"));
+  }
+  EXPECT_EQ(*ReadFile(kept), "5\n");
+  scheduler_->policy = policy(6);
+  EXPECT_EQ(Dragnet({"verify", "last"}).status, 0);
+  EXPECT_EQ(*ReadFile(kept), "6\n");
+}
+
+TEST_F(CommandsTest, PolicyThatTheRootsDidNotSignIsNotKept) {
+  scheduler_->policy =
+      dragnet::testing::Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(9), {&fleet_.roots[0]});
+  EXPECT_EQ(Dragnet({"trust", "show"}).status, 2);
+  EXPECT_FALSE(std::filesystem::exists(Path(StrCat("trust-version.", fleet_.id))));
+}
+
+TEST_F(CommandsTest, UnreadableKeptVersionIsNotTakenForNone) {
+  WriteFile(StrCat("trust-version.", fleet_.id), "x", 0600);
+  const Outcome outcome = Dragnet({"trust", "show"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("not a version"));
+}
+
 TEST_F(CommandsTest, AlteredActionIsNotVerified) {
   v1::ActionInfo info = StoredAction(SampleAction(), {&fleet_.alice});
   v1::Envelope envelope;

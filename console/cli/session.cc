@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
+#include "console/client/trust_version.h"
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
@@ -61,8 +62,24 @@ absl::StatusOr<const TrustPolicy*> Session::policy() {
                     "the scheduler's trust policy does not stand up to the root "
                     "keys pinned here; don't trust this scheduler");
   }
+  DRAGNET_RETURN_IF_ERROR(CheckIsNotOlder(policy->version(), *config));
   policy_ = *std::move(policy);
   return &*policy_;
+}
+
+absl::Status Session::CheckIsNotOlder(uint64_t version, const ConsoleConfig& config) {
+  DRAGNET_ASSIGN_OR_RETURN(const uint64_t seen, SeenTrustVersion(config));
+  if (version < seen) {
+    return absl::FailedPreconditionError(
+        StrCat("the scheduler's trust policy: version ", version, " is older than version ", seen,
+               ", seen here before (", TrustVersionPath(config), "): don't trust this scheduler"));
+  }
+  if (version == seen) return absl::OkStatus();
+  const absl::Status kept = KeepTrustVersion(config, version);
+  if (!kept.ok()) {
+    io_.Say(StrCat("warning: an older trust policy will not be noticed: ", ToStd(kept.message())));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::ActionInfo> Session::FindAction(const std::string& word) {

@@ -29,7 +29,8 @@ class Session {
   absl::StatusOr<const ConsoleConfig*> config();
   absl::StatusOr<Client*> client();
   // The scheduler's newest policy, verified here against the pinned root keys:
-  // what the scheduler says of signatures is never taken on its word.
+  // what the scheduler says of signatures is never taken on its word. Refused
+  // if a newer one was seen here before.
   absl::StatusOr<const TrustPolicy*> policy();
 
   // "last" (the newest action that this investigator launched), a full id, or
@@ -43,6 +44,9 @@ class Session {
   std::string* config_flag() { return &config_flag_; }
 
  private:
+  // Against the newest that was seen here, which it then becomes.
+  absl::Status CheckIsNotOlder(uint64_t version, const ConsoleConfig& config);
+
   Io& io_;
   const ModuleCatalog& modules_;
   std::string config_flag_;
