@@ -1,8 +1,8 @@
 #include "core/action.h"
 
-#include "core/strings.h"
 #include "core/status_macros.h"
 #include "core/strict_proto.h"
+#include "core/strings.h"
 #include "core/target.h"
 #include "core/trust_policy.h"
 #include "core/uuid.h"
@@ -122,8 +122,7 @@ absl::Status ValidateAction(const v1::Action& action) {
   DRAGNET_RETURN_IF_ERROR(ValidateTimes(action));
   if (action.operations_size() == 0) return Invalid("operations", "none");
   if (action.operations_size() > kMaxOperations) {
-    return Invalid("operations", StrCat(action.operations_size(), ", at most ",
-                                              kMaxOperations));
+    return Invalid("operations", StrCat(action.operations_size(), ", at most ", kMaxOperations));
   }
   for (int i = 0; i < action.operations_size(); ++i) {
     DRAGNET_RETURN_IF_ERROR(ValidateOperation(i, action.operations(i)));

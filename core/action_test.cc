@@ -57,10 +57,11 @@ TEST(ActionTest, EveryBoundNamesItsField) {
                 a.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(-1);
               }),
               HasSubstr("limits"));
-  EXPECT_THAT(ProblemOf([](auto& a) {
-                a.mutable_operations(0)->mutable_limits()->mutable_cpu_time()->set_seconds(INT64_MAX);
-              }),
-              HasSubstr("limits"));
+  EXPECT_THAT(
+      ProblemOf([](auto& a) {
+        a.mutable_operations(0)->mutable_limits()->mutable_cpu_time()->set_seconds(INT64_MAX);
+      }),
+      HasSubstr("limits"));
 }
 
 TEST(ActionTest, LaterFeaturesAreRefusedByName) {

@@ -47,10 +47,10 @@ std::variant<AuthorizedAction, RefusedAction> AuthorizeAction(std::string_view e
     return refuse(Reason::REASON_NO_POLICY, "no trust policy is held yet");
   }
   if (context.policy->expired(context.now)) {
-    return refuse(Reason::REASON_POLICY_EXPIRED,
-                  StrCat("trust policy version ", context.policy->version(), " expired on ",
-                               Format(context.policy->expires()), ", this clock says ",
-                               Format(context.now)));
+    return refuse(
+        Reason::REASON_POLICY_EXPIRED,
+        StrCat("trust policy version ", context.policy->version(), " expired on ",
+               Format(context.policy->expires()), ", this clock says ", Format(context.now)));
   }
 
   // The signature first: nothing that no investigator signed is looked into.
@@ -58,7 +58,7 @@ std::variant<AuthorizedAction, RefusedAction> AuthorizeAction(std::string_view e
   if (signers.empty()) {
     return refuse(Reason::REASON_INSUFFICIENT_WEIGHT,
                   StrCat("no valid signature of an investigator of trust policy version ",
-                               context.policy->version()));
+                         context.policy->version()));
   }
 
   absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
@@ -68,8 +68,8 @@ std::variant<AuthorizedAction, RefusedAction> AuthorizeAction(std::string_view e
                   ToStd(action.status().message()));
   }
   if (action->fleet_id() != context.fleet_id) {
-    return refuse(Reason::REASON_WRONG_FLEET, StrCat("for fleet ", action->fleet_id(),
-                                                           ", this is fleet ", context.fleet_id));
+    return refuse(Reason::REASON_WRONG_FLEET,
+                  StrCat("for fleet ", action->fleet_id(), ", this is fleet ", context.fleet_id));
   }
 
   for (const v1::Operation& operation : action->operations()) {
@@ -81,8 +81,8 @@ std::variant<AuthorizedAction, RefusedAction> AuthorizeAction(std::string_view e
     for (const std::string& module : needed) {
       const absl::Status weight = context.policy->CheckWeight(module, signers);
       if (weight.ok()) continue;
-      const std::string detail = StrCat(weight.message(), " (signed by ",
-                                              absl::StrJoin(signers, ", "), ")");
+      const std::string detail =
+          StrCat(weight.message(), " (signed by ", absl::StrJoin(signers, ", "), ")");
       return refuse(context.policy->HasRuleFor(module) ? Reason::REASON_INSUFFICIENT_WEIGHT
                                                        : Reason::REASON_MODULE_NOT_ALLOWED,
                     detail);
@@ -92,13 +92,12 @@ std::variant<AuthorizedAction, RefusedAction> AuthorizeAction(std::string_view e
   const absl::Time not_before = *ToTime(action->not_before());
   const absl::Time expires = *ToTime(action->expires());
   if (context.now < not_before) {
-    return refuse(Reason::REASON_NOT_YET_VALID,
-                  StrCat("valid from ", Format(not_before), ", this clock says ",
-                               Format(context.now)));
+    return refuse(Reason::REASON_NOT_YET_VALID, StrCat("valid from ", Format(not_before),
+                                                       ", this clock says ", Format(context.now)));
   }
   if (context.now > expires) {
     return refuse(Reason::REASON_EXPIRED, StrCat("expired on ", Format(expires),
-                                                       ", this clock says ", Format(context.now)));
+                                                 ", this clock says ", Format(context.now)));
   }
 
   if (context.facts != nullptr) {

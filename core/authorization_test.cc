@@ -95,8 +95,9 @@ TEST_F(AuthorizationTest, ASignedTrustPolicyIsNotAnAction) {
 }
 
 TEST_F(AuthorizationTest, ARootKeySignsNoActions) {
-  EXPECT_EQ(Refused(fleet_.SignedAction(fleet_.ActionProto(), {&fleet_.roots[0], &fleet_.roots[1]})),
-            v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
+  EXPECT_EQ(
+      Refused(fleet_.SignedAction(fleet_.ActionProto(), {&fleet_.roots[0], &fleet_.roots[1]})),
+      v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
 }
 
 TEST_F(AuthorizationTest, TooLittleWeightIsRefused) {
@@ -145,8 +146,8 @@ TEST_F(AuthorizationTest, AModuleThatUsesAnothersPowersNeedsItsWeightToo) {
   UsePolicy(proto);
   EXPECT_EQ(Refused(fleet_.SignedAction(fleet_.ActionProto("yara"), {&fleet_.carol})),
             v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
-  EXPECT_TRUE(Authorized(
-      fleet_.SignedAction(fleet_.ActionProto("yara"), {&fleet_.carol, &fleet_.alice})));
+  EXPECT_TRUE(
+      Authorized(fleet_.SignedAction(fleet_.ActionProto("yara"), {&fleet_.carol, &fleet_.alice})));
 }
 
 TEST_F(AuthorizationTest, EveryOperationNeedsItsWeight) {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "core/strings.h"
 #include "absl/strings/str_split.h"
 #include "core/openssl.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "core/trust_policy.h"
 
@@ -64,12 +64,11 @@ absl::StatusOr<CertificateInfo> ParseCertificate(std::string_view pem) {
   if (certificate == nullptr) return OpensslError("no certificate in PEM form");
 
   CertificateInfo info;
-  info.fingerprint =
-      HexEncode(Sha256(ToDer([&](unsigned char** out) { return i2d_X509(certificate.get(), out); })));
+  info.fingerprint = HexEncode(
+      Sha256(ToDer([&](unsigned char** out) { return i2d_X509(certificate.get(), out); })));
   info.spiffe_id = SpiffeUri(certificate.get());
-  info.spki = ToDer([&](unsigned char** out) {
-    return i2d_PUBKEY(X509_get0_pubkey(certificate.get()), out);
-  });
+  info.spki = ToDer(
+      [&](unsigned char** out) { return i2d_PUBKEY(X509_get0_pubkey(certificate.get()), out); });
   DRAGNET_ASSIGN_OR_RETURN(info.not_before, ToAbslTime(X509_get0_notBefore(certificate.get())));
   DRAGNET_ASSIGN_OR_RETURN(info.not_after, ToAbslTime(X509_get0_notAfter(certificate.get())));
   return info;

@@ -23,24 +23,25 @@ TEST(CertificateTest, SigningRequestsProveTheirKey) {
 }
 
 TEST(CertificateTest, OnlyThreePartSpiffeIdsOfKnownKindsAreIdentities) {
-  const auto id = ParseSpiffeId("spiffe://demo-0123456789ab/agent/11111111-2222-4333-8444-555555555555");
+  const auto id =
+      ParseSpiffeId("spiffe://demo-0123456789ab/agent/11111111-2222-4333-8444-555555555555");
   ASSERT_TRUE(id.has_value());
   EXPECT_EQ(id->fleet_id, "demo-0123456789ab");
   EXPECT_EQ(id->kind, "agent");
   EXPECT_EQ(FormatSpiffeId(*id),
             "spiffe://demo-0123456789ab/agent/11111111-2222-4333-8444-555555555555");
-  for (const char* bad :
-       {"", "spiffe://", "spiffe://demo", "spiffe://demo/agent", "spiffe://demo/agent/",
-        "spiffe://demo/agent/a/b", "spiffe://demo/root/a", "https://demo/agent/a",
-        "spiffe://demo/agent/../x", "spiffe:///agent/a", "spiffe://demo//a", "spiffe://demo/agent/a b",
-        "SPIFFE://demo/agent/a"}) {
+  for (const char* bad : {"", "spiffe://", "spiffe://demo", "spiffe://demo/agent",
+                          "spiffe://demo/agent/", "spiffe://demo/agent/a/b", "spiffe://demo/root/a",
+                          "https://demo/agent/a", "spiffe://demo/agent/../x", "spiffe:///agent/a",
+                          "spiffe://demo//a", "spiffe://demo/agent/a b", "SPIFFE://demo/agent/a"}) {
     EXPECT_FALSE(ParseSpiffeId(bad).has_value()) << bad;
   }
 }
 
 TEST(CertificateTest, WhatIsNoCertificateIsRefused) {
   EXPECT_FALSE(ParseCertificate("").ok());
-  EXPECT_FALSE(ParseCertificate("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").ok());
+  EXPECT_FALSE(
+      ParseCertificate("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").ok());
 }
 
 }  // namespace

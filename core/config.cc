@@ -4,9 +4,9 @@
 #include <set>
 #include <sstream>
 
-#include "core/strings.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
@@ -68,8 +68,8 @@ absl::StatusOr<ConfigFile> ConfigFile::Parse(std::string_view text, const std::s
   if (!result) {
     const toml::parse_error& error = result.error();
     return absl::InvalidArgumentError(StrCat(path, ":", error.source().begin.line, ":",
-                                                   error.source().begin.column, ": ",
-                                                   std::string_view(error.description())));
+                                             error.source().begin.column, ": ",
+                                             std::string_view(error.description())));
   }
   auto state = std::make_unique<State>();
   state->path = path;
@@ -122,7 +122,7 @@ absl::Duration ConfigFile::Duration(std::string_view key, absl::Duration default
   if (absl::ParseDuration(text, &value) && value >= minimum && value <= maximum) return value;
   state_->Fail(key, state_->Find(key),
                StrCat("must be a duration such as \"90s\" or \"1h30m\", from ",
-                            absl::FormatDuration(minimum), " to ", absl::FormatDuration(maximum)));
+                      absl::FormatDuration(minimum), " to ", absl::FormatDuration(maximum)));
   return default_value;
 }
 

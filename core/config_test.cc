@@ -48,13 +48,14 @@ TEST(ConfigTest, WrongTypesRangesAndAbsencesAreErrors) {
   EXPECT_THAT(problem("a = 1", [](auto& f) { f.String("a", ""); }), HasSubstr("must be a string"));
   EXPECT_THAT(problem("", [](auto& f) { f.RequiredString("a"); }), HasSubstr("a: missing"));
   EXPECT_THAT(problem("a = 9", [](auto& f) { f.Integer("a", 1, 1, 8); }), HasSubstr("1 to 8"));
-  EXPECT_THAT(problem("a = \"5 minutes\"", [](auto& f) {
-                f.Duration("a", absl::Seconds(1), absl::Seconds(1), absl::Hours(1));
-              }),
-              HasSubstr("duration"));
+  EXPECT_THAT(
+      problem("a = \"5 minutes\"",
+              [](auto& f) { f.Duration("a", absl::Seconds(1), absl::Seconds(1), absl::Hours(1)); }),
+      HasSubstr("duration"));
   EXPECT_THAT(problem("a = [1]", [](auto& f) { f.StringList("a"); }), HasSubstr("list of strings"));
   EXPECT_THAT(problem("a = \"x\"", [](auto& f) { f.StringMap("a"); }), HasSubstr("table"));
-  EXPECT_THAT(problem("a = \"yes\"", [](auto& f) { f.Bool("a", false); }), HasSubstr("true or false"));
+  EXPECT_THAT(problem("a = \"yes\"", [](auto& f) { f.Bool("a", false); }),
+              HasSubstr("true or false"));
 }
 
 TEST(ConfigTest, SyntaxErrorsNameLineAndColumn) {

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 
-#include "core/strings.h"
 #include "core/status_macros.h"
 #include "core/strict_proto.h"
+#include "core/strings.h"
 
 namespace dragnet {
 
 std::string PreAuthEncoding(std::string_view payload_type, std::string_view payload) {
   return StrCat("DSSEv1 ", payload_type.size(), " ", payload_type, " ", payload.size(), " ",
-                      payload);
+                payload);
 }
 
 v1::Envelope NewEnvelope(std::string_view payload_type, std::string_view payload) {
@@ -23,8 +23,8 @@ v1::Envelope NewEnvelope(std::string_view payload_type, std::string_view payload
 absl::Status AddSignature(const PrivateKey& key, v1::Envelope* envelope) {
   for (const v1::Signature& signature : envelope->signatures()) {
     if (signature.keyid() == key.public_key().id()) {
-      return absl::AlreadyExistsError(StrCat("key ", key.public_key().id(),
-                                                   " has signed this document already"));
+      return absl::AlreadyExistsError(
+          StrCat("key ", key.public_key().id(), " has signed this document already"));
     }
   }
   if (envelope->signatures_size() >= kMaxSignatures) {
@@ -39,17 +39,15 @@ absl::Status AddSignature(const PrivateKey& key, v1::Envelope* envelope) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Envelope> ParseEnvelope(std::string_view bytes,
-                                           std::string_view expected_type) {
+absl::StatusOr<v1::Envelope> ParseEnvelope(std::string_view bytes, std::string_view expected_type) {
   v1::Envelope envelope;
   DRAGNET_RETURN_IF_ERROR(ParseStrict(bytes, kMaxEnvelopeBytes, &envelope));
   if (envelope.payload_type() != expected_type) {
     return absl::InvalidArgumentError(StrCat("document of another type than ", expected_type));
   }
   if (envelope.signatures_size() > kMaxSignatures) {
-    return absl::InvalidArgumentError(StrCat(envelope.signatures_size(),
-                                                   " signatures: at most ", kMaxSignatures,
-                                                   " are allowed"));
+    return absl::InvalidArgumentError(StrCat(envelope.signatures_size(), " signatures: at most ",
+                                             kMaxSignatures, " are allowed"));
   }
   for (const v1::Signature& signature : envelope.signatures()) {
     if (signature.sig().size() > kMaxSignatureBytes || signature.keyid().size() > 128) {

@@ -13,8 +13,7 @@
 
 namespace dragnet {
 
-inline constexpr std::string_view kActionPayloadType =
-    "application/vnd.dragnet.action.v1+protobuf";
+inline constexpr std::string_view kActionPayloadType = "application/vnd.dragnet.action.v1+protobuf";
 inline constexpr std::string_view kTrustPolicyPayloadType =
     "application/vnd.dragnet.trust.v1+protobuf";
 

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "absl/strings/numbers.h"
-#include "core/strings.h"
 #include "core/keys.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "core/unique_fd.h"
 
@@ -22,8 +22,7 @@ absl::StatusOr<UniqueFd> Open(const std::string& path, int flags, mode_t mode = 
   return fd;
 }
 
-absl::StatusOr<std::string> ReadAll(const UniqueFd& fd, const std::string& path,
-                                    size_t max_bytes) {
+absl::StatusOr<std::string> ReadAll(const UniqueFd& fd, const std::string& path, size_t max_bytes) {
   std::string content;
   char buffer[16384];
   while (true) {
@@ -87,12 +86,12 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path, size_t max_b
   if ((info.st_mode & 077) != 0) {
     return absl::PermissionDeniedError(
         StrCat(path, ": others than its owner can use this file (mode ",
-                     absl::Hex((info.st_mode >> 6) & 7), absl::Hex((info.st_mode >> 3) & 7),
-                     absl::Hex(info.st_mode & 7), "): chmod 600 ", path));
+               absl::Hex((info.st_mode >> 6) & 7), absl::Hex((info.st_mode >> 3) & 7),
+               absl::Hex(info.st_mode & 7), "): chmod 600 ", path));
   }
   if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
-    return absl::PermissionDeniedError(StrCat(path, ": belongs to user id ", info.st_uid,
-                                                    ", not to root or this user: chown it"));
+    return absl::PermissionDeniedError(
+        StrCat(path, ": belongs to user id ", info.st_uid, ", not to root or this user: chown it"));
   }
   return ReadAll(fd, path, max_bytes);
 }

@@ -10,10 +10,10 @@
 
 #include <cstdlib>
 
-#include "core/strings.h"
 #include "core/file_io.h"
 #include "core/openssl.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet {
@@ -36,12 +36,12 @@ absl::StatusOr<KeyAlgorithm> AlgorithmOf(EVP_PKEY* key) {
         std::string_view(group) == "prime256v1") {
       return KeyAlgorithm::kEcdsaP256;
     }
-    return absl::InvalidArgumentError(StrCat("elliptic curve ", group,
-                                                   " is not supported: use Ed25519 or P-256"));
+    return absl::InvalidArgumentError(
+        StrCat("elliptic curve ", group, " is not supported: use Ed25519 or P-256"));
   }
   const char* name = EVP_PKEY_get0_type_name(key);
   return absl::InvalidArgumentError(StrCat("key type ", name != nullptr ? name : "unknown",
-                                                 " is not supported: use Ed25519 or P-256"));
+                                           " is not supported: use Ed25519 or P-256"));
 }
 
 int RefusePassphrase(char*, int, int, void*) { return -1; }
@@ -94,18 +94,18 @@ std::string PublicKey::ToPem() const {
 
 bool PublicKey::Verify(std::string_view message, std::string_view signature) const {
   const EvpMdContextPtr context(EVP_MD_CTX_new());
-  const bool valid =
-      EVP_DigestVerifyInit(context.get(), nullptr, DigestFor(algorithm_), nullptr, key_.get()) ==
-          1 &&
-      EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(message),
-                       message.size()) == 1;
+  const bool valid = EVP_DigestVerifyInit(context.get(), nullptr, DigestFor(algorithm_), nullptr,
+                                          key_.get()) == 1 &&
+                     EVP_DigestVerify(context.get(), Bytes(signature), signature.size(),
+                                      Bytes(message), message.size()) == 1;
   ClearOpensslErrors();
   return valid;
 }
 
 absl::StatusOr<PrivateKey> PrivateKey::Generate(KeyAlgorithm algorithm) {
-  EVP_PKEY* raw = algorithm == KeyAlgorithm::kEd25519 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
-                                                      : EVP_EC_gen("P-256");
+  EVP_PKEY* raw = algorithm == KeyAlgorithm::kEd25519
+                      ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
+                      : EVP_EC_gen("P-256");
   std::shared_ptr<EVP_PKEY> key(raw, EVP_PKEY_free);
   if (key == nullptr) return OpensslError("generate key");
   DRAGNET_ASSIGN_OR_RETURN(PublicKey public_key, PublicKey::FromEvp(std::move(key)));

@@ -21,9 +21,9 @@ std::string FromHex(std::string_view hex) {
 
 TEST(KeysTest, Ed25519AgreesWithRfc8032) {
   // RFC 8032, section 7.1, TEST 3: public key, message af82, signature.
-  const auto key = PublicKey::FromSpki(FromHex(
-      "302a300506032b6570032100"
-      "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"));
+  const auto key = PublicKey::FromSpki(
+      FromHex("302a300506032b6570032100"
+              "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"));
   ASSERT_TRUE(key.ok()) << key.status();
   const std::string signature = FromHex(
       "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
@@ -63,12 +63,13 @@ TEST(KeysTest, OtherAlgorithmsAndEncodingsAreRefused) {
   EXPECT_FALSE(PublicKey::FromSpki(spki + "x").ok());
   EXPECT_FALSE(PublicKey::FromSpki(spki.substr(0, spki.size() - 1)).ok());
   // X25519 can't sign.
-  EXPECT_THAT(std::string(PublicKey::FromSpki(
-                              FromHex("302a300506032b656e032100"
-                                      "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"))
-                              .status()
-                              .message()),
-              HasSubstr("not supported"));
+  EXPECT_THAT(
+      std::string(PublicKey::FromSpki(
+                      FromHex("302a300506032b656e032100"
+                              "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"))
+                      .status()
+                      .message()),
+      HasSubstr("not supported"));
 }
 
 class KeyFileTest : public ::testing::Test {

@@ -27,10 +27,9 @@ inline absl::Status Annotate(const absl::Status& status, std::string_view contex
 #define DRAGNET_CONCAT_INNER(a, b) a##b
 #define DRAGNET_CONCAT(a, b) DRAGNET_CONCAT_INNER(a, b)
 
-#define DRAGNET_RETURN_IF_ERROR(expression)                          \
-  do {                                                               \
-    if (absl::Status dragnet_status = (expression); !dragnet_status.ok()) \
-      return dragnet_status;                                         \
+#define DRAGNET_RETURN_IF_ERROR(expression)                                                      \
+  do {                                                                                           \
+    if (absl::Status dragnet_status = (expression); !dragnet_status.ok()) return dragnet_status; \
   } while (false)
 
 #define DRAGNET_ASSIGN_OR_RETURN(declaration, expression) \

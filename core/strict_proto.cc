@@ -24,8 +24,8 @@ absl::Status RefuseUnknownFields(const Message& message) {
   const Reflection& reflection = *message.GetReflection();
   const auto& unknown = reflection.GetUnknownFields(message);
   if (!unknown.empty()) {
-    return absl::InvalidArgumentError(StrCat("unknown field ", unknown.field(0).number(),
-                                                   " in ", message.GetTypeName()));
+    return absl::InvalidArgumentError(
+        StrCat("unknown field ", unknown.field(0).number(), " in ", message.GetTypeName()));
   }
   std::vector<const FieldDescriptor*> fields;
   reflection.ListFields(message, &fields);
@@ -52,16 +52,14 @@ absl::Status RefuseUnknownFields(const Message& message) {
 absl::Status ParseStrict(std::string_view bytes, size_t max_bytes, Message* message) {
   if (bytes.size() > max_bytes) {
     return absl::InvalidArgumentError(StrCat(message->GetTypeName(), " of ", bytes.size(),
-                                                   " bytes: at most ", max_bytes,
-                                                   " are allowed"));
+                                             " bytes: at most ", max_bytes, " are allowed"));
   }
   SilenceProtobufLog();
   google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()),
                                                 static_cast<int>(bytes.size()));
   stream.SetRecursionLimit(kMaxNesting);
   if (!message->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
-    return absl::InvalidArgumentError(
-        StrCat("not a valid encoding of ", message->GetTypeName()));
+    return absl::InvalidArgumentError(StrCat("not a valid encoding of ", message->GetTypeName()));
   }
   return RefuseUnknownFields(*message);
 }

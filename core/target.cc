@@ -9,9 +9,9 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "core/strings.h"
 #include "core/json.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet {
@@ -29,11 +29,15 @@ constexpr char kSchema[] =
 
 // Pure, cheap functions. What isn't here is refused: files, extensions, random
 // values, the clock, and everything that can build large values.
-constexpr std::string_view kAllowedFunctions[] = {
-    "->",      "->>",   "abs",   "coalesce", "glob",   "ifnull", "iif",         "instr",
-    "json_array_length", "json_extract", "json_type", "json_valid", "length",   "like",
-    "lower",   "ltrim", "max",   "min",      "nullif", "rtrim",  "substr",      "substring",
-    "trim",    "typeof", "upper"};
+constexpr std::string_view kAllowedFunctions[] = {"->",           "->>",       "abs",
+                                                  "coalesce",     "glob",      "ifnull",
+                                                  "iif",          "instr",     "json_array_length",
+                                                  "json_extract", "json_type", "json_valid",
+                                                  "length",       "like",      "lower",
+                                                  "ltrim",        "max",       "min",
+                                                  "nullif",       "rtrim",     "substr",
+                                                  "substring",    "trim",      "typeof",
+                                                  "upper"};
 
 // What one prepared expression may do; counts its SELECTs.
 struct Authorizer {
@@ -74,7 +78,9 @@ size_t EndOfQuoted(std::string_view text, size_t start) {
   return text.find(close, start + 1);
 }
 
-bool IsWordCharacter(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+bool IsWordCharacter(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
 
 // The authorizer counts SELECTs, but SQLite answers `x IN (SELECT id FROM agent)`
 // from the table itself without asking it.
@@ -98,7 +104,8 @@ absl::Status CheckSelfContained(std::string_view expression) {
     const char next = i + 1 < expression.size() ? expression[i + 1] : '\0';
     if (c == '\'' || c == '"' || c == '`' || c == '[') {
       i = EndOfQuoted(expression, i);
-      if (i == std::string_view::npos) return Invalid(StrCat("a ", std::string(1, c), " is not closed"));
+      if (i == std::string_view::npos)
+        return Invalid(StrCat("a ", std::string(1, c), " is not closed"));
     } else if (c == '(') {
       ++depth;
     } else if (c == ')') {
@@ -110,7 +117,8 @@ absl::Status CheckSelfContained(std::string_view expression) {
     } else if (IsWordCharacter(c)) {
       size_t end = i;
       while (end < expression.size() && IsWordCharacter(expression[end])) ++end;
-      if (IsSubqueryWord(expression.substr(i, end - i))) return Invalid("subqueries are not allowed");
+      if (IsSubqueryWord(expression.substr(i, end - i)))
+        return Invalid("subqueries are not allowed");
       i = end - 1;
     } else if (c == '?' || c == '@' || c == '$' || c == ':' || c == '#') {
       return Invalid(StrCat("parameters (", std::string(1, c), ") are not allowed"));
@@ -121,13 +129,18 @@ absl::Status CheckSelfContained(std::string_view expression) {
 }
 
 void LimitConnection(sqlite3* database) {
-  const std::pair<int, int> limits[] = {
-      {SQLITE_LIMIT_LENGTH, 1 << 20},       {SQLITE_LIMIT_SQL_LENGTH, 64 * 1024},
-      {SQLITE_LIMIT_COLUMN, 32},            {SQLITE_LIMIT_EXPR_DEPTH, 100},
-      {SQLITE_LIMIT_COMPOUND_SELECT, 1},    {SQLITE_LIMIT_VDBE_OP, 25000},
-      {SQLITE_LIMIT_FUNCTION_ARG, 16},      {SQLITE_LIMIT_ATTACHED, 0},
-      {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 256}, {SQLITE_LIMIT_VARIABLE_NUMBER, 32},
-      {SQLITE_LIMIT_TRIGGER_DEPTH, 1},      {SQLITE_LIMIT_WORKER_THREADS, 0}};
+  const std::pair<int, int> limits[] = {{SQLITE_LIMIT_LENGTH, 1 << 20},
+                                        {SQLITE_LIMIT_SQL_LENGTH, 64 * 1024},
+                                        {SQLITE_LIMIT_COLUMN, 32},
+                                        {SQLITE_LIMIT_EXPR_DEPTH, 100},
+                                        {SQLITE_LIMIT_COMPOUND_SELECT, 1},
+                                        {SQLITE_LIMIT_VDBE_OP, 25000},
+                                        {SQLITE_LIMIT_FUNCTION_ARG, 16},
+                                        {SQLITE_LIMIT_ATTACHED, 0},
+                                        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 256},
+                                        {SQLITE_LIMIT_VARIABLE_NUMBER, 32},
+                                        {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
+                                        {SQLITE_LIMIT_WORKER_THREADS, 0}};
   for (const auto& [id, value] : limits) sqlite3_limit(database, id, value);
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
@@ -139,8 +152,7 @@ void LimitConnection(sqlite3* database) {
 absl::StatusOr<StatementPtr> PrepareExpression(sqlite3* database, std::string_view expression) {
   DRAGNET_RETURN_IF_ERROR(CheckSelfContained(expression));
   // CheckSelfContained: the expression can't leave these parentheses.
-  const std::string sql =
-      StrCat("SELECT id FROM agent WHERE (\n", expression, "\n) ORDER BY id");
+  const std::string sql = StrCat("SELECT id FROM agent WHERE (\n", expression, "\n) ORDER BY id");
   Authorizer authorizer;
   sqlite3_set_authorizer(database, Authorizer::Check, &authorizer);
   const absl::Cleanup unset = [&] { sqlite3_set_authorizer(database, nullptr, nullptr); };
@@ -150,8 +162,10 @@ absl::StatusOr<StatementPtr> PrepareExpression(sqlite3* database, std::string_vi
       sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()), 0, &raw, &tail);
   StatementPtr statement(raw);
   if (result == SQLITE_AUTH) {
-    return Invalid(StrCat("uses what is not allowed here (only the columns of the facts and "
-                                "simple functions are): ", sqlite3_errmsg(database)));
+    return Invalid(
+        StrCat("uses what is not allowed here (only the columns of the facts and "
+               "simple functions are): ",
+               sqlite3_errmsg(database)));
   }
   if (result != SQLITE_OK) return Invalid(sqlite3_errmsg(database));
   if (statement == nullptr || tail != sql.data() + sql.size()) return Invalid("not one expression");
@@ -160,9 +174,15 @@ absl::StatusOr<StatementPtr> PrepareExpression(sqlite3* database, std::string_vi
 
 // The columns in the order of kSchema.
 std::array<std::string, 13> TextColumns(const v1::Facts& facts) {
-  return {facts.id(),     facts.fleet_id(), facts.name(),
-          facts.os(),     facts.distribution(), facts.distribution_version(),
-          facts.kernel(), facts.arch(),     facts.version(),
+  return {facts.id(),
+          facts.fleet_id(),
+          facts.name(),
+          facts.os(),
+          facts.distribution(),
+          facts.distribution_version(),
+          facts.kernel(),
+          facts.arch(),
+          facts.version(),
           JsonObject({facts.tags().begin(), facts.tags().end()}),
           JsonObject({facts.environment().begin(), facts.environment().end()}),
           JsonArray({facts.addresses().begin(), facts.addresses().end()}),

@@ -1,7 +1,7 @@
 #include "core/target.h"
 
-#include "core/testing.h"
 #include "core/strings.h"
+#include "core/testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -31,18 +31,50 @@ TEST(TargetTest, ColumnsAndJsonAreUsable) {
 }
 
 TEST(TargetTest, AttemptsToLeaveTheExpressionAreRefused) {
-  for (const char* attack : {
-           "", " ", "1) or (1", "true) --", "true --", "true /* x */", "true; drop table agent",
-           "1) union select id from agent where (1", "(select 1)", "exists (select 1 from agent)",
-           "id in (select id from agent)", "id in (SELECT id FROM agent)", "id in (values (1))", "id in agent", "os = 'linux", "os = \"linux\"", "[os = 1",
-           "(((true)", "true)", "count(*) > 0", "random() > 0", "randomblob(100000000) is not null",
-           "zeroblob(1000000000) is null", "load_extension('x')", "readfile('/etc/passwd') is null",
-           "printf('%.1000000000d', 1) = ''", "replace(os, '', 'x') = ''", "hex(os) = ''",
-           "sqlite_version() is null", "current_time is null", "?1 is null", ":a is null",
-           "$a is null", "nosuch = 1", "main.sqlite_schema.sql is null",
-           "(with recursive c(x) as (select 1 union all select x+1 from c) select 1 from c)",
-           "os = 'linux' order by id", "os = 'linux' limit 1", "raise(fail, 'x')",
-           "row_number() over () = 1", "os collate nosuch = 'x'", "os match 'x'", "os regexp 'x'"}) {
+  for (const char* attack :
+       {"",
+        " ",
+        "1) or (1",
+        "true) --",
+        "true --",
+        "true /* x */",
+        "true; drop table agent",
+        "1) union select id from agent where (1",
+        "(select 1)",
+        "exists (select 1 from agent)",
+        "id in (select id from agent)",
+        "id in (SELECT id FROM agent)",
+        "id in (values (1))",
+        "id in agent",
+        "os = 'linux",
+        "os = \"linux\"",
+        "[os = 1",
+        "(((true)",
+        "true)",
+        "count(*) > 0",
+        "random() > 0",
+        "randomblob(100000000) is not null",
+        "zeroblob(1000000000) is null",
+        "load_extension('x')",
+        "readfile('/etc/passwd') is null",
+        "printf('%.1000000000d', 1) = ''",
+        "replace(os, '', 'x') = ''",
+        "hex(os) = ''",
+        "sqlite_version() is null",
+        "current_time is null",
+        "?1 is null",
+        ":a is null",
+        "$a is null",
+        "nosuch = 1",
+        "main.sqlite_schema.sql is null",
+        "(with recursive c(x) as (select 1 union all select x+1 from c) select 1 from c)",
+        "os = 'linux' order by id",
+        "os = 'linux' limit 1",
+        "raise(fail, 'x')",
+        "row_number() over () = 1",
+        "os collate nosuch = 'x'",
+        "os match 'x'",
+        "os regexp 'x'"}) {
     EXPECT_EQ(ValidateTarget(attack).code(), absl::StatusCode::kInvalidArgument) << attack;
   }
   EXPECT_FALSE(ValidateTarget(std::string("true\0", 5)).ok());

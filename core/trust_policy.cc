@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "core/strings.h"
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/status_macros.h"
 #include "core/strict_proto.h"
+#include "core/strings.h"
 
 namespace dragnet {
 namespace {
@@ -26,9 +26,8 @@ bool IsPlainName(std::string_view name) {
   if (name.empty() || name.size() > 64) return false;
   const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   if (!alphanumeric(name.front())) return false;
-  return std::all_of(name.begin(), name.end(), [&](char c) {
-    return alphanumeric(c) || c == '.' || c == '_' || c == '-';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 absl::Status ValidateInvestigators(const v1::TrustPolicy& policy) {
@@ -73,14 +72,14 @@ absl::Status ValidateModules(const v1::TrustPolicy& policy) {
     for (const v1::Weight& weight : module.weights()) {
       if (!investigators.contains(weight.investigator())) {
         return Invalid(field, StrCat("weight for ", weight.investigator(),
-                                           ", who is not an investigator of this policy"));
+                                     ", who is not an investigator of this policy"));
       }
       if (!weighted.insert(weight.investigator()).second) {
         return Invalid(field, StrCat("two weights for ", weight.investigator()));
       }
       if (weight.weight() == 0 || weight.weight() > kMaxWeight) {
-        return Invalid(field, StrCat("the weight of ", weight.investigator(),
-                                           " is not in 1 to ", kMaxWeight));
+        return Invalid(
+            field, StrCat("the weight of ", weight.investigator(), " is not in 1 to ", kMaxWeight));
       }
     }
   }
@@ -99,8 +98,8 @@ absl::StatusOr<RootSet> RootSet::Create(std::vector<PublicKey> keys, uint32_t th
   }
   if (threshold < 1 || threshold > keys.size()) {
     return absl::InvalidArgumentError(StrCat("root threshold: ", threshold,
-                                                   ", must be 1 to the number of root keys (",
-                                                   keys.size(), ")"));
+                                             ", must be 1 to the number of root keys (",
+                                             keys.size(), ")"));
   }
   std::set<std::string> ids;
   for (const PublicKey& key : keys) {
@@ -140,7 +139,7 @@ absl::Status RootSet::CheckThreshold(const v1::Envelope& envelope) const {
   const size_t valid = ValidSigners(envelope, keys).size();
   if (valid < threshold_ || threshold_ == 0) {
     return absl::PermissionDeniedError(StrCat("signed by ", valid, " of ", keys_.size(),
-                                                    " root keys, ", threshold_, " are needed"));
+                                              " root keys, ", threshold_, " are needed"));
   }
   return absl::OkStatus();
 }
@@ -191,8 +190,8 @@ absl::StatusOr<TrustPolicy> TrustPolicy::VerifyFirst(std::string_view envelope_b
   v1::Envelope envelope;
   DRAGNET_ASSIGN_OR_RETURN(TrustPolicy policy, Parse(envelope_bytes, &envelope));
   if (policy.fleet_id() != fleet_id) {
-    return absl::FailedPreconditionError(StrCat("trust policy of fleet ", policy.fleet_id(),
-                                                      ", this is fleet ", fleet_id));
+    return absl::FailedPreconditionError(
+        StrCat("trust policy of fleet ", policy.fleet_id(), ", this is fleet ", fleet_id));
   }
   DRAGNET_RETURN_IF_ERROR(
       Annotate(policy.roots().CheckThreshold(envelope), "trust policy, by its own root keys"));
@@ -203,11 +202,10 @@ absl::StatusOr<TrustPolicy> TrustPolicy::FromOwnStorage(std::string_view envelop
                                                         std::string_view fleet_id) {
   v1::Envelope envelope;
   DRAGNET_ASSIGN_OR_RETURN(TrustPolicy policy, Parse(envelope_bytes, &envelope));
-  DRAGNET_RETURN_IF_ERROR(
-      Annotate(policy.roots().CheckThreshold(envelope), "stored trust policy"));
+  DRAGNET_RETURN_IF_ERROR(Annotate(policy.roots().CheckThreshold(envelope), "stored trust policy"));
   if (policy.fleet_id() != fleet_id) {
-    return absl::FailedPreconditionError(StrCat(
-        "stored trust policy is of fleet ", policy.fleet_id(), ", this is fleet ", fleet_id));
+    return absl::FailedPreconditionError(StrCat("stored trust policy is of fleet ",
+                                                policy.fleet_id(), ", this is fleet ", fleet_id));
   }
   return policy;
 }
@@ -217,8 +215,8 @@ absl::StatusOr<TrustPolicy> TrustPolicy::VerifySuccessor(std::string_view envelo
   DRAGNET_ASSIGN_OR_RETURN(TrustPolicy next, VerifyFirst(envelope_bytes, roots_, fleet_id()));
   if (next.version() <= version()) {
     return absl::FailedPreconditionError(StrCat("trust policy version ", next.version(),
-                                                      " is not newer than version ", version(),
-                                                      ", which is held"));
+                                                " is not newer than version ", version(),
+                                                ", which is held"));
   }
   // An expired policy that rotates the roots is still a step of the chain that
   // leads to a newer one (TUF does the same): taking it allows nothing, because
@@ -228,7 +226,7 @@ absl::StatusOr<TrustPolicy> TrustPolicy::VerifySuccessor(std::string_view envelo
   if (next.expired(now) && !rotates) {
     return absl::FailedPreconditionError(
         StrCat("trust policy version ", next.version(), " expired on ",
-                     absl::FormatTime(absl::RFC3339_sec, next.expires(), absl::UTCTimeZone())));
+               absl::FormatTime(absl::RFC3339_sec, next.expires(), absl::UTCTimeZone())));
   }
   return next;
 }
@@ -252,7 +250,7 @@ absl::Status TrustPolicy::CheckWeight(std::string_view module,
     }
     if (weight >= rule.minimum_weight()) return absl::OkStatus();
     return absl::PermissionDeniedError(StrCat("module ", module, " needs signatures of weight ",
-                                                    rule.minimum_weight(), ", this has ", weight));
+                                              rule.minimum_weight(), ", this has ", weight));
   }
   return absl::PermissionDeniedError(
       StrCat("module ", module, " has no rule in trust policy version ", version()));

@@ -45,8 +45,7 @@ class TrustPolicy {
   // PermissionDenied: too few root signatures. InvalidArgument: malformed.
   // FailedPrecondition: another fleet. Expiry is not checked here: see expired().
   static absl::StatusOr<TrustPolicy> VerifyFirst(std::string_view envelope_bytes,
-                                                 const RootSet& pinned,
-                                                 std::string_view fleet_id);
+                                                 const RootSet& pinned, std::string_view fleet_id);
 
   // A policy that this program verified before it stored it where no one else
   // can write. Checked against its own root keys only, so that it can be read
@@ -80,8 +79,7 @@ class TrustPolicy {
   std::set<v1::Role> RolesOf(std::string_view investigator) const;
 
  private:
-  static absl::StatusOr<TrustPolicy> Parse(std::string_view envelope_bytes,
-                                           v1::Envelope* envelope);
+  static absl::StatusOr<TrustPolicy> Parse(std::string_view envelope_bytes, v1::Envelope* envelope);
 
   v1::TrustPolicy proto_;
   std::string envelope_bytes_;

@@ -29,8 +29,10 @@ TEST_F(TrustPolicyTest, ThresholdOfPinnedRootKeysIsEnforced) {
   const v1::TrustPolicy policy = fleet_.PolicyProto();
   const PrivateKey mallory = NewKey();
   const auto& [first, second] = std::tie(fleet_.roots[0], fleet_.roots[1]);
-  EXPECT_EQ(First(Signed(kTrustPolicyPayloadType, policy, {&first, &second})), absl::StatusCode::kOk);
-  EXPECT_EQ(First(Signed(kTrustPolicyPayloadType, policy, {&second, &first})), absl::StatusCode::kOk);
+  EXPECT_EQ(First(Signed(kTrustPolicyPayloadType, policy, {&first, &second})),
+            absl::StatusCode::kOk);
+  EXPECT_EQ(First(Signed(kTrustPolicyPayloadType, policy, {&second, &first})),
+            absl::StatusCode::kOk);
   EXPECT_EQ(First(Signed(kTrustPolicyPayloadType, policy, {})),
             absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(First(Signed(kTrustPolicyPayloadType, policy, {&first})),
@@ -48,9 +50,9 @@ TEST_F(TrustPolicyTest, OneRootKeySigningTwiceCountsOnce) {
 }
 
 TEST_F(TrustPolicyTest, AnInvestigatorsSignatureIsNotARoots) {
-  EXPECT_EQ(First(Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(),
-                         {&fleet_.alice, &fleet_.bob})),
-            absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(
+      First(Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(), {&fleet_.alice, &fleet_.bob})),
+      absl::StatusCode::kPermissionDenied);
 }
 
 TEST_F(TrustPolicyTest, AnotherFleetsPolicyIsRefused) {
@@ -84,15 +86,14 @@ TEST_F(TrustPolicyTest, ARotationOfRootsNeedsTheOldThresholdAndTheNewOne) {
             absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(Successor(Signed(kTrustPolicyPayloadType, policy, {&first, &new_root})),
             absl::StatusCode::kPermissionDenied);
-  const std::string rotated =
-      Signed(kTrustPolicyPayloadType, policy, {&first, &second, &new_root});
+  const std::string rotated = Signed(kTrustPolicyPayloadType, policy, {&first, &second, &new_root});
   ASSERT_EQ(Successor(rotated), absl::StatusCode::kOk);
 
   // From then on the new roots alone decide, and the old ones no longer do.
   const TrustPolicy after = *held_.VerifySuccessor(rotated, fleet_.now);
   policy.set_version(7);
-  EXPECT_TRUE(after.VerifySuccessor(Signed(kTrustPolicyPayloadType, policy, {&new_root}),
-                                    fleet_.now).ok());
+  EXPECT_TRUE(
+      after.VerifySuccessor(Signed(kTrustPolicyPayloadType, policy, {&new_root}), fleet_.now).ok());
   EXPECT_FALSE(after.VerifySuccessor(fleet_.SignedPolicy(fleet_.PolicyProto(7)), fleet_.now).ok());
   EXPECT_TRUE(TrustPolicy::FromOwnStorage(after.envelope_bytes(), fleet_.id).ok());
 }
@@ -119,8 +120,10 @@ TEST_F(TrustPolicyTest, MalformedPoliciesAreRefusedByName) {
   };
   EXPECT_THAT(problem([](auto& p) { p.set_version(0); }), HasSubstr("version"));
   EXPECT_THAT(problem([](auto& p) { p.clear_expires(); }), HasSubstr("expires"));
-  EXPECT_THAT(problem([](auto& p) { p.mutable_roots()->set_threshold(0); }), HasSubstr("threshold"));
-  EXPECT_THAT(problem([](auto& p) { p.mutable_roots()->set_threshold(3); }), HasSubstr("threshold"));
+  EXPECT_THAT(problem([](auto& p) { p.mutable_roots()->set_threshold(0); }),
+              HasSubstr("threshold"));
+  EXPECT_THAT(problem([](auto& p) { p.mutable_roots()->set_threshold(3); }),
+              HasSubstr("threshold"));
   EXPECT_THAT(problem([](auto& p) { *p.mutable_roots()->add_keys() = p.roots().keys(0); }),
               HasSubstr("twice"));
   EXPECT_THAT(problem([](auto& p) { p.mutable_investigators(1)->set_name("alice"); }),
@@ -136,10 +139,9 @@ TEST_F(TrustPolicyTest, MalformedPoliciesAreRefusedByName) {
               HasSubstr("minimum_weight"));
   EXPECT_THAT(problem([](auto& p) { p.mutable_modules(1)->set_module("file"); }),
               HasSubstr("listed twice"));
-  EXPECT_THAT(problem([](auto& p) {
-                *p.mutable_modules(0)->add_weights() = p.modules(0).weights(0);
-              }),
-              HasSubstr("two weights"));
+  EXPECT_THAT(
+      problem([](auto& p) { *p.mutable_modules(0)->add_weights() = p.modules(0).weights(0); }),
+      HasSubstr("two weights"));
   EXPECT_THAT(problem([](auto& p) {
                 p.mutable_modules(0)->mutable_weights(0)->set_investigator("nobody");
               }),

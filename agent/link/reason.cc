@@ -1,4 +1,5 @@
 #include "agent/link/reason.h"
+
 #include "core/strings.h"
 #include "core/text.h"
 

@@ -13,13 +13,12 @@ constexpr int64_t kMaxMemory = int64_t{64} << 30;
 
 OperationLimits ReadLimits(ConfigFile& file) {
   OperationLimits limits;
-  limits.wall_time = file.Duration("limits.wall_time", limits.wall_time, absl::Seconds(1),
-                                   absl::Hours(24));
+  limits.wall_time =
+      file.Duration("limits.wall_time", limits.wall_time, absl::Seconds(1), absl::Hours(24));
   limits.cpu_time =
       file.Duration("limits.cpu_time", limits.cpu_time, absl::Seconds(1), absl::Hours(24));
-  limits.memory_bytes = static_cast<uint64_t>(
-      file.Integer("limits.memory_bytes", static_cast<int64_t>(limits.memory_bytes), 64 << 20,
-                   kMaxMemory));
+  limits.memory_bytes = static_cast<uint64_t>(file.Integer(
+      "limits.memory_bytes", static_cast<int64_t>(limits.memory_bytes), 64 << 20, kMaxMemory));
   limits.rows = static_cast<uint64_t>(
       file.Integer("limits.rows", static_cast<int64_t>(limits.rows), 1, 1'000'000'000));
   limits.result_bytes = static_cast<uint64_t>(file.Integer(
@@ -70,10 +69,10 @@ absl::StatusOr<sandbox::UserAndGroup> ResolveUser(const std::string& configured,
   }
   absl::StatusOr<sandbox::UserAndGroup> found = sandbox::LookUpUser(configured);
   if (found.ok()) return found;
-  return absl::InvalidArgumentError(
-      StrCat(default_user.key, " \"", configured, "\": ", found.status().message(),
-             ": create it (useradd --system --no-create-home ", configured,
-             ") or give a free \"uid:gid\""));
+  return absl::InvalidArgumentError(StrCat(default_user.key, " \"", configured,
+                                           "\": ", found.status().message(),
+                                           ": create it (useradd --system --no-create-home ",
+                                           configured, ") or give a free \"uid:gid\""));
 }
 
 absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,

@@ -7,7 +7,8 @@ namespace dragnet {
 namespace {
 
 TEST(HostFactsTest, OsReleaseIsReadWithItsQuotes) {
-  const auto values = ParseOsRelease("# comment\nID=debian\nVERSION_ID=\"12\"\nNAME='x y'\nbroken\n\xff=1\n");
+  const auto values =
+      ParseOsRelease("# comment\nID=debian\nVERSION_ID=\"12\"\nNAME='x y'\nbroken\n\xff=1\n");
   EXPECT_EQ(values.at("ID"), "debian");
   EXPECT_EQ(values.at("VERSION_ID"), "12");
   EXPECT_EQ(values.at("NAME"), "x y");

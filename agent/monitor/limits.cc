@@ -16,8 +16,7 @@ T AtMost(T ceiling, T asked, T unset) {
 
 OperationLimits EffectiveLimits(const v1::Limits& asked, const OperationLimits& ceiling) {
   OperationLimits limits;
-  limits.wall_time =
-      AtMost(ceiling.wall_time, ToDuration(asked.wall_time()), absl::ZeroDuration());
+  limits.wall_time = AtMost(ceiling.wall_time, ToDuration(asked.wall_time()), absl::ZeroDuration());
   limits.cpu_time = AtMost(ceiling.cpu_time, ToDuration(asked.cpu_time()), absl::ZeroDuration());
   limits.memory_bytes = AtMost<uint64_t>(ceiling.memory_bytes, asked.memory_bytes(), 0);
   limits.rows = AtMost<uint64_t>(ceiling.rows, asked.rows(), 0);

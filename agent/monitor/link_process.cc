@@ -116,8 +116,8 @@ void LinkProcess::Advance(const std::function<void(const ipc::LinkToMonitor&)>& 
 absl::Status LinkProcess::Write() {
   size_t written = 0;
   while (written < output_.size()) {
-    const ssize_t count = ::send(socket_.get(), output_.data() + written, output_.size() - written,
-                                 MSG_NOSIGNAL);
+    const ssize_t count =
+        ::send(socket_.get(), output_.data() + written, output_.size() - written, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) break;
     if (count < 0) return ErrnoStatus("write", errno);
@@ -145,8 +145,8 @@ absl::Status LinkProcess::Read(const std::function<void(const ipc::LinkToMonitor
 }
 
 // Sets maybe_more_ when this turn's messages are used up.
-absl::Status LinkProcess::TakeMessages(
-    const std::function<void(const ipc::LinkToMonitor&)>& handle, int* messages) {
+absl::Status LinkProcess::TakeMessages(const std::function<void(const ipc::LinkToMonitor&)>& handle,
+                                       int* messages) {
   maybe_more_ = false;
   while (true) {
     if (*messages >= kMaxMessagesPerTurn) {
@@ -180,7 +180,8 @@ void LinkProcess::Lose(const absl::Status& why) {
   std::string how = std::string(why.message());
   if (child_.valid()) {
     child_.Signal(SIGKILL).IgnoreError();
-    if (const auto exited = child_.Reap(); exited.ok()) how += StrCat(" (", exited->ToString(), ")");
+    if (const auto exited = child_.Reap(); exited.ok())
+      how += StrCat(" (", exited->ToString(), ")");
   }
   socket_.Reset();
   stderr_.Reset();
@@ -189,8 +190,8 @@ void LinkProcess::Lose(const absl::Status& why) {
   const bool was_healthy = SteadyNow() - started_ >= kHealthyRun;
   back_off_ = was_healthy ? kMinBackOff : std::clamp(back_off_ * 2, kMinBackOff, kMaxBackOff);
   restart_time_ = SteadyNow() + back_off_;
-  LogWarning(StrCat("dragnet-link: ", how, "; starting it again in ",
-                    absl::FormatDuration(back_off_)));
+  LogWarning(
+      StrCat("dragnet-link: ", how, "; starting it again in ", absl::FormatDuration(back_off_)));
 }
 
 }  // namespace dragnet

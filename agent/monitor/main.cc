@@ -66,8 +66,8 @@ absl::Status CheckOwnedByRoot(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("stat ", path), errno);
   if (info.st_uid != 0 || (info.st_mode & 022) != 0) {
-    return absl::PermissionDeniedError(
-        StrCat(path, ": others than root can change it: chown root ", path, " && chmod go-w ", path));
+    return absl::PermissionDeniedError(StrCat(path, ": others than root can change it: chown root ",
+                                              path, " && chmod go-w ", path));
   }
   return absl::OkStatus();
 }
@@ -117,7 +117,8 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   environment.worker.allow_missing_walls = allow_missing_walls;
   if (IsRoot()) {
     DRAGNET_RETURN_IF_ERROR(CheckOwnedByRoot(config_path));
-    DRAGNET_ASSIGN_OR_RETURN(environment.link.user, ResolveUser(config.link_user, kDefaultLinkUser));
+    DRAGNET_ASSIGN_OR_RETURN(environment.link.user,
+                             ResolveUser(config.link_user, kDefaultLinkUser));
     DRAGNET_ASSIGN_OR_RETURN(environment.worker.user,
                              ResolveUser(config.worker_user, kDefaultWorkerUser));
     DRAGNET_RETURN_IF_ERROR(CheckUsers(*environment.link.user, *environment.worker.user));
@@ -233,12 +234,24 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
   int choice;
   while ((choice = ::getopt_long(argc, argv, ":c:p:", kOptions, nullptr)) != -1) {
     switch (choice) {
-      case 'c': line.config = optarg; break;
-      case 'p': line.params = optarg; break;
-      case 'u': line.worker_user = optarg; break;
-      case 'm': Usage("--mig: MIG's parameters are not in this version"); return std::nullopt;
-      case ':': Usage(StrCat(argv[::optind - 1], ": give a value")); return std::nullopt;
-      default: Usage(StrCat("no such flag: ", argv[::optind - 1])); return std::nullopt;
+      case 'c':
+        line.config = optarg;
+        break;
+      case 'p':
+        line.params = optarg;
+        break;
+      case 'u':
+        line.worker_user = optarg;
+        break;
+      case 'm':
+        Usage("--mig: MIG's parameters are not in this version");
+        return std::nullopt;
+      case ':':
+        Usage(StrCat(argv[::optind - 1], ": give a value"));
+        return std::nullopt;
+      default:
+        Usage(StrCat("no such flag: ", argv[::optind - 1]));
+        return std::nullopt;
     }
   }
   line.words.assign(argv + optind, argv + argc);

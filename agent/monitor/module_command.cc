@@ -30,9 +30,9 @@ std::string Seconds(const google::protobuf::Duration& duration) {
 std::string UnexaminedJson(const v1::ModuleSummary& module) {
   std::vector<std::string> items;
   for (const v1::Unexamined& item : module.unexamined()) {
-    items.push_back(StrCat("{\"reason\":", JsonString(item.reason()), ",\"count\":", item.count(),
-                           ",\"examples\":",
-                           JsonArray({item.examples().begin(), item.examples().end()}), "}"));
+    items.push_back(
+        StrCat("{\"reason\":", JsonString(item.reason()), ",\"count\":", item.count(),
+               ",\"examples\":", JsonArray({item.examples().begin(), item.examples().end()}), "}"));
   }
   return StrCat("[", absl::StrJoin(items, ","), "]");
 }
@@ -54,9 +54,9 @@ std::string SummaryJson(const v1::OperationSummary& summary) {
       ",\"termination\":",
       JsonString(Plain(v1::Termination_Name(summary.termination()), "TERMINATION_")),
       ",\"detail\":", JsonString(summary.detail()), ",\"rows\":", summary.rows(),
-      ",\"itemsExamined\":", module.items_examined(), ",\"bytesExamined\":", module.bytes_examined(),
-      ",\"unexamined\":", UnexaminedJson(module), ",\"limitsHit\":",
-      JsonArray({module.limits_hit().begin(), module.limits_hit().end()}),
+      ",\"itemsExamined\":", module.items_examined(),
+      ",\"bytesExamined\":", module.bytes_examined(), ",\"unexamined\":", UnexaminedJson(module),
+      ",\"limitsHit\":", JsonArray({module.limits_hit().begin(), module.limits_hit().end()}),
       ",\"wallTime\":", Seconds(summary.wall_time()), ",\"cpuTime\":", Seconds(summary.cpu_time()),
       ",\"peakMemoryBytes\":", summary.peak_memory_bytes(), "}");
 }

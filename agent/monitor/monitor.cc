@@ -248,14 +248,13 @@ void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
   if (policy_.has_value() && policy_->envelope_bytes() == bytes) return;
   const absl::Time now = clock_.Now();
   absl::StatusOr<TrustPolicy> policy =
-      policy_.has_value()
-          ? policy_->VerifySuccessor(bytes, now)
-          : TrustPolicy::VerifyFirst(bytes, environment_.config.root_keys,
-                                     environment_.config.fleet_id);
+      policy_.has_value() ? policy_->VerifySuccessor(bytes, now)
+                          : TrustPolicy::VerifyFirst(bytes, environment_.config.root_keys,
+                                                     environment_.config.fleet_id);
   const bool first = !policy_.has_value();
   if (first && policy.ok() && policy->expired(now)) {
-    policy = absl::FailedPreconditionError(StrCat("trust policy version ", policy->version(),
-                                                  " has expired by this host's clock"));
+    policy = absl::FailedPreconditionError(
+        StrCat("trust policy version ", policy->version(), " has expired by this host's clock"));
   }
   absl::Status status = policy.status();
   if (status.ok()) status = store_->SaveTrustPolicy(*policy, environment_.config.root_keys);
@@ -283,7 +282,8 @@ void Monitor::ForgetAcknowledged() {
     const absl::StatusOr<std::optional<int64_t>> position =
         store_->Acknowledge(acknowledged_.front());
     if (!position.ok()) {
-      LogWarning(StrCat("acknowledged records wait to be forgotten: ", position.status().message()));
+      LogWarning(
+          StrCat("acknowledged records wait to be forgotten: ", position.status().message()));
       disk_full_ = true;
       return;
     }
@@ -323,9 +323,9 @@ void Monitor::StartOperation(ActionRun& run) {
   const auto decision = AuthorizeAction(run.envelope, Authorization());
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
     LogWarning(StrCat("action ", run.action.id(), " no longer allowed: ", refused->detail));
-    return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED,
-                                    StrCat("no longer allowed when its turn came: ",
-                                           refused->detail)));
+    return EndOperation(run,
+                        NotRun(v1::TERMINATION_NOT_STARTED,
+                               StrCat("no longer allowed when its turn came: ", refused->detail)));
   }
   ipc::Job job;
   job.set_module(operation.module());

@@ -74,8 +74,8 @@ class Monitor {
   void HandleAcknowledgement(const v1::RecordKey& key);
   absl::Status TakeOn(v1::Action action, const std::string& envelope);
   AuthorizationContext Authorization() const;
-  void Refuse(const std::string& envelope, std::string_view action_id,
-              v1::Refusal::Reason reason, std::string_view detail);
+  void Refuse(const std::string& envelope, std::string_view action_id, v1::Refusal::Reason reason,
+              std::string_view detail);
 
   void AdvanceActions();
   void AdvanceWorker(ActionRun& run);

@@ -168,9 +168,9 @@ TEST_F(MonitorTest, WhatAKilledMonitorBeganSaysSoAndIsNotRunAgain) {
 TEST_F(MonitorTest, HostileEnvelopesRunNothingAndAreReported) {
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
   const std::string good = SignedByAlice(ActionThat("not"));
-  std::vector<std::string> attacks = {
-      "", std::string(1024 * 1024, '\0'), std::string(1024 * 1024 + 1, 'x'),
-      good.substr(0, good.size() / 2)};
+  std::vector<std::string> attacks = {"", std::string(1024 * 1024, '\0'),
+                                      std::string(1024 * 1024 + 1, 'x'),
+                                      good.substr(0, good.size() / 2)};
   std::string nested;
   for (int i = 0; i < 10000; ++i) nested += "\x0a\x7f";
   attacks.push_back(nested);
@@ -184,7 +184,8 @@ TEST_F(MonitorTest, APolicyThatIsOlderBadlySignedOrExpiredIsRefused) {
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto(5)));
   EXPECT_THAT(Spool(), IsEmpty());
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto(4)));
-  DeliverPolicy(testing::Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(6), {&fleet_.roots[0]}));
+  DeliverPolicy(
+      testing::Signed(kTrustPolicyPayloadType, fleet_.PolicyProto(6), {&fleet_.roots[0]}));
   v1::TrustPolicy expired = fleet_.PolicyProto(7);
   *expired.mutable_expires() = ToTimestamp(fleet_.now - absl::Seconds(1));
   DeliverPolicy(fleet_.SignedPolicy(expired));
@@ -258,7 +259,8 @@ TEST_F(MonitorTest, AnExpiredPolicyThatRotatesTheRootsIsAStepOfTheChain) {
 
 TEST_F(MonitorTest, MoreActionsThanItsBoundAreRefusedAsBusy) {
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
-  for (size_t i = 0; i < Monitor::kMaxActions; ++i) DeliverAction(SignedByAlice(ActionThat("hang")));
+  for (size_t i = 0; i < Monitor::kMaxActions; ++i)
+    DeliverAction(SignedByAlice(ActionThat("hang")));
   DeliverAction(SignedByAlice(ActionThat("hang")));
   EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_BUSY);
 }

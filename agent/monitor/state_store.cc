@@ -149,17 +149,17 @@ StateStore::~StateStore() { sqlite3_close_v2(database_); }
 
 absl::Status StateStore::Initialize() {
   // EXCLUSIVE before WAL: one process, and no shared memory file.
-  for (const char* pragma :
-       {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
-        "PRAGMA cache_size=-256", "PRAGMA journal_size_limit=4194304", "PRAGMA trusted_schema=OFF"}) {
+  for (const char* pragma : {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL",
+                             "PRAGMA synchronous=FULL", "PRAGMA cache_size=-256",
+                             "PRAGMA journal_size_limit=4194304", "PRAGMA trusted_schema=OFF"}) {
     DRAGNET_RETURN_IF_ERROR(Statement(database_, pragma).Run());
   }
   Statement version(database_, "PRAGMA user_version");
   DRAGNET_RETURN_IF_ERROR(version.Step().status());
   if (version.Integer(0) > kSchemaVersion) {
-    return absl::FailedPreconditionError(
-        StrCat("agent state is of version ", version.Integer(0), ", this program knows up to ",
-               kSchemaVersion, ": start the newer dragnet-agent"));
+    return absl::FailedPreconditionError(StrCat("agent state is of version ", version.Integer(0),
+                                                ", this program knows up to ", kSchemaVersion,
+                                                ": start the newer dragnet-agent"));
   }
   if (version.Integer(0) == 0) {
     Transaction transaction(database_);
@@ -239,7 +239,8 @@ absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurr
           .Run());
   for (int operation = 0; operation < operations; ++operation) {
     DRAGNET_RETURN_IF_ERROR(
-        Statement(database_, "INSERT INTO unfinished(action_id, occurrence, operation) VALUES(?,?,?)")
+        Statement(database_,
+                  "INSERT INTO unfinished(action_id, occurrence, operation) VALUES(?,?,?)")
             .Bind(action_id)
             .Bind(occurrence)
             .Bind(operation)
@@ -273,10 +274,9 @@ absl::StatusOr<std::vector<InterruptedOperation>> StateStore::Interrupted() {
   while (true) {
     DRAGNET_ASSIGN_OR_RETURN(const bool row, statement.Step());
     if (!row) return operations;
-    operations.push_back({statement.Bytes(0), statement.Integer(1),
-                          static_cast<uint32_t>(statement.Integer(2)),
-                          static_cast<uint64_t>(statement.Integer(3)),
-                          static_cast<uint64_t>(statement.Integer(4))});
+    operations.push_back(
+        {statement.Bytes(0), statement.Integer(1), static_cast<uint32_t>(statement.Integer(2)),
+         static_cast<uint64_t>(statement.Integer(3)), static_cast<uint64_t>(statement.Integer(4))});
   }
 }
 

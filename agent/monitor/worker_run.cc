@@ -51,8 +51,7 @@ v1::Termination TerminationOf(ipc::Failed::Kind kind) {
 
 }  // namespace
 
-v1::Outcome OutcomeOf(v1::Termination termination, const v1::ModuleSummary& module,
-                      uint64_t rows) {
+v1::Outcome OutcomeOf(v1::Termination termination, const v1::ModuleSummary& module, uint64_t rows) {
   const bool looked_at_everything = termination == v1::TERMINATION_COMPLETED &&
                                     module.unexamined_size() == 0 && module.limits_hit_size() == 0;
   if (!looked_at_everything) return v1::OUTCOME_INCOMPLETE;
@@ -145,8 +144,8 @@ void WorkerRun::AddPollFds(std::vector<pollfd>* fds) const {
 absl::Time WorkerRun::deadline() const {
   if (summary_.has_value()) return absl::InfiniteFuture();
   if (maybe_more_ && !paused_) return absl::InfinitePast();
-  return std::min({steady_started_ + limits_.wall_time, SteadyNow() + kSampleInterval,
-                   killed_ + kKillGrace});
+  return std::min(
+      {steady_started_ + limits_.wall_time, SteadyNow() + kSampleInterval, killed_ + kKillGrace});
 }
 
 void WorkerRun::WriteJob() {

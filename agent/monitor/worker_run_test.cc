@@ -16,7 +16,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr ModuleManifest kManifest = {.name = "test", .summary = "", .capabilities = {}, .uses_powers_of = {}};
+constexpr ModuleManifest kManifest = {
+    .name = "test", .summary = "", .capabilities = {}, .uses_powers_of = {}};
 
 struct Result {
   v1::OperationSummary summary;
@@ -24,7 +25,7 @@ struct Result {
 };
 
 Result RunWorker(std::string_view behaviour, const OperationLimits& limits = {},
-           std::string program = DRAGNET_MISBEHAVING) {
+                 std::string program = DRAGNET_MISBEHAVING) {
   ::signal(SIGPIPE, SIG_IGN);  // as main() does
   ipc::Job job;
   job.set_module("test");
@@ -60,9 +61,12 @@ TEST(WorkerRunTest, AWellBehavedWorkerCompletes) {
 
 TEST(WorkerRunTest, ADeathIsACrashAndNeverClean) {
   const std::pair<const char*, const char*> deaths[] = {
-      {"crash", "SIGSEGV"},          {"abort", "SIGABRT"},
-      {"forbidden-call", "SIGSYS"},  {"exit-without-summary", "without a summary"},
-      {"exit-at-once", "without a summary"}, {"exit-with-failure", "exit status 9"},
+      {"crash", "SIGSEGV"},
+      {"abort", "SIGABRT"},
+      {"forbidden-call", "SIGSYS"},
+      {"exit-without-summary", "without a summary"},
+      {"exit-at-once", "without a summary"},
+      {"exit-with-failure", "exit status 9"},
       {"crash-after-summary", "SIGABRT"}};
   for (const auto& [behaviour, detail] : deaths) {
     const Result result = RunWorker(behaviour);
@@ -73,8 +77,9 @@ TEST(WorkerRunTest, ADeathIsACrashAndNeverClean) {
 }
 
 TEST(WorkerRunTest, RubbishOnThePipeIsAProtocolViolation) {
-  for (const char* behaviour : {"rubbish", "oversized-frame", "truncated-frame", "empty-message",
-                                "huge-row", "oversized-rows", "two-summaries", "rows-after-summary", "no-rows"}) {
+  for (const char* behaviour :
+       {"rubbish", "oversized-frame", "truncated-frame", "empty-message", "huge-row",
+        "oversized-rows", "two-summaries", "rows-after-summary", "no-rows"}) {
     const Result result = RunWorker(behaviour);
     EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_INCOMPLETE) << behaviour;
     EXPECT_EQ(result.summary.termination(), v1::TERMINATION_PROTOCOL_VIOLATION) << behaviour;
@@ -144,7 +149,8 @@ TEST(WorkerRunTest, AWorkerThatCannotBeStartedSaysWhy) {
 }
 
 TEST(WorkerRunTest, AJobLargerThanThePipeIsDelivered) {
-  EXPECT_EQ(RunWorker(StrCat("not ", std::string(400000, 'x'))).summary.outcome(), v1::OUTCOME_FOUND);
+  EXPECT_EQ(RunWorker(StrCat("not ", std::string(400000, 'x'))).summary.outcome(),
+            v1::OUTCOME_FOUND);
 }
 
 TEST(WorkerRunTest, UnexaminedItemsAndHitLimitsAreNeverClean) {

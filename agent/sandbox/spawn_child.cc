@@ -55,7 +55,7 @@ void MissWallUnlessHeld(const ChildPlan& plan, bool privilege_held, Step step, i
 }
 
 void ResetSignals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = SIG_DFL;
   // SIGKILL, SIGSTOP and glibc's own ones refuse, which is as it should be.
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);

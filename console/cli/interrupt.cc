@@ -25,7 +25,7 @@ void OnSignal(int) {
 Interrupt::Interrupt() {
   raised_flag.store(false);
   wake_fd.store(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = OnSignal;
   action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
   ::sigemptyset(&action.sa_mask);

@@ -197,8 +197,7 @@ TEST_F(EnrolmentTest, RenewalIsForTheKeyThatEnrolledOnly) {
   const PrivateKey key = NewKey();
   const std::string id = NewUuidV4();
   ASSERT_TRUE(Enrol(Token(), id, key).ok());
-  EXPECT_TRUE(
-      absl::IsPermissionDenied(desk_->Renew(id, *CreateSigningRequest(NewKey())).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(desk_->Renew(id, *CreateSigningRequest(NewKey())).status()));
   EXPECT_TRUE(desk_->Renew(id, *CreateSigningRequest(key)).ok());
 }
 

@@ -50,7 +50,7 @@ absl::Status InsertLabels(Database& database, const StoredToken& token) {
 // Whether the token may still be used by a new agent; who enrols again with the
 // same key may also use one that is used up.
 absl::Status LookAtToken(Database& database, std::string_view sha256, absl::Time now,
-                        bool new_agent) {
+                         bool new_agent) {
   Query token = database.Ask("SELECT expires, uses_left FROM tokens WHERE sha256 = ?", sha256);
   if (!token.Next()) {
     if (!token.status().ok()) return token.status();
@@ -107,8 +107,9 @@ absl::Status ReadLabels(Database& database, int64_t agent, StoredAgent* stored) 
   return query.status();
 }
 
-#define DRAGNET_AGENT_COLUMNS \
-  "SELECT no, id, facts, enrolled_at, last_seen, trust_policy_version, missing_walls, revoked, spki "
+#define DRAGNET_AGENT_COLUMNS                                                                    \
+  "SELECT no, id, facts, enrolled_at, last_seen, trust_policy_version, missing_walls, revoked, " \
+  "spki "
 
 absl::StatusOr<StoredAgent> AgentOf(Database& database, const Query& query) {
   StoredAgent agent;

@@ -27,8 +27,7 @@ class EnrolmentTest : public ::testing::Test {
     return token.ok() ? *token : "";
   }
 
-  static v1::EnrollRequest Request(const std::string& token,
-                                   const std::string& id = NewUuidV4(),
+  static v1::EnrollRequest Request(const std::string& token, const std::string& id = NewUuidV4(),
                                    const PrivateKey& key = NewKey(KeyAlgorithm::kEcdsaP256)) {
     v1::EnrollRequest request;
     request.set_token(token);
@@ -75,10 +74,12 @@ TEST_F(EnrolmentTest, WrongTokenIsRefused) {
   const std::string token = Token(5);
   std::string altered = token;
   altered[0] = altered[0] == '0' ? '1' : '0';
-  for (const std::string& wrong :
-       {std::string(), altered, token + "0", token.substr(1), std::string(100'000, 'a'),
-        std::string("' OR 1=1 --")}) {
-    EXPECT_EQ(Enroll(Request(wrong)).code(), absl::StatusCode::kUnauthenticated)
+  for (const std::string& wrong : {std::string(), altered, token + "0", token.substr(1),
+                                   std::string(100'000, 'a'), std::string("' OR 1=1 --")}) {
+    EXPECT_THAT(
+        Enroll(Request(wrong)).code(),
+        // The latter for what is too long to be looked at.
+        ::testing::AnyOf(absl::StatusCode::kUnauthenticated, absl::StatusCode::kInvalidArgument))
         << wrong.substr(0, 80);
   }
   EXPECT_TRUE(Enroll(Request(token)).ok());
@@ -124,8 +125,7 @@ TEST_F(EnrolmentTest, CertificateNamesNothingButTheAgent) {
   ASSERT_TRUE(chain.ok()) << chain.status();
   const auto certificate = ParseCertificate(*chain);
   ASSERT_TRUE(certificate.ok());
-  EXPECT_EQ(certificate->spiffe_id,
-            StrCat("spiffe://", fleet_->forge().fleet_id(), "/agent/", id));
+  EXPECT_EQ(certificate->spiffe_id, StrCat("spiffe://", fleet_->forge().fleet_id(), "/agent/", id));
 }
 
 TEST_F(EnrolmentTest, AgentSaysWhyItCantEnrol) {

@@ -180,14 +180,19 @@ TEST_F(ForgedActionsTest, RecurringIsRefusedByName) {
 
 TEST_F(ForgedActionsTest, UnknownFieldInTheSignedBytesIsRefused) {
   // Something that a newer signer meant and this agent would not see.
-  const std::string payload = Valid().SerializeAsString() + "\xa2\x06\x03" "abc";
+  const std::string payload = Valid().SerializeAsString() +
+                              "\xa2\x06\x03"
+                              "abc";
   v1::Envelope envelope = NewEnvelope(kActionPayloadType, payload);
   ASSERT_TRUE(AddSignature(forge().investigator_key(), &envelope).ok());
   ExpectRefused(envelope.SerializeAsString(), v1::Refusal::REASON_MALFORMED);
 }
 
 TEST_F(ForgedActionsTest, UnknownFieldOutsideOfTheSignedBytesIsRefused) {
-  ExpectRefused(forge().Sign(Valid()) + "\xa2\x06\x03" "abc", v1::Refusal::REASON_MALFORMED);
+  ExpectRefused(forge().Sign(Valid()) +
+                    "\xa2\x06\x03"
+                    "abc",
+                v1::Refusal::REASON_MALFORMED);
 }
 
 TEST_F(ForgedActionsTest, TargetThatReachesBeyondItsRowIsRefused) {
@@ -208,11 +213,10 @@ TEST_F(ForgedActionsTest, ReplayIsRefusedAndRunsNothingAgain) {
   const v1::Action action = Valid();
   const std::string envelope = forge().Sign(action);
   host_.rogue().SendAction(envelope);
-  ASSERT_TRUE(host_.rogue()
-                  .WaitFor([&](const v1::AgentMessage& message) {
-                    return message.record().has_summary();
-                  })
-                  .has_value());
+  ASSERT_TRUE(
+      host_.rogue()
+          .WaitFor([&](const v1::AgentMessage& message) { return message.record().has_summary(); })
+          .has_value());
   ASSERT_EQ(host_.agent().WorkersStarted(), 1U);
   EXPECT_EQ(host_.SendAction(envelope).reason(), v1::Refusal::REASON_REPLAYED);
 
@@ -260,8 +264,8 @@ class TwoSignersTest : public ForgedActionsTest {
 
   v1::Envelope SignedByBoth(const v1::Action& action) const {
     v1::Envelope envelope;
-    EXPECT_TRUE(envelope.ParseFromString(
-        Forge::Sign(action, {&forge().investigator_key(), &bob_})));
+    EXPECT_TRUE(
+        envelope.ParseFromString(Forge::Sign(action, {&forge().investigator_key(), &bob_})));
     return envelope;
   }
 

@@ -212,8 +212,7 @@ TEST_F(HostileLaunchTest, AgentsStreamOfGarbageEndsAndHurtsNoOneElse) {
     for (char& byte : bytes) byte = static_cast<char>(random());
     EXPECT_FALSE(agent->Call("/dragnet.v1.AgentGateway/Session", bytes).ok());
   }
-  EXPECT_FALSE(
-      agent->Call("/dragnet.v1.AgentGateway/Session", std::string(3 << 20, 'x')).ok());
+  EXPECT_FALSE(agent->Call("/dragnet.v1.AgentGateway/Session", std::string(3 << 20, 'x')).ok());
   EXPECT_TRUE(fleet_->scheduler().running());
   EXPECT_TRUE(fleet_->api().SearchAgents("").ok());
 }

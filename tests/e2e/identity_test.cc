@@ -43,8 +43,7 @@ TEST_F(IdentityTest, InvestigatorsCertificateIsNoAgents) {
   const auto investigator = fleet_->ApiAs(fleet_->forge().investigator_tls());
   for (const std::string& method : GatewayMethods()) {
     if (method == kEnroll) continue;
-    EXPECT_EQ(investigator->Call(method, "").code(), absl::StatusCode::kPermissionDenied)
-        << method;
+    EXPECT_EQ(investigator->Call(method, "").code(), absl::StatusCode::kPermissionDenied) << method;
   }
 }
 
@@ -77,8 +76,7 @@ TEST_F(IdentityTest, CertificateThatTheSchedulerDidntRecordIsRefused) {
   // Who copied the CA's key still can't slip in unseen.
   for (const Forge::Owner& owner :
        {Forge::Owner{"investigator", "ida"}, Forge::Owner{"agent", agent_->Id()}}) {
-    const auto unknown =
-        fleet_->ApiAs(fleet_->forge().Issue(owner, absl::Now(), absl::Hours(1)));
+    const auto unknown = fleet_->ApiAs(fleet_->forge().Issue(owner, absl::Now(), absl::Hours(1)));
     for (const std::string& method : AllMethods()) {
       if (method == kEnroll) continue;
       EXPECT_EQ(unknown->Call(method, "").code(), absl::StatusCode::kUnauthenticated) << method;
@@ -100,9 +98,8 @@ TEST_F(IdentityTest, SchedulersOwnCertificateIsNoClients) {
 
 TEST_F(IdentityTest, MethodThatIsNotInTheTableIsRefused) {
   const auto investigator = fleet_->ApiAs(fleet_->forge().investigator_tls());
-  for (const std::string method :
-       {"/dragnet.v1.InvestigatorService/Shutdown", "/grpc.reflection.v1alpha.ServerReflection/X",
-        "/x"}) {
+  for (const std::string method : {"/dragnet.v1.InvestigatorService/Shutdown",
+                                   "/grpc.reflection.v1alpha.ServerReflection/X", "/x"}) {
     EXPECT_THAT(investigator->Call(method, "").code(),
                 AnyOf(absl::StatusCode::kPermissionDenied, absl::StatusCode::kUnimplemented))
         << method;
@@ -160,8 +157,16 @@ TEST_F(IdentityTest, AgentCantAnswerForAnActionThatIsNotItsOwn) {
 
 Finished SClient(const std::string& address, const std::string& ca, const std::string& version) {
   Command command;
-  command.arguments = {"/usr/bin/openssl", "s_client", "-connect", address, "-CAfile",
-                       ca,                 version,    "-alpn",    "h2",    "-brief"};
+  command.arguments = {"/usr/bin/openssl",
+                       "s_client",
+                       "-connect",
+                       address,
+                       "-CAfile",
+                       ca,
+                       version,
+                       "-alpn",
+                       "h2",
+                       "-brief"};
   return RunToEnd(command, absl::Seconds(20));
 }
 
@@ -182,8 +187,7 @@ class ImpostorTest : public IdentityTest {
     RogueScheduler::Options options;
     options.identity = impostor;
     const RogueScheduler rogue(fleet_->forge(), fleet_->directory(), port, options);
-    Agent& agent =
-        fleet_->AddAgent({.name = name, .schedulers = {StrCat("127.0.0.1:", port)}});
+    Agent& agent = fleet_->AddAgent({.name = name, .schedulers = {StrCat("127.0.0.1:", port)}});
     agent.Start();
     EXPECT_TRUE(agent.process().WaitForOutput("not connected"));
     EXPECT_EQ(rogue.calls(), 0U) << "it was sent an enrolment token";

@@ -142,10 +142,18 @@ TEST(InvestigationTest, CancelledActionReachesNoFurtherAgent) {
 // spreadsheet.
 class HostileNamesTest : public ::testing::Test {
  protected:
-  static constexpr std::string_view kNames[] = {
-      "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "new\nline", "car\rriage", "tab\tname",
-      "=cmd|' C calc'!A0", "@sum(1)",          "\x9b" "31m",  "quo\"te,comma",
-      "\xe2\x80\xae" "gpj.exe"};
+  static constexpr std::string_view kNames[] = {"\x1b[31mred\x1b[0m",
+                                                "\x1b]0;title\x07",
+                                                "new\nline",
+                                                "car\rriage",
+                                                "tab\tname",
+                                                "=cmd|' C calc'!A0",
+                                                "@sum(1)",
+                                                "\x9b"
+                                                "31m",
+                                                "quo\"te,comma",
+                                                "\xe2\x80\xae"
+                                                "gpj.exe"};
 
   HostileNamesTest() : directory_(fleet_.temporary() + "/hostile") {
     MakeDirectory(directory_);

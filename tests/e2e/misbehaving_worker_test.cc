@@ -90,28 +90,28 @@ TEST_P(MisbehavingWorkerTest, IsIncompleteWithItsReason) {
 
 INSTANTIATE_TEST_SUITE_P(
     AWorkerThatDoes, MisbehavingWorkerTest,
-    ::testing::Values(
-        Case{"crash", v1::TERMINATION_CRASHED}, Case{"abort", v1::TERMINATION_CRASHED},
-        Case{"forbidden-call", v1::TERMINATION_CRASHED},
-        Case{"exit-without-summary", v1::TERMINATION_CRASHED},
-        Case{"exit-with-failure", v1::TERMINATION_CRASHED},
-        Case{"crash-after-summary", v1::TERMINATION_CRASHED},
-        Case{"hang", v1::TERMINATION_WALL_TIME_LIMIT, 1},
-        Case{"hang-after-summary", v1::TERMINATION_WALL_TIME_LIMIT, 1},
-        Case{"hang-with-output-closed", v1::TERMINATION_WALL_TIME_LIMIT, 1},
-        Case{"burn-cpu", v1::TERMINATION_CPU_TIME_LIMIT},
-        Case{"eat-memory", v1::TERMINATION_MEMORY_LIMIT},
-        Case{"endless-rows", v1::TERMINATION_ROW_LIMIT},
-        Case{"endless-errors", v1::TERMINATION_CPU_TIME_LIMIT},
-        Case{"rubbish", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"oversized-frame", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"truncated-frame", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"empty-message", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"huge-row", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"oversized-rows", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"two-summaries", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"rows-after-summary", v1::TERMINATION_PROTOCOL_VIOLATION},
-        Case{"module-error", v1::TERMINATION_MODULE_ERROR}),
+    ::testing::Values(Case{"crash", v1::TERMINATION_CRASHED},
+                      Case{"abort", v1::TERMINATION_CRASHED},
+                      Case{"forbidden-call", v1::TERMINATION_CRASHED},
+                      Case{"exit-without-summary", v1::TERMINATION_CRASHED},
+                      Case{"exit-with-failure", v1::TERMINATION_CRASHED},
+                      Case{"crash-after-summary", v1::TERMINATION_CRASHED},
+                      Case{"hang", v1::TERMINATION_WALL_TIME_LIMIT, 1},
+                      Case{"hang-after-summary", v1::TERMINATION_WALL_TIME_LIMIT, 1},
+                      Case{"hang-with-output-closed", v1::TERMINATION_WALL_TIME_LIMIT, 1},
+                      Case{"burn-cpu", v1::TERMINATION_CPU_TIME_LIMIT},
+                      Case{"eat-memory", v1::TERMINATION_MEMORY_LIMIT},
+                      Case{"endless-rows", v1::TERMINATION_ROW_LIMIT},
+                      Case{"endless-errors", v1::TERMINATION_CPU_TIME_LIMIT},
+                      Case{"rubbish", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"oversized-frame", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"truncated-frame", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"empty-message", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"huge-row", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"oversized-rows", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"two-summaries", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"rows-after-summary", v1::TERMINATION_PROTOCOL_VIOLATION},
+                      Case{"module-error", v1::TERMINATION_MODULE_ERROR}),
     NameOfCase);
 
 using MisbehavingWorkerOutputTest = MisbehavingWorkerTest;
@@ -125,8 +125,8 @@ TEST_F(MisbehavingWorkerOutputTest, ConsoleSaysIncompleteWhyAndExitsWithThree) {
 
 TEST_F(MisbehavingWorkerOutputTest, EscapesInAnErrorNeverReachTheTerminal) {
   for (const char* format : {"table", "csv", "jsonl"}) {
-    const Finished shown = fleet_->Dragnet(
-        {"file", "--path", "/misbehave:module-error", "--output", format, "--yes"});
+    const Finished shown =
+        fleet_->Dragnet({"file", "--path", "/misbehave:module-error", "--output", format, "--yes"});
     EXPECT_EQ(shown.status(), 3);
     EXPECT_THAT(shown.out + shown.err, ::testing::Not(::testing::Contains('\x1b'))) << format;
   }

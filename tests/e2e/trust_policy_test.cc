@@ -149,9 +149,7 @@ TEST_F(TrustPolicyTest, OfAnotherFleetIsRejected) {
   ExpectRejected(forge().SignPolicy(policy), HasSubstr("other-0123456789ab"));
 }
 
-TEST_F(TrustPolicyTest, MalformedIsRejected) {
-  ExpectRejected("\xff\xff\xff not an envelope");
-}
+TEST_F(TrustPolicyTest, MalformedIsRejected) { ExpectRejected("\xff\xff\xff not an envelope"); }
 
 TEST_F(TrustPolicyTest, OnceItHasExpiredEveryActionIsRefused) {
   v1::TrustPolicy policy = forge().NextPolicy();
@@ -217,9 +215,8 @@ TEST_F(PublishedPolicyTest, ReachesConnectedAgentsAndThoseThatComeLater) {
 TEST_F(PublishedPolicyTest, SchedulerRefusesWhatAgentsWouldRefuse) {
   const PrivateKey stranger = NewKey();
   const Forge& forge = fleet_.forge();
-  EXPECT_FALSE(fleet_.api()
-                   .PublishTrustPolicy(Forge::SignPolicy(forge.NextPolicy(), {&stranger}))
-                   .ok());
+  EXPECT_FALSE(
+      fleet_.api().PublishTrustPolicy(Forge::SignPolicy(forge.NextPolicy(), {&stranger})).ok());
   EXPECT_FALSE(fleet_.api().PublishTrustPolicy(forge.SignPolicy(forge.NextPolicy(1))).ok());
   EXPECT_FALSE(fleet_.api().PublishTrustPolicy("garbage").ok());
   EXPECT_FALSE(fleet_.api().Launch(Forge::Sign(forge.NewAction("/etc"), {&stranger})).ok());

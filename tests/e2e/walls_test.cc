@@ -159,8 +159,8 @@ TEST_F(WallsTest, WorkerHoldsNothingOfTheMonitors) {
 
 TEST_F(WallsTest, WorkerSeesTheDiskReadOnlyAndNotTheMonitorsState) {
   NEEDS_ROOT();
-  const std::vector<std::string> mounts = absl::StrSplit(
-      Read(StrCat("/proc/", worker(), "/mountinfo")), '\n', absl::SkipEmpty());
+  const std::vector<std::string> mounts =
+      absl::StrSplit(Read(StrCat("/proc/", worker(), "/mountinfo")), '\n', absl::SkipEmpty());
   bool hidden = false;
   for (const std::string& mount : mounts) {
     // id, parent, device, root, where, options (proc(5)).

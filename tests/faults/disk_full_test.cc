@@ -48,7 +48,7 @@ class SmallDisk {
   bool mounted_ = false;
 };
 
-#define NEEDS_SMALL_DISK(disk)                                             \
+#define NEEDS_SMALL_DISK(disk) \
   if (!(disk).mounted()) GTEST_SKIP() << "only root can mount a small disk"
 
 class AgentsDiskTest : public ::testing::Test {
@@ -99,8 +99,7 @@ TEST_F(AgentsDiskTest, FullFromTheBeginningNothingRunsThatIsNotInTheJournal) {
   // SQLite may still find room in what it has: then it takes the action on.
   ASSERT_TRUE(Eventually([&] {
     const std::string output = agent_->process().Output();
-    return output.find("full") != std::string::npos ||
-           output.find("taken on") != std::string::npos;
+    return output.find("full") != std::string::npos || output.find("taken on") != std::string::npos;
   })) << agent_->process().Output();
   disk_.MakeRoom();
   if (agent_->process().Output().find("taken on") == std::string::npos) {

@@ -92,13 +92,13 @@ bool RunIp(const std::vector<std::string>& arguments) {
 class Cable {
  public:
   Cable() : number_(::getpid() % 250), name_(StrCat("dragnet", ::getpid())) {
-    made_ = RunIp({"netns", "add", name_}) &&
-            RunIp({"link", "add", near(), "type", "veth", "peer", "name", far(), "netns",
-                   name_}) &&
-            RunIp({"addr", "add", near_address() + "/30", "dev", near()}) &&
-            RunIp({"link", "set", near(), "up"}) &&
-            RunIp({"-n", name_, "addr", "add", StrCat("10.213.", number_, ".2/30"), "dev", far()}) &&
-            RunIp({"-n", name_, "link", "set", far(), "up"});
+    made_ =
+        RunIp({"netns", "add", name_}) &&
+        RunIp({"link", "add", near(), "type", "veth", "peer", "name", far(), "netns", name_}) &&
+        RunIp({"addr", "add", near_address() + "/30", "dev", near()}) &&
+        RunIp({"link", "set", near(), "up"}) &&
+        RunIp({"-n", name_, "addr", "add", StrCat("10.213.", number_, ".2/30"), "dev", far()}) &&
+        RunIp({"-n", name_, "link", "set", far(), "up"});
   }
   ~Cable() {
     RunIp({"link", "del", near()});

@@ -66,8 +66,7 @@ bool Forward(Way& way, std::atomic<uint64_t>& forwarded) {
 
 void Accept(int listener, int target, std::list<Connection>* connections) {
   Connection connection;
-  connection.client.Reset(
-      ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  connection.client.Reset(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection.client.valid()) return;
   connection.server.Reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int server = connection.server.get();

@@ -18,9 +18,8 @@ AttackedAgent::AttackedAgent(TestFleet& fleet, AgentOptions options, bool acknow
   agent_ = &fleet.AddOnlineAgent(options);
   bait_ = fleet.MakeFiles("bait-" + options.name, 1);
   agent_->Stop();
-  rogue_ = std::make_unique<RogueScheduler>(
-      fleet.forge(), fleet.directory(), rogue_port_,
-      RogueScheduler::Options{.acknowledge = acknowledge});
+  rogue_ = std::make_unique<RogueScheduler>(fleet.forge(), fleet.directory(), rogue_port_,
+                                            RogueScheduler::Options{.acknowledge = acknowledge});
   agent_->SetSchedulers({RogueAddress(rogue_port_)});
   agent_->Start();
   Need(rogue_->WaitForHello(), "the agent's session", agent_->process().Output());

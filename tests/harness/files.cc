@@ -100,8 +100,8 @@ std::string WithTomlKey(std::string_view toml, std::string_view key, std::string
   bool in_table = false;
   for (std::string& line : lines) {
     if (absl::StartsWith(line, "[")) in_table = true;
-    const bool sets_key = absl::StartsWith(line, StrCat(key, " ")) ||
-                          absl::StartsWith(line, StrCat(key, "="));
+    const bool sets_key =
+        absl::StartsWith(line, StrCat(key, " ")) || absl::StartsWith(line, StrCat(key, "="));
     if (!in_table && sets_key) continue;
     kept.push_back(std::move(line));
   }

@@ -102,8 +102,8 @@ Agent::Agent(std::string kit_directory, AgentOptions options)
   const std::string programs = kit_directory_ + "/bin";
   MakeProgramDirectory(programs, options_.worker);
   if (options_.worker == WorkerKind::kReal) witness_ = MakeWitness(programs + "/witness");
-  state_directory_ = options_.state_directory.empty() ? kit_directory_ + "/state"
-                                                      : options_.state_directory;
+  state_directory_ =
+      options_.state_directory.empty() ? kit_directory_ + "/state" : options_.state_directory;
   config_path_ = kit_directory_ + "/agent.toml";
   template_ = Read(config_path_);
   template_ = template_.substr(0, template_.find("[tags]"));
@@ -199,20 +199,30 @@ TestFleet::TestFleet(const FleetOptions& options)
     : directory_(temporary_.path() + "/fleet"),
       port_(FreePort()),
       address_(StrCat(options.host, ":", port_)) {
-  std::vector<std::string> arguments = {
-      "dragnet-scheduler", "init",           "--dir",
-      directory_,          "--name",         "e2e",
-      "--listen",          address_,         "--host",
-      options.host,        "--investigator", kInvestigator,
-      "--token-uses",      "10000",          "--root-keys",
-      StrCat(options.root_keys), "--root-threshold", StrCat(options.root_threshold)};
+  std::vector<std::string> arguments = {"dragnet-scheduler",
+                                        "init",
+                                        "--dir",
+                                        directory_,
+                                        "--name",
+                                        "e2e",
+                                        "--listen",
+                                        address_,
+                                        "--host",
+                                        options.host,
+                                        "--investigator",
+                                        kInvestigator,
+                                        "--token-uses",
+                                        "10000",
+                                        "--root-keys",
+                                        StrCat(options.root_keys),
+                                        "--root-threshold",
+                                        StrCat(options.root_threshold)};
   arguments.insert(arguments.end(), options.more_arguments.begin(), options.more_arguments.end());
   const Finished init = RunToEnd(arguments);
   Need(init.status() == 0, "dragnet-scheduler init", init.err);
   forge_ = std::make_unique<Forge>(directory_, kInvestigator);
   if (options.host != "127.0.0.1") {
-    Write(console_config(),
-          WithTomlKey(Read(console_config()), "scheduler", Quoted(address_)));
+    Write(console_config(), WithTomlKey(Read(console_config()), "scheduler", Quoted(address_)));
   }
 }
 

@@ -130,8 +130,7 @@ TlsPair Forge::IssueByOtherCa(const Owner& owner) const {
   return IssuePair(ca, fleet_id_, owner, now, absl::Hours(1));
 }
 
-std::string Forge::IssueAgent(std::string_view signing_request,
-                              const std::string& agent_id) const {
+std::string Forge::IssueAgent(std::string_view signing_request, const std::string& agent_id) const {
   const absl::Time now = absl::Now();
   const CertificateAuthority ca =
       NeedValue(CertificateAuthority::Load(ca_pem_, ca_key_, now), "load CA");

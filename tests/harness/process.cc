@@ -115,7 +115,7 @@ std::string ReadProc(pid_t pid, const std::string& name) {
 
 Process::Process(const Command& command, std::string log) : log_(std::move(log)) {
   const UniqueFd output = OpenForAppending(log_);
-  struct stat info {};
+  struct stat info{};
   Need(::fstat(output.get(), &info) == 0, "fstat", log_);
   log_begin_ = static_cast<size_t>(info.st_size);
   const UniqueFd input = Readable(command.input);
@@ -174,9 +174,9 @@ std::string Process::Output() const {
 }
 
 bool Process::WaitForOutput(const std::string& text, absl::Duration patience) {
-  return Eventually(
-      [&] { return Output().find(text) != std::string::npos || !running(); }, patience) &&
-      Output().find(text) != std::string::npos;
+  return Eventually([&] { return Output().find(text) != std::string::npos || !running(); },
+                    patience) &&
+         Output().find(text) != std::string::npos;
 }
 
 Finished RunToEnd(const Command& command, absl::Duration patience) {
@@ -186,8 +186,7 @@ Finished RunToEnd(const Command& command, absl::Duration patience) {
   Finished finished;
   {
     const UniqueFd input = Readable(command.input);
-    const UniqueFd out =
-        OpenForAppending(command.output_to.empty() ? out_path : command.output_to);
+    const UniqueFd out = OpenForAppending(command.output_to.empty() ? out_path : command.output_to);
     const UniqueFd err = OpenForAppending(err_path);
     const pid_t pid = Spawn(command, {input.get(), out.get(), err.get()});
     const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -196,8 +195,8 @@ Finished RunToEnd(const Command& command, absl::Duration patience) {
     const absl::Time deadline = absl::Now() + patience;
     bool ended = false;
     while (!ended && absl::Now() < deadline) {
-      ended = ::poll(&item, 1, static_cast<int>(
-                                   absl::ToInt64Milliseconds(deadline - absl::Now()))) > 0;
+      ended =
+          ::poll(&item, 1, static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()))) > 0;
     }
     // Reported as ended by SIGKILL.
     if (!ended) ::kill(pid, SIGKILL);

@@ -27,8 +27,7 @@ class RogueScheduler {
   };
 
   // Listens on 127.0.0.1:port with the server certificate of the fleet.
-  RogueScheduler(const Forge& forge, const std::string& fleet_directory, int port,
-                 Options options);
+  RogueScheduler(const Forge& forge, const std::string& fleet_directory, int port, Options options);
   RogueScheduler(const Forge& forge, const std::string& fleet_directory, int port)
       : RogueScheduler(forge, fleet_directory, port, Options()) {}
   ~RogueScheduler();

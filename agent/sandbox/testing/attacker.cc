@@ -118,7 +118,7 @@ int Report() {
   int death_signal = 0;
   ::prctl(PR_GET_PDEATHSIG, &death_signal);
   std::cout << "death_signal=" << death_signal << "\n";
-  struct stat network {};
+  struct stat network{};
   ::stat("/proc/self/ns/net", &network);
   std::cout << "network=" << network.st_ino << "\n";
   rlimit limit{};
