@@ -1,6 +1,8 @@
 #include "core/config.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -63,7 +65,55 @@ absl::StatusOr<ConfigFile> ConfigFile::Load(const std::string& path) {
   return Parse(*text, path);
 }
 
+namespace {
+
+// Where a string that begins at `at` ends: behind its closing quotes, or at the
+// end of what it may be in.
+size_t EndOfString(std::string_view text, size_t at) {
+  const char quote = text[at];
+  const std::string three(3, quote);
+  const bool several_lines = text.substr(at).starts_with(three);
+  at += several_lines ? 3 : 1;
+  for (; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (several_lines ? text.substr(at).starts_with(three) : text[at] == quote) {
+      return at + (several_lines ? 3 : 1);
+    } else if (!several_lines && text[at] == '\n') {
+      return at;
+    }
+  }
+  return text.size();
+}
+
+// TOML has characters beyond ASCII in strings and comments only. toml++ 3.3
+// finds that out with a function whose behaviour is undefined for many of them
+// (is_non_ascii_horizontal_whitespace: U+00E9, U+FECC, …), so they must not get
+// there. The line of the first one elsewhere; nothing if there is none.
+std::optional<size_t> LineOfStrayCharacter(std::string_view text) {
+  size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;  // a byte order mark
+  while (at < text.size()) {
+    if (text[at] == '#') {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (text[at] == '"' || text[at] == '\'') {
+      at = EndOfString(text, at);
+    } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
+      const auto end = text.begin() + static_cast<ptrdiff_t>(at);
+      return 1 + static_cast<size_t>(std::count(text.begin(), end, '\n'));
+    } else {
+      ++at;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 absl::StatusOr<ConfigFile> ConfigFile::Parse(std::string_view text, const std::string& path) {
+  if (const std::optional<size_t> line = LineOfStrayCharacter(text); line.has_value()) {
+    return absl::InvalidArgumentError(
+        StrCat(path, ":", *line, ": a character that isn't ASCII, outside of a string or comment"));
+  }
   toml::parse_result result = toml::parse(text, path);
   if (!result) {
     const toml::parse_error& error = result.error();

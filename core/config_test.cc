@@ -58,6 +58,20 @@ TEST(ConfigTest, WrongTypesRangesAndAbsencesAreErrors) {
               HasSubstr("true or false"));
 }
 
+TEST(ConfigTest, CharactersBeyondAsciiAreForStringsAndComments) {
+  for (const std::string stray : {"é = 1", "a = 1\u00a0\n", "a = \ufecc", "é"}) {
+    EXPECT_THAT(MessageOf(ConfigFile::Parse("b = 2\n" + stray, "s.toml").status()),
+                HasSubstr("s.toml:2: a character that isn't ASCII"))
+        << stray;
+  }
+  for (const std::string good :
+       {"\ufeffa = \"café\"", "a = 'café' # é\n", "\"café\" = 1\na = \"x\\\"é\"",
+        "a = \"\"\"one\n\"é\" \\\"\"\" two\"\"\"", "a = '''one\n'é'''"}) {
+    const auto file = ConfigFile::Parse(good, "s.toml");
+    EXPECT_TRUE(file.ok()) << good << ": " << file.status();
+  }
+}
+
 TEST(ConfigTest, SyntaxErrorsNameLineAndColumn) {
   EXPECT_THAT(MessageOf(ConfigFile::Parse("a = \"x\"\nb =\n", "s.toml").status()),
               HasSubstr("s.toml:2:"));
