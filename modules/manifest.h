@@ -11,8 +11,23 @@ namespace dragnet {
 enum class NetworkAccess {
   // An empty network namespace, and no socket(2).
   kNone,
-  // The host's network namespace.
+  // The host's network namespace: TCP and UDP as a client.
   kHost,
+};
+
+// What a worker can do beyond reading files and computing, each a wall of the
+// sandbox that is lower for the module (agent/sandbox/weakening.h says how).
+struct ModulePowers {
+  // Reading other processes' memory, descriptors and namespaces in /proc, and
+  // process_vm_readv(2). Landlock denies that to whom it holds, whatever its
+  // rules say, so such a worker goes without Landlock: its mounts of its own
+  // (read-only, no devices, state hidden) and the system call filter hold it.
+  bool inspect_processes = false;
+  // Netlink sockets (NETLINK_SOCK_DIAG, NETLINK_ROUTE), and setns(2) into the
+  // network namespaces of the host's processes.
+  bool inspect_networks = false;
+  // ICMP and ICMPv6 sockets (SOCK_RAW and SOCK_DGRAM), only with kHost.
+  bool icmp_sockets = false;
 };
 
 struct ModuleManifest {
@@ -24,6 +39,7 @@ struct ModuleManifest {
   // runs as root. Everything else is dropped.
   std::span<const int> capabilities;
   NetworkAccess network = NetworkAccess::kNone;
+  ModulePowers powers = {};
   // Other modules whose powers this one uses: an operation needs the weight
   // that the trust policy asks for each of them, too.
   std::span<const std::string_view> uses_powers_of;

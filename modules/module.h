@@ -57,6 +57,13 @@ class Module {
   // of the host.
   virtual absl::Status Validate(const google::protobuf::Message& parameters) const = 0;
 
+  // Whether `parameters` may run on a host in privacy mode (`privacy = true` in
+  // agent.toml), where content of files, memory or messages must not leave the
+  // host. PermissionDenied names the field that would return some.
+  virtual absl::Status ValidateForPrivacy(const google::protobuf::Message&) const {
+    return absl::OkStatus();
+  }
+
   // Runs on this host; `parameters` passed Validate. What can't be read is
   // noted in `context`, not returned: an error means that the whole run failed.
   virtual absl::Status Run(const google::protobuf::Message& parameters,
