@@ -24,7 +24,8 @@ struct ModulePowers {
   // (read-only, no devices, state hidden) and the system call filter hold it.
   bool inspect_processes = false;
   // Netlink sockets (NETLINK_SOCK_DIAG, NETLINK_ROUTE), and setns(2) into the
-  // network namespaces of the host's processes.
+  // network namespaces of the host's processes; takes kHost, whose TCP and UDP
+  // sockets are then denied.
   bool inspect_networks = false;
   // ICMP and ICMPv6 sockets (SOCK_RAW and SOCK_DGRAM), only with kHost.
   bool icmp_sockets = false;
