@@ -1,0 +1,3 @@
+#include "modules/netstat/search.h"
+
+#include <gtest/gtest.h>
