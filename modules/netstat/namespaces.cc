@@ -99,6 +99,9 @@ void OpenSockets(std::string_view where, NetworkNamespace* space, RunContext& co
   };
   open(NETLINK_ROUTE, &space->route);
   open(NETLINK_SOCK_DIAG, &space->sock_diag);
+  // They stay those of the namespace in which they were opened.
+  space->raw_text.Reset(::open("/proc/thread-self/net/raw", O_RDONLY | O_CLOEXEC));
+  space->raw6_text.Reset(::open("/proc/thread-self/net/raw6", O_RDONLY | O_CLOEXEC));
 }
 
 }  // namespace

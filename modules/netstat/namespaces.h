@@ -27,6 +27,10 @@ struct NetworkNamespace {
   // Absent where it could not be opened, which was noted.
   std::optional<NetlinkSocket> route;
   std::optional<NetlinkSocket> sock_diag;
+  // Its /proc/net/raw and raw6, which are read where sock_diag lists no raw
+  // sockets; invalid where there are none.
+  UniqueFd raw_text;
+  UniqueFd raw6_text;
 };
 
 // The inode of the calling thread's network namespace.

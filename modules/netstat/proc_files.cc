@@ -62,10 +62,14 @@ std::string_view ContainerName(std::string_view part) {
 std::optional<std::string> ReadProcFile(int directory, const char* name, size_t max_bytes) {
   const UniqueFd fd(::openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return std::nullopt;
+  return ReadToEnd(fd.get(), max_bytes);
+}
+
+std::optional<std::string> ReadToEnd(int fd, size_t max_bytes) {
   std::string text;
   char block[4096];
   while (text.size() < max_bytes) {
-    const ssize_t size = ::read(fd.get(), block, std::min(sizeof block, max_bytes - text.size()));
+    const ssize_t size = ::read(fd, block, std::min(sizeof block, max_bytes - text.size()));
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return std::nullopt;
     if (size == 0) break;

@@ -17,6 +17,9 @@ namespace dragnet::netstat {
 // The first `max_bytes` of a file; nothing, with errno set, when it can't be read.
 std::optional<std::string> ReadProcFile(int directory, const char* name, size_t max_bytes);
 
+// The same of a file that is open, from where it stands.
+std::optional<std::string> ReadToEnd(int fd, size_t max_bytes);
+
 // A link's text, as it is; nothing, with errno set, when it can't be read. Longer
 // ones than PATH_MAX don't exist.
 std::optional<std::string> ReadProcLink(int directory, const char* name);

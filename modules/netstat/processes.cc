@@ -136,14 +136,14 @@ class ProcessScan {
   void AddNamespace(int directory, const char* path, uint32_t pid) {
     struct stat info;
     if (::fstatat(directory, path, &info, 0) != 0) {
-      Note("network namespaces of processes", StrCat("process ", pid));
+      NoteOnce("network namespaces of processes", pid, &noted_namespaces_);
       return;
     }
     if (seen_namespaces_.contains(info.st_ino)) return;
     UniqueFd fd = OpenNamespace(directory, path);
     // It may be another one by now.
     if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
-      Note("network namespaces of processes", StrCat("process ", pid));
+      NoteOnce("network namespaces of processes", pid, &noted_namespaces_);
       return;
     }
     if (table_.namespaces.size() >= kMaxNamespaces) {
@@ -165,7 +165,7 @@ class ProcessScan {
       char text[64];
       const ssize_t size = ::readlinkat(descriptors, name, text, sizeof text);
       if (size < 0) {
-        Note("descriptors of processes", StrCat("process ", pid));
+        NoteOnce("descriptors of processes", pid, &noted_descriptors_);
         return;
       }
       const std::string_view link(text, static_cast<size_t>(size));
@@ -178,7 +178,7 @@ class ProcessScan {
       }
       if (options_.namespaces && InodeOfLink(link, "net")) AddNamespace(descriptors, name, pid);
     });
-    if (!read) Note("descriptors of processes", StrCat("process ", pid));
+    if (!read) NoteOnce("descriptors of processes", pid, &noted_descriptors_);
     if (full) {
       context_.NoteUnexamined("descriptors beyond 2 million: processes of sockets not told",
                               StrCat("process ", pid));
@@ -228,12 +228,22 @@ class ProcessScan {
     context_.NoteUnexamined(StrCat(what, ": ", std::strerror(error)), example);
   }
 
+  // As Note, for a process that has many of them.
+  void NoteOnce(std::string_view what, uint32_t pid, uint32_t* noted) {
+    if (IsGone(errno) || *noted == pid) return;
+    *noted = pid;
+    Note(what, StrCat("process ", pid));
+  }
+
   const ScanOptions& options_;
   const std::vector<Search>& searches_;
   const UserNames& users_;
   RunContext& context_;
   absl::flat_hash_set<uint64_t> seen_namespaces_;
   size_t text_bytes_ = 0;
+  // The process for which it was noted last.
+  uint32_t noted_descriptors_ = 0;
+  uint32_t noted_namespaces_ = 0;
   ProcessTable table_;
 };
 

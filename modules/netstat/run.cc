@@ -5,13 +5,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_split.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "modules/netstat/namespaces.h"
+#include "modules/netstat/proc_files.h"
 #include "modules/netstat/processes.h"
+#include "modules/netstat/raw_sockets.h"
 #include "modules/netstat/report.h"
 #include "modules/netstat/rtnetlink.h"
 #include "modules/netstat/sock_diag.h"
@@ -25,6 +30,8 @@ constexpr int kMaxTries = 5;
 // Facts of one list that are kept to be able to read it again; a longer one is
 // reported as it comes.
 constexpr size_t kMaxKeptFacts = 50'000;
+// 30,000 raw sockets.
+constexpr size_t kMaxRawTextBytes = 4 * 1024 * 1024;
 
 bool HasIpv6() { return ::access("/proc/sys/net/ipv6", F_OK) == 0; }
 
@@ -96,11 +103,36 @@ class NamespaceLister {
                                               return Report(*fact);
                                             });
     if (absl::IsNotFound(end.status()) && IsIpv6(protocol) && !HasIpv6()) return;
+    if (absl::IsNotFound(end.status()) && ListRawText(protocol, list)) return;
     if (!end.ok()) {
       Note(list, ToStd(end.status().message()));
     } else if (end->interrupted) {
       Note(list, "changed while they were listed");
     }
+  }
+
+  // False when there is no such text.
+  bool ListRawText(Protocol protocol, std::string_view list) {
+    if (protocol != Protocol::kRaw && protocol != Protocol::kRaw6) return false;
+    const UniqueFd& fd = protocol == Protocol::kRaw ? space_.raw_text : space_.raw6_text;
+    if (!fd.valid()) return false;
+    const auto text = ReadToEnd(fd.get(), kMaxRawTextBytes);
+    if (!text) {
+      Note(list, std::strerror(errno));
+      return true;
+    }
+    if (text->size() == kMaxRawTextBytes) Note(list, "the list is longer than 4 MiB");
+    std::vector<absl::string_view> lines = absl::StrSplit(*text, '\n', absl::SkipEmpty());
+    for (size_t i = 1; i < lines.size(); ++i) {
+      context_.AddExamined(1, lines[i].size());
+      auto fact = ParseRawLine(protocol, ToStd(lines[i]));
+      if (!fact.ok()) {
+        Note(list, ToStd(fact.status().message()));
+      } else if (!Report(*fact)) {
+        break;
+      }
+    }
+    return true;
   }
 
   // One reading of a list. Facts go to `kept`, or, from the point where there are
