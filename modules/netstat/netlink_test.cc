@@ -197,7 +197,7 @@ TEST(ParseRawLineTest, OtherFormsAreRefused) {
   }
 }
 
-TEST(NetlinkSocketTest, AnUnknownFamilyIsNotFound) {
+TEST(NetlinkSocketTest, AFamilyThatTheKernelDoesNotKnowIsAnError) {
   auto socket = NetlinkSocket::Open(NETLINK_SOCK_DIAG);
   ASSERT_TRUE(socket.ok()) << socket.status();
   inet_diag_req_v2 request = {};
