@@ -107,9 +107,8 @@ std::optional<Python> ParsePython(std::string_view text) {
   size_t which = 0;
   const auto pre = TakeWord(text, {"alpha", "beta", "preview", "pre", "rc", "a", "b", "c"}, &which);
   if (pre) {
-    version.pre =
-        "abccc"
-        "abc"[which];
+    constexpr std::string_view kLetters = "abcccabc";
+    version.pre = kLetters[which];
     version.pre_number = *pre;
   }
   if (text.size() > 1 && text[0] == '-' && IsDigit(text[1])) {
