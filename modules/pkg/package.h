@@ -39,9 +39,10 @@ struct PackageFile {
   // Binary.
   std::string digest;
   std::optional<uint64_t> size;
-  // Permissions, and the type where `has_type`.
+  // Permissions: the lower 12 bits of st_mode.
   std::optional<uint32_t> mode;
-  bool has_type = false;
+  // The type: st_mode & S_IFMT.
+  std::optional<uint32_t> type;
   std::optional<std::string> link_target;
   bool config = false;
   // Need not be there.

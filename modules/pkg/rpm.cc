@@ -96,16 +96,15 @@ void AddWhatToVerify(const RpmHeader& header, size_t i, uint64_t flags, Algorith
   file->may_be_missing = (flags & kFileMissingOk) != 0;
   const std::optional<uint64_t> mode = header.Number(RpmTag::kFileModes, i);
   if (mode) {
-    file->mode = static_cast<uint32_t>(*mode & 0xffff);
-    file->has_type = true;
     // Its type is compared even where its permissions are not.
-    if ((verify & kVerifyMode) == 0 || S_ISLNK(*file->mode)) file->mode = *file->mode & S_IFMT;
+    file->type = static_cast<uint32_t>(*mode & S_IFMT);
+    if ((verify & kVerifyMode) != 0) file->mode = static_cast<uint32_t>(*mode & 07777);
   }
-  if (file->has_type && S_ISLNK(*file->mode)) {
+  if (file->type && S_ISLNK(*file->type)) {
     if ((verify & kVerifyLink) != 0 && i < links.size()) file->link_target = std::string(links[i]);
     return;
   }
-  if (file->has_type && !S_ISREG(*file->mode)) return;
+  if (file->type && !S_ISREG(*file->type)) return;
   if ((verify & kVerifySize) != 0) {
     file->size = header.Number(RpmTag::kLongFileSizes, i);
     if (!file->size) file->size = header.Number(RpmTag::kFileSizes, i);

@@ -71,8 +71,8 @@ class Comparison {
   }
 
   void Compare(const struct stat& status) {
-    if (file_.has_type && ((*file_.mode ^ status.st_mode) & S_IFMT) != 0) {
-      Add("type", std::string(TypeName(*file_.mode)), std::string(TypeName(status.st_mode)));
+    if (file_.type && *file_.type != (status.st_mode & S_IFMT)) {
+      Add("type", std::string(TypeName(*file_.type)), std::string(TypeName(status.st_mode)));
       return;
     }
     CompareMode(status);
@@ -94,11 +94,8 @@ class Comparison {
   void CompareMode(const struct stat& status) {
     // A link's own permissions mean nothing.
     if (!file_.mode || S_ISLNK(status.st_mode)) return;
-    const uint32_t expected = *file_.mode & 07777;
-    // No permissions at all with a type: only the type is known.
-    if (file_.has_type && expected == 0) return;
-    if (expected != (status.st_mode & 07777u))
-      Add("mode", absl::StrFormat("%04o", expected),
+    if (*file_.mode != (status.st_mode & 07777u))
+      Add("mode", absl::StrFormat("%04o", *file_.mode),
           absl::StrFormat("%04o", status.st_mode & 07777u));
   }
 
@@ -110,7 +107,7 @@ class Comparison {
     }
     if (file_.link_target) {
       if (*file_.link_target != target) Add("link", Text(*file_.link_target), Text(target));
-    } else if (file_.algorithm != Algorithm::kNone && !file_.has_type) {
+    } else if (file_.algorithm != Algorithm::kNone && !file_.type) {
       // apk's digest of a link is that of its target's name. dpkg's is of the
       // file that is at the link's end: packages are installed through links.
       const absl::StatusOr<std::string> digest = DigestOf(file_.algorithm, target);
