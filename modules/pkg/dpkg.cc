@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "core/file_io.h"
 #include "core/strings.h"
@@ -126,13 +127,13 @@ std::vector<std::pair<std::string, std::string>> ParseConffiles(std::string_view
 }
 
 void ReadToVerify(const Files& files, const FileSink& sink) {
-  bool any = false;
+  absl::flat_hash_set<std::string> given;
   bool more = true;
   PackageFile file;
   file.algorithm = Algorithm::kMd5;
   const auto give = [&](std::string_view path, std::string digest) {
-    any = true;
     file.path = files.Place(path);
+    given.insert(file.path);
     file.digest = std::move(digest);
     return sink(file);
   };
@@ -158,18 +159,24 @@ void ReadToVerify(const Files& files, const FileSink& sink) {
     if (!more) return;
     more = give(path, std::move(digest));
   }
-  if (any || !files.has_list) return;
-  // Nothing to check is only right where there is nothing that could be checked.
-  bool has_files = false;
+  if (!more || !files.has_list) return;
+  // What has no checksum (directories, links) must still be there. Regular files
+  // without any checksum at all can't be checked further, which is said.
+  file = {};
+  bool has_regular = false;
   ForEachLine(
       files.root, files.context, StrCat(files.info, ".list"),
       [&](std::string_view line) {
+        if (!line.starts_with('/')) return true;
+        file.path = files.Place(line);
+        if (given.contains(file.path)) return true;
         struct stat status;
-        has_files = files.root.Status(files.Place(line), &status) ? S_ISREG(status.st_mode) : false;
-        return !has_files;
+        if (given.empty() && !has_regular && files.root.Status(file.path, &status))
+          has_regular = S_ISREG(status.st_mode);
+        return sink(file);
       },
-      /*may_be_absent=*/true);
-  if (has_files) files.context.NoteUnexamined("package without checksums", files.name);
+      /*may_be_absent=*/false);
+  if (has_regular) files.context.NoteUnexamined("package without checksums", files.name);
 }
 
 void ReadList(const Files& files, const FileSink& sink) {
