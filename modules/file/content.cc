@@ -8,13 +8,30 @@ namespace dragnet::file {
 
 ContentScanner::ContentScanner(std::span<const LinePattern> patterns, size_t max_line,
                                size_t overlap)
-    : patterns_(patterns),
+    : own_prefilter_(std::make_unique<const Prefilter>(patterns)),
+      prefilter_(*own_prefilter_),
+      patterns_(patterns),
       max_line_(max_line),
       overlap_(overlap),
       results_(patterns.size(), LineMatch::kUnknown),
+      all_results_(patterns.size(), LineMatch::kUnknown),
       missed_(patterns.size(), false) {}
 
-void ContentScanner::Start(std::span<const uint32_t> wanted) {
+ContentScanner::ContentScanner(const Prefilter& prefilter, size_t max_line, size_t overlap)
+    : prefilter_(prefilter),
+      patterns_(prefilter.patterns()),
+      max_line_(max_line),
+      overlap_(overlap),
+      results_(patterns_.size(), LineMatch::kUnknown),
+      all_results_(patterns_.size(), LineMatch::kUnknown),
+      missed_(patterns_.size(), false) {}
+
+bool ContentScanner::settled() const { return undecided_.empty(); }
+std::span<const MatchedLine> ContentScanner::lines() const { return {}; }
+bool ContentScanner::lines_left_out() const { return false; }
+void ContentScanner::CollectLines(std::span<const uint32_t>, const LineOptions&) {}
+
+void ContentScanner::Start(std::span<const uint32_t> wanted, std::span<const uint32_t>) {
   for (uint32_t pattern : wanted_) {
     results_[pattern] = LineMatch::kUnknown;
     missed_[pattern] = false;

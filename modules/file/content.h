@@ -9,12 +9,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "modules/file/matched_lines.h"
 #include "modules/file/pattern.h"
+#include "modules/file/prefilter.h"
 
 namespace dragnet::file {
 
@@ -33,12 +36,22 @@ enum class LineMatch : uint8_t {
 // Not thread-safe; one per thread, used for one file after the other.
 class ContentScanner {
  public:
-  // `patterns` outlives the scanner. The bounds are for tests.
+  // `patterns` outlives the scanner, which makes a prefilter of its own: for
+  // one thread, and for tests, whose the bounds are.
   explicit ContentScanner(std::span<const LinePattern> patterns, size_t max_line = kMaxLine,
                           size_t overlap = kWindowOverlap);
+  // One prefilter, which outlives the scanners, for all threads.
+  explicit ContentScanner(const Prefilter& prefilter, size_t max_line = kMaxLine,
+                          size_t overlap = kWindowOverlap);
 
-  // Begins a new file, in which the patterns at these indexes are looked for.
-  void Start(std::span<const uint32_t> wanted);
+  // Begins a new file, in which the patterns at these indexes are looked for;
+  // of those in `on_all_lines`, too, whether every line matches. A pattern may
+  // be in both, or in either.
+  void Start(std::span<const uint32_t> wanted, std::span<const uint32_t> on_all_lines = {});
+
+  // After Start: of these patterns, which are wanted, too, the first matching
+  // lines are kept.
+  void CollectLines(std::span<const uint32_t> patterns, const LineOptions& options);
 
   // The next bytes of the file. They are not kept.
   void Feed(std::string_view block);
@@ -47,10 +60,20 @@ class ContentScanner {
   // it may match over more of a line than was searched at once, kUnknown.
   void Finish();
 
-  // No wanted pattern is left that more of the file could match.
-  bool settled() const { return undecided_.empty(); }
+  // More of the file could change nothing that was asked for.
+  bool settled() const;
 
   LineMatch result(uint32_t pattern) const { return results_[pattern]; }
+
+  // Of a pattern in `on_all_lines`: kFound if every line matches, kAbsent if one
+  // doesn't, or, after Finish, if there is no line.
+  LineMatch all_lines(uint32_t pattern) const { return all_results_[pattern]; }
+
+  // What CollectLines asked for, in the order of the file for each pattern.
+  // Valid until the next Start.
+  std::span<const MatchedLine> lines() const;
+  // There were more matching lines than kMaxCollectedBytes let be kept.
+  bool lines_left_out() const;
 
  private:
   // Looks for what is undecided within [begin, end) of `text`.
@@ -58,11 +81,14 @@ class ContentScanner {
   void AppendToLine(std::string_view part);
   void EndLine();
 
+  const std::unique_ptr<const Prefilter> own_prefilter_;
+  const Prefilter& prefilter_;
   const std::span<const LinePattern> patterns_;
   const size_t max_line_;
   const size_t overlap_;
 
   std::vector<LineMatch> results_;
+  std::vector<LineMatch> all_results_;
   std::vector<uint32_t> wanted_;
   std::vector<uint32_t> undecided_;
   // Of a line that has begun in an earlier block: what is still to be searched,
