@@ -1,10 +1,11 @@
 // Looks for many patterns in the lines of one file, which arrives in blocks.
 //
-// Whole lines within a block are searched in place, all at once. A line that
-// continues in the next block is put together first, up to kMaxLine; of a
-// longer one, overlapping windows are searched, so that memory is bounded and
-// a match of up to kWindowOverlap bytes is found wherever it lies. Whether there
-// can be a longer one is told by what is in the overlap.
+// A prefilter looks through all lines of a block at once; what it can't rule out,
+// the pattern itself is asked. Whole lines within a block are searched in place, all at once. A
+// line that continues in the next block is put together first, up to kMaxLine; of a longer one,
+// overlapping windows are searched, so that memory is bounded and a match of up to kWindowOverlap
+// bytes is found wherever it lies. Whether there can be a longer one is told by what is in the
+// overlap.
 #pragma once
 
 #include <cstddef>
@@ -61,7 +62,7 @@ class ContentScanner {
   void Finish();
 
   // More of the file could change nothing that was asked for.
-  bool settled() const;
+  bool settled() const { return undecided_.empty() && all_undecided_.empty() && collector_.done(); }
 
   LineMatch result(uint32_t pattern) const { return results_[pattern]; }
 
@@ -71,32 +72,53 @@ class ContentScanner {
 
   // What CollectLines asked for, in the order of the file for each pattern.
   // Valid until the next Start.
-  std::span<const MatchedLine> lines() const;
-  // There were more matching lines than kMaxCollectedBytes let be kept.
-  bool lines_left_out() const;
+  const std::vector<MatchedLine>& lines() const { return collector_.lines(); }
+  // There was more to keep than kMaxCollectedBytes.
+  bool lines_left_out() const { return collector_.left_out(); }
 
  private:
-  // Looks for what is undecided within [begin, end) of `text`.
-  void Search(std::string_view text, size_t begin, size_t end);
+  void Init();
+
+  // Looks for what is asked for.
+  void Search(const LineRegion& region);
+  bool Holds(uint32_t pattern, const LineRegion& region) const;
+  void SearchAllLines(const LineRegion& region);
+  void SearchWindow(const LineRegion& region);
+  void CollectFrom(const LineRegion& region);
   void AppendToLine(std::string_view part);
   void EndLine();
 
   const std::unique_ptr<const Prefilter> own_prefilter_;
-  const Prefilter& prefilter_;
   const std::span<const LinePattern> patterns_;
   const size_t max_line_;
   const size_t overlap_;
+  PrefilterThread prefilter_;
 
   std::vector<LineMatch> results_;
   std::vector<LineMatch> all_results_;
   std::vector<uint32_t> wanted_;
+  std::vector<uint32_t> all_wanted_;
   std::vector<uint32_t> undecided_;
+  // Those of which every line so far matched.
+  std::vector<uint32_t> all_undecided_;
+  bool has_line_ = false;
+  // Of the file, where the next block begins.
+  uint64_t offset_ = 0;
   // Of a line that has begun in an earlier block: what is still to be searched,
   // after `context_` bytes that are there only to be looked back at.
   std::string line_;
   size_t context_ = 0;
-  // These may have matched over more than a window of a long line.
+  // A part of it was searched.
+  bool line_continues_ = false;
+  // By pattern: may have matched over more than a window of a long line.
   std::vector<bool> missed_;
+  // Of the line that is being searched in windows, by pattern: a window matched,
+  // and as `missed_`.
+  std::vector<bool> line_matched_;
+  std::vector<bool> line_missed_;
+  // Patterns for which there was such a line.
+  std::vector<bool> all_missed_;
+  LineCollector collector_;
 };
 
 }  // namespace dragnet::file
