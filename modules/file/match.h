@@ -22,6 +22,10 @@ struct InodeFacts {
   mode_t mode = 0;
   std::string mode_text;
   absl::Time mtime;
+  absl::Time ctime;
+  absl::Time atime;
+  // Not kept by every file system.
+  std::optional<absl::Time> btime;
   uint32_t uid = 0;
   uint32_t gid = 0;
 };

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "core/strings.h"
 #include "modules/file/examine.h"
 #include "modules/file/open.h"
+#include "modules/file/pool.h"
 #include "modules/file/report.h"
 
 namespace dragnet::file {
@@ -24,12 +27,16 @@ namespace {
 
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
+// Files from this size on are long pieces of work.
+constexpr uint64_t kLongFile = 1024 * 1024;
+constexpr size_t kMaxDefaultThreads = 4;
+
 // A path that searches name, resolved.
 struct Root {
   std::vector<uint32_t> searches;
   // Was looked at itself, and was gone into, during the walk of a root above it.
-  bool visited = false;
-  bool entered = false;
+  std::atomic<bool> visited = false;
+  std::atomic<bool> entered = false;
 };
 // Sorted: a root comes before those beneath it.
 using Roots = std::map<std::string, Root>;
@@ -37,6 +44,15 @@ using Roots = std::map<std::string, Root>;
 bool IsBeneath(std::string_view path, std::string_view root) {
   if (root == "/") return path != "/";
   return path.size() > root.size() && path.starts_with(root) && path[root.size()] == '/';
+}
+
+bool IsBeneathAny(std::string_view path, const Roots& roots) {
+  if (path.size() > 1 && roots.contains("/")) return true;
+  for (size_t slash = path.rfind('/'); slash != 0 && slash != std::string_view::npos;
+       slash = path.rfind('/', slash - 1)) {
+    if (roots.contains(std::string(path.substr(0, slash)))) return true;
+  }
+  return false;
 }
 
 // The searches that hold beneath a directory, each with the depth (counted in
@@ -51,29 +67,118 @@ struct Scope {
   std::vector<Active> active;
 };
 
-// Walks one root, and takes over the roots beneath it that it comes by, so that
-// each file is visited once for all searches.
+// What all walks of one root have in common: it, and the roots beneath it, which
+// they take over, so that each file is visited once for all searches. Immutable
+// but for what the roots themselves note.
+struct RootWalk {
+  RootWalk(const std::string& path, Roots& roots) : path(path), root(roots.at(path)) {
+    // The roots beneath it follow it, but for names that sort before the slash.
+    for (auto it = roots.upper_bound(path); it != roots.end() && it->first.starts_with(path); ++it) {
+      if (!IsBeneath(it->first, path)) continue;
+      nested.emplace(it->first, &it->second);
+      nested_names.insert(it->first.substr(it->first.rfind('/') + 1));
+    }
+  }
+
+  const std::string path;
+  Root& root;
+  absl::flat_hash_map<std::string, Root*> nested;
+  // Their own names, to pass over most entries without making their path.
+  absl::flat_hash_set<std::string> nested_names;
+};
+
+class SearchRun;
+
+// What a thread has for itself.
+struct Hand : public ReadQueue {
+  Hand(SearchRun& run, size_t thread);
+  bool WouldTake(uint64_t size) override;
+  bool Take(OpenFile& file) override;
+
+  SearchRun& run;
+  Examiner examiner;
+};
+
+class SearchRun {
+ public:
+  SearchRun(const CompiledSearches& searches, absl::Time now, RunContext& context, size_t threads,
+            const WalkOptions& options)
+      : searches(searches),
+        now(now),
+        options(options),
+        reporter(searches, context),
+        pool(threads) {
+    for (size_t i = 0; i < pool.threads(); ++i) hands_.push_back(std::make_unique<Hand>(*this, i));
+  }
+
+  void Run(Roots& roots);
+  Hand& hand(size_t thread) { return *hands_[thread]; }
+
+  const CompiledSearches& searches;
+  const absl::Time now;
+  const WalkOptions& options;
+  Reporter reporter;
+  WorkPool pool;
+
+ private:
+  std::vector<std::unique_ptr<Hand>> hands_;
+};
+
+class FileTask : public Task {
+ public:
+  FileTask(SearchRun& run, OpenFile file) : run_(run), file_(std::move(file)) {}
+  void Run(size_t thread) override {
+    if (!run_.reporter.AllDone()) run_.hand(thread).examiner.Read(file_);
+  }
+  OpenFile& file() { return file_; }
+
+ private:
+  SearchRun& run_;
+  OpenFile file_;
+};
+
+Hand::Hand(SearchRun& run, size_t)
+    : run(run), examiner(run.searches, run.reporter, *this, run.now) {}
+
+bool Hand::WouldTake(uint64_t size) {
+  return (size >= kLongFile || run.pool.IsHungry()) &&
+         run.pool.HasRoom(WorkPool::Length::kLong);
+}
+
+bool Hand::Take(OpenFile& file) {
+  auto task = std::make_unique<FileTask>(run, std::move(file));
+  FileTask& kept = *task;
+  std::unique_ptr<Task> offered = std::move(task);
+  if (run.pool.Offer(offered, WorkPool::Length::kLong)) return true;
+  file = std::move(kept.file());
+  return false;
+}
+
+// One walk: of the root, or of a directory that was handed over.
 class SearchWalk : public WalkVisitor {
  public:
-  SearchWalk(const std::string& path, Roots& roots, const CompiledSearches& searches,
-             Reporter& reporter, Examiner& examiner)
-      : root_(roots.at(path)), searches_(searches), reporter_(reporter), examiner_(examiner) {
-    for (auto& [other_path, other] : roots) {
-      if (!IsBeneath(other_path, path)) continue;
-      nested_.emplace(other_path, &other);
-      nested_names_.insert(other_path.substr(other_path.rfind('/') + 1));
-    }
-    scopes_.push_back(Extend({}, root_, 0));
+  SearchWalk(SearchRun& run, Examiner& examiner, std::shared_ptr<const RootWalk> root, Scope scope)
+      : run_(run),
+        searches_(run.searches),
+        reporter_(run.reporter),
+        examiner_(examiner),
+        walk_(std::move(root)) {
+    scopes_.push_back(std::move(scope));
+  }
+
+  // The scope of a root itself.
+  static Scope RootScope(const CompiledSearches& searches, const Root& root) {
+    return Extend(searches, {}, root, 0);
   }
 
   WalkStep Visit(const WalkEntry& entry) override {
     if (reporter_.AllDone()) return WalkStep::kStop;
     Root* nested = FindNested(entry);
     std::optional<Scope> extended;
-    if (nested != nullptr) extended = Extend(scopes_.back(), *nested, entry.depth);
+    if (nested != nullptr) extended = Extend(searches_, scopes_.back(), *nested, entry.depth);
     const Scope& scope = extended ? *extended : scopes_.back();
-    Root* root = entry.depth == 0 ? &root_ : nested;
-    if (root == nullptr || !std::exchange(root->visited, true)) Examine(entry, scope);
+    Root* root = entry.depth == 0 ? &walk_->root : nested;
+    if (root == nullptr || !root->visited.exchange(true)) Examine(entry, scope);
     // It was not its turn; should it turn up again, it is to be examined.
     if (root != nullptr && entry.sighting->lost()) root->visited = false;
     return entry.type == FileType::kDirectory && GoesBeneath(scope, entry.depth)
@@ -83,28 +188,32 @@ class SearchWalk : public WalkVisitor {
 
   void Enter(std::string_view path, uint32_t depth) override {
     if (depth == 0) {
-      root_.entered = true;
+      walk_->root.entered = true;
       return;
     }
-    const auto nested = nested_.empty() ? nested_.end() : nested_.find(ToAbsl(path));
-    if (nested == nested_.end()) return;
-    nested->second->entered = true;
-    scopes_.push_back(Extend(scopes_.back(), *nested->second, depth));
+    Root* nested = FindNested(path);
+    if (nested == nullptr) return;
+    nested->entered = true;
+    scopes_.push_back(Extend(searches_, scopes_.back(), *nested, depth));
   }
 
   void Leave(uint32_t depth) override {
     if (scopes_.back().depth == depth) scopes_.pop_back();
   }
 
+  bool WouldHandOver() override { return run_.pool.HasRoom(WorkPool::Length::kShort); }
+  bool HandOver(OpenDirectory& directory) override;
+
   void NotLookedAt(std::string_view reason, std::string_view path) override {
     reporter_.NotLookedAt(reason, path);
   }
 
  private:
-  Scope Extend(Scope scope, const Root& root, uint32_t depth) const {
+  static Scope Extend(const CompiledSearches& searches, Scope scope, const Root& root,
+                      uint32_t depth) {
     scope.depth = depth;
     for (uint32_t search : root.searches) {
-      const uint32_t levels = searches_.searches[search].max_depth;
+      const uint32_t levels = searches.searches[search].max_depth;
       const int64_t until = levels == 0 ? kUnlimited : int64_t{depth} + levels;
       const auto known =
           std::find_if(scope.active.begin(), scope.active.end(),
@@ -118,11 +227,18 @@ class SearchWalk : public WalkVisitor {
     return scope;
   }
 
-  Root* FindNested(const WalkEntry& entry) {
-    if (nested_.empty() || entry.depth == 0 || !nested_names_.contains(ToAbsl(entry.name)))
+  Root* FindNested(const WalkEntry& entry) const {
+    if (walk_->nested.empty() || entry.depth == 0 ||
+        !walk_->nested_names.contains(ToAbsl(entry.name))) {
       return nullptr;
-    const auto nested = nested_.find(entry.Path());
-    return nested == nested_.end() ? nullptr : nested->second;
+    }
+    return FindNested(entry.Path());
+  }
+
+  Root* FindNested(std::string_view path) const {
+    if (walk_->nested.empty()) return nullptr;
+    const auto nested = walk_->nested.find(ToAbsl(path));
+    return nested == walk_->nested.end() ? nullptr : nested->second;
   }
 
   void Examine(const WalkEntry& entry, const Scope& scope) {
@@ -142,16 +258,77 @@ class SearchWalk : public WalkVisitor {
     return false;
   }
 
-  Root& root_;
+  SearchRun& run_;
   const CompiledSearches& searches_;
   Reporter& reporter_;
   Examiner& examiner_;
-  absl::flat_hash_map<std::string, Root*> nested_;
-  // Their own names, to pass over most entries without making their path.
-  absl::flat_hash_set<std::string> nested_names_;
+  const std::shared_ptr<const RootWalk> walk_;
   std::vector<Scope> scopes_;
   std::vector<uint32_t> candidates_;
 };
+
+class RootTask : public Task {
+ public:
+  RootTask(SearchRun& run, std::shared_ptr<const RootWalk> walk)
+      : run_(run), walk_(std::move(walk)) {}
+  void Run(size_t thread) override {
+    SearchWalk visitor(run_, run_.hand(thread).examiner, walk_,
+                       SearchWalk::RootScope(run_.searches, walk_->root));
+    WalkTree(walk_->path, visitor, run_.options);
+  }
+
+ private:
+  SearchRun& run_;
+  const std::shared_ptr<const RootWalk> walk_;
+};
+
+class DirectoryTask : public Task {
+ public:
+  DirectoryTask(SearchRun& run, std::shared_ptr<const RootWalk> walk, const Scope& scope,
+                OpenDirectory directory)
+      : run_(run), walk_(std::move(walk)), scope_(scope), directory_(std::move(directory)) {}
+  void Run(size_t thread) override {
+    SearchWalk visitor(run_, run_.hand(thread).examiner, walk_, scope_);
+    WalkDirectory(std::move(directory_), visitor, run_.options);
+  }
+  OpenDirectory& directory() { return directory_; }
+
+ private:
+  SearchRun& run_;
+  const std::shared_ptr<const RootWalk> walk_;
+  const Scope scope_;
+  OpenDirectory directory_;
+};
+
+bool SearchWalk::HandOver(OpenDirectory& directory) {
+  auto task = std::make_unique<DirectoryTask>(run_, walk_, scopes_.back(), std::move(directory));
+  DirectoryTask& kept = *task;
+  std::unique_ptr<Task> offered = std::move(task);
+  if (run_.pool.Offer(offered, WorkPool::Length::kShort)) return true;
+  directory = std::move(kept.directory());
+  return false;
+}
+
+void SearchRun::Run(Roots& roots) {
+  // Those that no other one holds are independent of each other. What could not
+  // be entered from above (another kind of file system, too deep for the
+  // searches up there) is walked by itself, after what is above it.
+  std::vector<std::string> nested;
+  for (auto& [path, root] : roots) {
+    if (IsBeneathAny(path, roots)) {
+      nested.push_back(path);
+      continue;
+    }
+    pool.Add(std::make_unique<RootTask>(*this, std::make_shared<const RootWalk>(path, roots)));
+  }
+  pool.Drain();
+  for (const std::string& path : nested) {
+    if (reporter.AllDone()) return;
+    if (roots.at(path).entered) continue;
+    pool.Add(std::make_unique<RootTask>(*this, std::make_shared<const RootWalk>(path, roots)));
+    pool.Drain();
+  }
+}
 
 struct FreeDeleter {
   void operator()(char* memory) const { free(memory); }
@@ -176,19 +353,15 @@ Roots ResolveRoots(const CompiledSearches& searches, Reporter& reporter) {
 
 }  // namespace
 
+size_t DefaultThreads() {
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMaxDefaultThreads);
+}
+
 void RunSearches(const CompiledSearches& searches, absl::Time now, RunContext& context,
-                 const WalkOptions& options) {
-  Reporter reporter(searches, context);
-  Examiner examiner(searches, reporter, now);
-  Roots roots = ResolveRoots(searches, reporter);
-  for (auto& [path, root] : roots) {
-    if (reporter.AllDone()) return;
-    // What could not be entered from above (another kind of file system, too
-    // deep for the searches up there) is walked by itself.
-    if (root.entered) continue;
-    SearchWalk walk(path, roots, searches, reporter, examiner);
-    WalkTree(path, walk, options);
-  }
+                 size_t threads, const WalkOptions& options) {
+  SearchRun run(searches, now, context, threads, options);
+  Roots roots = ResolveRoots(searches, run.reporter);
+  run.Run(roots);
 }
 
 }  // namespace dragnet::file

@@ -128,6 +128,11 @@ class Compiler {
 
   absl::StatusOr<CompiledSearches> Run() {
     DRAGNET_RETURN_IF_ERROR(CheckCounts(parameters_));
+    if (parameters_.threads() > kMaxThreads) {
+      return Invalid(
+          StrCat("threads ", parameters_.threads(), ": at most ", kMaxThreads, " are taken"));
+    }
+    result_.threads = parameters_.threads();
     absl::flat_hash_set<std::string> labels;
     for (int i = 0; i < parameters_.searches_size(); ++i) {
       const v1::Search& source = parameters_.searches(i);

@@ -17,6 +17,7 @@
 namespace dragnet::file {
 
 inline constexpr int kMaxSearches = 128;
+inline constexpr uint32_t kMaxThreads = 16;
 inline constexpr int kMaxPaths = 128;
 inline constexpr int kMaxFilters = 128;
 inline constexpr int kMaxPatterns = 256;
@@ -79,6 +80,8 @@ struct Search {
 struct CompiledSearches {
   std::vector<Search> searches;
   std::vector<LinePattern> line_patterns;
+  // 0 for as many as fit.
+  uint32_t threads = 0;
 };
 
 // InvalidArgument names the search (when there are several), the field, the
