@@ -52,12 +52,12 @@ ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
 
 }  // namespace
 
-Examiner::Examiner(const CompiledSearches& searches, Reporter& reporter, ReadQueue& queue,
-                   absl::Time now)
+Examiner::Examiner(const CompiledSearches& searches, const RunFacts& run, Reporter& reporter,
+                   ReadQueue& queue)
     : searches_(searches),
+      run_(run),
       reporter_(reporter),
       queue_(queue),
-      now_(now),
       block_(new char[kBlockBytes]),
       scanner_(searches.line_patterns) {}
 
@@ -77,14 +77,16 @@ void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates
     if (!LearnInode(entry, &facts)) return;
     Narrow(facts, candidates);
   }
+  Extras extras;
   const auto reads = [](const Search& search) { return search.ReadsFiles(); };
-  if (facts.type == FileType::kRegular && AnyOf(*candidates, reads)) {
+  if (WantsOpen(facts.type, *candidates)) {
     UniqueFd fd;
     if (!Open(entry, &facts, &fd)) return;
     Narrow(facts, candidates);
-    if (fd.valid() && AnyOf(*candidates, reads)) {
-      OpenFile file = {std::move(fd), entry.Path(), std::string(facts.name),
-                       *std::move(facts.inode), std::move(*candidates)};
+    if (fd.valid()) LearnExtras(fd.get(), entry, &facts, &extras, candidates);
+    if (fd.valid() && facts.type == FileType::kRegular && AnyOf(*candidates, reads)) {
+      OpenFile file = {std::move(fd),          entry.Path(),      std::string(facts.name),
+                       *std::move(facts.inode), std::move(extras), std::move(*candidates)};
       if (!queue_.WouldTake(file.inode.size) || !queue_.Take(file)) {
         Read(file);
         *candidates = std::move(file.candidates);
@@ -92,8 +94,10 @@ void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates
       return;
     }
   }
+  if (const std::string_view reason = WhyUndecided(facts, *candidates); !reason.empty())
+    reporter_.NotLookedAt(reason, entry.Path());
   std::erase_if(*candidates, [&](uint32_t index) {
-    return Judge(searches_.searches[index], facts, now_) != Verdict::kYes;
+    return Judge(searches_.searches[index], facts, run_) != Verdict::kYes;
   });
   if (candidates->empty()) return;
   if (!facts.inode && !LearnInode(entry, &facts)) return;
@@ -105,22 +109,57 @@ void Examiner::Read(OpenFile& file) {
   facts.type = FileType::kRegular;
   facts.name = file.name;
   facts.inode = file.inode;
+  if (file.extras.attributes) facts.attributes = &*file.extras.attributes;
+  if (file.extras.elf) facts.elf = &*file.extras.elf;
   ReadContent(file, &facts);
-  NoteUndecided(file, facts);
+  if (const std::string_view reason = WhyUndecided(facts, file.candidates); !reason.empty())
+    reporter_.NotLookedAt(reason, file.path);
   Report(file.path, facts, &file.candidates);
+}
+
+bool Examiner::WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const {
+  if (type == FileType::kRegular)
+    return AnyOf(candidates, [](const Search& search) { return search.OpensFiles(); });
+  if (type == FileType::kDirectory)
+    return AnyOf(candidates, [](const Search& search) { return search.HasAttributeFilters(); });
+  return false;
+}
+
+void Examiner::LearnExtras(int fd, const WalkEntry& entry, FileFacts* facts, Extras* extras,
+                           std::vector<uint32_t>* candidates) {
+  if (AnyOf(*candidates, [](const Search& search) { return search.HasAttributeFilters(); })) {
+    Attributes attributes;
+    if (const int error = ReadAttributes(fd, &attributes); error != 0) {
+      reporter_.NotLookedAt(error == E2BIG ? "too many extended attributes" : ErrorWords(error),
+                            entry.Path());
+    } else {
+      extras->attributes = std::move(attributes);
+      facts->attributes = &*extras->attributes;
+      Narrow(*facts, candidates);
+    }
+  }
+  if (facts->type == FileType::kRegular &&
+      AnyOf(*candidates, [](const Search& search) { return search.WantsElf(); })) {
+    extras->elf = ReadElf([&](uint64_t offset, char* to, size_t size) {
+      return offset <= facts->inode->size && size <= facts->inode->size - offset &&
+             pread(fd, to, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+    });
+    facts->elf = &*extras->elf;
+    Narrow(*facts, candidates);
+  }
 }
 
 void Examiner::Report(const std::string& path, const FileFacts& facts,
                       std::vector<uint32_t>* candidates) {
   for (uint32_t index : *candidates) {
-    if (Judge(searches_.searches[index], facts, now_) == Verdict::kYes)
-      reporter_.Found(index, path, facts, now_);
+    if (Judge(searches_.searches[index], facts, run_) == Verdict::kYes)
+      reporter_.Found(index, path, facts, run_);
   }
 }
 
 void Examiner::Narrow(const FileFacts& facts, std::vector<uint32_t>* candidates) const {
   std::erase_if(*candidates, [&](uint32_t index) {
-    return Judge(searches_.searches[index], facts, now_) == Verdict::kNo;
+    return Judge(searches_.searches[index], facts, run_) == Verdict::kNo;
   });
 }
 
@@ -163,7 +202,7 @@ bool Examiner::Open(const WalkEntry& entry, FileFacts* facts, UniqueFd* fd) {
     return true;
   }
   // A pipe or device has taken its place; being open, it is left alone.
-  if (!S_ISREG(inode.mode)) {
+  if (TypeOfMode(inode.mode) != facts->type) {
     reporter_.NotLookedAt(kReplaced, entry.Path());
     return false;
   }
@@ -220,15 +259,20 @@ void Examiner::ReadContent(const OpenFile& file, FileFacts* facts) {
   facts->digests = &digester_;
 }
 
-void Examiner::NoteUndecided(const OpenFile& file, const FileFacts& facts) {
-  // Without digests, the reason was reported where reading failed.
-  if (facts.digests == nullptr) return;
-  for (uint32_t index : file.candidates) {
-    if (Judge(searches_.searches[index], facts, now_) != Verdict::kUnknown) continue;
-    reporter_.NotLookedAt("a match over more than 1 MiB of a line can't be ruled out",
-                          file.path);
-    return;
+std::string_view Examiner::WhyUndecided(const FileFacts& facts,
+                                        const std::vector<uint32_t>& candidates) const {
+  for (uint32_t index : candidates) {
+    const Search& search = searches_.searches[index];
+    if (Judge(search, facts, run_) != Verdict::kUnknown) continue;
+    if (facts.inode && !facts.inode->btime && search.HasTime(TimeKind::kBorn))
+      return "its file system doesn't keep the time of creation";
+    if (facts.elf != nullptr && *facts.elf && (*facts.elf)->damaged && search.HasElfFilters())
+      return "damaged ELF headers";
+    // Without digests, the reason was reported where reading failed.
+    if (facts.digests != nullptr && !search.contents.empty())
+      return "a match over more than 1 MiB of a line can't be ruled out";
   }
+  return {};
 }
 
 void Examiner::ReportProgress() {

@@ -6,19 +6,29 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "absl/time/time.h"
 #include "core/unique_fd.h"
+#include "modules/file/attributes.h"
 #include "modules/file/content.h"
 #include "modules/file/digest.h"
+#include "modules/file/elf.h"
 #include "modules/file/match.h"
 #include "modules/file/report.h"
 #include "modules/file/search.h"
 #include "modules/file/walk.h"
 
 namespace dragnet::file {
+
+// What is learned of an open file before it is read as a whole, where a search
+// asks for it.
+struct Extras {
+  std::optional<Attributes> attributes;
+  std::optional<std::optional<ElfInfo>> elf;
+};
 
 // A regular file that is still to be read. Nothing of it depends on where it was
 // found any more.
@@ -28,6 +38,7 @@ struct OpenFile {
   // Its own name, in valid UTF-8.
   std::string name;
   InodeFacts inode;
+  Extras extras;
   // The searches that may find it.
   std::vector<uint32_t> candidates;
 };
@@ -45,8 +56,9 @@ class ReadQueue {
 // Not thread-safe; one per thread, all with the same searches and reporter.
 class Examiner {
  public:
-  // All outlive the examiner. `now` is the start of the run.
-  Examiner(const CompiledSearches& searches, Reporter& reporter, ReadQueue& queue, absl::Time now);
+  // All outlive the examiner.
+  Examiner(const CompiledSearches& searches, const RunFacts& run, Reporter& reporter,
+           ReadQueue& queue);
   ~Examiner() { ReportProgress(); }
   Examiner(const Examiner&) = delete;
   Examiner& operator=(const Examiner&) = delete;
@@ -69,16 +81,23 @@ class Examiner {
   bool LearnInode(const WalkEntry& entry, FileFacts* facts);
   // As above; the file's descriptor, or an invalid one where it can't be read.
   bool Open(const WalkEntry& entry, FileFacts* facts, UniqueFd* fd);
+  // Of the open file, no more than the candidates ask for, whom it narrows.
+  void LearnExtras(int fd, const WalkEntry& entry, FileFacts* facts, Extras* extras,
+                   std::vector<uint32_t>* candidates);
   void NoteMissing(const WalkEntry& entry, int error);
   void ReadContent(const OpenFile& file, FileFacts* facts);
-  void NoteUndecided(const OpenFile& file, const FileFacts& facts);
+  bool WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const;
+  // Why a candidate's filters can't be decided, once all is known that will be;
+  // empty if they can, or if the reason was reported when it was met.
+  std::string_view WhyUndecided(const FileFacts& facts,
+                                const std::vector<uint32_t>& candidates) const;
   void Report(const std::string& path, const FileFacts& facts, std::vector<uint32_t>* candidates);
   void ReportProgress();
 
   const CompiledSearches& searches_;
+  const RunFacts& run_;
   Reporter& reporter_;
   ReadQueue& queue_;
-  const absl::Time now_;
   const std::unique_ptr<char[]> block_;
   ContentScanner scanner_;
   Digester digester_;

@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "core/strings.h"
+#include "core/text.h"
 #include "modules/file/examine.h"
 #include "modules/file/open.h"
 #include "modules/file/pool.h"
@@ -33,7 +34,14 @@ constexpr size_t kMaxDefaultThreads = 4;
 
 // A path that searches name, resolved.
 struct Root {
+  // Those for whom it is a path.
   std::vector<uint32_t> searches;
+  // Those for whom it is where a path's wildcards begin.
+  struct Start {
+    uint32_t search;
+    const Glob* glob;
+  };
+  std::vector<Start> globs;
   // Was looked at itself, and was gone into, during the walk of a root above it.
   std::atomic<bool> visited = false;
   std::atomic<bool> entered = false;
@@ -62,9 +70,16 @@ struct Scope {
     uint32_t search;
     int64_t until;
   };
+  // On the way to where a wildcard path leads.
+  struct OnTheWay {
+    uint32_t search;
+    const Glob* glob;
+    Glob::Progress progress;
+  };
   // Of the directory where the scope begins.
   uint32_t depth = 0;
   std::vector<Active> active;
+  std::vector<OnTheWay> globs;
 };
 
 // What all walks of one root have in common: it, and the roots beneath it, which
@@ -103,8 +118,8 @@ class SearchRun {
  public:
   SearchRun(const CompiledSearches& searches, absl::Time now, RunContext& context, size_t threads,
             const WalkOptions& options)
-      : searches(searches),
-        now(now),
+      : run_facts{now, {}},
+        searches(searches),
         options(options),
         reporter(searches, context),
         pool(threads) {
@@ -114,8 +129,8 @@ class SearchRun {
   void Run(Roots& roots);
   Hand& hand(size_t thread) { return *hands_[thread]; }
 
+  RunFacts run_facts;
   const CompiledSearches& searches;
-  const absl::Time now;
   const WalkOptions& options;
   Reporter reporter;
   WorkPool pool;
@@ -138,7 +153,7 @@ class FileTask : public Task {
 };
 
 Hand::Hand(SearchRun& run, size_t)
-    : run(run), examiner(run.searches, run.reporter, *this, run.now) {}
+    : run(run), examiner(run.searches, run.run_facts, run.reporter, *this) {}
 
 bool Hand::WouldTake(uint64_t size) {
   return (size >= kLongFile || run.pool.IsHungry()) &&
@@ -157,25 +172,29 @@ bool Hand::Take(OpenFile& file) {
 // One walk: of the root, or of a directory that was handed over.
 class SearchWalk : public WalkVisitor {
  public:
-  SearchWalk(SearchRun& run, Examiner& examiner, std::shared_ptr<const RootWalk> root, Scope scope)
+  SearchWalk(SearchRun& run, Examiner& examiner, std::shared_ptr<const RootWalk> root, Scope scope,
+             uint32_t handed_over_depth)
       : run_(run),
         searches_(run.searches),
         reporter_(run.reporter),
         examiner_(examiner),
-        walk_(std::move(root)) {
+        walk_(std::move(root)),
+        handed_over_depth_(handed_over_depth) {
     scopes_.push_back(std::move(scope));
   }
 
   // The scope of a root itself.
-  static Scope RootScope(const CompiledSearches& searches, const Root& root) {
-    return Extend(searches, {}, root, 0);
+  static Scope RootScope(const CompiledSearches& searches, const std::string& path,
+                         const Root& root) {
+    return Extend(searches, {}, path, root, 0);
   }
 
   WalkStep Visit(const WalkEntry& entry) override {
     if (reporter_.AllDone()) return WalkStep::kStop;
     Root* nested = FindNested(entry);
     std::optional<Scope> extended;
-    if (nested != nullptr) extended = Extend(searches_, scopes_.back(), *nested, entry.depth);
+    if (entry.depth != 0 && (nested != nullptr || ChangesBeneath(scopes_.back())))
+      extended = ScopeOf(entry.Path(), entry.name, entry.depth, nested);
     const Scope& scope = extended ? *extended : scopes_.back();
     Root* root = entry.depth == 0 ? &walk_->root : nested;
     if (root == nullptr || !root->visited.exchange(true)) Examine(entry, scope);
@@ -186,15 +205,39 @@ class SearchWalk : public WalkVisitor {
                : WalkStep::kNext;
   }
 
+  bool Cross(FileSystemKind kind, std::string_view path) override {
+    const Scope& scope = scopes_.back();
+    crossed_ = kind;
+    bool any = false, passed_over = false;
+    for (const Scope::Active& active : scope.active) {
+      const bool crosses = Crosses(active.search, kind);
+      any |= crosses;
+      passed_over |= !crosses && !searches_.searches[active.search].one_filesystem;
+    }
+    for (const Scope::OnTheWay& glob : scope.globs) {
+      const bool crosses = Crosses(glob.search, kind);
+      any |= crosses;
+      passed_over |= !crosses && !searches_.searches[glob.search].one_filesystem;
+    }
+    // To stay on one file system is what was asked for; a network file system
+    // may hold what is searched for.
+    if (passed_over && kind == FileSystemKind::kNetwork) {
+      reporter_.NotLookedAt("network file system, searched only if a path names it or asked to",
+                            path);
+    }
+    // A root that is mounted here is entered on its own, if nobody else goes here.
+    if (!any) crossed_.reset();
+    return any;
+  }
+
   void Enter(std::string_view path, uint32_t depth) override {
     if (depth == 0) {
       walk_->root.entered = true;
       return;
     }
-    Root* nested = FindNested(path);
-    if (nested == nullptr) return;
-    nested->entered = true;
-    scopes_.push_back(Extend(searches_, scopes_.back(), *nested, depth));
+    // Handed over: the scope is the directory's already.
+    if (depth == handed_over_depth_) return;
+    if (std::optional<Scope> scope = ScopeOnEntering(path, depth)) scopes_.push_back(*std::move(scope));
   }
 
   void Leave(uint32_t depth) override {
@@ -209,20 +252,114 @@ class SearchWalk : public WalkVisitor {
   }
 
  private:
-  static Scope Extend(const CompiledSearches& searches, Scope scope, const Root& root,
-                      uint32_t depth) {
+  // `scope` and what begins at `root`, whose path is `path`.
+  static Scope Extend(const CompiledSearches& searches, Scope scope, const std::string& path,
+                      const Root& root, uint32_t depth) {
     scope.depth = depth;
-    for (uint32_t search : root.searches) {
-      const uint32_t levels = searches.searches[search].max_depth;
-      const int64_t until = levels == 0 ? kUnlimited : int64_t{depth} + levels;
-      const auto known =
-          std::find_if(scope.active.begin(), scope.active.end(),
-                       [&](const Scope::Active& active) { return active.search == search; });
-      if (known == scope.active.end()) {
-        scope.active.push_back({search, until});
-      } else {
-        known->until = std::max(known->until, until);
+    for (uint32_t search : root.searches)
+      if (!IsExcludedWithAncestors(searches.searches[search], path))
+        Activate(searches, search, depth, &scope);
+    for (const Root::Start& start : root.globs) {
+      if (!IsExcludedWithAncestors(searches.searches[start.search], path))
+        Advance(searches, {start.search, start.glob, start.glob->Start()}, depth, &scope);
+    }
+    return scope;
+  }
+
+  static void Activate(const CompiledSearches& searches, uint32_t search, uint32_t depth,
+                       Scope* scope) {
+    const uint32_t levels = searches.searches[search].max_depth;
+    const int64_t until = levels == 0 ? kUnlimited : int64_t{depth} + levels;
+    const auto known =
+        std::find_if(scope->active.begin(), scope->active.end(),
+                     [&](const Scope::Active& active) { return active.search == search; });
+    if (known == scope->active.end()) {
+      scope->active.push_back({search, until});
+    } else {
+      known->until = std::max(known->until, until);
+    }
+  }
+
+  // Adds what has come so far as to a scope at `depth`.
+  static void Advance(const CompiledSearches& searches, const Scope::OnTheWay& glob,
+                      uint32_t depth, Scope* scope) {
+    if (glob.glob->IsMatch(glob.progress)) Activate(searches, glob.search, depth, scope);
+    if (glob.glob->GoesOn(glob.progress)) scope->globs.push_back(glob);
+  }
+
+  static bool IsExcluded(const Search& search, std::string_view path, std::string_view name) {
+    for (const Exclude& exclude : search.excludes) {
+      if (exclude.glob) {
+        if (exclude.glob->Matches(path)) return true;
+      } else if (exclude.pattern) {
+        if (exclude.pattern->Matches(ToValidUtf8(path))) return true;
+      } else if (GlobNameMatches(exclude.name, name)) {
+        return true;
       }
+    }
+    return false;
+  }
+
+  static bool IsExcludedWithAncestors(const Search& search, std::string_view path) {
+    if (search.excludes.empty()) return false;
+    for (size_t slash = 0; slash != std::string_view::npos;) {
+      const size_t next = path.find('/', slash + 1);
+      if (IsExcluded(search, path.substr(0, next), path.substr(0, next).substr(slash + 1)))
+        return true;
+      slash = next;
+    }
+    return false;
+  }
+
+  bool Crosses(uint32_t search, FileSystemKind kind) const {
+    const Search& settings = searches_.searches[search];
+    return !settings.one_filesystem &&
+           (kind != FileSystemKind::kNetwork || settings.network_filesystems);
+  }
+
+  // What holds in a directory may not be what holds for what is in it.
+  bool ChangesBeneath(const Scope& scope) const {
+    if (!scope.globs.empty()) return true;
+    return std::any_of(scope.active.begin(), scope.active.end(), [&](const Scope::Active& active) {
+      return !searches_.searches[active.search].excludes.empty();
+    });
+  }
+
+  // What holds for what is at `path`, within the directory of the last scope,
+  // and beneath it.
+  Scope ScopeOf(const std::string& path, std::string_view name, uint32_t depth,
+                const Root* nested) const {
+    const Scope& above = scopes_.back();
+    Scope scope;
+    scope.depth = depth;
+    for (const Scope::Active& active : above.active) {
+      if (!IsExcluded(searches_.searches[active.search], path, name))
+        scope.active.push_back(active);
+    }
+    for (const Scope::OnTheWay& glob : above.globs) {
+      const Glob::Progress progress = glob.glob->Step(glob.progress, name);
+      if (progress != 0 && !IsExcluded(searches_.searches[glob.search], path, name))
+        Advance(searches_, {glob.search, glob.glob, progress}, depth, &scope);
+    }
+    return nested == nullptr ? scope : Extend(searches_, std::move(scope), path, *nested, depth);
+  }
+
+  // The scope of a directory that is entered; none if it is the last one's.
+  std::optional<Scope> ScopeOnEntering(std::string_view path, uint32_t depth) {
+    const std::optional<FileSystemKind> crossed = std::exchange(crossed_, std::nullopt);
+    Root* nested = FindNested(path);
+    if (nested == nullptr && !crossed && !ChangesBeneath(scopes_.back())) return std::nullopt;
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    Scope scope = ScopeOf(std::string(path), name, depth, nullptr);
+    if (crossed) {
+      std::erase_if(scope.active,
+                    [&](const Scope::Active& active) { return !Crosses(active.search, *crossed); });
+      std::erase_if(scope.globs,
+                    [&](const Scope::OnTheWay& glob) { return !Crosses(glob.search, *crossed); });
+    }
+    if (nested != nullptr) {
+      nested->entered = true;
+      scope = Extend(searches_, std::move(scope), std::string(path), *nested, depth);
     }
     return scope;
   }
@@ -255,6 +392,8 @@ class SearchWalk : public WalkVisitor {
   bool GoesBeneath(const Scope& scope, uint32_t depth) const {
     for (const Scope::Active& active : scope.active)
       if (depth < active.until && !reporter_.Done(active.search)) return true;
+    for (const Scope::OnTheWay& glob : scope.globs)
+      if (!reporter_.Done(glob.search)) return true;
     return false;
   }
 
@@ -263,7 +402,11 @@ class SearchWalk : public WalkVisitor {
   Reporter& reporter_;
   Examiner& examiner_;
   const std::shared_ptr<const RootWalk> walk_;
+  // Of the directory that was handed over to this walk; 0 if it walks a root.
+  const uint32_t handed_over_depth_;
   std::vector<Scope> scopes_;
+  // The file system that the next directory is entered on is another one.
+  std::optional<FileSystemKind> crossed_;
   std::vector<uint32_t> candidates_;
 };
 
@@ -273,7 +416,7 @@ class RootTask : public Task {
       : run_(run), walk_(std::move(walk)) {}
   void Run(size_t thread) override {
     SearchWalk visitor(run_, run_.hand(thread).examiner, walk_,
-                       SearchWalk::RootScope(run_.searches, walk_->root));
+                       SearchWalk::RootScope(run_.searches, walk_->path, walk_->root), 0);
     WalkTree(walk_->path, visitor, run_.options);
   }
 
@@ -284,11 +427,15 @@ class RootTask : public Task {
 
 class DirectoryTask : public Task {
  public:
-  DirectoryTask(SearchRun& run, std::shared_ptr<const RootWalk> walk, const Scope& scope,
+  DirectoryTask(SearchRun& run, std::shared_ptr<const RootWalk> walk, Scope scope,
                 OpenDirectory directory)
-      : run_(run), walk_(std::move(walk)), scope_(scope), directory_(std::move(directory)) {}
+      : run_(run),
+        walk_(std::move(walk)),
+        scope_(std::move(scope)),
+        directory_(std::move(directory)) {}
   void Run(size_t thread) override {
-    SearchWalk visitor(run_, run_.hand(thread).examiner, walk_, scope_);
+    SearchWalk visitor(run_, run_.hand(thread).examiner, walk_, std::move(scope_),
+                       directory_.depth);
     WalkDirectory(std::move(directory_), visitor, run_.options);
   }
   OpenDirectory& directory() { return directory_; }
@@ -296,16 +443,20 @@ class DirectoryTask : public Task {
  private:
   SearchRun& run_;
   const std::shared_ptr<const RootWalk> walk_;
-  const Scope scope_;
+  Scope scope_;
   OpenDirectory directory_;
 };
 
 bool SearchWalk::HandOver(OpenDirectory& directory) {
-  auto task = std::make_unique<DirectoryTask>(run_, walk_, scopes_.back(), std::move(directory));
+  const std::optional<FileSystemKind> crossed = crossed_;
+  std::optional<Scope> scope = ScopeOnEntering(directory.path, directory.depth);
+  auto task = std::make_unique<DirectoryTask>(
+      run_, walk_, scope ? *std::move(scope) : scopes_.back(), std::move(directory));
   DirectoryTask& kept = *task;
   std::unique_ptr<Task> offered = std::move(task);
   if (run_.pool.Offer(offered, WorkPool::Length::kShort)) return true;
   directory = std::move(kept.directory());
+  crossed_ = crossed;
   return false;
 }
 
@@ -334,21 +485,33 @@ struct FreeDeleter {
   void operator()(char* memory) const { free(memory); }
 };
 
-// Where the paths lead to. One that isn't there is nothing to search.
-Roots ResolveRoots(const CompiledSearches& searches, Reporter& reporter) {
-  Roots roots;
+// Where `path` leads to; null if it is not there.
+Root* Resolve(const std::string& path, Roots& roots, Reporter& reporter) {
+  const std::unique_ptr<char, FreeDeleter> real(realpath(path.c_str(), nullptr));
+  if (real) return &roots[real.get()];
+  // One that isn't there is nothing to search.
+  if (errno != ENOENT && errno != ENOTDIR) reporter.NotLookedAt(ErrorWords(errno), path);
+  return nullptr;
+}
+
+void ResolveRoots(const CompiledSearches& searches, Reporter& reporter, Roots& roots) {
   for (uint32_t i = 0; i < searches.searches.size(); ++i) {
     for (const std::string& path : searches.searches[i].paths) {
-      const std::unique_ptr<char, FreeDeleter> real(realpath(path.c_str(), nullptr));
-      if (!real) {
-        if (errno != ENOENT && errno != ENOTDIR) reporter.NotLookedAt(ErrorWords(errno), path);
-        continue;
-      }
-      std::vector<uint32_t>& users = roots[real.get()].searches;
-      if (users.empty() || users.back() != i) users.push_back(i);
+      Root* root = Resolve(path, roots, reporter);
+      if (root != nullptr && (root->searches.empty() || root->searches.back() != i))
+        root->searches.push_back(i);
+    }
+    for (const Glob& glob : searches.searches[i].globs) {
+      if (Root* root = Resolve(glob.prefix(), roots, reporter)) root->globs.push_back({i, &glob});
     }
   }
-  return roots;
+}
+
+void ReadNames(const char* path, Reporter& reporter, NameTable* names) {
+  int error = 0;
+  *names = NameTable::ReadFile(path, &error);
+  // Rows only lack a name then; a filter by name could miss what it is after.
+  if (error != 0) reporter.NotLookedAt(ErrorWords(error), path);
 }
 
 }  // namespace
@@ -360,7 +523,10 @@ size_t DefaultThreads() {
 void RunSearches(const CompiledSearches& searches, absl::Time now, RunContext& context,
                  size_t threads, const WalkOptions& options) {
   SearchRun run(searches, now, context, threads, options);
-  Roots roots = ResolveRoots(searches, run.reporter);
+  ReadNames("/etc/passwd", run.reporter, &run.run_facts.names.users);
+  ReadNames("/etc/group", run.reporter, &run.run_facts.names.groups);
+  Roots roots;
+  ResolveRoots(searches, run.reporter, roots);
   run.Run(roots);
 }
 

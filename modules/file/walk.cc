@@ -328,18 +328,13 @@ class TreeWalk {
     // O_PATH, because opening for reading would trigger an automount.
     const UniqueFd fd(openat(parent.fd.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) return errno;
-    switch (KindOfFileSystem(fd.get())) {
+    const FileSystemKind kind = KindOfFileSystem(fd.get());
+    switch (kind) {
       case FileSystemKind::kOrdinary:
-        *may_cross = true;
+      case FileSystemKind::kNetwork:
+        *may_cross = visitor_.Cross(kind, path_);
         break;
       case FileSystemKind::kPseudo:
-        break;
-      case FileSystemKind::kNetwork:
-        if (options_.network_file_systems) {
-          *may_cross = true;
-          break;
-        }
-        visitor_.NotLookedAt("network file system, searched only if a path names it", path_);
         break;
       case FileSystemKind::kAutomount:
         visitor_.NotLookedAt("automount point, mounted only if a path names it", path_);

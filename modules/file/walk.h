@@ -22,6 +22,7 @@
 
 #include "core/unique_fd.h"
 #include "modules/file/filters.h"
+#include "modules/file/open.h"
 
 namespace dragnet::file {
 
@@ -105,6 +106,11 @@ class WalkVisitor {
   // more those that turned up again after they were lost.
   virtual WalkStep Visit(const WalkEntry& entry) = 0;
 
+  // Whether to enter the directory at `path`, on which another file system is
+  // mounted; asked before Enter or HandOver. Ordinary and network file systems
+  // only: the others are passed over.
+  virtual bool Cross(FileSystemKind kind, std::string_view path) = 0;
+
   // Around the visits of a directory's entries, for directories that Visit
   // wanted and that could be opened.
   virtual void Enter(std::string_view path, uint32_t depth) = 0;
@@ -129,12 +135,10 @@ struct WalkOptions {
   // further down hold one at a time, so that depth × width stays bounded.
   uint32_t wide_levels = 64;
   uint32_t max_levels = kMaxLevels;
-  // Enters network file systems that are mounted beneath the root.
-  bool network_file_systems = false;
 };
 
 // Walks what is at the absolute path `root`, a directory or anything else.
-// Pseudo and network file systems that are mounted beneath it are not entered.
+// Pseudo file systems that are mounted beneath it are not entered.
 // Returns when all that was not handed over is visited, or a visit said kStop.
 void WalkTree(const std::string& root, WalkVisitor& visitor, const WalkOptions& options = {});
 
