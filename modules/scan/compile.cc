@@ -8,8 +8,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "modules/scan/rule_text.h"
 
@@ -48,12 +48,12 @@ absl::Status DefineExternal(YR_COMPILER* compiler, const std::string& external) 
   const std::string name = external.substr(0, equals);
   if (equals == std::string::npos || !IsName(name)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("external variable '", ToValidUtf8(external), "' is not NAME=VALUE"));
+        StrCat("external variable '", ToValidUtf8(external), "' is not NAME=VALUE"));
   }
   const std::string value = external.substr(equals + 1);
   if (value.find('\0') != std::string::npos) {
     return absl::InvalidArgumentError(
-        absl::StrCat("external variable '", name, "' has a NUL byte in its value"));
+        StrCat("external variable '", name, "' has a NUL byte in its value"));
   }
   int error;
   int64_t integer;
@@ -69,18 +69,72 @@ absl::Status DefineExternal(YR_COMPILER* compiler, const std::string& external) 
   }
   if (error == ERROR_SUCCESS) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("external variable '", name, "': ", LibyaraError(error)));
+      StrCat("external variable '", name, "': ", LibyaraError(error)));
+}
+
+// The most characters that `node` can match.
+uint64_t MaxLength(const RE_NODE* node) {
+  uint64_t length = 0;
+  switch (node->type) {
+    case RE_NODE_EMPTY:
+    case RE_NODE_ANCHOR_START:
+    case RE_NODE_ANCHOR_END:
+    case RE_NODE_WORD_BOUNDARY:
+    case RE_NODE_NON_WORD_BOUNDARY:
+      return 0;
+    case RE_NODE_LITERAL:
+    case RE_NODE_MASKED_LITERAL:
+    case RE_NODE_ANY:
+    case RE_NODE_CLASS:
+    case RE_NODE_WORD_CHAR:
+    case RE_NODE_NON_WORD_CHAR:
+    case RE_NODE_SPACE:
+    case RE_NODE_NON_SPACE:
+    case RE_NODE_DIGIT:
+    case RE_NODE_NON_DIGIT:
+      return 1;
+    case RE_NODE_CONCAT:
+      for (const RE_NODE* child = node->children_head; child != nullptr;
+           child = child->next_sibling)
+        length += MaxLength(child);
+      break;
+    case RE_NODE_ALT:
+      for (const RE_NODE* child = node->children_head; child != nullptr;
+           child = child->next_sibling)
+        length = std::max(length, MaxLength(child));
+      break;
+    case RE_NODE_RANGE:
+      if (node->end < 0 || node->children_head == nullptr) return kUnboundedLength;
+      length = MaxLength(node->children_head) * static_cast<uint64_t>(node->end);
+      break;
+    case RE_NODE_RANGE_ANY:
+      if (node->end < 0) return kUnboundedLength;
+      length = static_cast<uint64_t>(node->end);
+      break;
+    default:
+      return kUnboundedLength;
+  }
+  return std::min(length, kUnboundedLength);
+}
+
+void OnRegex(const YR_RULE* rule, const char* identifier, const RE_AST* ast, void* user_data) {
+  auto& lengths = *static_cast<StringLengths*>(user_data);
+  // Anonymous strings share a name: the longest counts.
+  uint64_t& length = lengths[{rule->identifier, identifier}];
+  length = std::max(length, MaxLength(ast->root_node));
 }
 
 // Rules, or the first error in the source, or what else went wrong.
-absl::StatusOr<RulesPtr> CompileOnce(const std::string& source,
-                                     std::span<const std::string> externals,
-                                     std::optional<CompileError>& error) {
+absl::StatusOr<RuleSet> CompileOnce(const std::string& source,
+                                    std::span<const std::string> externals,
+                                    std::optional<CompileError>& error) {
   YR_COMPILER* raw = nullptr;
   if (const int code = yr_compiler_create(&raw); code != ERROR_SUCCESS)
-    return absl::ResourceExhaustedError(absl::StrCat("compile rules: ", LibyaraError(code)));
+    return absl::ResourceExhaustedError(StrCat("compile rules: ", LibyaraError(code)));
   const CompilerPtr compiler(raw);
+  RuleSet set;
   yr_compiler_set_callback(raw, &OnMessage, &error);
+  yr_compiler_set_re_ast_callback(raw, &OnRegex, &set.lengths);
   // Without a callback `include` is an error, as it must be: it would read files
   // where rules are compiled.
   yr_compiler_set_include_callback(raw, nullptr, nullptr, nullptr);
@@ -92,8 +146,9 @@ absl::StatusOr<RulesPtr> CompileOnce(const std::string& source,
   }
   YR_RULES* rules = nullptr;
   if (const int code = yr_compiler_get_rules(raw, &rules); code != ERROR_SUCCESS)
-    return absl::ResourceExhaustedError(absl::StrCat("compile rules: ", LibyaraError(code)));
-  return RulesPtr(rules);
+    return absl::ResourceExhaustedError(StrCat("compile rules: ", LibyaraError(code)));
+  set.rules.reset(rules);
+  return set;
 }
 
 struct Position {
@@ -172,20 +227,20 @@ Position Locate(const std::string& source, std::span<const std::string> external
 
 }  // namespace
 
-absl::StatusOr<RulesPtr> CompileRules(const std::string& source,
-                                      std::span<const std::string> externals) {
+absl::StatusOr<RuleSet> CompileRules(const std::string& source,
+                                     std::span<const std::string> externals) {
   DRAGNET_RETURN_IF_ERROR(InitializeLibyara());
   if (const size_t nul = source.find('\0'); nul != std::string::npos) {
     const Position at = PositionOf(source, nul);
     return absl::InvalidArgumentError(
-        absl::StrCat("line ", at.line, ", column ", at.column, ": a NUL byte"));
+        StrCat("line ", at.line, ", column ", at.column, ": a NUL byte"));
   }
   std::optional<CompileError> error;
-  absl::StatusOr<RulesPtr> rules = CompileOnce(source, externals, error);
+  absl::StatusOr<RuleSet> rules = CompileOnce(source, externals, error);
   if (rules.ok() || !error) return rules;
   const Position at = Locate(source, externals, *error);
   return absl::InvalidArgumentError(
-      absl::StrCat("line ", at.line, ", column ", at.column, ": ", ToValidUtf8(error->message)));
+      StrCat("line ", at.line, ", column ", at.column, ": ", ToValidUtf8(error->message)));
 }
 
 }  // namespace dragnet::scan

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 
 namespace dragnet::scan {
 namespace {
@@ -88,7 +88,7 @@ struct Collector {
 std::string MetaValue(const YR_META& meta) {
   switch (meta.type) {
     case META_TYPE_INTEGER:
-      return absl::StrCat(meta.integer);
+      return StrCat(meta.integer);
     case META_TYPE_BOOLEAN:
       return meta.integer != 0 ? "true" : "false";
     default:
@@ -137,9 +137,9 @@ int OnScan(YR_SCAN_CONTEXT* context, int message, void* data, void* user_data) {
       return CALLBACK_CONTINUE;
     case CALLBACK_MSG_TOO_MANY_MATCHES:
       // Going on would leave the string's later matches out without a word.
-      collector.status = absl::ResourceExhaustedError(
-          absl::StrCat("more than ", YR_MAX_STRING_MATCHES, " matches of ",
-                       static_cast<YR_STRING*>(data)->identifier));
+      collector.status =
+          absl::ResourceExhaustedError(StrCat("more than ", YR_MAX_STRING_MATCHES, " matches of ",
+                                              static_cast<YR_STRING*>(data)->identifier));
       return CALLBACK_ERROR;
     default:
       return CALLBACK_CONTINUE;
@@ -153,7 +153,7 @@ absl::Status Engine::Scan(Source& source, std::span<const Window> windows, const
   if (scanner_ == nullptr) {
     YR_SCANNER* raw = nullptr;
     if (const int code = yr_scanner_create(rules_, &raw); code != ERROR_SUCCESS)
-      return absl::ResourceExhaustedError(absl::StrCat("scan: ", LibyaraError(code)));
+      return absl::ResourceExhaustedError(StrCat("scan: ", LibyaraError(code)));
     scanner_.reset(raw);
   }
   Collector collector{source, limits_, matches, absl::OkStatus()};
@@ -169,7 +169,7 @@ absl::Status Engine::Scan(Source& source, std::span<const Window> windows, const
   DRAGNET_RETURN_IF_ERROR(collector.status);
   DRAGNET_RETURN_IF_ERROR(source.status());
   if (code == ERROR_SUCCESS) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("scan: ", LibyaraError(code)));
+  return absl::ResourceExhaustedError(StrCat("scan: ", LibyaraError(code)));
 }
 
 }  // namespace dragnet::scan

@@ -1,6 +1,6 @@
 #include "modules/scan/libyara.h"
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 
 namespace dragnet::scan {
 
@@ -13,7 +13,7 @@ absl::Status InitializeLibyara() {
     return yr_set_configuration_uint32(YR_CONFIG_MAX_MATCH_DATA, 1);
   }();
   if (result == ERROR_SUCCESS) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("libyara does not start: ", LibyaraError(result)));
+  return absl::InternalError(StrCat("libyara does not start: ", LibyaraError(result)));
 }
 
 std::string LibyaraError(int code) {
@@ -37,7 +37,7 @@ std::string LibyaraError(int code) {
     case ERROR_DUPLICATED_EXTERNAL_VARIABLE:
       return "the variable is given twice";
     default:
-      return absl::StrCat("libyara error ", code);
+      return StrCat("libyara error ", code);
   }
 }
 

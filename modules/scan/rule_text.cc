@@ -44,14 +44,6 @@ class Tokenizer {
     return std::string_view::npos;
   }
 
-  // A slash begins a regular expression where a value is expected, else it
-  // divides (YARA's division is a backslash, but libyara's lexer decides).
-  bool RegexMayBegin() const {
-    if (tokens_.empty()) return false;
-    const RuleToken& last = tokens_.back();
-    return last.text == "=" || last.text == "matches" || last.text == "(" || last.text == ",";
-  }
-
   // `$name = {` begins a hex string.
   bool HexMayBegin() const {
     const size_t n = tokens_.size();
@@ -84,7 +76,8 @@ class Tokenizer {
       const size_t end = QuotedEnd('"');
       return end != std::string_view::npos && Add(Kind::kText, end);
     }
-    if (c == '/' && RegexMayBegin()) {
+    // No operator is written with a slash.
+    if (c == '/') {
       size_t end = QuotedEnd('/');
       if (end == std::string_view::npos) return false;
       while (end < source_.size() && (source_[end] == 'i' || source_[end] == 's')) ++end;

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
+#include "core/strings.h"
 
 namespace dragnet::scan {
 
@@ -28,7 +28,7 @@ size_t FileSource::Read(uint64_t offset, char* to, size_t size) {
 
 absl::Status FileSource::status() const {
   if (error_ == 0) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("read: ", strerror(error_)));
+  return absl::UnavailableError(StrCat("read: ", strerror(error_)));
 }
 
 size_t BufferSource::Read(uint64_t offset, char* to, size_t size) {

@@ -19,13 +19,27 @@ class Source {
   virtual size_t Read(uint64_t offset, char* to, size_t size) = 0;
 
   // The bytes themselves where they are in memory already, else null.
-  virtual const char* Direct(uint64_t, size_t) const { return nullptr; }
+  virtual const char* Direct(uint64_t offset, size_t size) const {
+    if (offset < kept_offset_ || offset - kept_offset_ > kept_.size()) return nullptr;
+    const uint64_t within = offset - kept_offset_;
+    return size <= kept_.size() - within ? kept_.data() + within : nullptr;
+  }
+
+  // `bytes`, which are at `offset`, stay where they are from now on.
+  void Keep(uint64_t offset, std::string_view bytes) {
+    kept_offset_ = offset;
+    kept_ = bytes;
+  }
 
   // Whether reading goes on behind bytes that can't be read.
   virtual bool has_holes() const { return false; }
 
   // Not OK if something could not be read that should have been.
   virtual absl::Status status() const { return absl::OkStatus(); }
+
+ private:
+  uint64_t kept_offset_ = 0;
+  std::string_view kept_;
 };
 
 class FileSource : public Source {
