@@ -207,7 +207,7 @@ class SearchWalk : public WalkVisitor {
 
   bool Cross(FileSystemKind kind, std::string_view path) override {
     const Scope& scope = scopes_.back();
-    crossed_ = kind;
+    crossed_ = {kind, std::string(path)};
     bool any = false, passed_over = false;
     for (const Scope::Active& active : scope.active) {
       const bool crosses = Crosses(active.search, kind);
@@ -226,7 +226,6 @@ class SearchWalk : public WalkVisitor {
                             path);
     }
     // A root that is mounted here is entered on its own, if nobody else goes here.
-    if (!any) crossed_.reset();
     return any;
   }
 
@@ -346,7 +345,9 @@ class SearchWalk : public WalkVisitor {
 
   // The scope of a directory that is entered; none if it is the last one's.
   std::optional<Scope> ScopeOnEntering(std::string_view path, uint32_t depth) {
-    const std::optional<FileSystemKind> crossed = std::exchange(crossed_, std::nullopt);
+    // After a crossing that then failed, another directory is entered.
+    std::optional<FileSystemKind> crossed;
+    if (crossed_ && crossed_->path == path) crossed = crossed_->kind;
     Root* nested = FindNested(path);
     if (nested == nullptr && !crossed && !ChangesBeneath(scopes_.back())) return std::nullopt;
     const std::string_view name = path.substr(path.rfind('/') + 1);
@@ -405,8 +406,12 @@ class SearchWalk : public WalkVisitor {
   // Of the directory that was handed over to this walk; 0 if it walks a root.
   const uint32_t handed_over_depth_;
   std::vector<Scope> scopes_;
-  // The file system that the next directory is entered on is another one.
-  std::optional<FileSystemKind> crossed_;
+  // Where another file system was last entered, or was to be.
+  struct Crossing {
+    FileSystemKind kind;
+    std::string path;
+  };
+  std::optional<Crossing> crossed_;
   std::vector<uint32_t> candidates_;
 };
 
@@ -448,7 +453,6 @@ class DirectoryTask : public Task {
 };
 
 bool SearchWalk::HandOver(OpenDirectory& directory) {
-  const std::optional<FileSystemKind> crossed = crossed_;
   std::optional<Scope> scope = ScopeOnEntering(directory.path, directory.depth);
   auto task = std::make_unique<DirectoryTask>(
       run_, walk_, scope ? *std::move(scope) : scopes_.back(), std::move(directory));
@@ -456,7 +460,6 @@ bool SearchWalk::HandOver(OpenDirectory& directory) {
   std::unique_ptr<Task> offered = std::move(task);
   if (run_.pool.Offer(offered, WorkPool::Length::kShort)) return true;
   directory = std::move(kept.directory());
-  crossed_ = crossed;
   return false;
 }
 
