@@ -14,8 +14,8 @@
 namespace dragnet::file {
 namespace {
 
-// From 64 KiB on, larger reads are no faster; this still fits the second-level cache.
-constexpr size_t kBlockBytes = 128 * 1024;
+constexpr std::string_view kTooLargeForYara =
+    "too large for YARA, being compressed or in an archive";
 // How much is looked at between two reports of progress.
 constexpr uint64_t kProgressItems = 256;
 constexpr uint64_t kProgressBytes = 16 * 1024 * 1024;
@@ -42,24 +42,15 @@ int LookAtInode(int dir_fd, const char* at, int flags, InodeFacts* facts, uint64
   return 0;
 }
 
-ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
-  ssize_t count;
-  do {
-    count = read(fd, buffer, size);
-  } while (count < 0 && errno == EINTR);
-  return count;
-}
-
 }  // namespace
 
-Examiner::Examiner(const CompiledSearches& searches, const RunFacts& run, Reporter& reporter,
-                   ReadQueue& queue)
+Examiner::Examiner(const CompiledSearches& searches, const RunFacts& run,
+                   const Prefilter& prefilter, Reporter& reporter, ReadQueue& queue)
     : searches_(searches),
       run_(run),
       reporter_(reporter),
       queue_(queue),
-      block_(new char[kBlockBytes]),
-      scanner_(searches.line_patterns) {}
+      reader_(searches, prefilter) {}
 
 void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates) {
   if (++items_ >= kProgressItems) ReportProgress();
@@ -105,16 +96,67 @@ void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates
 }
 
 void Examiner::Read(OpenFile& file) {
+  const auto decompresses = [&](uint32_t index) { return searches_.searches[index].decompress; };
+  const auto split =
+      std::stable_partition(file.candidates.begin(), file.candidates.end(), decompresses);
+  if (split != file.candidates.begin()) {
+    absl::StatusOr<std::unique_ptr<ByteSource>> source = OpenByteSource(file.fd.get());
+    if (!source.ok()) {
+      reporter_.NotLookedAt(ToStd(source.status().message()), file.path);
+    } else if ((*source)->compression().empty()) {
+      // It is for all what it is.
+      return ReadSource(file, **source, file.candidates);
+    } else {
+      std::vector<uint32_t> candidates(file.candidates.begin(), split);
+      ReadSource(file, **source, candidates);
+    }
+    file.candidates.erase(file.candidates.begin(), split);
+    if (file.candidates.empty() || lseek(file.fd.get(), 0, SEEK_SET) < 0) return;
+  }
+  PlainSource source(file.fd.get(), file.inode.size);
+  ReadSource(file, source, file.candidates);
+}
+
+void Examiner::ReadSource(const OpenFile& file, ByteSource& source,
+                          std::vector<uint32_t>& candidates) {
   FileFacts facts;
   facts.type = FileType::kRegular;
   facts.name = file.name;
   facts.inode = file.inode;
   if (file.extras.attributes) facts.attributes = &*file.extras.attributes;
   if (file.extras.elf) facts.elf = &*file.extras.elf;
-  ReadContent(file, &facts);
-  if (const std::string_view reason = WhyUndecided(facts, file.candidates); !reason.empty())
+  const ReadHooks hooks = HooksFor(file.path);
+  const auto scans = [](const Search& search) { return search.yara.has_value(); };
+  const bool plain = source.compression().empty();
+  std::string kept;
+  const bool keeps = !plain && AnyOf(candidates, scans);
+  bool whole = reader_.Read(source, candidates, hooks, &facts, keeps ? &kept : nullptr);
+  Narrow(facts, &candidates);
+  if (whole && AnyOf(candidates, scans)) {
+    if (plain) {
+      reader_.Scan(file.fd.get(), file.inode.size, {}, candidates, hooks, &facts);
+    } else if (!kept.empty() || facts.content_size == 0) {
+      reader_.Scan(-1, kept.size(), kept, candidates, hooks, &facts);
+    } else {
+      hooks.not_looked_at(kTooLargeForYara);
+    }
+  }
+  if (const std::string_view reason = WhyUndecided(facts, candidates); !reason.empty())
     reporter_.NotLookedAt(reason, file.path);
-  Report(file.path, facts, &file.candidates);
+  Report(file.path, facts, &candidates);
+}
+
+ReadHooks Examiner::HooksFor(const std::string& path) {
+  ReadHooks hooks;
+  hooks.progress = [this](uint64_t bytes) {
+    bytes_ += bytes;
+    if (bytes_ >= kProgressBytes) ReportProgress();
+    return !reporter_.AllDone();
+  };
+  hooks.not_looked_at = [this, &path](std::string_view reason) {
+    reporter_.NotLookedAt(reason, path);
+  };
+  return hooks;
 }
 
 bool Examiner::WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const {
@@ -216,47 +258,6 @@ void Examiner::NoteMissing(const WalkEntry& entry, int error) {
   // The walk looks for it under another name.
   if (error == ENOENT) return entry.sighting->SawNothing();
   reporter_.NotLookedAt(IsReplaced(error) ? kReplaced : ErrorWords(error), entry.Path());
-}
-
-void Examiner::ReadContent(const OpenFile& file, FileFacts* facts) {
-  wanted_patterns_.clear();
-  DigestKinds digests = 0;
-  for (uint32_t index : file.candidates) {
-    const Search& search = searches_.searches[index];
-    digests |= search.digests;
-    for (const ContentFilter& filter : search.contents) wanted_patterns_.push_back(filter.pattern);
-  }
-  std::sort(wanted_patterns_.begin(), wanted_patterns_.end());
-  wanted_patterns_.erase(std::unique(wanted_patterns_.begin(), wanted_patterns_.end()),
-                         wanted_patterns_.end());
-  scanner_.Start(wanted_patterns_);
-  facts->content = &scanner_;
-  if (const absl::Status status = digester_.Start(digests); !status.ok()) {
-    reporter_.NotLookedAt(ToStd(status.message()), file.path);
-    return;
-  }
-
-  uint64_t total = 0;
-  while (!scanner_.settled() || digests != 0) {
-    const ssize_t count = ReadRetrying(file.fd.get(), block_.get(), kBlockBytes);
-    if (count < 0) {
-      reporter_.NotLookedAt(ErrorWords(errno), file.path);
-      return;
-    }
-    const std::string_view block(block_.get(), static_cast<size_t>(count));
-    digester_.Update(block);
-    scanner_.Feed(block);
-    total += block.size();
-    bytes_ += block.size();
-    if (bytes_ >= kProgressBytes) ReportProgress();
-    // A short read that reaches the size is the end; asking again would be one
-    // more system call for each small file.
-    if (count == 0 || (block.size() < kBlockBytes && total == facts->inode->size)) break;
-    if (reporter_.AllDone()) return;
-  }
-  scanner_.Finish();
-  digester_.Finish();
-  facts->digests = &digester_;
 }
 
 std::string_view Examiner::WhyUndecided(const FileFacts& facts,

@@ -17,6 +17,7 @@
 #include "modules/file/digest.h"
 #include "modules/file/elf.h"
 #include "modules/file/match.h"
+#include "modules/file/read.h"
 #include "modules/file/report.h"
 #include "modules/file/search.h"
 #include "modules/file/walk.h"
@@ -57,8 +58,8 @@ class ReadQueue {
 class Examiner {
  public:
   // All outlive the examiner.
-  Examiner(const CompiledSearches& searches, const RunFacts& run, Reporter& reporter,
-           ReadQueue& queue);
+  Examiner(const CompiledSearches& searches, const RunFacts& run, const Prefilter& prefilter,
+           Reporter& reporter, ReadQueue& queue);
   ~Examiner() { ReportProgress(); }
   Examiner(const Examiner&) = delete;
   Examiner& operator=(const Examiner&) = delete;
@@ -85,7 +86,10 @@ class Examiner {
   void LearnExtras(int fd, const WalkEntry& entry, FileFacts* facts, Extras* extras,
                    std::vector<uint32_t>* candidates);
   void NoteMissing(const WalkEntry& entry, int error);
-  void ReadContent(const OpenFile& file, FileFacts* facts);
+  // For the candidates that mean these bytes when they speak of its content.
+  void ReadSource(const OpenFile& file, ByteSource& source, std::vector<uint32_t>& candidates);
+  // `path` outlives them.
+  ReadHooks HooksFor(const std::string& path);
   bool WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const;
   // Why a candidate's filters can't be decided, once all is known that will be;
   // empty if they can, or if the reason was reported when it was met.
@@ -98,10 +102,7 @@ class Examiner {
   const RunFacts& run_;
   Reporter& reporter_;
   ReadQueue& queue_;
-  const std::unique_ptr<char[]> block_;
-  ContentScanner scanner_;
-  Digester digester_;
-  std::vector<uint32_t> wanted_patterns_;
+  FileReader reader_;
   uint64_t items_ = 0;
   uint64_t bytes_ = 0;
 };
