@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/unique_fd.h"
+#include "modules/file/archive.h"
 #include "modules/file/attributes.h"
 #include "modules/file/content.h"
 #include "modules/file/digest.h"
@@ -42,6 +43,9 @@ struct OpenFile {
   Extras extras;
   // The searches that may find it.
   std::vector<uint32_t> candidates;
+  // Those that may find something in it, if it is an archive.
+  std::vector<uint32_t> archive_candidates;
+  ArchiveKind archive_kind = ArchiveKind::kNone;
 };
 
 // Takes files to have them read by whichever examiner.
@@ -86,8 +90,14 @@ class Examiner {
   void LearnExtras(int fd, const WalkEntry& entry, FileFacts* facts, Extras* extras,
                    std::vector<uint32_t>* candidates);
   void NoteMissing(const WalkEntry& entry, int error);
+  void ReadItself(OpenFile& file);
   // For the candidates that mean these bytes when they speak of its content.
   void ReadSource(const OpenFile& file, ByteSource& source, std::vector<uint32_t>& candidates);
+  // What is in an archive, `depth` archives deep (from 1), whose path is `path`.
+  void ReadArchive(ArchiveReader& archive, const std::string& path, uint32_t depth,
+                   const std::vector<uint32_t>& searches, ArchiveBudget& budget);
+  void ReadMember(MemberSource& source, const ArchiveMember& member, const std::string& path,
+                  const std::vector<uint32_t>& searches, std::string* kept);
   // `path` outlives them.
   ReadHooks HooksFor(const std::string& path);
   bool WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const;
@@ -103,6 +113,8 @@ class Examiner {
   Reporter& reporter_;
   ReadQueue& queue_;
   FileReader reader_;
+  // Of the archives within archives that are being read.
+  size_t kept_bytes_ = 0;
   uint64_t items_ = 0;
   uint64_t bytes_ = 0;
 };

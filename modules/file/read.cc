@@ -64,7 +64,8 @@ void FileReader::StartContent(const std::vector<uint32_t>& candidates) {
 }
 
 bool FileReader::Read(ByteSource& source, const std::vector<uint32_t>& candidates,
-                      const ReadHooks& hooks, FileFacts* facts, std::string* kept) {
+                      const ReadHooks& hooks, FileFacts* facts, std::string* kept,
+                      bool to_the_end) {
   DigestKinds digests = 0;
   for (uint32_t index : candidates) digests |= searches_.searches[index].digests;
   StartContent(candidates);
@@ -73,8 +74,11 @@ bool FileReader::Read(ByteSource& source, const std::vector<uint32_t>& candidate
     hooks.not_looked_at(ToStd(status.message()));
     return false;
   }
-  if (kept != nullptr) kept->clear();
-  while (!scanner_.settled() || digests != 0 || kept != nullptr) {
+  if (kept != nullptr) {
+    kept->clear();
+    to_the_end = true;
+  }
+  while (!scanner_.settled() || digests != 0 || to_the_end) {
     const absl::StatusOr<size_t> count = source.Read(block_.get(), kBlockBytes);
     if (!count.ok()) {
       hooks.not_looked_at(ToStd(count.status().message()));

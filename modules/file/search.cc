@@ -169,6 +169,7 @@ class Compiler {
         if (parameters_.searches_size() == 1) return status;
         return Prefix(status, StrCat("search '", search.label, "': "));
       }
+      result_.any_archives |= search.archive_depth != 0;
       result_.searches.push_back(std::move(search));
     }
     return std::move(result_);
@@ -505,7 +506,7 @@ class Compiler {
       if (absl::Status status = CheckSizesMeet(search.sizes); !status.ok())
         return Prefix(status, "sizes ");
     }
-    if ((search.ReadsFiles() || search.WantsElf()) && !search.WantsType(FileType::kRegular)) {
+    if ((search.ReadsFiles() || search.WantsElf() || search.archive_depth != 0) && !search.WantsType(FileType::kRegular)) {
       return Invalid(
           "types: without 'file' nothing is read, so filters on content, hashes and ELF facts, "
           "archives and return_sha256 could never hold");

@@ -190,7 +190,7 @@ struct Search {
   bool HasContentFilters() const { return !contents.empty() || !hashes.empty() || hash_list || yara; }
   // Needs all of a file's bytes.
   bool ReadsFiles() const {
-    return !contents.empty() || digests != 0 || yara || archive_depth != 0;
+    return !contents.empty() || digests != 0 || yara;
   }
   // Needs it open, at least.
   bool OpensFiles() const { return ReadsFiles() || WantsElf() || HasAttributeFilters(); }
@@ -206,6 +206,7 @@ struct CompiledSearches {
   std::vector<std::shared_ptr<const scan::YaraRules>> yara_rules;
   // 0 for as many as fit.
   uint32_t threads = 0;
+  bool any_archives = false;
   // 0 for all.
   uint32_t max_errors = 0;
 };
