@@ -57,8 +57,8 @@ class Maps {
   // False if there is no room for it.
   bool AddName(std::string_view escaped, uint32_t* index);
 
-  const size_t max_regions_;
-  const size_t max_name_bytes_;
+  size_t max_regions_;
+  size_t max_name_bytes_;
   std::string partial_;
   std::vector<Region> regions_;
   std::vector<std::string> names_;
