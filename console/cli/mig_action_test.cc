@@ -37,7 +37,8 @@ std::string Refusal(std::string_view json) {
 // The modules that the operations of a published action need.
 std::vector<std::string> ModulesOf(const std::string& name) {
   std::vector<std::string> modules;
-  for (const MigJson& operation : MigJson::parse(Published(name))["operations"])
+  const MigJson action = MigJson::parse(Published(name));
+  for (const MigJson& operation : action["operations"])
     modules.push_back(operation["module"].get<std::string>());
   return modules;
 }
@@ -66,7 +67,9 @@ TEST(MigPublishedActionsTest, EachIsTranslatedOrRefusedByName) {
       continue;
     }
     ASSERT_TRUE(action.ok()) << action.status();
-    if (!target.empty()) EXPECT_EQ(action->action.target(), target);
+    if (!target.empty()) {
+      EXPECT_EQ(action->action.target(), target);
+    }
     EXPECT_EQ(action->action.operations_size(), static_cast<int>(ModulesOf(name).size()));
     // What the worker refuses is refused here.
     const absl::Status complete =
@@ -76,9 +79,10 @@ TEST(MigPublishedActionsTest, EachIsTranslatedOrRefusedByName) {
 }
 
 TEST(MigPublishedActionsTest, WhatActsOnMigsAgentsIsRefused) {
-  std::string json = Published("example_v2.json");
-  if (RealModules().FindMig("netstat") != nullptr)
+  const std::string json = Published("example_v2.json");
+  if (RealModules().FindMig("netstat") != nullptr) {
     EXPECT_THAT(Refusal(json), HasSubstr("operations[2]: module agentdestroy"));
+  }
   EXPECT_THAT(Refusal(R"({"name": "x", "target": "true", "syntaxversion": 2,
                           "operations": [{"module": "agentdestroy", "parameters": {}}]})"),
               HasSubstr("only look"));
@@ -151,7 +155,7 @@ TEST(MigActionTest, WhatIsNotUnderstoodIsRefusedByName) {
   EXPECT_THAT(operation(R"({"module": "connected", "parameters": {}})"),
               HasSubstr("operations[0]: module connected: MIG's old name"));
   EXPECT_THAT(operation(R"({"module": "filechecker", "parameters": {}})"), HasSubstr("old name"));
-  EXPECT_THAT(operation(R"({"module": "nope"})"), HasSubstr("it has: file, yara"));
+  EXPECT_THAT(operation(R"({"module": "nope"})"), HasSubstr("module nope: has no counterpart"));
   EXPECT_THAT(operation(R"({"parameters": {}})"), HasSubstr("module: missing"));
   EXPECT_THAT(operation(R"({"module": "file", "params": {}})"), HasSubstr("params: unknown"));
   EXPECT_THAT(operation(R"({"module": "file"})"), HasSubstr("searches: missing"));
