@@ -62,6 +62,13 @@ bool RowStream::EmitRow(const google::protobuf::Message& row) {
   return !stopping();
 }
 
+bool RowStream::EmitPiece(std::string_view piece) {
+  if (stopping()) return false;
+  std::lock_guard lock(mutex_);
+  Add(std::string(piece));
+  return !stopping();
+}
+
 void RowStream::Add(std::string encoded_row) {
   const size_t cost = encoded_row.size() + kRowOverhead;
   if (batch_bytes_ + cost + kMessageOverhead > kMaxRowsMessageBytes) Flush();

@@ -47,7 +47,8 @@ class RunFileCommand : public Command {
   absl::StatusOr<int> Run(CommandLine&, Session& session) override {
     DRAGNET_ASSIGN_OR_RETURN(const std::string json, ReadInput(session.io(), path_));
     absl::StatusOr<v1::Action> action =
-        mig_ ? ReadMig(json, session) : ActionFromJson(json, session.modules());
+        mig_ ? ReadMig(json, session)
+             : ActionFromJson(json, session.modules(), &session.blobs());
     if (!action.ok()) return Annotate(action.status(), path_);
     DRAGNET_RETURN_IF_ERROR(launch_.Apply(&*action));
     if (action->target().empty()) {
@@ -59,7 +60,8 @@ class RunFileCommand : public Command {
     if (mig_ && lifetime.has_value()) action->clear_not_before();
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
     const absl::Status complete =
-        CompleteAction(config->fleet_id, session.now(), lifetime, session.modules(), &*action);
+        CompleteAction(config->fleet_id, session.now(), lifetime, session.modules(), session.blobs(),
+                       &*action);
     if (!complete.ok()) return Annotate(complete, path_);
     return LaunchAction(*action, launch_, session);
   }
@@ -68,7 +70,8 @@ class RunFileCommand : public Command {
   absl::StatusOr<v1::Action> ReadMig(std::string_view json, Session& session) const {
     DRAGNET_ASSIGN_OR_RETURN(
         MigAction translated,
-        ActionFromMig(json, session.modules(), /*with_target=*/!launch_.target.has_value()));
+        ActionFromMig(json, session.modules(), /*with_target=*/!launch_.target.has_value(),
+                      &session.blobs()));
     for (const std::string& note : translated.notes)
       session.io().Say(StrCat(ForTerminal(path_), ": ", ForTerminal(note)));
     return std::move(translated.action);
