@@ -20,16 +20,26 @@ constexpr size_t kBlockBytes = 128 * 1024;
 constexpr uint64_t kProgressItems = 256;
 constexpr uint64_t kProgressBytes = 16 * 1024 * 1024;
 
-InodeFacts FromStat(const struct stat& info) {
-  InodeFacts facts;
-  facts.size = static_cast<uint64_t>(info.st_size);
-  facts.mode = info.st_mode;
-  facts.mode_text = ModeString(info.st_mode);
-  facts.mtime =
-      absl::FromUnixSeconds(info.st_mtim.tv_sec) + absl::Nanoseconds(info.st_mtim.tv_nsec);
-  facts.uid = info.st_uid;
-  facts.gid = info.st_gid;
-  return facts;
+absl::Time FromStatx(const struct statx_timestamp& time) {
+  return absl::FromUnixSeconds(time.tv_sec) + absl::Nanoseconds(time.tv_nsec);
+}
+
+// 0 or errno.
+int LookAtInode(int dir_fd, const char* at, int flags, InodeFacts* facts, uint64_t* inode) {
+  struct statx info;
+  if (statx(dir_fd, at, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &info) != 0)
+    return errno;
+  facts->size = info.stx_size;
+  facts->mode = info.stx_mode;
+  facts->mode_text = ModeString(info.stx_mode);
+  facts->mtime = FromStatx(info.stx_mtime);
+  facts->ctime = FromStatx(info.stx_ctime);
+  facts->atime = FromStatx(info.stx_atime);
+  if (info.stx_mask & STATX_BTIME) facts->btime = FromStatx(info.stx_btime);
+  facts->uid = info.stx_uid;
+  facts->gid = info.stx_gid;
+  *inode = info.stx_ino;
+  return 0;
 }
 
 ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
@@ -42,10 +52,12 @@ ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
 
 }  // namespace
 
-Examiner::Examiner(const CompiledSearches& searches, Reporter& reporter, absl::Time now)
+Examiner::Examiner(const CompiledSearches& searches, const RunFacts& run, Reporter& reporter,
+                   ReadQueue& queue)
     : searches_(searches),
+      run_(run),
       reporter_(reporter),
-      now_(now),
+      queue_(queue),
       block_(new char[kBlockBytes]),
       scanner_(searches.line_patterns) {}
 
@@ -65,23 +77,89 @@ void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates
     if (!LearnInode(entry, &facts)) return;
     Narrow(facts, candidates);
   }
-  if (facts.type == FileType::kRegular &&
-      AnyOf(*candidates, [](const Search& search) { return search.ReadsFiles(); })) {
-    if (!LearnContent(entry, &facts, candidates)) return;
-    NoteUndecided(entry, facts, *candidates);
+  Extras extras;
+  const auto reads = [](const Search& search) { return search.ReadsFiles(); };
+  if (WantsOpen(facts.type, *candidates)) {
+    UniqueFd fd;
+    if (!Open(entry, &facts, &fd)) return;
+    Narrow(facts, candidates);
+    if (fd.valid()) LearnExtras(fd.get(), entry, &facts, &extras, candidates);
+    if (fd.valid() && facts.type == FileType::kRegular && AnyOf(*candidates, reads)) {
+      OpenFile file = {std::move(fd),          entry.Path(),      std::string(facts.name),
+                       *std::move(facts.inode), std::move(extras), std::move(*candidates)};
+      if (!queue_.WouldTake(file.inode.size) || !queue_.Take(file)) {
+        Read(file);
+        *candidates = std::move(file.candidates);
+      }
+      return;
+    }
   }
+  if (const std::string_view reason = WhyUndecided(facts, *candidates); !reason.empty())
+    reporter_.NotLookedAt(reason, entry.Path());
   std::erase_if(*candidates, [&](uint32_t index) {
-    return Judge(searches_.searches[index], facts, now_) != Verdict::kYes;
+    return Judge(searches_.searches[index], facts, run_) != Verdict::kYes;
   });
   if (candidates->empty()) return;
   if (!facts.inode && !LearnInode(entry, &facts)) return;
-  const std::string path = entry.Path();
-  for (uint32_t index : *candidates) reporter_.Found(index, path, facts, now_);
+  Report(entry.Path(), facts, candidates);
+}
+
+void Examiner::Read(OpenFile& file) {
+  FileFacts facts;
+  facts.type = FileType::kRegular;
+  facts.name = file.name;
+  facts.inode = file.inode;
+  if (file.extras.attributes) facts.attributes = &*file.extras.attributes;
+  if (file.extras.elf) facts.elf = &*file.extras.elf;
+  ReadContent(file, &facts);
+  if (const std::string_view reason = WhyUndecided(facts, file.candidates); !reason.empty())
+    reporter_.NotLookedAt(reason, file.path);
+  Report(file.path, facts, &file.candidates);
+}
+
+bool Examiner::WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const {
+  if (type == FileType::kRegular)
+    return AnyOf(candidates, [](const Search& search) { return search.OpensFiles(); });
+  if (type == FileType::kDirectory)
+    return AnyOf(candidates, [](const Search& search) { return search.HasAttributeFilters(); });
+  return false;
+}
+
+void Examiner::LearnExtras(int fd, const WalkEntry& entry, FileFacts* facts, Extras* extras,
+                           std::vector<uint32_t>* candidates) {
+  if (AnyOf(*candidates, [](const Search& search) { return search.HasAttributeFilters(); })) {
+    Attributes attributes;
+    if (const int error = ReadAttributes(fd, &attributes); error != 0) {
+      reporter_.NotLookedAt(error == E2BIG ? "too many extended attributes" : ErrorWords(error),
+                            entry.Path());
+    } else {
+      extras->attributes = std::move(attributes);
+      facts->attributes = &*extras->attributes;
+      Narrow(*facts, candidates);
+    }
+  }
+  if (facts->type == FileType::kRegular &&
+      AnyOf(*candidates, [](const Search& search) { return search.WantsElf(); })) {
+    extras->elf = ReadElf([&](uint64_t offset, char* to, size_t size) {
+      return offset <= facts->inode->size && size <= facts->inode->size - offset &&
+             pread(fd, to, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+    });
+    facts->elf = &*extras->elf;
+    Narrow(*facts, candidates);
+  }
+}
+
+void Examiner::Report(const std::string& path, const FileFacts& facts,
+                      std::vector<uint32_t>* candidates) {
+  for (uint32_t index : *candidates) {
+    if (Judge(searches_.searches[index], facts, run_) == Verdict::kYes)
+      reporter_.Found(index, path, facts, run_);
+  }
 }
 
 void Examiner::Narrow(const FileFacts& facts, std::vector<uint32_t>* candidates) const {
   std::erase_if(*candidates, [&](uint32_t index) {
-    return Judge(searches_.searches[index], facts, now_) == Verdict::kNo;
+    return Judge(searches_.searches[index], facts, run_) == Verdict::kNo;
   });
 }
 
@@ -92,44 +170,45 @@ bool Examiner::AnyOf(const std::vector<uint32_t>& candidates, Predicate predicat
 }
 
 bool Examiner::LearnInode(const WalkEntry& entry, FileFacts* facts) {
-  struct stat info;
-  if (fstatat(entry.dir_fd, entry.at, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
-    NoteMissing(entry, errno);
+  InodeFacts inode;
+  uint64_t number = 0;
+  if (const int error =
+          LookAtInode(entry.dir_fd, entry.at, AT_SYMLINK_NOFOLLOW, &inode, &number);
+      error != 0) {
+    NoteMissing(entry, error);
     return false;
   }
-  if (TypeOfMode(info.st_mode) != facts->type) {
+  if (TypeOfMode(inode.mode) != facts->type) {
     reporter_.NotLookedAt(kReplaced, entry.Path());
     return false;
   }
-  entry.sighting->Saw(info.st_ino);
-  facts->inode = FromStat(info);
+  entry.sighting->Saw(number);
+  facts->inode = std::move(inode);
   return true;
 }
 
-bool Examiner::LearnContent(const WalkEntry& entry, FileFacts* facts,
-                            std::vector<uint32_t>* candidates) {
-  const UniqueFd fd = OpenForReading(entry.dir_fd, entry.at, 0);
-  if (!fd.valid()) {
+bool Examiner::Open(const WalkEntry& entry, FileFacts* facts, UniqueFd* fd) {
+  *fd = OpenForReading(entry.dir_fd, entry.at, 0);
+  if (!fd->valid()) {
     const int error = errno;
     NoteMissing(entry, error);
     return error != ENOENT && !IsReplaced(error);
   }
-  struct stat info;
-  if (fstat(fd.get(), &info) != 0) {
-    reporter_.NotLookedAt(ErrorWords(errno), entry.Path());
+  InodeFacts inode;
+  uint64_t number = 0;
+  if (const int error = LookAtInode(fd->get(), "", AT_EMPTY_PATH, &inode, &number); error != 0) {
+    reporter_.NotLookedAt(ErrorWords(error), entry.Path());
+    fd->Reset();
     return true;
   }
   // A pipe or device has taken its place; being open, it is left alone.
-  if (!S_ISREG(info.st_mode)) {
+  if (TypeOfMode(inode.mode) != facts->type) {
     reporter_.NotLookedAt(kReplaced, entry.Path());
     return false;
   }
-  entry.sighting->Saw(info.st_ino);
+  entry.sighting->Saw(number);
   // From here on this file is the one that counts, whatever was there before.
-  facts->inode = FromStat(info);
-  Narrow(*facts, candidates);
-  if (AnyOf(*candidates, [](const Search& search) { return search.ReadsFiles(); }))
-    Read(fd.get(), entry, *candidates, facts);
+  facts->inode = std::move(inode);
   return true;
 }
 
@@ -139,11 +218,10 @@ void Examiner::NoteMissing(const WalkEntry& entry, int error) {
   reporter_.NotLookedAt(IsReplaced(error) ? kReplaced : ErrorWords(error), entry.Path());
 }
 
-void Examiner::Read(int fd, const WalkEntry& entry, const std::vector<uint32_t>& candidates,
-                    FileFacts* facts) {
+void Examiner::ReadContent(const OpenFile& file, FileFacts* facts) {
   wanted_patterns_.clear();
   DigestKinds digests = 0;
-  for (uint32_t index : candidates) {
+  for (uint32_t index : file.candidates) {
     const Search& search = searches_.searches[index];
     digests |= search.digests;
     for (const ContentFilter& filter : search.contents) wanted_patterns_.push_back(filter.pattern);
@@ -154,15 +232,15 @@ void Examiner::Read(int fd, const WalkEntry& entry, const std::vector<uint32_t>&
   scanner_.Start(wanted_patterns_);
   facts->content = &scanner_;
   if (const absl::Status status = digester_.Start(digests); !status.ok()) {
-    reporter_.NotLookedAt(ToStd(status.message()), entry.Path());
+    reporter_.NotLookedAt(ToStd(status.message()), file.path);
     return;
   }
 
   uint64_t total = 0;
   while (!scanner_.settled() || digests != 0) {
-    const ssize_t count = ReadRetrying(fd, block_.get(), kBlockBytes);
+    const ssize_t count = ReadRetrying(file.fd.get(), block_.get(), kBlockBytes);
     if (count < 0) {
-      reporter_.NotLookedAt(ErrorWords(errno), entry.Path());
+      reporter_.NotLookedAt(ErrorWords(errno), file.path);
       return;
     }
     const std::string_view block(block_.get(), static_cast<size_t>(count));
@@ -181,16 +259,20 @@ void Examiner::Read(int fd, const WalkEntry& entry, const std::vector<uint32_t>&
   facts->digests = &digester_;
 }
 
-void Examiner::NoteUndecided(const WalkEntry& entry, const FileFacts& facts,
-                             const std::vector<uint32_t>& candidates) {
-  // Without digests, the reason was reported where reading failed.
-  if (facts.digests == nullptr) return;
+std::string_view Examiner::WhyUndecided(const FileFacts& facts,
+                                        const std::vector<uint32_t>& candidates) const {
   for (uint32_t index : candidates) {
-    if (Judge(searches_.searches[index], facts, now_) != Verdict::kUnknown) continue;
-    reporter_.NotLookedAt("a match over more than 1 MiB of a line can't be ruled out",
-                          entry.Path());
-    return;
+    const Search& search = searches_.searches[index];
+    if (Judge(search, facts, run_) != Verdict::kUnknown) continue;
+    if (facts.inode && !facts.inode->btime && search.HasTime(TimeKind::kBorn))
+      return "its file system doesn't keep the time of creation";
+    if (facts.elf != nullptr && *facts.elf && (*facts.elf)->damaged && search.HasElfFilters())
+      return "damaged ELF headers";
+    // Without digests, the reason was reported where reading failed.
+    if (facts.digests != nullptr && !search.contents.empty())
+      return "a match over more than 1 MiB of a line can't be ruled out";
   }
+  return {};
 }
 
 void Examiner::ReportProgress() {

@@ -1,7 +1,7 @@
 // The module `file`: see file.proto for what it does.
 //
 //   search.h   parameters, checked and compiled     filters.h pattern.h byte_syntax.h
-//   run.h      roots and scopes of the searches     walk.h    the tree
+//   run.h      roots and scopes of the searches     walk.h    the tree      pool.h
 //   examine.h  one file, cheapest facts first       content.h digest.h open.h
 //   match.h    whether a search's filters hold      report.h  rows and limits
 #include "absl/status/status.h"
@@ -48,7 +48,8 @@ class FileModuleImplementation : public Module {
   absl::Status Run(const google::protobuf::Message& parameters,
                    RunContext& context) const override {
     DRAGNET_ASSIGN_OR_RETURN(const CompiledSearches searches, Compile(parameters));
-    RunSearches(searches, absl::Now(), context);
+    RunSearches(searches, absl::Now(), context,
+                searches.threads != 0 ? searches.threads : DefaultThreads());
     return absl::OkStatus();
   }
 };

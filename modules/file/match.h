@@ -11,8 +11,11 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "modules/file/attributes.h"
 #include "modules/file/content.h"
 #include "modules/file/digest.h"
+#include "modules/file/elf.h"
+#include "modules/file/names.h"
 #include "modules/file/search.h"
 
 namespace dragnet::file {
@@ -22,8 +25,19 @@ struct InodeFacts {
   mode_t mode = 0;
   std::string mode_text;
   absl::Time mtime;
+  absl::Time ctime;
+  absl::Time atime;
+  // Not kept by every file system.
+  std::optional<absl::Time> btime;
   uint32_t uid = 0;
   uint32_t gid = 0;
+};
+
+// What is the same for all files of a run.
+struct RunFacts {
+  // The start of the run, from which ages count.
+  absl::Time now;
+  OwnerNames names;
 };
 
 // Learned step by step, the cheapest first; what is not known yet is absent.
@@ -32,6 +46,12 @@ struct FileFacts {
   // Valid UTF-8.
   std::string_view name;
   std::optional<InodeFacts> inode;
+  // In an archive: most facts of its inode are not known, and never will be.
+  bool is_member = false;
+  // Null before they were read, or if that failed.
+  const Attributes* attributes = nullptr;
+  // Null before it was read; nothing in it if the file is not ELF.
+  const std::optional<ElfInfo>* elf = nullptr;
   // Null before the file was read. After reading failed, what was found before
   // that stands, and the rest is unknown.
   const ContentScanner* content = nullptr;
@@ -41,12 +61,11 @@ struct FileFacts {
 
 enum class Verdict { kNo, kYes, kUnknown };
 
-// kNo is final: nothing that is still to be learned can change it. `now` is
-// the start of the run, from which ages count.
-Verdict Judge(const Search& search, const FileFacts& facts, absl::Time now);
+// kNo is final: nothing that is still to be learned can change it.
+Verdict Judge(const Search& search, const FileFacts& facts, const RunFacts& run);
 
 // The filters that hold, as FileRow.matched has them.
 std::vector<std::string> MatchedFilters(const Search& search, const FileFacts& facts,
-                                        absl::Time now);
+                                        const RunFacts& run);
 
 }  // namespace dragnet::file

@@ -10,6 +10,9 @@ namespace {
 
 // Keeps a row far below the 64 KiB that one may have.
 constexpr size_t kMaxPathShown = 8 * 1024;
+constexpr int kMaxXattrsShown = 64;
+constexpr size_t kMaxElfNameShown = 512;
+constexpr size_t kMaxNeededShown = 12 * 1024;
 
 std::string Abbreviate(std::string_view path) {
   if (path.size() <= kMaxPathShown) return std::string(path);
@@ -28,6 +31,38 @@ void SetTimestamp(absl::Time time, google::protobuf::Timestamp* timestamp) {
       static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
+void AddInode(const InodeFacts& inode, const OwnerNames& names, v1::FileRow* row) {
+  row->set_uid(inode.uid);
+  row->set_gid(inode.gid);
+  row->set_owner(ToValidUtf8(names.users.NameOf(inode.uid)));
+  row->set_group(ToValidUtf8(names.groups.NameOf(inode.gid)));
+  SetTimestamp(inode.ctime, row->mutable_ctime());
+  SetTimestamp(inode.atime, row->mutable_atime());
+  if (inode.btime) SetTimestamp(*inode.btime, row->mutable_btime());
+}
+
+void AddAttributes(const Attributes& attributes, v1::FileRow* row) {
+  row->set_capabilities(attributes.capabilities);
+  for (const auto& [name, value] : attributes.xattrs) {
+    if (row->xattrs_size() >= kMaxXattrsShown) break;
+    row->add_xattrs(ToValidUtf8(name));
+  }
+}
+
+void AddElf(const ElfInfo& elf, v1::ElfFacts* facts) {
+  facts->set_type(elf.type);
+  facts->set_machine(elf.machine);
+  facts->set_interpreter(ToValidUtf8(Shorten(elf.interpreter, kMaxElfNameShown)));
+  // Names of any length may be many: a row has an end.
+  size_t bytes = 0;
+  for (const std::string& library : elf.needed) {
+    const std::string shown = ToValidUtf8(Shorten(library, kMaxElfNameShown));
+    if ((bytes += shown.size()) > kMaxNeededShown) break;
+    facts->add_needed(shown);
+  }
+  facts->set_build_id(HexEncode(elf.build_id));
+}
+
 }  // namespace
 
 Reporter::Reporter(const CompiledSearches& searches, RunContext& context)
@@ -38,7 +73,7 @@ Reporter::Reporter(const CompiledSearches& searches, RunContext& context)
       remaining_(searches.searches.size()) {}
 
 void Reporter::Found(uint32_t index, const std::string& path, const FileFacts& facts,
-                     absl::Time now) {
+                     const RunFacts& run) {
   const Search& search = searches_.searches[index];
   const uint32_t count = found_[index].fetch_add(1) + 1;
   if (search.match_limit != 0 && count > search.match_limit) return;
@@ -54,9 +89,12 @@ void Reporter::Found(uint32_t index, const std::string& path, const FileFacts& f
     row.set_sha256(HexEncode(facts.digests->Value(DigestKind::kSha256)));
   row.set_search(search.label);
   row.set_type(std::string(TypeName(facts.type)));
-  row.set_uid(facts.inode->uid);
-  row.set_gid(facts.inode->gid);
-  for (std::string& filter : MatchedFilters(search, facts, now)) row.add_matched(std::move(filter));
+  if (!facts.is_member) AddInode(*facts.inode, run.names, &row);
+  if (facts.attributes != nullptr && search.HasAttributeFilters())
+    AddAttributes(*facts.attributes, &row);
+  if (facts.elf != nullptr && *facts.elf && search.WantsElf())
+    AddElf(**facts.elf, row.mutable_elf());
+  for (std::string& filter : MatchedFilters(search, facts, run)) row.add_matched(std::move(filter));
   context_.EmitRow(row);
 
   if (count == search.match_limit) {
@@ -68,6 +106,9 @@ void Reporter::Found(uint32_t index, const std::string& path, const FileFacts& f
 }
 
 void Reporter::NotLookedAt(std::string_view reason, std::string_view path) {
+  // Without a name it still counts.
+  if (searches_.max_errors != 0 && errors_.fetch_add(1) >= searches_.max_errors)
+    return context_.NoteUnexamined(reason, {});
   context_.NoteUnexamined(reason, ToValidUtf8(Abbreviate(path)));
 }
 
