@@ -3,15 +3,16 @@
 #include <zlib.h>
 
 #include <cmath>
-#include <set>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "console/cli/action_builder.h"
 #include "console/cli/mig_target.h"
 #include "core/action.h"
 #include "core/status_macros.h"
+#include "core/strict_json.h"
 #include "core/strings.h"
 #include "core/text.h"
 #include "modules/mig.h"
@@ -19,39 +20,11 @@
 namespace dragnet::console {
 namespace {
 
-constexpr int kMaxDepth = 32;
 constexpr size_t kMaxParameterJson = 4 << 20;
 
 absl::Status Invalid(std::string_view what) { return absl::InvalidArgumentError(ToAbsl(what)); }
 
 std::string Shown(std::string_view text) { return ForTerminal(Shorten(text, 100)); }
-
-// nlohmann's parser goes by one of two equal keys, MIG's by another.
-absl::StatusOr<MigJson> ParseJson(std::string_view text) {
-  std::vector<std::set<std::string>> seen;
-  std::string problem;
-  const MigJson::parser_callback_t watch = [&](int depth, MigJson::parse_event_t event,
-                                               MigJson& parsed) {
-    if (depth > kMaxDepth) problem = "it is nested too deeply";
-    if (event == MigJson::parse_event_t::object_start) seen.emplace_back();
-    if (event == MigJson::parse_event_t::object_end && !seen.empty()) seen.pop_back();
-    if (event == MigJson::parse_event_t::key && !seen.empty() &&
-        !seen.back().insert(parsed.get<std::string>()).second) {
-      problem = StrCat("key \"", Shown(parsed.get<std::string>()), "\" comes twice");
-    }
-    return true;
-  };
-  try {
-    MigJson document = MigJson::parse(text, watch);
-    if (!problem.empty()) return Invalid(problem);
-    return document;
-  } catch (const MigJson::exception& error) {
-    std::string_view words = error.what();
-    if (const size_t end = words.find("] "); end != std::string_view::npos)
-      words.remove_prefix(end + 2);
-    return Invalid(words);
-  }
-}
 
 absl::StatusOr<std::string> Text(const MigJson& value, std::string_view where) {
   if (value.is_null()) return std::string();
@@ -148,7 +121,7 @@ absl::StatusOr<MigJson> Decompress(const MigJson& value) {
     return Invalid(StrCat("more than ", kMaxParameterJson, " bytes when decompressed"));
   if (result != Z_STREAM_END) return Invalid("is_compressed, but not whole in gzip's format");
   text.resize(stream.total_out);
-  return ParseJson(text);
+  return ParseStrictJson(text);
 }
 
 absl::Status NoSuchModule(const std::string& name, const ModuleCatalog& modules) {
@@ -174,7 +147,7 @@ absl::Status NoSuchModule(const std::string& name, const ModuleCatalog& modules)
 }
 
 absl::Status ReadOperation(const MigJson& json, const ModuleCatalog& modules,
-                           v1::Operation* operation) {
+                           v1::Operation* operation, BlobContents* blobs) {
   if (!json.is_object()) return Invalid("must be a JSON object");
   std::string name;
   const MigJson* parameters = nullptr;
@@ -212,8 +185,7 @@ absl::Status ReadOperation(const MigJson& json, const ModuleCatalog& modules,
   const auto translated = module->TranslateParameters(*parameters);
   if (!translated.ok()) return Annotate(translated.status(), StrCat("module ", name));
   operation->set_module(std::string(module->module().manifest().name));
-  operation->set_parameters((*translated)->SerializeAsString());
-  return absl::OkStatus();
+  return SetParameters(translated->get(), operation, blobs);
 }
 
 // Keys that MIG's API writes about an action that ran.
@@ -237,8 +209,8 @@ bool IsEmpty(const MigJson& value) {
 }  // namespace
 
 absl::StatusOr<MigAction> ActionFromMig(std::string_view json, const ModuleCatalog& modules,
-                                        bool with_target) {
-  DRAGNET_ASSIGN_OR_RETURN(const MigJson document, ParseJson(json));
+                                        bool with_target, BlobContents* blobs) {
+  DRAGNET_ASSIGN_OR_RETURN(const MigJson document, ParseStrictJson(json));
   if (!document.is_object()) return Invalid("not a JSON object");
   if (document.contains("objects") && document.contains("tests")) {
     return Invalid(
@@ -274,7 +246,7 @@ absl::StatusOr<MigAction> ActionFromMig(std::string_view json, const ModuleCatal
       for (const MigJson& operation : value) {
         const int index = result.action.operations_size();
         const absl::Status status =
-            ReadOperation(operation, modules, result.action.add_operations());
+            ReadOperation(operation, modules, result.action.add_operations(), blobs);
         if (!status.ok()) return Annotate(status, StrCat("operations[", index, "]"));
       }
     } else if (key == "syntaxversion") {

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "console/form/module_catalog.h"
 #include "dragnet/v1/action.pb.h"
+#include "modules/blobs.h"
 
 namespace dragnet::console {
 
@@ -22,8 +23,9 @@ struct MigAction {
 // Strict: InvalidArgument names each key, module, operator or column that is
 // unknown or has no counterpart, and what to write instead. Parameters become
 // those of Dragnet's modules, one operation for each of MIG's. `target` is read
-// only without `with_target` (the caller has another one).
+// only with `with_target` (without, the caller has another one). Large values go to
+// `blobs`.
 absl::StatusOr<MigAction> ActionFromMig(std::string_view json, const ModuleCatalog& modules,
-                                        bool with_target);
+                                        bool with_target, BlobContents* blobs);
 
 }  // namespace dragnet::console

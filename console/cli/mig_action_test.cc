@@ -28,8 +28,13 @@ std::string Published(const std::string& name) {
   return json.value_or("");
 }
 
+absl::StatusOr<MigAction> Translated(std::string_view json) {
+  BlobContents blobs;
+  return ActionFromMig(json, RealModules(), true, &blobs);
+}
+
 std::string Refusal(std::string_view json) {
-  const auto action = ActionFromMig(json, RealModules(), true);
+  const auto action = Translated(json);
   EXPECT_FALSE(action.ok());
   return std::string(action.status().message());
 }
@@ -57,7 +62,8 @@ TEST(MigPublishedActionsTest, EachIsTranslatedOrRefusedByName) {
   for (const auto& [name, target] : targets) {
     SCOPED_TRACE(name);
     const ModuleCatalog modules = RealModules();
-    absl::StatusOr<MigAction> action = ActionFromMig(Published(name), modules, true);
+    BlobContents blobs;
+    absl::StatusOr<MigAction> action = ActionFromMig(Published(name), modules, true, &blobs);
     std::string missing;
     for (const std::string& module : ModulesOf(name))
       if (missing.empty() && modules.FindMig(module) == nullptr) missing = module;
@@ -72,8 +78,8 @@ TEST(MigPublishedActionsTest, EachIsTranslatedOrRefusedByName) {
     }
     EXPECT_EQ(action->action.operations_size(), static_cast<int>(ModulesOf(name).size()));
     // What the worker refuses is refused here.
-    const absl::Status complete =
-        CompleteAction("fleet-0123456789ab", absl::Now(), std::nullopt, modules, &action->action);
+    const absl::Status complete = CompleteAction("fleet-0123456789ab", absl::Now(), std::nullopt,
+                                                 modules, blobs, &action->action);
     EXPECT_TRUE(complete.ok()) << complete;
   }
 }
@@ -101,13 +107,12 @@ std::string WithKeys(std::string_view more) {
 }
 
 TEST(MigActionTest, FieldsHaveTheirPlaces) {
-  const auto action = ActionFromMig(
-      WithKeys(R"(, "description": {"author": "J V", "email": "j@x", "url": "http://u",
+  const auto action =
+      Translated(WithKeys(R"(, "description": {"author": "J V", "email": "j@x", "url": "http://u",
                    "revision": 201402241100.0},
                    "threat": {"ref": "bug1", "level": "high", "family": "f", "type": "t"},
                    "validfrom": "2024-02-03T04:05:06Z", "expireafter": "0001-01-01T00:00:00Z",
-                   "pgpsignatures": ["x"], "investigators": [], "counters": {}, "id": 0)"),
-      RealModules(), true);
+                   "pgpsignatures": ["x"], "investigators": [], "counters": {}, "id": 0)"));
   ASSERT_TRUE(action.ok()) << action.status();
   EXPECT_EQ(action->action.description(), "By J V <j@x>, revision 201402241100, http://u");
   EXPECT_EQ(action->action.threat().reference(), "bug1");
@@ -123,11 +128,10 @@ TEST(MigActionTest, CompressedParametersAreRead) {
   const std::string packed =
       "H4sIAAAAAAACA6tWKk5NLErOSC1WsqpWAhMFiSUZQEa0kn5qSbJSbG1tLQB/A7amJQAAAA==";
   const auto with = [](std::string_view parameters) {
-    return ActionFromMig(StrCat(R"({"name": "n", "target": "true", "syntaxversion": 2, )"
-                                R"("operations": [{"module": "file", "is_compressed": true, )"
-                                R"("want_compressed": true, "parameters": )",
-                                parameters, "}]}"),
-                         RealModules(), true)
+    return Translated(StrCat(R"({"name": "n", "target": "true", "syntaxversion": 2, )"
+                             R"("operations": [{"module": "file", "is_compressed": true, )"
+                             R"("want_compressed": true, "parameters": )",
+                             parameters, "}]}"))
         .status();
   };
   EXPECT_TRUE(with(StrCat("\"", packed, "\"")).ok()) << with(StrCat("\"", packed, "\""));
@@ -147,8 +151,8 @@ TEST(MigActionTest, WhatIsNotUnderstoodIsRefusedByName) {
   EXPECT_THAT(Refusal("[]"), HasSubstr("not a JSON object"));
   EXPECT_THAT(Refusal("{"), HasSubstr("parse error"));
   EXPECT_THAT(Refusal(std::string(100'000, '[')), HasSubstr("error"));
-  EXPECT_THAT(Refusal(StrCat("{\"x\": ", std::string(50, '['), std::string(50, ']'), "}")),
-              HasSubstr("nested too deeply"));
+  EXPECT_THAT(Refusal(StrCat("{\"x\": ", std::string(100, '['), std::string(100, ']'), "}")),
+              HasSubstr("nested deeper"));
   const auto operation = [](std::string_view json) {
     return Refusal(StrCat(R"({"syntaxversion": 2, "operations": [)", json, "]}"));
   };

@@ -47,8 +47,7 @@ class RunFileCommand : public Command {
   absl::StatusOr<int> Run(CommandLine&, Session& session) override {
     DRAGNET_ASSIGN_OR_RETURN(const std::string json, ReadInput(session.io(), path_));
     absl::StatusOr<v1::Action> action =
-        mig_ ? ReadMig(json, session)
-             : ActionFromJson(json, session.modules(), &session.blobs());
+        mig_ ? ReadMig(json, session) : ActionFromJson(json, session.modules(), &session.blobs());
     if (!action.ok()) return Annotate(action.status(), path_);
     DRAGNET_RETURN_IF_ERROR(launch_.Apply(&*action));
     if (action->target().empty()) {
@@ -59,9 +58,8 @@ class RunFileCommand : public Command {
     // A file of MIG's has the window of an earlier run; another end means another run.
     if (mig_ && lifetime.has_value()) action->clear_not_before();
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
-    const absl::Status complete =
-        CompleteAction(config->fleet_id, session.now(), lifetime, session.modules(), session.blobs(),
-                       &*action);
+    const absl::Status complete = CompleteAction(config->fleet_id, session.now(), lifetime,
+                                                 session.modules(), session.blobs(), &*action);
     if (!complete.ok()) return Annotate(complete, path_);
     return LaunchAction(*action, launch_, session);
   }

@@ -119,7 +119,7 @@ class FileElements : public MigElements {
   MigJson Statistics(const MigStatistics& statistics) override {
     MigJson json = MigJson::object();
     json["filescount"] = statistics.items_examined;
-    json["openfailed"] = 0;
+    json["openfailed"] = statistics.items_unexamined;
     json["totalhits"] = hits_;
     json["exectime"] = GoDuration(statistics.seconds);
     return json;
