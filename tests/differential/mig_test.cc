@@ -3,6 +3,7 @@
 // docs/mig.md names, times and the order of files.
 #include "modules/mig.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,7 +47,7 @@ class MigDifferentialTest : public ::testing::Test {
     std::filesystem::create_directory(root_ + "/sub");
     File("a.txt", "root:x:0\nhello world\nbye\n");
     File("sub/b.gz", Gzip("hello zipped\n"));
-    File("sub/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA demo\n");
+    File("sub/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 dddddddd\n");
     File("empty", "");
   }
   ~MigDifferentialTest() override { std::filesystem::remove_all(root_); }
