@@ -39,9 +39,11 @@ bool IsFilterable(const YR_RULES& rules, const YR_STRING& string, const StringLe
 // Immutable and thread-safe once made.
 class Prefilter {
  public:
-  // Of rules whose strings are all filterable.
+  // Of the strings of the rules that are in `wanted` (by index), which must be
+  // filterable.
   static absl::StatusOr<std::unique_ptr<const Prefilter>> Create(const YR_RULES& rules,
-                                                                 const StringLengths& lengths);
+                                                                 const StringLengths& lengths,
+                                                                 const std::vector<bool>& wanted);
   ~Prefilter();
 
   // What one thread needs to search.
