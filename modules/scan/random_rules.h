@@ -139,10 +139,9 @@ class RandomRules {
       case 14:
         return "(" + Regex(depth - 1) + ")";
       default: {
-        const std::string text = Text(1 + Number(5));
-        std::string escaped;
-        for (char c : text) escaped += c == '.' ? std::string("\\.") : std::string(1, c);
-        return escaped;
+        std::string text = Text(1 + Number(5));
+        for (char& c : text) c = c == '.' ? 'c' : c;
+        return text;
       }
     }
   }
@@ -151,8 +150,10 @@ class RandomRules {
     static constexpr const char* kQuantifiers[] = {"*", "+", "?", "{2}", "{1,3}", "{2,}", "{0,20}"};
     std::string regex;
     for (int i = static_cast<int>(Number(4)); i >= 0; --i) {
-      regex += RegexPiece(depth);
-      if (Number(4) == 0)
+      const std::string piece = RegexPiece(depth);
+      regex += piece;
+      // Repeated groups can take libyara minutes.
+      if (piece[0] != '(' && Number(4) == 0)
         regex += std::string(kQuantifiers[Number(std::size(kQuantifiers))]) + (lazy_ ? "?" : "");
     }
     return regex;
@@ -163,7 +164,9 @@ class RandomRules {
     // Both kinds in one expression are refused.
     lazy_ = Number(4) == 0;
     if (Number(12) == 0) regex += "^";
-    regex += Regex(2);
+    // Without a text, every byte is tried.
+    if (Number(10) != 0) regex += Text(2 + Number(3)).replace(0, 1, "b");
+    regex += Regex(1);
     if (Number(12) == 0) regex += "$";
     regex += "/";
     if (Number(5) == 0) regex += "i";

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
@@ -107,7 +108,9 @@ Findings ScanTree(const std::shared_ptr<const YaraRules>& rules, const std::stri
       lines.insert(match.rule);
       for (const YaraStringMatch& string : match.strings) {
         char text[64];
-        snprintf(text, sizeof(text), " 0x%" PRIx64 ":%" PRIu64 ":", string.offset, string.length);
+        // yara prints how many bytes of the match it has kept, 512 at most.
+        snprintf(text, sizeof(text), " 0x%" PRIx64 ":%" PRIu64 ":", string.offset,
+                 std::min<uint64_t>(string.length, 512));
         lines.insert(match.rule + text + string.identifier);
       }
     }
@@ -145,7 +148,7 @@ uint32_t Seed() {
 void WriteRandomFiles(RandomRules& random, const std::string& directory) {
   for (int i = 0; i < 24; ++i) {
     std::string bytes = random.Bytes(random.Number(i < 12 ? 60 : 3000));
-    if (i >= 20) {
+    if (i >= 22) {
       constexpr size_t kBlock = 512 * 1024;
       std::string large(kBlock + 5000, '\xee');
       const size_t at = kBlock - random.Number(static_cast<uint32_t>(bytes.size()) + 1);
@@ -186,11 +189,11 @@ void CompareOnRandomRules(uint32_t seed, bool whole_file, int rounds) {
 }
 
 TEST(YaraDifferentialTest, RulesOfStringsMatchAsWithYara) {
-  CompareOnRandomRules(Seed(), false, 60);
+  CompareOnRandomRules(Seed(), false, 40);
 }
 
 TEST(YaraDifferentialTest, RulesThatReadTheFileMatchAsWithYara) {
-  CompareOnRandomRules(Seed(), true, 60);
+  CompareOnRandomRules(Seed(), true, 40);
 }
 
 TEST(YaraDifferentialTest, TheSystemsFilesMatchAsWithYara) {
@@ -206,7 +209,7 @@ TEST(YaraDifferentialTest, TheSystemsFilesMatchAsWithYara) {
       "rule words { strings: $a = \"error\" nocase fullword $b = \"main\" fullword wide ascii\n"
       "  condition: all of them or #a == 2 }\n"
       "rule shared { strings: $a = \"libc.so.6\" condition: elf.type == elf.ET_DYN and $a }\n"
-      "rule unusual { strings: $a = \"a\" condition: not $a and filesize > 100 }\n"
+      "rule unusual { strings: $a = \"include\" condition: not $a and filesize < 100 }\n"
       "rule anchored { strings: $a = /^#!\\/bin\\/(ba)?sh$/ $b = /^#!\\// condition: any of them "
       "}\n";
   const Directory scratch;
@@ -214,7 +217,7 @@ TEST(YaraDifferentialTest, TheSystemsFilesMatchAsWithYara) {
   WriteFile(path, source);
   const auto rules = YaraRules::Compile(source, {});
   ASSERT_TRUE(rules.ok()) << rules.status();
-  for (const char* target : {"/etc", "/usr/bin", "/usr/share/perl5", "/usr/lib/systemd"}) {
+  for (const char* target : {"/etc", "/usr/sbin", "/usr/share/perl5", "/usr/lib/systemd"}) {
     if (!fs::exists(target)) continue;
     const YaraRun yara = RunYara(path, "-p 2", target, scratch.path());
     EXPECT_EQ(Difference(ScanTree(*rules, target), yara.findings), "") << target;
