@@ -129,8 +129,10 @@ absl::StatusOr<std::unique_ptr<const YaraRules::Compiled>> PlanRules(
     // What can't be split is scanned whole: slower, but with the same matches.
     if (Split(ReadFacts(source), externals, set, *compiled).ok()) return compiled;
     compiled->parts.clear();
-    compiled->filter.reset();
   }
+  DRAGNET_ASSIGN_OR_RETURN(
+      compiled->filter,
+      Prefilter::Create(*set.rules, set.lengths, std::vector<bool>(set.rules->num_rules)));
   Part whole;
   whole.rules = std::move(set.rules);
   compiled->parts.push_back(std::move(whole));

@@ -38,7 +38,7 @@ struct Part {
 
 struct YaraRules::Compiled {
   std::vector<Part> parts;
-  // Of all parts that don't need the whole; null if there is none.
+  // Of all parts that don't need the whole; never null.
   std::unique_ptr<const Prefilter> filter;
   // By name, for the order of matches.
   absl::flat_hash_map<std::string, size_t> order;

@@ -53,6 +53,9 @@ class Prefilter {
   using Scratch = std::unique_ptr<hs_scratch_t, ScratchDeleter>;
   absl::StatusOr<Scratch> NewScratch() const;
 
+  // Whether there is nothing to search for.
+  bool empty() const { return database_ == nullptr; }
+
   // How many bytes of the preceding block a block must begin with, so that no
   // literal is cut.
   size_t overlap() const { return overlap_; }

@@ -186,7 +186,7 @@ absl::StatusOr<std::vector<YaraMatch>> YaraScanner::State::Scan(Source& source,
   const YaraRules::Compiled& compiled = rules->compiled();
   windows.clear();
   readable.clear();
-  if (compiled.filter != nullptr) {
+  if (!compiled.filter->empty() || source.has_holes()) {
     for (const Window& extent : extents) DRAGNET_RETURN_IF_ERROR(Filter(source, extent));
     // A file can have become shorter.
     if (item.file_size) item.file_size = readable.empty() ? 0 : readable.back().end;
