@@ -201,13 +201,14 @@ int ScanProcess(const char* rules_path, const char* pid) {
     uint64_t end;
     char mode;
     if (sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %c", &begin, &end, &mode) != 3) continue;
-    if (mode != 'r' || line.find("[v") != std::string::npos) continue;
+    if (line.find("[vvar]") != std::string::npos || line.find("[vsyscall]") != std::string::npos)
+      continue;
     blocks.push_back({begin, end - begin});
     total += end - begin;
   }
   const UniqueFd memory(open((std::string("/proc/") + pid + "/mem").c_str(), O_RDONLY));
   const auto started = Clock::now();
-  YaraScanner scanner(rules, {1 << 30, 64});
+  YaraScanner scanner(rules, {});
   const auto matches = scanner.ScanMemory(blocks, [&](uint64_t address, char* to, size_t size) {
     const ssize_t n = pread(memory.get(), to, size, static_cast<off_t>(address));
     return n < 0 ? size_t{0} : static_cast<size_t>(n);
