@@ -10,8 +10,10 @@
 namespace dragnet::scan {
 namespace {
 
-// Hands windows to libyara as memory blocks at their true offsets. libyara may
-// go over them several times: for the strings, then for conditions that read.
+// Hands windows to libyara as memory blocks at their true offsets. libyara goes
+// over the blocks once to find strings; then conditions are evaluated, and what
+// they read they look for in the blocks from the first again. So these are other
+// blocks: all of the data, of which only what is asked for is read.
 class Feed {
  public:
   Feed(Source& source, std::span<const Window> windows, const Engine::Item& item,
@@ -23,7 +25,14 @@ class Feed {
     };
     iterator_.context = this;
     iterator_.first = [](YR_MEMORY_BLOCK_ITERATOR* iterator) {
-      return static_cast<Feed*>(iterator->context)->Go(0);
+      auto* feed = static_cast<Feed*>(iterator->context);
+      if (feed->started_ && !feed->switched_ && !feed->item_.readable.empty()) {
+        feed->windows_ = feed->item_.readable;
+        feed->loaded_ = SIZE_MAX;
+        feed->switched_ = true;
+      }
+      feed->started_ = true;
+      return feed->Go(0);
     };
     iterator_.next = [](YR_MEMORY_BLOCK_ITERATOR* iterator) {
       auto* feed = static_cast<Feed*>(iterator->context);
@@ -65,11 +74,13 @@ class Feed {
   }
 
   Source& source_;
-  const std::span<const Window> windows_;
+  std::span<const Window> windows_;
   const Engine::Item& item_;
   std::vector<char>& buffer_;
   YR_MEMORY_BLOCK block_{};
   YR_MEMORY_BLOCK_ITERATOR iterator_{};
+  bool started_ = false;
+  bool switched_ = false;
   size_t index_ = 0;
   size_t loaded_ = SIZE_MAX;
   size_t loaded_size_ = 0;

@@ -29,14 +29,16 @@ class Engine {
  public:
   Engine(YR_RULES* rules, YaraLimits limits) : rules_(rules), limits_(limits) {}
 
-  // What a condition can know of the whole.
+  // What conditions can know of the whole.
   struct Item {
     // Absent in memory: `filesize` is then undefined.
     std::optional<uint64_t> file_size;
+    // What conditions and modules read; empty if they read nothing.
+    std::span<const Window> readable = {};
   };
 
-  // Appends the rules that match when only `windows` of `source` are looked at.
-  // Windows are in ascending order and don't overlap.
+  // Appends the rules that match when strings are looked for in `windows` of
+  // `source` only. Windows are in ascending order and don't overlap.
   absl::Status Scan(Source& source, std::span<const Window> windows, const Item& item,
                     std::vector<YaraMatch>& matches);
 

@@ -9,8 +9,9 @@ absl::Status InitializeLibyara() {
     if (const int error = yr_initialize(); error != ERROR_SUCCESS) return error;
     // libyara would keep a copy of each match's bytes, half a kilobyte by
     // default, for a million matches of every string. The bytes of the few
-    // matches that are reported are read again instead.
-    return yr_set_configuration_uint32(YR_CONFIG_MAX_MATCH_DATA, 1);
+    // matches that are reported are read again instead. (None, also because an
+    // odd number of them would misalign libyara's next match.)
+    return yr_set_configuration_uint32(YR_CONFIG_MAX_MATCH_DATA, 0);
   }();
   if (result == ERROR_SUCCESS) return absl::OkStatus();
   return absl::InternalError(StrCat("libyara does not start: ", LibyaraError(result)));

@@ -16,15 +16,21 @@
 
 namespace dragnet::scan {
 
+// How much of the data rules must see, in ascending order.
+enum class Need {
+  kWindows,   // the windows that the prefilter finds
+  kReadable,  // and their conditions read elsewhere
+  kWhole,     // all of it at once, to find their strings
+};
+
 // Rules that are scanned in the same way.
 struct Part {
   RulesPtr rules;
-  // Null: the rules must see all of the data.
-  std::unique_ptr<const Prefilter> filter;
-  // Conditions read this many bytes at the beginning.
-  uint64_t head_bytes = 0;
-  // What matches an item without any window may depend on the item (its size,
-  // its first bytes), or be something: conditions must be evaluated.
+  Need need = Need::kWhole;
+  // kReadable: through a module that parses the file as a whole.
+  bool parses_file = false;
+  // Conditions must be evaluated for items without any window, too: a rule may
+  // match there, depending on the item or not.
   bool evaluate_without_windows = true;
   // Rules that are here only because others name them are not reported.
   absl::flat_hash_set<std::string> silent;
@@ -32,6 +38,8 @@ struct Part {
 
 struct YaraRules::Compiled {
   std::vector<Part> parts;
+  // Of all parts that don't need the whole; never null.
+  std::unique_ptr<const Prefilter> filter;
   // By name, for the order of matches.
   absl::flat_hash_map<std::string, size_t> order;
 };

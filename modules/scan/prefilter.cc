@@ -97,8 +97,9 @@ void AddPlainText(const YR_STRING& string, Literals& literals) {
 // in which a path is an atom.
 class AtomWalk {
  public:
-  AtomWalk(const YR_RULES& rules, const StringLengths& lengths, Literals& literals)
-      : rules_(rules), lengths_(lengths), literals_(literals) {}
+  AtomWalk(const YR_RULES& rules, const StringLengths& lengths, const std::vector<bool>& wanted,
+           Literals& literals)
+      : rules_(rules), lengths_(lengths), wanted_(wanted), literals_(literals) {}
 
   void Run() { Visit(YR_AC_ROOT_STATE); }
 
@@ -122,7 +123,7 @@ class AtomWalk {
     for (const YR_AC_MATCH* match = &rules_.ac_match_pool[rules_.ac_match_table[state] - 1];
          match != nullptr; match = match->next) {
       const YR_STRING& string = *match->string;
-      if (IsPlainText(string)) continue;
+      if (IsPlainText(string) || !wanted_[string.rule_idx]) continue;
       const uint64_t reach = ReachOf(rules_, string, lengths_) + match->backtrack + kMargin;
       literals_.Add(path_, STRING_IS_NO_CASE(&string), reach, reach);
     }
@@ -130,6 +131,7 @@ class AtomWalk {
 
   const YR_RULES& rules_;
   const StringLengths& lengths_;
+  const std::vector<bool>& wanted_;
   Literals& literals_;
   std::string path_;
 };
@@ -162,13 +164,14 @@ bool IsFilterable(const YR_RULES& rules, const YR_STRING& string, const StringLe
          ReachOf(rules, string, lengths) <= kMaxReach && !HasEmptyAtom(rules, string);
 }
 
-absl::StatusOr<std::unique_ptr<const Prefilter>> Prefilter::Create(const YR_RULES& rules,
-                                                                   const StringLengths& lengths) {
+absl::StatusOr<std::unique_ptr<const Prefilter>> Prefilter::Create(
+    const YR_RULES& rules, const StringLengths& lengths, const std::vector<bool>& wanted) {
   Literals literals;
   for (uint32_t i = 0; i < rules.num_strings; ++i) {
-    if (IsPlainText(rules.strings_table[i])) AddPlainText(rules.strings_table[i], literals);
+    const YR_STRING& string = rules.strings_table[i];
+    if (IsPlainText(string) && wanted[string.rule_idx]) AddPlainText(string, literals);
   }
-  AtomWalk(rules, lengths, literals).Run();
+  AtomWalk(rules, lengths, wanted, literals).Run();
   if (literals.all().size() > kMaxLiterals)
     return absl::ResourceExhaustedError("the rules have too many literals");
 

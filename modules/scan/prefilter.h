@@ -39,9 +39,11 @@ bool IsFilterable(const YR_RULES& rules, const YR_STRING& string, const StringLe
 // Immutable and thread-safe once made.
 class Prefilter {
  public:
-  // Of rules whose strings are all filterable.
+  // Of the strings of the rules that are in `wanted` (by index), which must be
+  // filterable.
   static absl::StatusOr<std::unique_ptr<const Prefilter>> Create(const YR_RULES& rules,
-                                                                 const StringLengths& lengths);
+                                                                 const StringLengths& lengths,
+                                                                 const std::vector<bool>& wanted);
   ~Prefilter();
 
   // What one thread needs to search.
@@ -50,6 +52,9 @@ class Prefilter {
   };
   using Scratch = std::unique_ptr<hs_scratch_t, ScratchDeleter>;
   absl::StatusOr<Scratch> NewScratch() const;
+
+  // Whether there is nothing to search for.
+  bool empty() const { return database_ == nullptr; }
 
   // How many bytes of the preceding block a block must begin with, so that no
   // literal is cut.

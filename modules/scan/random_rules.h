@@ -108,8 +108,11 @@ class RandomRules {
         case 2:
           if (Number(3) == 0) hex += Number(2) ? "[-] " : "[5-300] ";
           break;
-        case 3: hex += "( " + HexByte() + "| " + HexByte() + HexByte() + ") "; break;
-        default: break;
+        case 3:
+          hex += "( " + HexByte() + "| " + HexByte() + HexByte() + ") ";
+          break;
+        default:
+          break;
       }
       hex += HexByte();
     }
@@ -118,39 +121,52 @@ class RandomRules {
 
   std::string RegexPiece(int depth) {
     switch (Number(depth > 0 ? 16 : 12)) {
-      case 0: return "[a-c]";
-      case 1: return "[^a]";
-      case 2: return ".";
-      case 3: return "\\w";
-      case 4: return "\\b";
-      case 5: return "\\x00";
+      case 0:
+        return "[a-c]";
+      case 1:
+        return "[^a]";
+      case 2:
+        return ".";
+      case 3:
+        return "\\w";
+      case 4:
+        return Number(3) == 0 ? "\\b" : "b";
+      case 5:
+        return "\\x00";
       case 12:
-      case 13: return "(" + Regex(depth - 1) + "|" + Regex(depth - 1) + ")";
-      case 14: return "(" + Regex(depth - 1) + ")";
+      case 13:
+        return "(" + Regex(depth - 1) + "|" + Regex(depth - 1) + ")";
+      case 14:
+        return "(" + Regex(depth - 1) + ")";
       default: {
-        const std::string text = Text(1 + Number(5));
-        std::string escaped;
-        for (char c : text) escaped += c == '.' ? std::string("\\.") : std::string(1, c);
-        return escaped;
+        std::string text = Text(1 + Number(5));
+        for (char& c : text) c = c == '.' ? 'c' : c;
+        return text;
       }
     }
   }
 
   std::string Regex(int depth) {
-    static constexpr const char* kQuantifiers[] = {"*", "+", "?", "{2}", "{1,3}", "{2,}", "*?",
-                                                   "+?", "??", "{0,20}"};
+    static constexpr const char* kQuantifiers[] = {"*", "+", "?", "{2}", "{1,3}", "{2,}", "{0,20}"};
     std::string regex;
     for (int i = static_cast<int>(Number(4)); i >= 0; --i) {
-      regex += RegexPiece(depth);
-      if (Number(4) == 0) regex += kQuantifiers[Number(std::size(kQuantifiers))];
+      const std::string piece = RegexPiece(depth);
+      regex += piece;
+      // Repeated groups can take libyara minutes.
+      if (piece[0] != '(' && Number(4) == 0)
+        regex += std::string(kQuantifiers[Number(std::size(kQuantifiers))]) + (lazy_ ? "?" : "");
     }
     return regex;
   }
 
   std::string RegexString() {
     std::string regex = "/";
+    // Both kinds in one expression are refused.
+    lazy_ = Number(4) == 0;
     if (Number(12) == 0) regex += "^";
-    regex += Regex(2);
+    // Without a text, every byte is tried.
+    if (Number(10) != 0) regex += Text(2 + Number(3)).replace(0, 1, "b");
+    regex += Regex(1);
     if (Number(12) == 0) regex += "$";
     regex += "/";
     if (Number(5) == 0) regex += "i";
@@ -172,15 +188,23 @@ class RandomRules {
     const std::string name = std::string("_a") + static_cast<char>('0' + Number(3));
     switch (Number(depth > 0 ? 18 : 11)) {
       case 0:
-      case 1: return Some();
+      case 1:
+        return Some();
       case 2:
-      case 3: return "$" + name;
-      case 4: return "#" + name + " > " + std::to_string(Number(5));
-      case 5: return "@" + name + "[1] < " + n;
-      case 6: return "$" + name + " at " + n;
-      case 7: return "$" + name + " in (" + n + "..filesize)";
-      case 8: return Number(3) ? "uint8(" + n + ") == 0x61" : "filesize > " + n;
-      case 9: return "!" + name + "[1] > 3";
+      case 3:
+        return "$" + name;
+      case 4:
+        return "#" + name + " > " + std::to_string(Number(5));
+      case 5:
+        return "@" + name + "[1] < " + n;
+      case 6:
+        return "$" + name + " at " + n;
+      case 7:
+        return "$" + name + " in (" + n + "..filesize)";
+      case 8:
+        return Number(3) ? "uint8(" + n + ") == 0x61" : "filesize > " + n;
+      case 9:
+        return "!" + name + "[1] > 3";
       case 10:
         if (whole_file_) {
           static constexpr const char* kWhole[] = {
@@ -189,14 +213,16 @@ class RandomRules {
           return kWhole[Number(std::size(kWhole))];
         }
         return "external > " + n;
-      case 11: return "not (" + Condition(index, depth - 1) + ")";
+      case 11:
+        return "not (" + Condition(index, depth - 1) + ")";
       case 12:
         if (index > 0)
           return "r" + std::to_string(Number(static_cast<uint32_t>(index))) + " or " + Some();
         return Some();
       case 13:
         return "for any i in (1..#" + name + ") : ( @" + name + "[i] % 2 == 0 )";
-      case 14: return "for any of them : ( # > 1 )";
+      case 14:
+        return "for any of them : ( # > 1 )";
       case 15:
       case 16:
         return "(" + Condition(index, depth - 1) + " and " + Condition(index, depth - 1) + ")";
@@ -218,12 +244,16 @@ class RandomRules {
                            : RegexString()) +
               "\n";
     }
-    return rule + "  condition: " + Condition(index, 3) + "\n}\n";
+    // The second half is always false, and names every string, as it must be.
+    rule += "  condition: " + Condition(index, 3);
+    return rule + (Number(2) ? " or (external == 0 and all of them)\n}\n"
+                             : " and (external == 20 or any of them)\n}\n");
   }
 
   std::mt19937 random_;
   const bool whole_file_;
   std::vector<std::string> texts_;
+  bool lazy_ = false;
 };
 
 }  // namespace dragnet::scan

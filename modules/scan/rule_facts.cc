@@ -4,7 +4,6 @@
 #include <span>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "core/strings.h"
 #include "modules/scan/rule_text.h"
@@ -13,9 +12,6 @@ namespace dragnet::scan {
 namespace {
 
 using Kind = RuleToken::Kind;
-
-// Reads at fixed offsets below this are served by a window at the beginning.
-constexpr uint64_t kMaxHead = 4096;
 
 // uint8, int32be and their like.
 bool IsReadFunction(std::string_view word) {
@@ -26,12 +22,65 @@ bool IsReadFunction(std::string_view word) {
   return word == "8" || word == "16" || word == "32";
 }
 
-// A number below kMaxHead; nothing larger is of interest.
-bool ParseOffset(std::string_view word, uint64_t& value) {
-  if (word.size() > 6) return false;
-  const bool ok = word.starts_with("0x") ? absl::SimpleHexAtoi(ToAbsl(word), &value)
-                                         : absl::SimpleAtoi(ToAbsl(word), &value);
-  return ok && value < kMaxHead;
+using Tokens = std::span<const RuleToken>;
+
+// Modules that see the data as stretches, however it is cut; or not at all.
+bool ReadsStretchesOnly(std::string_view module) {
+  return module == "math" || module == "hash" || module == "time" || module == "console";
+}
+
+// `tokens` cut at the words `word` that are in no bracket.
+std::vector<Tokens> SplitAt(Tokens tokens, std::string_view word) {
+  std::vector<Tokens> parts;
+  int depth = 0;
+  size_t begin = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const std::string_view text = tokens[i].text;
+    if (text == "(" || text == "[") ++depth;
+    if (text == ")" || text == "]") --depth;
+    if (depth != 0 || text != word) continue;
+    parts.push_back(tokens.subspan(begin, i - begin));
+    begin = i + 1;
+  }
+  parts.push_back(tokens.subspan(begin));
+  return parts;
+}
+
+// Whether the first token opens a bracket that the last one closes.
+bool IsBracketed(Tokens tokens) {
+  if (tokens.size() < 2 || tokens.front().text != "(" || tokens.back().text != ")") return false;
+  int depth = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].text == "(") ++depth;
+    if (tokens[i].text == ")" && --depth == 0) return i + 1 == tokens.size();
+  }
+  return false;
+}
+
+bool IsPositive(std::string_view word) {
+  int number;
+  return absl::SimpleAtoi(ToAbsl(word), &number) && number > 0;
+}
+
+// Whether the condition `tokens` is false if none of its rule's strings occurs.
+bool NeedsString(Tokens tokens, int depth = 0) {
+  if (tokens.empty() || depth > 100) return false;
+  if (IsBracketed(tokens)) return NeedsString(tokens.subspan(1, tokens.size() - 2), depth + 1);
+  const auto needs = [&](Tokens part) { return NeedsString(part, depth + 1); };
+  if (const auto either = SplitAt(tokens, "or"); either.size() > 1)
+    return std::all_of(either.begin(), either.end(), needs);
+  if (const auto all = SplitAt(tokens, "and"); all.size() > 1)
+    return std::any_of(all.begin(), all.end(), needs);
+
+  const std::string_view first = tokens[0].text;
+  const auto text = [&](size_t i) { return i < tokens.size() ? tokens[i].text : ""; };
+  if (tokens[0].kind == Kind::kIdentifier && first[0] == '$')
+    return tokens.size() == 1 || text(1) == "at" || text(1) == "in";
+  if (tokens[0].kind == Kind::kIdentifier && first[0] == '#')
+    return tokens.size() == 3 && text(1) == ">" && (text(2) == "0" || IsPositive(text(2)));
+  if ((first == "any" || first == "all" || IsPositive(first)) && text(1) == "of")
+    return text(2) == "them" || (text(2) == "(" && text(3).starts_with("$"));
+  return false;
 }
 
 class FactReader {
@@ -59,7 +108,7 @@ class FactReader {
     if (at_ >= tokens_.size() || tokens_[at_].kind != Kind::kText) return false;
     const RuleToken& name = tokens_[at_++];
     facts.imports.push_back(source_.substr(begin, name.offset + name.text.size() - begin));
-    modules_.insert(name.text.substr(1, name.text.size() - 2));
+    modules_.emplace(name.text.substr(1, name.text.size() - 2), facts.imports.size() - 1);
     return true;
   }
 
@@ -84,22 +133,21 @@ class FactReader {
     return true;
   }
 
-  void ReadCondition(std::span<const RuleToken> tokens, RuleFacts& rule) const {
+  void ReadCondition(Tokens tokens, RuleFacts& rule) const {
+    rule.needs_string = NeedsString(tokens);
     for (size_t i = 0; i < tokens.size(); ++i) {
       if (tokens[i].kind != Kind::kWord) continue;
       const std::string_view word = tokens[i].text;
       if (word == "filesize") {
         rule.reads_file_size = true;
-      } else if (word == "entrypoint" || modules_.contains(word)) {
+      } else if (word == "entrypoint") {
+        rule.reads_entry_point = true;
+      } else if (const auto module = modules_.find(word); module != modules_.end()) {
+        rule.modules.push_back(module->second);
         rule.reads_data = true;
+        rule.parses_file |= !ReadsStretchesOnly(word);
       } else if (IsReadFunction(word)) {
-        uint64_t offset;
-        if (i + 3 < tokens.size() && tokens[i + 1].text == "(" && tokens[i + 3].text == ")" &&
-            ParseOffset(tokens[i + 2].text, offset)) {
-          rule.head_bytes = std::max(rule.head_bytes, offset + 8);
-        } else {
-          rule.reads_data = true;
-        }
+        rule.reads_data = true;
       } else if (i + 2 < tokens.size() && tokens[i + 1].text == "*" &&
                  (tokens[i + 2].text == ")" || tokens[i + 2].text == ",")) {
         // `any of (prefix*)`: a set of rules.
@@ -114,9 +162,9 @@ class FactReader {
 
   const std::string_view source_;
   std::vector<RuleToken> tokens_;
-  std::vector<std::span<const RuleToken>> conditions_;
+  std::vector<Tokens> conditions_;
   absl::flat_hash_map<std::string_view, size_t> by_name_;
-  absl::flat_hash_set<std::string_view> modules_;
+  absl::flat_hash_map<std::string_view, size_t> modules_;
   size_t at_ = 0;
 };
 

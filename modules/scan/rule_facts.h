@@ -14,12 +14,18 @@ struct RuleFacts {
   // From its first modifier to its closing brace.
   std::string_view text;
   bool is_global = false;
-  // The condition reads data elsewhere than at fixed places near the beginning:
-  // uint32(@a), entrypoint, or anything of a module.
+  // The condition reads bytes: uint32(@a), or through a module.
   bool reads_data = false;
-  // It reads the first bytes, this many: uint16(0).
-  uint64_t head_bytes = 0;
+  // The modules that it uses, by their index in `imports`.
+  std::vector<size_t> modules;
+  // One of them parses the file as a whole (pe, elf, …), and doesn't only read
+  // stretches (math, hash) or nothing (time).
+  bool parses_file = false;
+  // It names the entry point, which libyara takes from what it scans.
+  bool reads_entry_point = false;
   bool reads_file_size = false;
+  // It is false wherever no string of the rule occurs.
+  bool needs_string = false;
   // Indices of the rules that the condition names.
   std::vector<size_t> references;
 };

@@ -51,50 +51,61 @@ void JoinWindows(std::vector<Window>& windows) {
   }
 }
 
+// What conditions read, as blocks that overlap by more than the longest integer:
+// one is read only if something in it is asked for. Modules that parse need the
+// whole in one, as far as memory allows.
+void AddPieces(const Window& extent, bool whole, std::vector<Window>& pieces) {
+  constexpr uint64_t kOverlap = 8;
+  uint64_t size = whole ? kMaxWindow : 64 * 1024;
+  for (uint64_t begin = extent.begin;; begin = pieces.back().end - kOverlap) {
+    pieces.push_back({begin, begin + std::min(size, extent.end - begin)});
+    if (pieces.back().end == extent.end) return;
+    if (!whole) size = 1 << 20;
+  }
+}
+
+absl::Status TooLarge() {
+  return absl::ResourceExhaustedError(StrCat("larger than ", kMaxWindow >> 20,
+                                             " MiB, and there are rules that must see all of it"));
+}
+
 }  // namespace
 
 struct YaraScanner::State {
   State(std::shared_ptr<const YaraRules> compiled, YaraLimits limits) : rules(std::move(compiled)) {
-    for (const Part& part : rules->compiled().parts)
-      parts.push_back({part, Engine(part.rules.get(), limits), nullptr, {}});
+    for (const Part& part : rules->compiled().parts) engines.emplace_back(part.rules.get(), limits);
   }
-
-  struct PartState {
-    const Part& part;
-    Engine engine;
-    Prefilter::Scratch scratch;
-    std::vector<Window> windows;
-  };
 
   absl::StatusOr<std::vector<YaraMatch>> Scan(Source& source, std::span<const Window> extents,
                                               Engine::Item item);
-  absl::Status Filter(PartState& state, Source& source, const Window& extent,
-                      std::vector<Window>& readable);
-  void CloseSegment(PartState& state, const Window& segment, std::vector<Window>& found,
-                    std::vector<Window>& readable);
+  absl::Status Filter(Source& source, const Window& extent);
+  void CloseSegment(const Window& segment, std::vector<Window>& found);
+  absl::StatusOr<std::vector<Window>> WholeWindows(Source& source) const;
+  absl::StatusOr<std::vector<Window>> Pieces(const Part& part, bool is_file) const;
 
   const std::shared_ptr<const YaraRules> rules;
-  std::vector<PartState> parts;
+  std::vector<Engine> engines;  // by part
+  Prefilter::Scratch scratch;
   std::vector<char> buffer;
+  // Of the item that is scanned: what could be read, and what of it the
+  // prefilter has found.
+  std::vector<Window> readable;
+  std::vector<Window> windows;
 };
 
-void YaraScanner::State::CloseSegment(PartState& state, const Window& segment,
-                                      std::vector<Window>& found, std::vector<Window>& readable) {
+void YaraScanner::State::CloseSegment(const Window& segment, std::vector<Window>& found) {
   if (segment.begin < segment.end) readable.push_back(segment);
-  if (segment.begin < state.part.head_bytes) found.push_back({0, state.part.head_bytes});
   NormalizeWindows(segment.begin, segment.end, found);
-  state.windows.insert(state.windows.end(), found.begin(), found.end());
+  windows.insert(windows.end(), found.begin(), found.end());
   found.clear();
-  if (state.windows.size() > kMaxWindows) JoinWindows(state.windows);
+  if (windows.size() > kMaxWindows) JoinWindows(windows);
 }
 
-// Searches all of `extent` for literals: state.windows are then what libyara
-// must look at, `readable` what could be read.
-absl::Status YaraScanner::State::Filter(PartState& state, Source& source, const Window& extent,
-                                        std::vector<Window>& readable) {
-  const Prefilter& filter = *state.part.filter;
-  if (state.scratch == nullptr) {
-    DRAGNET_ASSIGN_OR_RETURN(state.scratch, filter.NewScratch());
+// Searches all of `extent` for literals, and adds to `windows` and `readable`.
+absl::Status YaraScanner::State::Filter(Source& source, const Window& extent) {
+  const Prefilter& filter = *rules->compiled().filter;
+  if (scratch == nullptr) {
+    DRAGNET_ASSIGN_OR_RETURN(scratch, filter.NewScratch());
   }
   const size_t overlap = filter.overlap();
   if (buffer.size() < overlap + kBlock) buffer.resize(overlap + kBlock);
@@ -111,13 +122,17 @@ absl::Status YaraScanner::State::Filter(PartState& state, Source& source, const 
     }
     if (got == 0) {
       if (!source.has_holes()) break;
-      CloseSegment(state, segment, found, readable);
+      CloseSegment(segment, found);
       segment.begin = segment.end = std::min(extent.end, (segment.end / kPage + 1) * kPage);
       carried = 0;
       continue;
     }
     DRAGNET_RETURN_IF_ERROR(
-        filter.Find({block, carried + got}, segment.end - carried, state.scratch.get(), found));
+        filter.Find({block, carried + got}, segment.end - carried, scratch.get(), found));
+    if (found.size() > kMaxWindows) {
+      NormalizeWindows(segment.begin, extent.end, found);
+      if (found.size() > kMaxWindows) JoinWindows(found);
+    }
     const bool whole = segment.end == extent.begin && got == extent.end - extent.begin;
     segment.end += got;
     if (whole) {
@@ -130,46 +145,84 @@ absl::Status YaraScanner::State::Filter(PartState& state, Source& source, const 
     if (block == buffer.data())
       std::memmove(buffer.data(), buffer.data() + (have - carried), carried);
   }
-  CloseSegment(state, segment, found, readable);
+  CloseSegment(segment, found);
   return source.status();
+}
+
+// All that is readable, for rules that must see it at once. Memory that is too
+// much for that is cut, which can hide a match across a cut from these rules
+// (yara.h says so).
+absl::StatusOr<std::vector<Window>> YaraScanner::State::WholeWindows(Source& source) const {
+  constexpr uint64_t kOverlap = 64 * 1024;
+  std::vector<Window> whole;
+  for (const Window& extent : readable) {
+    const uint64_t size = extent.end - extent.begin;
+    if (size <= kMaxWindow || source.Direct(extent.begin, size) != nullptr) {
+      whole.push_back(extent);
+      continue;
+    }
+    if (!source.has_holes()) return TooLarge();
+    for (uint64_t begin = extent.begin;; begin = whole.back().end - kOverlap) {
+      whole.push_back({begin, begin + std::min(kMaxWindow, extent.end - begin)});
+      if (whole.back().end == extent.end) break;
+    }
+  }
+  return whole;
+}
+
+absl::StatusOr<std::vector<Window>> YaraScanner::State::Pieces(const Part& part,
+                                                               bool is_file) const {
+  std::vector<Window> pieces;
+  for (const Window& extent : readable) {
+    if (is_file && part.parses_file && extent.end - extent.begin > kMaxWindow) return TooLarge();
+    AddPieces(extent, part.parses_file, pieces);
+  }
+  return pieces;
 }
 
 absl::StatusOr<std::vector<YaraMatch>> YaraScanner::State::Scan(Source& source,
                                                                 std::span<const Window> extents,
                                                                 Engine::Item item) {
+  const YaraRules::Compiled& compiled = rules->compiled();
+  windows.clear();
+  readable.clear();
+  if (!compiled.filter->empty() || source.has_holes()) {
+    for (const Window& extent : extents) DRAGNET_RETURN_IF_ERROR(Filter(source, extent));
+    // A file can have become shorter.
+    if (item.file_size) item.file_size = readable.empty() ? 0 : readable.back().end;
+  } else {
+    readable.assign(extents.begin(), extents.end());
+  }
+  for (const Window& window : windows) {
+    if (window.end - window.begin > kMaxWindow &&
+        source.Direct(window.begin, window.end - window.begin) == nullptr)
+      return absl::ResourceExhaustedError("strings of the rules are everywhere in it");
+  }
+
   std::vector<YaraMatch> matches;
-  for (PartState& state : parts) {
-    state.windows.clear();
-    std::vector<Window> readable;
-    if (state.part.filter != nullptr) {
-      for (const Window& extent : extents)
-        DRAGNET_RETURN_IF_ERROR(Filter(state, source, extent, readable));
-      // A file can have become shorter.
-      if (item.file_size) item.file_size = readable.empty() ? 0 : readable.back().end;
-      if (state.windows.empty() && !state.part.evaluate_without_windows) continue;
-    } else {
-      state.windows.assign(extents.begin(), extents.end());
-    }
-    for (const Window& window : state.windows) {
-      const uint64_t size = window.end - window.begin;
-      if (size > kMaxWindow && source.Direct(window.begin, size) == nullptr) {
-        return absl::ResourceExhaustedError(StrCat(
-            "larger than ", kMaxWindow >> 20, " MiB, and there are rules that must see all of it"));
-      }
-    }
+  for (size_t i = 0; i < engines.size(); ++i) {
+    const Part& part = compiled.parts[i];
     const size_t before = matches.size();
-    DRAGNET_RETURN_IF_ERROR(state.engine.Scan(source, state.windows, item, matches));
-    const auto silent = [&](const YaraMatch& match) {
-      return state.part.silent.contains(match.rule);
-    };
+    if (part.need == Need::kWhole) {
+      DRAGNET_ASSIGN_OR_RETURN(const std::vector<Window> whole, WholeWindows(source));
+      DRAGNET_RETURN_IF_ERROR(engines[i].Scan(source, whole, item, matches));
+    } else if (!windows.empty() || part.evaluate_without_windows) {
+      std::vector<Window> pieces;
+      if (part.need == Need::kReadable) {
+        DRAGNET_ASSIGN_OR_RETURN(pieces, Pieces(part, item.file_size.has_value()));
+      }
+      item.readable = pieces;
+      DRAGNET_RETURN_IF_ERROR(engines[i].Scan(source, windows, item, matches));
+      item.readable = {};
+    }
+    const auto is_silent = [&](const YaraMatch& match) { return part.silent.contains(match.rule); };
     matches.erase(
-        std::remove_if(matches.begin() + static_cast<ptrdiff_t>(before), matches.end(), silent),
+        std::remove_if(matches.begin() + static_cast<ptrdiff_t>(before), matches.end(), is_silent),
         matches.end());
   }
-  if (parts.size() > 1) {
-    const auto& order = rules->compiled().order;
+  if (engines.size() > 1) {
     std::sort(matches.begin(), matches.end(), [&](const YaraMatch& a, const YaraMatch& b) {
-      return order.at(a.rule) < order.at(b.rule);
+      return compiled.order.at(a.rule) < compiled.order.at(b.rule);
     });
   }
   return matches;

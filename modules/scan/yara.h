@@ -82,8 +82,13 @@ class YaraScanner {
   YaraScanner& operator=(YaraScanner&&) noexcept;
 
   // Every error below means that the item was not (completely) looked at:
-  // ResourceExhausted when it is too large for a rule that must see all of it,
-  // or has more matches than libyara counts; Unavailable when it can't be read.
+  // ResourceExhausted when it has more matches than libyara counts (a million of
+  // a string), or is a file of more than 24 MiB and there are rules that must see
+  // all of it at once; Unavailable when it can't be read. Such rules are those
+  // with a string that can't be filtered (a regular expression without any fixed
+  // byte, a hex string with a jump of more than 200 bytes), with `entrypoint`,
+  // and with modules that parse files (pe, elf, …) if the rule can match without
+  // its strings or some string of the rule set is found.
 
   // The file from its beginning, read with pread, never mapped: a file that is
   // cut while it is read can't hurt. `size` as fstat said; what grows beyond it
@@ -101,8 +106,9 @@ class YaraScanner {
   // page that can't be read is passed over, and reading goes on behind it.
   using ReadBlock = std::function<size_t(uint64_t address, char* to, size_t size)>;
 
-  // As `yara PID`: conditions see no file size and no entry point; a match lies
-  // within one block.
+  // As `yara PID`: conditions see no file size, and a match lies within one
+  // block. Rules that can't be filtered, and modules that parse files, see a
+  // block of more than 24 MiB in pieces of that size.
   absl::StatusOr<std::vector<YaraMatch>> ScanMemory(std::span<const Block> blocks,
                                                     const ReadBlock& read);
 

@@ -286,5 +286,89 @@ TEST(YaraMemoryTest, OffsetsAreAddressesAndFileSizeIsUndefined) {
   EXPECT_EQ((*matches)[0].strings[0].bytes, "needle");
 }
 
+TEST(YaraMemoryTest, ReadingGoesOnBehindWhatCantBeRead) {
+  FakeMemory memory;
+  memory.Put(0x10000, std::string(4096, 'x') + "needle one");
+  memory.Put(0x13000, "needle two");
+  for (const char* string : {"\"needle\"", "/[^x]eed[^x]*/", "{ 6E 65 65 64 [-] 6F }"}) {
+    YaraScanner scanner(Rules(std::string("rule r { strings: $a = ") + string +
+                              " condition: #a >= 2 and uint8(0x13000) == 0x6e }"),
+                        {});
+    const YaraScanner::Block blocks[] = {{0x10000, 0x5000}};
+    auto matches = scanner.ScanMemory(blocks, [&](uint64_t address, char* to, size_t size) {
+      return memory.Read(address, to, size);
+    });
+    ASSERT_TRUE(matches.ok()) << matches.status();
+    EXPECT_THAT(Names(*matches), ElementsAre("r")) << string;
+  }
+}
+
+TEST(YaraMemoryTest, BordersOfReadsAreNoBordersOfMatches) {
+  constexpr size_t kRead = 512 * 1024;
+  const std::string_view needle = "across the border";
+  YaraScanner scanner(Rules("rule r { strings: $a = \"across the border\" condition: $a }"), {});
+  for (size_t before = 0; before <= needle.size(); ++before) {
+    std::string bytes(2 * kRead, '-');
+    bytes.replace(kRead - before, needle.size(), needle);
+    FakeMemory memory;
+    memory.Put(0x100000, bytes);
+    const YaraScanner::Block blocks[] = {{0x100000, bytes.size()}};
+    auto matches = scanner.ScanMemory(blocks, [&](uint64_t address, char* to, size_t size) {
+      return memory.Read(address, to, size);
+    });
+    ASSERT_TRUE(matches.ok());
+    ASSERT_EQ(matches->size(), 1u) << before;
+    EXPECT_EQ((*matches)[0].strings[0].offset, 0x100000 + kRead - before);
+  }
+}
+
+// A sparse file: its size costs no space.
+UniqueFd SparseFile(uint64_t size, uint64_t at, std::string_view bytes) {
+  FILE* file = tmpfile();
+  UniqueFd fd(dup(fileno(file)));
+  fclose(file);
+  EXPECT_EQ(ftruncate(fd.get(), static_cast<off_t>(size)), 0);
+  EXPECT_EQ(pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(at)),
+            static_cast<ssize_t>(bytes.size()));
+  return fd;
+}
+
+TEST(YaraLargeFileTest, StringsAndReadsWorkInFilesOfAnySize) {
+  constexpr uint64_t kSize = 200 << 20;
+  constexpr uint64_t kAt = 150'000'000;
+  const UniqueFd fd = SparseFile(kSize, kAt, "needle");
+  YaraScanner scanner(Rules("import \"hash\"\n"
+                            "rule r { strings: $a = \"needle\" condition: $a }\n"
+                            "rule reads { condition: uint32(150000000) == 0x6465656e and\n"
+                            "  filesize == 200MB }\n"
+                            "rule hashes { condition: hash.md5(0, 3000000) ==\n"
+                            "  \"c9fc2d3dd83ab67a129ac10b09c9ebbb\" }"),
+                      {});
+  auto matches = scanner.ScanFile(fd.get(), kSize);
+  ASSERT_TRUE(matches.ok()) << matches.status();
+  EXPECT_THAT(Names(*matches), ElementsAre("r", "reads", "hashes"));
+  EXPECT_EQ((*matches)[0].strings[0].offset, kAt);
+}
+
+TEST(YaraLargeFileTest, RulesThatMustSeeAllOfItAreAnError) {
+  constexpr uint64_t kSize = 100 << 20;
+  const UniqueFd fd = SparseFile(kSize, 50'000'000, "needle");
+  for (const char* rule :
+       {"rule r { strings: $a = { 61 62 63 [-] 64 65 66 } condition: $a }",
+        "rule r { strings: $a = \"needle\" condition: $a at entrypoint }",
+        "import \"elf\" rule r { strings: $a = \"needle\" condition: elf.type == 2 and $a }"}) {
+    YaraScanner scanner(Rules(rule), {});
+    const auto matches = scanner.ScanFile(fd.get(), kSize);
+    EXPECT_EQ(matches.status().code(), absl::StatusCode::kResourceExhausted) << rule;
+  }
+  // But not where the rule's strings are missing.
+  YaraScanner scanner(
+      Rules("import \"elf\" rule r { strings: $a = \"absent\" condition: elf.type == 2 and $a }"),
+      {});
+  auto matches = scanner.ScanFile(fd.get(), kSize);
+  ASSERT_TRUE(matches.ok()) << matches.status();
+  EXPECT_THAT(*matches, IsEmpty());
+}
+
 }  // namespace
 }  // namespace dragnet::scan

@@ -87,23 +87,35 @@ class RuleWriter {
   std::string String(bool common) {
     if (common) {
       static constexpr const char* kCommon[] = {
-          "\"GLIBC_2.34\"",          "\"OpenSSL 3\"",    "\"libsystemd\" fullword",
-          "\"/etc/passwd\" nocase",  "/pthread_mutex_[a-z]{4,10}lock/",
-          "{ 7F 45 4C 46 02 01 01 }", "\"Kernel32\" nocase wide ascii",
+          "\"GLIBC_2.34\"",
+          "\"OpenSSL 3\"",
+          "\"libsystemd\" fullword",
+          "\"/etc/passwd\" nocase",
+          "/pthread_mutex_[a-z]{4,10}lock/",
+          "{ 7F 45 4C 46 02 01 01 }",
+          "\"Kernel32\" nocase wide ascii",
           "/https?:\\/\\/www\\.w3\\.org\\/[a-zA-Z0-9\\/]{8,40}/"};
       return kCommon[Number(std::size(kCommon))];
     }
     switch (Number(10)) {
       case 0:
       case 1:
-      case 2: return "\"" + Word(6 + Number(20)) + "\"";
-      case 3: return "\"" + Word(8 + Number(12)) + "\" nocase";
-      case 4: return "\"" + Word(6 + Number(12)) + "\" wide ascii";
-      case 5: return "\"" + Word(7 + Number(8)) + "\" fullword";
-      case 6: return "{ " + Hex(6) + "?? " + Hex(4) + "[2-8] " + Hex(4) + "}";
-      case 7: return "{ " + Hex(4) + "( " + Hex(2) + "| " + Hex(2) + ") ?? ?? " + Hex(3) + "}";
-      case 8: return "/" + Word(7) + "[0-9a-f]{2,16}" + Word(4) + "/";
-      default: return "/" + Word(6) + "(" + Word(3) + "|" + Word(4) + ")\\.(php|exe|dll)/ nocase";
+      case 2:
+        return "\"" + Word(6 + Number(20)) + "\"";
+      case 3:
+        return "\"" + Word(8 + Number(12)) + "\" nocase";
+      case 4:
+        return "\"" + Word(6 + Number(12)) + "\" wide ascii";
+      case 5:
+        return "\"" + Word(7 + Number(8)) + "\" fullword";
+      case 6:
+        return "{ " + Hex(6) + "?? " + Hex(4) + "[2-8] " + Hex(4) + "}";
+      case 7:
+        return "{ " + Hex(4) + "( " + Hex(2) + "| " + Hex(2) + ") ?? ?? " + Hex(3) + "}";
+      case 8:
+        return "/" + Word(7) + "[0-9a-f]{2,16}" + Word(4) + "/";
+      default:
+        return "/" + Word(6) + "(" + Word(3) + "|" + Word(4) + ")\\.(php|exe|dll)/ nocase";
     }
   }
 
@@ -189,13 +201,14 @@ int ScanProcess(const char* rules_path, const char* pid) {
     uint64_t end;
     char mode;
     if (sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %c", &begin, &end, &mode) != 3) continue;
-    if (mode != 'r' || line.find("[v") != std::string::npos) continue;
+    if (line.find("[vvar]") != std::string::npos || line.find("[vsyscall]") != std::string::npos)
+      continue;
     blocks.push_back({begin, end - begin});
     total += end - begin;
   }
   const UniqueFd memory(open((std::string("/proc/") + pid + "/mem").c_str(), O_RDONLY));
   const auto started = Clock::now();
-  YaraScanner scanner(rules, {1 << 30, 64});
+  YaraScanner scanner(rules, {});
   const auto matches = scanner.ScanMemory(blocks, [&](uint64_t address, char* to, size_t size) {
     const ssize_t n = pread(memory.get(), to, size, static_cast<off_t>(address));
     return n < 0 ? size_t{0} : static_cast<size_t>(n);
@@ -230,16 +243,17 @@ int ScanProcess(const char* rules_path, const char* pid) {
         YR_STRING* string;
         yr_rule_strings_foreach(static_cast<YR_RULE*>(data), string) {
           YR_MATCH* match;
-          yr_string_matches_foreach(context, string, match) {++counts->strings;}
+          yr_string_matches_foreach(context, string, match) { ++counts->strings; }
         }
         return CALLBACK_CONTINUE;
       },
       &counts, 0);
   const double theirs = Seconds(plain_started);
-  printf("%.0f MB: %.3f s, %.2f GB/s, %zu rules, %zu strings; yr_rules_scan_proc (%d): %.3f s, "
-         "%zu rules, %zu strings; %.1f times as fast\n",
-         static_cast<double>(total) / 1e6, ours, static_cast<double>(total) / 1e9 / ours,
-         matches->size(), strings, error, theirs, counts.rules, counts.strings, theirs / ours);
+  printf(
+      "%.0f MB: %.3f s, %.2f GB/s, %zu rules, %zu strings; yr_rules_scan_proc (%d): %.3f s, "
+      "%zu rules, %zu strings; %.1f times as fast\n",
+      static_cast<double>(total) / 1e6, ours, static_cast<double>(total) / 1e9 / ours,
+      matches->size(), strings, error, theirs, counts.rules, counts.strings, theirs / ours);
   yr_rules_destroy(plain);
   yr_compiler_destroy(compiler);
   return 0;
@@ -266,7 +280,8 @@ int main(int argc, char** argv) {
   if (argc > 3 && (mode == "scan" || mode == "count"))
     return ScanTree(argv[2], argv[3], mode == "scan");
   if (argc > 3 && mode == "process") return ScanProcess(argv[2], argv[3]);
-  fprintf(stderr, "usage: yara_scan_bench rules COUNT | scan|count RULES DIR | process RULES PID | "
-                  "compile RULES\n");
+  fprintf(stderr,
+          "usage: yara_scan_bench rules COUNT | scan|count RULES DIR | process RULES PID | "
+          "compile RULES\n");
   return 2;
 }
