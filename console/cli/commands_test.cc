@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 
 #include "console/testing/console_fixture.h"
+#include "core/file_io.h"
+#include "core/keys.h"
+#include "core/text.h"
 
 namespace dragnet::console {
 namespace {

@@ -143,6 +143,12 @@ bool HasEmptyAtom(const YR_RULES& rules, const YR_STRING& string) {
   return false;
 }
 
+std::string Escape(std::string_view bytes) {
+  std::string text;
+  for (unsigned char byte : bytes) StrAppend(&text, "\\x", absl::Hex(byte, absl::kZeroPad2));
+  return text;
+}
+
 struct Hits {
   const void* reaches;
   uint64_t base;
@@ -168,22 +174,24 @@ absl::StatusOr<std::unique_ptr<const Prefilter>> Prefilter::Create(const YR_RULE
 
   std::unique_ptr<Prefilter> filter(new Prefilter);
   if (literals.all().empty()) return filter;
-  std::vector<const char*> expressions;
-  std::vector<size_t> sizes;
+  // As regular expressions of escapes, not with hs_compile_lit_multi: that takes
+  // a literal that begins with a NUL byte for an empty one.
+  std::vector<std::string> escaped;
   std::vector<unsigned> flags;
   std::vector<unsigned> ids;
   for (const auto& [key, reach] : literals.all()) {
-    expressions.push_back(key.bytes.data());
-    sizes.push_back(key.bytes.size());
+    escaped.push_back(Escape(key.bytes));
     flags.push_back(key.caseless ? HS_FLAG_CASELESS : 0);
     ids.push_back(static_cast<unsigned>(ids.size()));
     filter->reaches_.push_back({reach.before + key.bytes.size(), reach.after});
     filter->overlap_ = std::max(filter->overlap_, key.bytes.size() - 1);
   }
+  std::vector<const char*> expressions;
+  for (const std::string& text : escaped) expressions.push_back(text.c_str());
   hs_compile_error_t* error = nullptr;
-  if (hs_compile_lit_multi(expressions.data(), flags.data(), ids.data(), sizes.data(),
-                           static_cast<unsigned>(ids.size()), HS_MODE_BLOCK, nullptr,
-                           &filter->database_, &error) != HS_SUCCESS) {
+  if (hs_compile_multi(expressions.data(), flags.data(), ids.data(),
+                       static_cast<unsigned>(ids.size()), HS_MODE_BLOCK, nullptr,
+                       &filter->database_, &error) != HS_SUCCESS) {
     absl::Status status = absl::ResourceExhaustedError(StrCat("literal search: ", error->message));
     hs_free_compile_error(error);
     return status;
