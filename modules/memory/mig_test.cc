@@ -47,7 +47,8 @@ TEST(MemoryMigTest, AnswersAsWasObserved) {
   elements->Add(row);
   elements->Add(row);
   EXPECT_EQ(elements->Elements().dump(), MigJson::parse(kObservedElements).dump());
-  const MigJson statistics = elements->Statistics({20, 2734080, 0.018319036});
+  const MigJson statistics = elements->Statistics(
+      {.items_examined = 20, .bytes_examined = 2734080, .seconds = 0.018319036});
   EXPECT_EQ(statistics.dump(),
             R"({"processcount":20,"memoryread":2734080,"totalhits":1,"exectime":"18.319036ms"})");
 }
