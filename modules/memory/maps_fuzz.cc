@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t step = size == 0 ? 1 : 1 + data[0] % 16;
   for (size_t at = 0; at < text.size(); at += step) pieces.Feed(text.substr(at, step));
   pieces.Finish();
-  if (whole.regions().size() != pieces.regions().size() || whole.regions().size() > 64) std::abort();
+  if (whole.regions().size() != pieces.regions().size() || whole.regions().size() > 64)
+    std::abort();
   uint64_t last = 0;
   for (size_t i = 0; i < whole.regions().size(); ++i) {
     const dragnet::memory::Region& region = whole.regions()[i];

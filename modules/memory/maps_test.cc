@@ -13,7 +13,8 @@ using testing::HasSubstr;
 using testing::SizeIs;
 
 constexpr char kText[] =
-    "55d0c8a00000-55d0c8a02000 r-xp 00001000 fe:01 1048602                    /usr/bin/sl\\012eep (deleted)\n"
+    "55d0c8a00000-55d0c8a02000 r-xp 00001000 fe:01 1048602                    /usr/bin/sl\\012eep "
+    "(deleted)\n"
     "55d0c8a02000-55d0c8a03000 rw-p 00000000 00:00 0 \n"
     "7ffd1c000000-7ffd1c021000 rw-s 00000000 00:01 7                          [stack]\n"
     "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n";

@@ -81,7 +81,8 @@ absl::Status ReadOptions(const std::string& where, const MigJson& options, MigSe
       if (!value.is_boolean()) return Invalid(StrCat(here, " is neither true nor false"));
       (key == "matchall" ? search->match_all : search->log_failures) = value.get<bool>();
     } else {
-      return Invalid(StrCat(here, " is not known: offset, maxlength, logfailures and matchall are"));
+      return Invalid(
+          StrCat(here, " is not known: offset, maxlength, logfailures and matchall are"));
     }
   }
   return absl::OkStatus();
@@ -293,7 +294,7 @@ class MigMemory : public MigModule {
   std::unique_ptr<MigElements> NewElements(const MigJson& parameters) const override {
     absl::StatusOr<std::vector<MigSearch>> searches = ReadSearches(parameters);
     return std::make_unique<MemoryElements>(searches.ok() ? *std::move(searches)
-                                                    : std::vector<MigSearch>());
+                                                          : std::vector<MigSearch>());
   }
 };
 

@@ -54,8 +54,8 @@ TEST(MemoryMigTest, AnswersAsWasObserved) {
 }
 
 TEST(MemoryMigTest, WithoutMatchallEachCheckAnswersForItself) {
-  const MigJson parameters = MigJson::parse(
-      R"({"searches": {"a": {"bytes": ["4d5a"], "names": ["!x", "y"]}}})");
+  const MigJson parameters =
+      MigJson::parse(R"({"searches": {"a": {"bytes": ["4d5a"], "names": ["!x", "y"]}}})");
   const auto translated = Memory().TranslateParameters(parameters);
   ASSERT_TRUE(translated.ok()) << translated.status();
   const auto& typed = dynamic_cast<const v1::MemoryParameters&>(**translated);
@@ -71,7 +71,8 @@ TEST(MemoryMigTest, WithoutMatchallEachCheckAnswersForItself) {
       {"process": {"name": "", "pid": 0}, "search": {"names": ["!x"], "options": {}}},
       {"process": {"name": "", "pid": 0}, "search": {"names": ["y"], "options": {}}},
       {"process": {"name": "/bin/z", "pid": 7}, "search": {"bytes": ["4d5a"], "options": {}}}
-      ]})").dump());
+      ]})")
+                                             .dump());
 }
 
 TEST(MemoryMigTest, OffsetAndMaxlengthApplyToWhatReadsMemory) {

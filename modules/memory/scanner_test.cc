@@ -79,7 +79,7 @@ Found Expected(const MemoryPattern& pattern, const Stretches& stretches) {
 TEST(MemoryScannerTest, FindsWhatIsFoundInTheWholeWhateverTheBlocks) {
   std::mt19937 random(20260101);
   const std::vector<MemoryPattern> patterns = {
-      Regex("abcab"), Regex("(?i)ABC[ab]{1,9}c"), Regex("^b+c"),  Regex("\\bcc\\b"),
+      Regex("abcab"), Regex("(?i)ABC[ab]{1,9}c"), Regex("^b+c"),   Regex("\\bcc\\b"),
       Regex("a.c$"),  Regex("(abc|bca|\\x00b)"),  Hex("61 6? 63"), Hex("?? 62 61 ?? 0a"),
       Hex("62"),      Regex("ab\\ncb?a")};
   constexpr std::string_view kLetters("abcABC\n\0 ", 9);

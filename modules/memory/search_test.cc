@@ -50,10 +50,9 @@ TEST(SearchTest, SettingsWithoutEffectAreRefused) {
   EXPECT_THAT(Refusal([](auto& s) { s.set_context(1); }), HasSubstr("context"));
   EXPECT_THAT(Refusal([](auto& s) { s.add_yara_externals("a=1"); }), HasSubstr("yara_externals"));
   EXPECT_THAT(Refusal([](auto& s) { s.set_yara_no_bytes(true); }), HasSubstr("yara_no_bytes"));
-  EXPECT_THAT(Refusal([](auto& s) {
-                s.set_yara("rule R { condition: true }"), s.set_max_read("1m");
-              }),
-              HasSubstr("max_read"));
+  EXPECT_THAT(
+      Refusal([](auto& s) { s.set_yara("rule R { condition: true }"), s.set_max_read("1m"); }),
+      HasSubstr("max_read"));
 }
 
 TEST(SearchTest, TooManyOfAnythingAreRefused) {

@@ -140,8 +140,8 @@ TEST_P(MemoryDifferential, FindsWhatIsInACore) {
     if (i == 0) search->add_contents(marker);
     if (i == 1) search->add_bytes(hex);
     if (i == 2) search->add_bytes(wild);
-    if (i == 3) search->add_contents(StrCat("(?i)[a-z]", marker.substr(1, 9), "\\w+?",
-                                            marker.substr(12)));
+    if (i == 3)
+      search->add_contents(StrCat("(?i)[a-z]", marker.substr(1, 9), "\\w+?", marker.substr(12)));
   }
   FakeRunContext context;
   ASSERT_TRUE(MemoryModule().Run(parameters, context).ok());
