@@ -35,8 +35,8 @@ inline void PutMarker(uint32_t n, void* to) {
 }
 
 inline char* MapAnonymous(size_t size, int protection = PROT_READ | PROT_WRITE) {
-  void* memory = ::mmap(nullptr, size, protection,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      ::mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) std::abort();
   return static_cast<char*>(memory);
 }

@@ -149,9 +149,7 @@ Holds Examiner::HoldsByMaps(const Filter& filter, uint32_t max_findings, Facts& 
 }
 
 void Examiner::Decide(Answer* answer) const {
-  const auto count = [&](Holds holds) {
-    return std::ranges::count(answer->filters, holds);
-  };
+  const auto count = [&](Holds holds) { return std::ranges::count(answer->filters, holds); };
   if (searches_.searches[answer->search].match_any) {
     answer->holds = count(Holds::kYes) > 0       ? Holds::kYes
                     : count(Holds::kUnknown) > 0 ? Holds::kUnknown
@@ -179,10 +177,9 @@ std::vector<Answer> Examiner::Examine(Facts& facts, const std::vector<uint32_t>&
         read_memory = true;
         continue;
       }
-      answer.filters[i] =
-          NeedsMaps(filter.kind)
-              ? HoldsByMaps(filter, search.max_matches, facts, &answer.findings[i])
-              : HoldsByFacts(filter, facts);
+      answer.filters[i] = NeedsMaps(filter.kind)
+                              ? HoldsByMaps(filter, search.max_matches, facts, &answer.findings[i])
+                              : HoldsByFacts(filter, facts);
       failed = !search.match_any && answer.filters[i] == Holds::kNo;
     }
     Decide(&answer);
@@ -247,8 +244,8 @@ void Examiner::SearchMemory(Facts& facts, std::vector<Answer>* answers) {
     const MemoryPattern& pattern = searches_.patterns[match.pattern];
     if (pattern.skip_files) {
       const Region* region = FindRegion(*maps, match.address);
-      if (region == nullptr || (!region->writable() &&
-                                KindOf(*region, maps->name(*region)) == RegionKind::kFile)) {
+      if (region == nullptr ||
+          (!region->writable() && KindOf(*region, maps->name(*region)) == RegionKind::kFile)) {
         return false;
       }
     }

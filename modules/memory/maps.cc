@@ -49,7 +49,7 @@ std::string Unescape(std::string_view escaped) {
 void Maps::Feed(std::string_view bytes) {
   while (!bytes.empty() && incomplete_.empty()) {
     const size_t end = bytes.find('\n');
-    partial_.append(bytes.substr(0, std::min(end, kMaxLine)));
+    partial_.append(bytes.substr(0, std::min(end, kMaxLine + 1)));
     if (partial_.size() > kMaxLine) {
       incomplete_ = "its list of memory regions has an overlong line";
       return;

@@ -59,9 +59,8 @@ class MemoryTest : public testing::Test {
 
   // Everything was looked at.
   void ExpectComplete() {
-    EXPECT_THAT(context_.unexamined, IsEmpty())
-        << context_.unexamined.begin()->first << ": "
-        << context_.unexamined.begin()->second.front();
+    EXPECT_THAT(context_.unexamined, IsEmpty()) << context_.unexamined.begin()->first << ": "
+                                                << context_.unexamined.begin()->second.front();
     EXPECT_THAT(context_.limits_hit, IsEmpty());
   }
 
@@ -350,7 +349,7 @@ TEST_F(MemoryTest, OnlyTheRangeIsLookedAtAndAMatchLiesWithinIt) {
   search->set_offset(StrCat(child.address() + 1001));
   search->set_length(StrCat(90000 + kMarkerSize - 2 - 1001));
   search->add_contents(Marker(14));
-  search->add_bytes(absl::StrFormat("%02x", Marker(14)[0]) + "????" );
+  search->add_bytes(absl::StrFormat("%02x", Marker(14)[0]) + "????");
   search->set_matches(1);
   const auto rows = Run();
   ASSERT_THAT(rows, Not(IsEmpty()));

@@ -22,9 +22,9 @@ constexpr char kTooScattered[] = "memory too scattered for YARA";
 
 const Region* FindRegion(const Maps& maps, uint64_t address) {
   const std::vector<Region>& regions = maps.regions();
-  const auto after = std::upper_bound(
-      regions.begin(), regions.end(), address,
-      [](uint64_t wanted, const Region& region) { return wanted < region.start; });
+  const auto after =
+      std::upper_bound(regions.begin(), regions.end(), address,
+                       [](uint64_t wanted, const Region& region) { return wanted < region.start; });
   if (after == regions.begin() || address >= (after - 1)->end) return nullptr;
   return &*(after - 1);
 }
@@ -89,8 +89,8 @@ bool MemoryWalk::FeedSpan(const Region& region, RegionKind kind, Span span,
                           MemoryScanner& scanner) {
   uint64_t address = span.start;
   while (address < span.end && !scanner.settled() && !context_.stopping()) {
-    const std::span<char> space = scanner.Prepare(
-        address, std::min<uint64_t>(span.end - address, kBlock));
+    const std::span<char> space =
+        scanner.Prepare(address, std::min<uint64_t>(span.end - address, kBlock));
     const size_t got = Read(region, kind, address, space.data(), space.size());
     if (gone_) return false;
     if (got > 0) {
@@ -146,8 +146,8 @@ absl::StatusOr<std::vector<scan::YaraMatch>> MemoryWalk::ScanYara(const MemoryRa
       const uint64_t to = std::min(part->to, from + MemoryReader::kSlice);
       reader_.FindSpans(part->kind, from, to, &spans_);
       for (const Span& span : spans_) {
-        const bool joins = blocks.size() > first &&
-                           blocks.back().base + blocks.back().size == span.start;
+        const bool joins =
+            blocks.size() > first && blocks.back().base + blocks.back().size == span.start;
         if (joins) {
           blocks.back().size += span.end - span.start;
         } else if (blocks.size() == kMaxBlocks) {
@@ -166,8 +166,8 @@ absl::StatusOr<std::vector<scan::YaraMatch>> MemoryWalk::ScanYara(const MemoryRa
     if (region == nullptr || gone_ || context_.stopping()) return 0;
     RegionKind kind = KindOf(*region, maps_.name(*region));
     if (!region->readable()) kind = RegionKind::kSparse;
-    const size_t got = Read(*region, kind, address, to,
-                            std::min<uint64_t>(size, region->end - address));
+    const size_t got =
+        Read(*region, kind, address, to, std::min<uint64_t>(size, region->end - address));
     if (got < std::min<uint64_t>(size, region->end - address) && !gone_)
       PassOver(*region, kind, address + got);
     return got;

@@ -48,10 +48,9 @@ void MemoryReader::ReadPagemap(uint64_t address, size_t pages) {
   if (!pagemap_.valid()) return;
   size_t done = 0;
   while (done < pages * sizeof(uint64_t)) {
-    const ssize_t got =
-        ::pread(pagemap_.get(), reinterpret_cast<char*>(entries_.data()) + done,
-                pages * sizeof(uint64_t) - done,
-                static_cast<off_t>(address / kPage * sizeof(uint64_t) + done));
+    const ssize_t got = ::pread(pagemap_.get(), reinterpret_cast<char*>(entries_.data()) + done,
+                                pages * sizeof(uint64_t) - done,
+                                static_cast<off_t>(address / kPage * sizeof(uint64_t) + done));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     done += static_cast<size_t>(got);
@@ -68,8 +67,7 @@ void MemoryReader::FindSpans(RegionKind kind, uint64_t from, uint64_t to,
   }
   const uint64_t first = from / kPage * kPage;
   for (uint64_t address = first; address < to;) {
-    const size_t pages =
-        std::min<uint64_t>(kPagemapEntries, (to - address + kPage - 1) / kPage);
+    const size_t pages = std::min<uint64_t>(kPagemapEntries, (to - address + kPage - 1) / kPage);
     ReadPagemap(address, pages);
     for (size_t i = 0; i < pages; ++i, address += kPage) {
       if ((entries_[i] & kPopulated) == 0) continue;

@@ -137,8 +137,8 @@ class Reporter {
 // What could hide a finding is named, unless the process has ended.
 void NoteProblems(const std::vector<Answer>& answers, Facts& facts, RunContext& context) {
   if (facts.problems().empty() || context.stopping()) return;
-  const bool matters = std::ranges::any_of(
-      answers, [](const Answer& answer) { return answer.holds != Holds::kNo; });
+  const bool matters =
+      std::ranges::any_of(answers, [](const Answer& answer) { return answer.holds != Holds::kNo; });
   if (!matters || !facts.process().IsAlive()) return;
   const std::string example =
       StrCat(facts.process().pid(), " (", ToValidUtf8(facts.process().name()), ")");

@@ -23,8 +23,7 @@ constexpr size_t kFilterMemory = 1 << 20;
 
 }  // namespace
 
-MemoryScanner::MemoryScanner(std::span<const MemoryPattern> patterns, size_t block,
-                             size_t overlap)
+MemoryScanner::MemoryScanner(std::span<const MemoryPattern> patterns, size_t block, size_t overlap)
     : patterns_(patterns),
       overlap_(overlap),
       states_(patterns.size()),
@@ -51,8 +50,7 @@ absl::Status MemoryScanner::CompileLiterals() {
     const MemoryPattern& pattern = patterns_[i];
     if (!pattern.regex) continue;
     int id = 0;
-    if (filter_.Add(pattern.regex_source, MemoryRegexOptions(kFilterMemory), &id) !=
-        RE2::NoError) {
+    if (filter_.Add(pattern.regex_source, MemoryRegexOptions(kFilterMemory), &id) != RE2::NoError) {
       // Too large for that bound: never filtered out.
       continue;
     }
@@ -221,9 +219,8 @@ bool MemoryScanner::Report(uint32_t index, size_t begin, size_t end, bool final)
   if (pattern.context > 0) {
     const size_t from = begin - std::min<size_t>(begin, pattern.context);
     const size_t match_shown = std::min(end - begin, kMaxContentBytes);
-    const size_t to = match_shown < end - begin
-                          ? begin + match_shown
-                          : std::min<size_t>(size_, end + pattern.context);
+    const size_t to = match_shown < end - begin ? begin + match_shown
+                                                : std::min<size_t>(size_, end + pattern.context);
     match.content_address = base_ + from;
     match.content = std::string_view(buffer_.data() + from, to - from);
   }

@@ -135,8 +135,8 @@ class Compiler {
       search.filters.push_back({.kind = FilterKind::kDeletedExe, .shown = "deleted-exe"});
     DRAGNET_RETURN_IF_ERROR(CompileTexts("command_lines", "cmdline", source.command_lines(),
                                          FilterKind::kCommandLine, &search));
-    DRAGNET_RETURN_IF_ERROR(CompileTexts("libraries", "library", source.libraries(),
-                                         FilterKind::kLibrary, &search));
+    DRAGNET_RETURN_IF_ERROR(
+        CompileTexts("libraries", "library", source.libraries(), FilterKind::kLibrary, &search));
     if (source.writable_executable())
       search.filters.push_back({.kind = FilterKind::kWritableExecutable, .shown = "wx"});
     DRAGNET_RETURN_IF_ERROR(CompileContents(source, &search));
@@ -147,8 +147,8 @@ class Compiler {
   }
 
   static absl::Status CompileBounds(const v1::Search& source, Search* search) {
-    const bool reads = source.contents_size() > 0 || source.bytes_size() > 0 ||
-                       !source.yara().empty();
+    const bool reads =
+        source.contents_size() > 0 || source.bytes_size() > 0 || !source.yara().empty();
     const auto number = [&](std::string_view field, const std::string& text, bool suffixes,
                             uint64_t* value) {
       if (text.empty()) return absl::OkStatus();
@@ -157,8 +157,9 @@ class Compiler {
       if (!parsed.ok()) return Prefix(parsed.status(), where);
       if (suffixes && *parsed == 0) return Invalid(StrCat(where, "is nothing to look at"));
       if (!reads) {
-        return Invalid(StrCat(where, "has no effect: no filter reads memory (contents, bytes, "
-                                     "yara)"));
+        return Invalid(StrCat(where,
+                              "has no effect: no filter reads memory (contents, bytes, "
+                              "yara)"));
       }
       *value = *parsed;
       return absl::OkStatus();
@@ -172,8 +173,7 @@ class Compiler {
     if (!source.max_read().empty() && !source.yara().empty())
       return Invalid("max_read: can't be combined with yara, whose rules see all of the range");
     if (source.skip_files() && !reads) {
-      return Invalid(
-          "skip_files: has no effect: no filter reads memory (contents, bytes, yara)");
+      return Invalid("skip_files: has no effect: no filter reads memory (contents, bytes, yara)");
     }
     if (source.matches() > kMaxMatches)
       return Invalid(StrCat("matches: ", source.matches(), " is more than ", kMaxMatches));
@@ -249,7 +249,8 @@ class Compiler {
     }
     for (int i = 0; i < source.bytes_size(); ++i) {
       std::string_view text = source.bytes(i);
-      Filter filter{.kind = FilterKind::kBytes, .shown = StrCat("bytes=", Shorten(text, kMaxShown))};
+      Filter filter{.kind = FilterKind::kBytes,
+                    .shown = StrCat("bytes=", Shorten(text, kMaxShown))};
       filter.inverted = TakeNot(&text);
       absl::StatusOr<HexPattern> hex = HexPattern::Parse(text);
       if (!hex.ok()) return Prefix(hex.status(), Where("bytes", i, source.bytes(i)));
