@@ -50,6 +50,23 @@ absl::Status ValidateLimits(std::string_view field, const v1::Limits& limits) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateBlobs(std::string_view field, const v1::Operation& operation) {
+  if (operation.blobs_size() > kMaxBlobs) return Invalid(field, StrCat("at most ", kMaxBlobs));
+  uint64_t total = 0;
+  for (const v1::Blob& blob : operation.blobs()) {
+    DRAGNET_RETURN_IF_ERROR(CheckLength(StrCat(field, ".field"), blob.field(), 256));
+    if (blob.sha256().size() != 32) return Invalid(StrCat(field, ".sha256"), "not 32 bytes");
+    if (blob.size() == 0 || blob.size() > kMaxBlobBytes) {
+      return Invalid(StrCat(field, ".size"), StrCat("1 to ", kMaxBlobBytes, " bytes"));
+    }
+    total += blob.size();
+  }
+  if (total > kMaxBlobBytesOfOperation) {
+    return Invalid(field, StrCat(total, " bytes together, at most ", kMaxBlobBytesOfOperation));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateOperation(int index, const v1::Operation& operation) {
   const std::string field = StrCat("operations[", index, "]");
   if (!IsModuleName(operation.module())) {
@@ -57,6 +74,7 @@ absl::Status ValidateOperation(int index, const v1::Operation& operation) {
   }
   DRAGNET_RETURN_IF_ERROR(
       CheckLength(StrCat(field, ".parameters"), operation.parameters(), kMaxParameterBytes));
+  DRAGNET_RETURN_IF_ERROR(ValidateBlobs(StrCat(field, ".blobs"), operation));
   DRAGNET_RETURN_IF_ERROR(ValidateLimits(field, operation.limits()));
   if (operation.has_expectation()) {
     return absl::UnimplementedError(

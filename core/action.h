@@ -19,6 +19,10 @@ inline constexpr size_t kMaxActionName = 200;
 inline constexpr size_t kMaxActionDescription = 4096;
 inline constexpr int kMaxOperations = 16;
 inline constexpr size_t kMaxParameterBytes = 512 * 1024;
+inline constexpr int kMaxBlobs = 16;  // of an operation
+inline constexpr uint64_t kMaxBlobBytes = uint64_t{32} << 20;
+inline constexpr uint64_t kMaxBlobBytesOfOperation = uint64_t{64} << 20;
+inline constexpr size_t kMaxBlobPartBytes = 256 * 1024;
 inline constexpr absl::Duration kMaxActionLifetime = absl::Hours(366 * 24);
 
 // Conversions. A timestamp outside of years 1 to 9999 is InvalidArgument.

@@ -24,7 +24,8 @@ struct ModulePowers {
   // (read-only, no devices, state hidden) and the system call filter hold it.
   bool inspect_processes = false;
   // Netlink sockets (NETLINK_SOCK_DIAG, NETLINK_ROUTE), and setns(2) into the
-  // network namespaces of the host's processes.
+  // network namespaces of the host's processes; takes kHost, whose TCP and UDP
+  // sockets are then denied.
   bool inspect_networks = false;
   // ICMP and ICMPv6 sockets (SOCK_RAW and SOCK_DGRAM), only with kHost.
   bool icmp_sockets = false;
@@ -40,6 +41,8 @@ struct ModuleManifest {
   std::span<const int> capabilities;
   NetworkAccess network = NetworkAccess::kNone;
   ModulePowers powers = {};
+  // What MIG calls it, for `dragnet-agent module NAME --mig` (modules/mig.h).
+  std::span<const std::string_view> mig_names = {};
   // Other modules whose powers this one uses: an operation needs the weight
   // that the trust policy asks for each of them, too.
   std::span<const std::string_view> uses_powers_of;
@@ -49,5 +52,7 @@ struct ModuleManifest {
 std::span<const ModuleManifest* const> AllManifests();
 // Null when there is none of this name.
 const ModuleManifest* FindManifest(std::string_view name);
+// By what MIG calls it.
+const ModuleManifest* FindManifestOfMig(std::string_view mig_name);
 
 }  // namespace dragnet

@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 #include "agent/footprint/footprint.h"
+#include "core/action.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
@@ -367,6 +368,14 @@ absl::Status Link::Forward(v1::SchedulerMessage message) {
       if (!IsBounded(message.acknowledged())) return Violation("a record key over its bounds");
       message.mutable_acknowledged()->DiscardUnknownFields();
       *forwarded.mutable_acknowledged() = std::move(*message.mutable_acknowledged());
+      break;
+    case v1::SchedulerMessage::kBlobPart:
+      if (message.blob_part().data().size() > kMaxBlobPartBytes ||
+          message.blob_part().sha256().size() != 32) {
+        return Violation("a part of a blob over its bounds");
+      }
+      message.mutable_blob_part()->DiscardUnknownFields();
+      *forwarded.mutable_blob_part() = std::move(*message.mutable_blob_part());
       break;
     default:
       // Of a later version; what it says isn't for agents of this one.

@@ -93,6 +93,7 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
   config.tags = file.StringMap("tags");
   config.limits = ReadLimits(file);
   config.workers = static_cast<int>(file.Integer("limits.workers", config.workers, 1, 16));
+  config.privacy = file.Bool("privacy", false);
   config.allow_missing_walls = file.Bool("allow_missing_walls", false);
   DRAGNET_RETURN_IF_ERROR(file.Finish());
 

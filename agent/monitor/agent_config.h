@@ -26,6 +26,9 @@ struct AgentConfig {
   std::string worker_user;
   std::string program_directory;
   std::map<std::string, std::string> tags;
+  // No content of files or memory leaves this host: operations that would
+  // return some are refused.
+  bool privacy = false;
   OperationLimits limits;
   int workers = 2;
   // As root: go on where the kernel can't put a wall of the sandbox up, instead

@@ -20,6 +20,7 @@
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/reach.h"
 #include "agent/sandbox/missing_walls.h"
+#include "core/action.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -37,10 +38,12 @@ constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
   dragnet-agent run --config FILE
       Runs the agent. Enrols by itself on its first start, with the token that
       the configuration names.
-  dragnet-agent module NAME --params FILE|- [--worker-user USER]
+  dragnet-agent module NAME --params FILE|- [--mig] [--worker-user USER]
       Runs one module on this host in the same sandboxed worker as in
       production; no fleet needed. JSON parameters in ("{}" when --params is not
       given). JSON Lines out: {"row":{…}} per finding, last {"summary":{…}}.
+      --mig: NAME and parameters as in an operation of a MIG action, and one JSON
+      document out in MIG's form of results.
   dragnet-agent --version | --help
 
 Modules:
@@ -127,6 +130,7 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   }
   DRAGNET_RETURN_IF_ERROR(MakeStateDirectory(config, environment.link.user));
   environment.worker.hidden_directory = config.state_directory;
+  environment.worker.privacy = config.privacy;
 
   // Notes, not reasons to refuse.
   for (const std::string& wall : sandbox::FindWeakWalls()) LogInfo(StrCat("note: ", wall));
@@ -182,11 +186,11 @@ absl::Status RunAgent(const std::string& config_path) {
 
 absl::StatusOr<std::string> ReadParameters(const std::string& path) {
   if (path.empty()) return std::string("{}");
-  return ReadFile(path == "-" ? "/dev/stdin" : path);
+  return ReadFile(path == "-" ? "/dev/stdin" : path, kMaxBlobBytes);
 }
 
 int ModuleCommand(const std::string& module, const std::string& params_path,
-                  const std::string& worker_user) {
+                  const std::string& worker_user, ModuleForm form) {
   const absl::StatusOr<std::string> parameters = ReadParameters(params_path);
   if (!parameters.ok()) return Fail(Annotate(parameters.status(), "--params"));
   WorkerEnvironment environment;
@@ -206,7 +210,7 @@ int ModuleCommand(const std::string& module, const std::string& params_path,
   }
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
-  return RunModuleCommand(module, *parameters, environment);
+  return RunModuleCommand(module, *parameters, form, environment);
 }
 
 int Usage(std::string_view problem) {
@@ -218,6 +222,7 @@ struct CommandLine {
   std::string config;
   std::string params;
   std::string worker_user;
+  bool mig = false;
   std::vector<std::string> words;  // what isn't an option
 };
 
@@ -244,8 +249,8 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
         line.worker_user = optarg;
         break;
       case 'm':
-        Usage("--mig: MIG's parameters are not in this version");
-        return std::nullopt;
+        line.mig = true;
+        break;
       case ':':
         Usage(StrCat(argv[::optind - 1], ": give a value"));
         return std::nullopt;
@@ -281,7 +286,8 @@ int Main(int argc, char** argv) {
   const std::string command = line->words.empty() ? "" : line->words[0];
   if (command == "module") {
     if (line->words.size() != 2) return Usage("module: give one module's name");
-    return ModuleCommand(line->words[1], line->params, line->worker_user);
+    return ModuleCommand(line->words[1], line->params, line->worker_user,
+                         line->mig ? ModuleForm::kMig : ModuleForm::kOwn);
   }
   if (command == "run") {
     if (line->words.size() != 1) return Usage(StrCat("run: what is ", line->words[1], "?"));

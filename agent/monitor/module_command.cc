@@ -1,6 +1,8 @@
 #include "agent/monitor/module_command.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +14,8 @@
 #include "core/clock.h"
 #include "core/file_io.h"
 #include "core/json.h"
+#include "core/keys.h"
+#include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
 
@@ -61,27 +65,70 @@ std::string SummaryJson(const v1::OperationSummary& summary) {
       ",\"peakMemoryBytes\":", summary.peak_memory_bytes(), "}");
 }
 
-int RunModuleCommand(const std::string& module, const std::string& json_parameters,
-                     const WorkerEnvironment& environment) {
-  const ModuleManifest* manifest = FindManifest(module);
-  if (manifest == nullptr) {
-    std::string names;
-    for (const ModuleManifest* known : AllManifests()) {
-      names += StrCat(names.empty() ? "" : ", ", known->name);
+namespace {
+
+std::string KnownNames(ModuleForm form) {
+  std::vector<std::string_view> names;
+  for (const ModuleManifest* known : AllManifests()) {
+    if (form == ModuleForm::kOwn) names.push_back(known->name);
+    if (form == ModuleForm::kMig) {
+      names.insert(names.end(), known->mig_names.begin(), known->mig_names.end());
     }
+  }
+  return absl::StrJoin(names, ", ", [](std::string* out, std::string_view name) {
+    out->append(name);
+  });
+}
+
+// Parameters that don't fit into a frame go by descriptor.
+absl::StatusOr<std::vector<UniqueFd>> PutParameters(const std::string& parameters, ipc::Job* job) {
+  std::vector<UniqueFd> inputs;
+  if (parameters.size() <= kMaxParameterBytes) {
+    job->set_parameters(parameters);
+    return inputs;
+  }
+  UniqueFd file(::memfd_create("parameters", MFD_CLOEXEC));
+  if (!file.valid()) return ErrnoStatus("memfd_create", errno);
+  DRAGNET_RETURN_IF_ERROR(WriteAll(file.get(), parameters));
+  ipc::Input* input = job->add_inputs();
+  input->set_sha256(Sha256(parameters));
+  input->set_size(parameters.size());
+  inputs.push_back(std::move(file));
+  return inputs;
+}
+
+}  // namespace
+
+int RunModuleCommand(const std::string& module, const std::string& json_parameters,
+                     ModuleForm form, const WorkerEnvironment& environment) {
+  const ModuleManifest* manifest =
+      form == ModuleForm::kMig ? FindManifestOfMig(module) : FindManifest(module);
+  if (manifest == nullptr) {
+    const std::string names = KnownNames(form);
     std::fprintf(stderr, "dragnet-agent: module %s: there is none of this name; there are: %s\n",
                  module.c_str(), names.c_str());
     return 2;
   }
   ipc::Job job;
   job.set_module(module);
-  job.set_parameters(json_parameters);
-  job.set_format(ipc::Job::FORMAT_JSON);
-  WorkerRun run(*manifest, job, OperationLimits(), environment);
+  job.set_format(form == ModuleForm::kMig ? ipc::Job::FORMAT_MIG : ipc::Job::FORMAT_JSON);
+  const absl::StatusOr<std::vector<UniqueFd>> inputs = PutParameters(json_parameters, &job);
+  if (!inputs.ok()) {
+    std::fprintf(stderr, "dragnet-agent: module %s: %s\n", module.c_str(),
+                 std::string(inputs.status().message()).c_str());
+    return 2;
+  }
+  WorkerRun run(*manifest, job, OperationLimits(), environment, *inputs);
   while (true) {
     run.Advance();
     while (const std::optional<v1::Rows> rows = run.TakeRows()) {
-      for (const std::string& row : rows->rows()) std::printf("{\"row\":%s}\n", row.c_str());
+      for (const std::string& row : rows->rows()) {
+        if (form == ModuleForm::kMig) {
+          std::fwrite(row.data(), 1, row.size(), stdout);
+        } else {
+          std::printf("{\"row\":%s}\n", row.c_str());
+        }
+      }
       run.Advance();
     }
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return 3;  // no one reads on
@@ -95,7 +142,17 @@ int RunModuleCommand(const std::string& module, const std::string& json_paramete
                  ForTerminal(ToStd(absl::StripAsciiWhitespace(summary.detail()))).c_str());
     return 2;
   }
-  std::printf("{\"summary\":%s}\n", SummaryJson(summary).c_str());
+  if (form == ModuleForm::kOwn) {
+    std::printf("{\"summary\":%s}\n", SummaryJson(summary).c_str());
+  } else {
+    std::printf("\n");
+    // MIG's form has no place for it.
+    if (summary.termination() != v1::TERMINATION_COMPLETED) {
+      std::fprintf(stderr, "dragnet-agent: module %s: %s: %s\n", module.c_str(),
+                   Plain(v1::Termination_Name(summary.termination()), "TERMINATION_").c_str(),
+                   ForTerminal(summary.detail()).c_str());
+    }
+  }
   return summary.outcome() == v1::OUTCOME_INCOMPLETE ? 3 : 0;
 }
 

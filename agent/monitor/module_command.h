@@ -8,11 +8,17 @@
 
 namespace dragnet {
 
+enum class ModuleForm {
+  kOwn,
+  // Name, parameters and results as MIG has them (modules/mig.h).
+  kMig,
+};
+
 // JSON parameters in; JSON Lines on standard output: {"row":{…}} per finding,
-// last {"summary":{…}}. Returns the exit status: 0 everything was looked at,
+// last {"summary":{…}}; or MIG's one document. Returns the exit status: 0 everything was looked at,
 // 2 bad parameters or module, 3 incomplete.
 int RunModuleCommand(const std::string& module, const std::string& json_parameters,
-                     const WorkerEnvironment& environment);
+                     ModuleForm form, const WorkerEnvironment& environment);
 
 // The summary as one JSON object.
 std::string SummaryJson(const v1::OperationSummary& summary);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/footprint/footprint.h"
 #include "agent/monitor/log.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr size_t kMaxRefusalDetail = 1024;
 // How often a full disk is tried again.
 constexpr absl::Duration kRetryInterval = absl::Seconds(1);
+constexpr absl::Duration kBlobCheckInterval = absl::Seconds(1);
 // A record's rows are gathered from small messages until there are this many;
 // with the message that goes over it, still below a record's 512 KiB.
 constexpr size_t kMaxRecordBytes = 128 * 1024;
@@ -69,7 +71,47 @@ absl::Status Monitor::Initialize() {
   if (!config.name.empty()) environment_.facts.set_name(config.name);
   environment_.facts.mutable_tags()->insert(config.tags.begin(), config.tags.end());
   DRAGNET_ASSIGN_OR_RETURN(policy_, store_->LoadTrustPolicy(config.root_keys, config.fleet_id));
+  DRAGNET_ASSIGN_OR_RETURN(blobs_, BlobCache::Open(config.state_directory + "/blobs"));
   return ReportInterrupted();
+}
+
+// Opens the inputs of the run's next operation. False when a blob isn't here
+// yet: it is being fetched then.
+bool Monitor::HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs) {
+  for (const v1::Blob& blob : run.action.operations(run.next_operation).blobs()) {
+    absl::StatusOr<UniqueFd> file = blobs_->Find(blob);
+    if (!file.ok()) {
+      blobs_->StartFetch(blob);
+      return false;
+    }
+    inputs->push_back(*std::move(file));
+  }
+  return true;
+}
+
+void Monitor::HandleBlobPart(const v1::BlobPart& part) {
+  asked_for_.reset();
+  const std::string sha256(blobs_->fetching_sha256());
+  const absl::Status status = blobs_->AddPart(part);
+  if (status.ok()) return;
+  LogWarning(ToStd(status.message()));
+  // Those that wait for it end, and say why.
+  for (auto& run : actions_) {
+    if (run->next_operation >= run->action.operations_size()) continue;
+    for (const v1::Blob& blob : run->action.operations(run->next_operation).blobs()) {
+      if (blob.sha256() == sha256) run->blob_error = status;
+    }
+  }
+}
+
+// One part at a time, so that records and other actions go on between them.
+void Monitor::RequestBlobPart() {
+  const std::optional<v1::BlobRequest> next = blobs_->NextRequest();
+  if (!next.has_value() || asked_for_.has_value() || !connected_ || !link_.has_room()) return;
+  v1::AgentMessage message;
+  *message.mutable_blob_request() = *next;
+  SendToScheduler(message);
+  asked_for_ = next;
 }
 
 // What an earlier process began and didn't end is not run again: it says so.
@@ -106,6 +148,7 @@ absl::Status Monitor::Run(int stop_fd) {
 absl::StatusOr<bool> Monitor::Turn(int stop_fd, absl::Duration longest) {
   if (link_.EnsureRunning(LinkStart())) connected_ = false;
   SendRecords();
+  RequestBlobPart();
   std::vector<pollfd> fds = PollFds(stop_fd);
   const absl::Duration wait =
       std::clamp(NextDeadline() - SteadyNow(), absl::ZeroDuration(), longest);
@@ -138,6 +181,8 @@ absl::Time Monitor::NextDeadline() const {
   for (const auto& run : actions_) {
     if (run->worker != nullptr) deadline = std::min(deadline, run->worker->deadline());
   }
+  // A blob that is waited for may not come before its action expires.
+  if (blobs_->fetching()) deadline = std::min(deadline, SteadyNow() + kBlobCheckInterval);
   if (disk_full_) deadline = std::min(deadline, SteadyNow() + kRetryInterval);
   return deadline;
 }
@@ -152,6 +197,7 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
       window_ = std::clamp<uint32_t>(message.connected().record_window(), 1, 1024);
       in_flight_ = 0;
       sent_position_ = 0;
+      asked_for_.reset();
       return;
     case ipc::LinkToMonitor::kDisconnected:
       LogWarning(StrCat("not connected: ", Shorten(message.disconnected().reason(), 1024)));
@@ -161,6 +207,8 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
       return HandleActionEnvelope(message.action_envelope());
     case ipc::LinkToMonitor::kTrustPolicyEnvelope:
       return HandleTrustPolicyEnvelope(message.trust_policy_envelope());
+    case ipc::LinkToMonitor::kBlobPart:
+      return HandleBlobPart(message.blob_part());
     case ipc::LinkToMonitor::kAcknowledged:
       return HandleAcknowledgement(message.acknowledged());
     case ipc::LinkToMonitor::CONTENT_NOT_SET:
@@ -307,7 +355,7 @@ void Monitor::AdvanceActions() {
     if (running >= environment_.config.workers) break;
     if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
     StartOperation(*run);
-    ++running;
+    if (run->worker != nullptr) ++running;
   }
   std::erase_if(actions_, [](const std::unique_ptr<ActionRun>& run) {
     return run->worker == nullptr && run->unwritten.empty() &&
@@ -317,6 +365,12 @@ void Monitor::AdvanceActions() {
 
 void Monitor::StartOperation(ActionRun& run) {
   const v1::Operation& operation = run.action.operations(run.next_operation);
+  std::vector<UniqueFd> inputs;
+  // Until it expires: then the check below ends it.
+  const absl::StatusOr<absl::Time> expires = ToTime(run.action.expires());
+  const bool may_wait = run.blob_error.ok() && expires.ok() && clock_.Now() <= *expires;
+  const bool has_blobs = HasBlobs(run, &inputs);
+  if (!has_blobs && may_wait) return;
   run.next_sequence = 1;
   // It may have waited: since then it may have expired, or a new policy may no
   // longer allow it.
@@ -327,13 +381,25 @@ void Monitor::StartOperation(ActionRun& run) {
                         NotRun(v1::TERMINATION_NOT_STARTED,
                                StrCat("no longer allowed when its turn came: ", refused->detail)));
   }
+  if (!has_blobs) {
+    blobs_->CancelFetch();
+    const absl::Status why = std::exchange(run.blob_error, absl::OkStatus());
+    return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED, ToStd(why.message())));
+  }
   ipc::Job job;
+  for (const v1::Blob& blob : operation.blobs()) {
+    ipc::Input* input = job.add_inputs();
+    input->set_field(blob.field());
+    input->set_sha256(blob.sha256());
+    input->set_size(blob.size());
+  }
   job.set_module(operation.module());
   job.set_parameters(operation.parameters());
   job.set_format(ipc::Job::FORMAT_PROTO);
   run.worker = std::make_unique<WorkerRun>(
       *FindManifest(operation.module()), job,
-      EffectiveLimits(operation.limits(), environment_.config.limits), environment_.worker);
+      EffectiveLimits(operation.limits(), environment_.config.limits), environment_.worker,
+      inputs);
   AdvanceWorker(run);
 }
 

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "agent/monitor/agent_config.h"
+#include "agent/monitor/blob_cache.h"
 #include "agent/monitor/link_process.h"
 #include "agent/monitor/state_store.h"
 #include "agent/monitor/worker_run.h"
@@ -61,6 +62,8 @@ class Monitor {
     int next_operation = 0;
     uint64_t next_sequence = 1;
     std::unique_ptr<WorkerRun> worker;
+    // Why a blob of the next operation can't be had; OK while it may come.
+    absl::Status blob_error;
     // Records that could not be written yet (disk full), in order.
     std::vector<v1::ResultRecord> unwritten;
   };
@@ -80,6 +83,9 @@ class Monitor {
   void AdvanceActions();
   void AdvanceWorker(ActionRun& run);
   void StartOperation(ActionRun& run);
+  bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
+  void HandleBlobPart(const v1::BlobPart& part);
+  void RequestBlobPart();
   v1::ResultRecord& AddRecord(ActionRun& run);
   void EndOperation(ActionRun& run, const v1::OperationSummary& summary);
   void WriteRecords(ActionRun& run);
@@ -98,6 +104,9 @@ class Monitor {
   std::unique_ptr<StateStore> store_;
   const Clock& clock_;
   std::optional<TrustPolicy> policy_;
+  std::optional<BlobCache> blobs_;
+  // The request that was sent and not answered in this session.
+  std::optional<v1::BlobRequest> asked_for_;
   LinkProcess link_;
 
   std::deque<std::unique_ptr<ActionRun>> actions_;

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "core/keys.h"
 #include "core/strings.h"
 #include "core/testing.h"
 #include "gmock/gmock.h"
@@ -125,6 +126,65 @@ TEST_F(MonitorTest, AValidActionRunsAndItsSummaryIsSpooled) {
   EXPECT_EQ(records[0].rows().rows_size(), 2);
   EXPECT_EQ(records[1].sequence(), 2u);
   EXPECT_EQ(records[1].summary().outcome(), v1::OUTCOME_FOUND);
+}
+
+// ---- blobs
+
+// An action whose operation has `content` as a blob.
+v1::Action WithBlob(v1::Action action, const std::string& content) {
+  v1::Blob* blob = action.mutable_operations(0)->add_blobs();
+  blob->set_field("searches[0].yara");
+  blob->set_sha256(Sha256(content));
+  blob->set_size(content.size());
+  return action;
+}
+
+ipc::LinkToMonitor PartOf(const std::string& content, std::string data) {
+  ipc::LinkToMonitor message;
+  message.mutable_blob_part()->set_sha256(Sha256(content));
+  message.mutable_blob_part()->set_data(std::move(data));
+  return message;
+}
+
+TEST_F(MonitorTest, AnOperationStartsWhenItsBlobIsThereAndOthersDoNotWaitForIt) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action waiting = WithBlob(ActionThat("not"), "rules");
+  const v1::Action other = ActionThat("not");
+  DeliverAction(SignedByAlice(waiting));
+  DeliverAction(SignedByAlice(other));
+  RunUntil([&] { return !RecordsOf(other).empty() && RecordsOf(other).back().has_summary(); });
+  EXPECT_THAT(RecordsOf(waiting), IsEmpty());
+  monitor_->HandleLinkMessage(PartOf("rules", "rules"));
+  RunUntil([&] { return !RecordsOf(waiting).empty() && RecordsOf(waiting).back().has_summary(); });
+  EXPECT_EQ(RecordsOf(waiting).back().summary().outcome(), v1::OUTCOME_FOUND);
+  // The next action that names it has it already.
+  const v1::Action next = WithBlob(ActionThat("not"), "rules");
+  DeliverAction(SignedByAlice(next));
+  RunUntil([&] { return !RecordsOf(next).empty() && RecordsOf(next).back().has_summary(); });
+}
+
+TEST_F(MonitorTest, ABlobWithOtherContentThanWasSignedEndsTheOperationUnrun) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = WithBlob(ActionThat("not"), "rules");
+  DeliverAction(SignedByAlice(action));
+  monitor_->HandleLinkMessage(PartOf("rules", "RULES"));
+  RunUntil([&] { return !RecordsOf(action).empty(); });
+  const auto records = RecordsOf(action);
+  ASSERT_THAT(records, SizeIs(1));
+  EXPECT_EQ(records[0].summary().termination(), v1::TERMINATION_NOT_STARTED);
+  EXPECT_EQ(records[0].summary().outcome(), v1::OUTCOME_INCOMPLETE);
+  EXPECT_THAT(records[0].summary().detail(), HasSubstr("another SHA-256"));
+}
+
+TEST_F(MonitorTest, ABlobThatNeverComesEndsWithTheActionsTime) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = WithBlob(ActionThat("not"), "rules");
+  DeliverAction(SignedByAlice(action));
+  ASSERT_TRUE(monitor_->Turn(-1, absl::ZeroDuration()).ok());
+  EXPECT_THAT(RecordsOf(action), IsEmpty());
+  clock_.Advance(absl::Hours(24));
+  RunUntil([&] { return !RecordsOf(action).empty(); });
+  EXPECT_THAT(RecordsOf(action)[0].summary().detail(), HasSubstr("no longer allowed"));
 }
 
 TEST_F(MonitorTest, AReplayIsRefusedAlsoAfterARestart) {

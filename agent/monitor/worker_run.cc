@@ -44,6 +44,8 @@ v1::Termination TerminationOf(ipc::Failed::Kind kind) {
       return v1::TERMINATION_INVALID_PARAMETERS;
     case ipc::Failed::KIND_SANDBOX:
       return v1::TERMINATION_NOT_STARTED;
+    case ipc::Failed::KIND_PRIVACY:
+      return v1::TERMINATION_PRIVACY_MODE;
     default:
       return v1::TERMINATION_MODULE_ERROR;
   }
@@ -58,12 +60,13 @@ v1::Outcome OutcomeOf(v1::Termination termination, const v1::ModuleSummary& modu
   return rows > 0 ? v1::OUTCOME_FOUND : v1::OUTCOME_CLEAN;
 }
 
-WorkerRun::WorkerRun(const ModuleManifest& manifest, const ipc::Job& job,
-                     const OperationLimits& limits, const WorkerEnvironment& environment)
+WorkerRun::WorkerRun(const ModuleManifest& manifest, ipc::Job job, const OperationLimits& limits,
+                     const WorkerEnvironment& environment, const std::vector<UniqueFd>& inputs)
     : limits_(limits),
       started_(absl::Now()),
       steady_started_(SteadyNow()),
       decoder_(kMaxWorkerFrame) {
+  job.set_privacy(environment.privacy);
   const absl::StatusOr<std::string> frame = EncodeFrame(job);
   if (!frame.ok()) {
     SetTermination(v1::TERMINATION_NOT_STARTED, ToStd(frame.status().message()));
@@ -71,12 +74,13 @@ WorkerRun::WorkerRun(const ModuleManifest& manifest, const ipc::Job& job,
     return;
   }
   job_bytes_ = *frame;
-  if (!Spawn(manifest, environment)) Finish(sandbox::ChildExit());
+  if (!Spawn(manifest, environment, inputs)) Finish(sandbox::ChildExit());
 }
 
 WorkerRun::~WorkerRun() = default;
 
-bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment) {
+bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment,
+                      const std::vector<UniqueFd>& inputs) {
   absl::StatusOr<sandbox::Pipe> input = sandbox::NewPipe();
   absl::StatusOr<sandbox::Pipe> output = sandbox::NewPipe();
   if (!input.ok() || !output.ok()) {
@@ -91,6 +95,10 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& e
   }
   options.fds = {{input->read_end.get(), STDIN_FILENO}, {output->write_end.get(), STDOUT_FILENO}};
   if (environment.stderr_fd >= 0) options.fds.push_back({environment.stderr_fd, STDERR_FILENO});
+  // agent/ipc/ipc.proto, Job.inputs.
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    options.fds.push_back({inputs[i].get(), STDERR_FILENO + 1 + static_cast<int>(i)});
+  }
   options.user = environment.user;
   options.capabilities.assign(manifest.capabilities.begin(), manifest.capabilities.end());
   if (manifest.network == NetworkAccess::kHost) {

@@ -40,6 +40,8 @@ struct WorkerEnvironment {
   // The agent's own state, which a worker that may read all files must not see;
   // empty for none.
   std::string hidden_directory;
+  // Modules must not let content leave this host.
+  bool privacy = false;
   // Standard error of workers; -1 for none.
   int stderr_fd = -1;
 };
@@ -48,8 +50,9 @@ class WorkerRun {
  public:
   // Never fails: a worker that can't be started is a run that ends at once with
   // TERMINATION_NOT_STARTED.
-  WorkerRun(const ModuleManifest& manifest, const ipc::Job& job, const OperationLimits& limits,
-            const WorkerEnvironment& environment);
+  // `inputs` are open for reading, one for each of the job's.
+  WorkerRun(const ModuleManifest& manifest, ipc::Job job, const OperationLimits& limits,
+            const WorkerEnvironment& environment, const std::vector<UniqueFd>& inputs = {});
   // Kills the worker if it still runs.
   ~WorkerRun();
   WorkerRun(const WorkerRun&) = delete;
@@ -77,7 +80,8 @@ class WorkerRun {
   void Stop(v1::Termination termination, std::string_view detail);
 
  private:
-  bool Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment);
+  bool Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment,
+             const std::vector<UniqueFd>& inputs);
   void WriteJob();
   void ReadOutput();
   void TakeMessages();

@@ -54,6 +54,21 @@ LockIn& LockIn::Allow(const HostNetwork& weakening) {
   return *this;
 }
 
+LockIn& LockIn::Allow(const ProcessInspection&) {
+  inspect_processes_ = true;
+  return *this;
+}
+
+LockIn& LockIn::Allow(const NetworkInspection&) {
+  inspect_networks_ = true;
+  return *this;
+}
+
+LockIn& LockIn::Allow(const IcmpSockets&) {
+  icmp_sockets_ = true;
+  return *this;
+}
+
 LockIn& LockIn::Allow(const MissingWalls&) {
   allow_missing_walls_ = true;
   return *this;
@@ -75,11 +90,11 @@ absl::Status LockIn::Enter() {
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     return ErrnoStatus("lock in: prctl(PR_SET_DUMPABLE)", errno);
   }
-  const int abi = LandlockAbi();
+  const int abi = inspect_processes_ ? 0 : LandlockAbi();
   landlock_.deny_tcp = networking_ == Networking::kDenied;
   if (abi > 0) {
     DRAGNET_RETURN_IF_ERROR(Annotate(RestrictByLandlock(landlock_, abi), "lock in"));
-  } else if (!allow_missing_walls_) {
+  } else if (!allow_missing_walls_ && !inspect_processes_) {
     return absl::UnavailableError(StrCat("lock in: this kernel has no Landlock; ",
                                          kAllowMissingWallsFlag, " goes on without"));
   }
@@ -95,6 +110,9 @@ absl::Status LockIn::EnterSyscallFilter(int landlock_abi) {
   SyscallPolicy policy;
   policy.event_loop_and_files = syscalls_ == SyscallList::kNetworkClient;
   policy.sockets = networking_ == Networking::kHost;
+  policy.inspect_processes = inspect_processes_;
+  policy.inspect_networks = inspect_networks_;
+  policy.icmp_sockets = icmp_sockets_ && policy.sockets;
   policy.openat2 = landlock_abi >= kLandlockAbiTruncate;
   return Annotate(RestrictSyscalls(policy), "lock in");
 }

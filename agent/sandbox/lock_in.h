@@ -28,6 +28,9 @@ namespace dragnet::sandbox {
 
 struct WritingBeneath;
 struct HostNetwork;
+struct ProcessInspection;
+struct NetworkInspection;
+struct IcmpSockets;
 struct MissingWalls;
 
 // Allow-lists of system calls (agent/sandbox/syscalls.h).
@@ -57,6 +60,9 @@ class LockIn {
   // The weakenings; see agent/sandbox/weakening.h.
   LockIn& Allow(const WritingBeneath& weakening);
   LockIn& Allow(const HostNetwork& weakening);
+  LockIn& Allow(const ProcessInspection& weakening);
+  LockIn& Allow(const NetworkInspection& weakening);
+  LockIn& Allow(const IcmpSockets& weakening);
   LockIn& Allow(const MissingWalls& weakening);
 
   // Puts the walls up. After an error some of them may stand: end the process.
@@ -73,6 +79,9 @@ class LockIn {
   LandlockPolicy landlock_;
   Networking networking_ = Networking::kUnsaid;
   std::optional<SyscallList> syscalls_;
+  bool inspect_processes_ = false;
+  bool inspect_networks_ = false;
+  bool icmp_sockets_ = false;
   bool allow_missing_walls_ = false;
 };
 

@@ -5,6 +5,9 @@
 #include <linux/capability.h>
 #include <signal.h>
 
+#include <string_view>
+#include <tuple>
+
 #include "agent/sandbox/missing_walls.h"
 #include "agent/sandbox/testing/child_runner.h"
 #include "core/strings.h"
@@ -229,6 +232,85 @@ TEST_F(LockInTest, NetworkOfAModuleIsSocketsToConnectWithAndNothingElse) {
     options.arguments = {"worker-network", attack, "1"};
     Check(options, expected);
   }
+}
+
+// The case of a worker that inspects processes: what a worker reads and doesn't
+// do stands, though it has no Landlock.
+TEST_F(LockInTest, AWorkerThatInspectsProcessesStillOnlyReads) {
+  for (const char* policy : {"worker-processes", "worker-networks"}) {
+    for (Case test : kAgainstWorker) {
+      const std::string_view attack = test.attack;
+      if (std::string_view(policy) == "worker-networks") {
+        if (attack == "socket-netlink") test.expected = Expected::kSucceeds;
+        // Their arguments are looked at now: another use is refused, not killed.
+        if (attack == "setns" || attack == "gain-capabilities") test.expected = Expected::kRefused;
+      }
+      SCOPED_TRACE(StrCat(policy, " ", attack));
+      SpawnOptions options = WorkerOptions({policy, test.attack, Target()});
+      if (IsRoot()) {
+        options.capabilities = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN};
+      }
+      Check(options, test.expected);
+    }
+  }
+}
+
+TEST_F(LockInTest, InspectingProcessesReadsTheirMemoryAndDoesNothingElseToThem) {
+  const std::string parent = StrCat(::getpid());
+  SpawnOptions options = WorkerOptions({});
+  if (IsRoot()) options.capabilities = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE};
+  for (auto [attack, expected] :
+       {Case{"process-vm-read", Expected::kSucceeds},
+        Case{"read-parent-memory", Expected::kSucceeds},
+        Case{"write-parent-memory", Expected::kRefused},
+        Case{"process-vm-write", Expected::kKilled}, Case{"trace-parent", Expected::kKilled},
+        Case{"kill-parent", Expected::kRefused}}) {
+    // Without privileges a child may read its parent's memory only where Yama lets it.
+    if (!IsRoot() && expected == Expected::kSucceeds) continue;
+    SCOPED_TRACE(attack);
+    options.arguments = {"worker-processes", attack, parent};
+    Check(options, expected);
+  }
+  if (!IsRoot()) return;
+  SpawnOptions without = WorkerOptions({"worker", "process-vm-read", parent});
+  without.capabilities = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE};
+  Check(without, Expected::kKilled);
+}
+
+TEST_F(LockInTest, InspectingNetworksEntersNetworkNamespacesAndNoOthers) {
+  if (!IsRoot()) GTEST_SKIP() << "needs root";
+  SpawnOptions options = WorkerOptions({});
+  options.capabilities = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_CHROOT};
+  for (auto [attack, argument, expected] :
+       {std::tuple{"setns-network", StrCat("/proc/", ::getpid(), "/ns/net"), Expected::kSucceeds},
+        std::tuple{"setns-any", StrCat("/proc/", ::getpid(), "/ns/net"), Expected::kRefused},
+        std::tuple{"setns-mount", StrCat("/proc/", ::getpid(), "/ns/mnt"), Expected::kRefused},
+        std::tuple{"socket-netlink-diag", std::string(), Expected::kSucceeds},
+        std::tuple{"socket-netlink-audit", std::string(), Expected::kRefused},
+        std::tuple{"socket-netlink-netfilter", std::string(), Expected::kRefused},
+        std::tuple{"socket-tcp", std::string(), Expected::kRefused},
+        std::tuple{"socket-icmp", std::string(), Expected::kRefused}}) {
+    SCOPED_TRACE(attack);
+    options.arguments = {"worker-networks", attack, argument};
+    Check(options, expected);
+  }
+}
+
+TEST_F(LockInTest, IcmpOfAModuleIsIcmpAlone) {
+  if (!IsRoot()) GTEST_SKIP() << "needs root";
+  SpawnOptions options = WorkerOptions({});
+  options.capabilities = {CAP_NET_RAW};
+  options.network = Network::kAsItIs;
+  for (auto [attack, expected] :
+       {Case{"socket-icmp-raw", Expected::kSucceeds}, Case{"socket-icmp6-raw", Expected::kSucceeds},
+        Case{"socket-tcp-raw", Expected::kRefused}, Case{"socket-packet", Expected::kRefused},
+        Case{"socket-netlink", Expected::kRefused}}) {
+    SCOPED_TRACE(attack);
+    options.arguments = {"worker-icmp", attack};
+    Check(options, expected);
+  }
+  options.arguments = {"worker-network", "socket-icmp-raw"};
+  Check(options, Expected::kRefused);
 }
 
 TEST_F(LockInTest, TheLinkWritesAndConnectsOnlyWhereItMust) {

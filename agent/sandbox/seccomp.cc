@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -10,9 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "agent/sandbox/syscalls.h"
 #include "core/file_io.h"
@@ -72,8 +77,12 @@ class Filter {
   void Refuse(int syscall, int error) {
     Rule(SCMP_ACT_ERRNO(static_cast<uint32_t>(error)), syscall, {});
   }
+  // Those of `syscalls` that weren't allowed.
   void Kill(std::span<const int> syscalls) {
-    for (int syscall : syscalls) Rule(SCMP_ACT_KILL_PROCESS, syscall, {});
+    for (int syscall : syscalls) {
+      if (std::find(allowed_.begin(), allowed_.end(), syscall) != allowed_.end()) continue;
+      Rule(SCMP_ACT_KILL_PROCESS, syscall, {});
+    }
   }
 
   absl::Status Load() {
@@ -90,12 +99,14 @@ class Filter {
   void Rule(uint32_t action, int syscall, std::span<const scmp_arg_cmp> conditions) {
     // Negative: this architecture has no such call.
     if (error_ != 0 || syscall < 0) return;
+    if (action == SCMP_ACT_ALLOW) allowed_.push_back(syscall);
     error_ = ::seccomp_rule_add_array(context_.get(), action, syscall,
                                       static_cast<unsigned>(conditions.size()), conditions.data());
     if (error_ != 0) context_word_ = StrCat(", rule for call ", syscall);
   }
 
   std::unique_ptr<void, void (*)(scmp_filter_ctx)> context_;
+  std::vector<int> allowed_;
   int error_ = 0;
   std::string context_word_;
 };
@@ -119,7 +130,6 @@ void AllowReadAndCompute(Filter& filter) {
 }
 
 void AllowSockets(Filter& filter) {
-  filter.Allow(SocketSyscalls());
   // How much can be read: resolvers ask.
   filter.Allow(SCMP_SYS(ioctl), {Equals(1, FIONREAD)});
   for (uint64_t family : {AF_INET, AF_INET6}) {
@@ -129,6 +139,27 @@ void AllowSockets(Filter& filter) {
   }
 }
 
+void AllowIcmp(Filter& filter) {
+  for (auto [family, protocol] : {std::pair<uint64_t, uint64_t>{AF_INET, IPPROTO_ICMP},
+                                  std::pair<uint64_t, uint64_t>{AF_INET6, IPPROTO_ICMPV6}}) {
+    filter.Allow(SCMP_SYS(socket), {Equals(0, family), HasBits(1, kSocketTypeMask, SOCK_RAW),
+                                    Equals(2, protocol)});
+  }
+}
+
+void AllowNetworkInspection(Filter& filter) {
+  for (uint64_t type : {SOCK_RAW, SOCK_DGRAM}) {
+    for (uint64_t protocol : {NETLINK_ROUTE, NETLINK_SOCK_DIAG}) {
+      filter.Allow(SCMP_SYS(socket), {Equals(0, AF_NETLINK), HasBits(1, kSocketTypeMask, type),
+                                      Equals(2, protocol)});
+    }
+  }
+  filter.Allow(SCMP_SYS(setns), {Equals(1, CLONE_NEWNET)});
+  // Under no_new_privs and locked securebits it can only take away.
+  filter.Allow(SCMP_SYS(capset), {});
+  filter.Allow(SCMP_SYS(capget), {});
+}
+
 }  // namespace
 
 absl::Status RestrictSyscalls(const SyscallPolicy& policy) {
@@ -136,7 +167,11 @@ absl::Status RestrictSyscalls(const SyscallPolicy& policy) {
   Filter filter;
   AllowReadAndCompute(filter);
   if (policy.event_loop_and_files) filter.Allow(EventLoopAndFileSyscalls());
+  if (policy.sockets || policy.inspect_networks) filter.Allow(SocketSyscalls());
   if (policy.sockets) AllowSockets(filter);
+  if (policy.icmp_sockets) AllowIcmp(filter);
+  if (policy.inspect_networks) AllowNetworkInspection(filter);
+  if (policy.inspect_processes) filter.Allow(SCMP_SYS(process_vm_readv), {});
   if (policy.openat2) {
     filter.Allow(SCMP_SYS(openat2), {});
   } else {

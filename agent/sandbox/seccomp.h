@@ -11,6 +11,12 @@ struct SyscallPolicy {
   bool event_loop_and_files = false;
   // Sockets of the IP families.
   bool sockets = false;
+  // process_vm_readv.
+  bool inspect_processes = false;
+  // Netlink sockets, setns into network namespaces, capset.
+  bool inspect_networks = false;
+  // ICMP sockets of the IP families.
+  bool icmp_sockets = false;
   // openat2's flags are behind a pointer, where no filter sees them: it is
   // allowed only if Landlock stops it from writing. Else ENOSYS, as on kernels
   // before 5.6, so that callers fall back to openat.

@@ -22,6 +22,25 @@ struct HostNetwork {
   std::vector<uint16_t> tcp_ports;
 };
 
+// Looking into other processes: their memory (process_vm_readv(2), /proc/PID/mem),
+// descriptors and namespaces (/proc/PID/fd, /proc/PID/ns). Landlock denies all of
+// that to whom it holds, whatever its rules allow (Landlock, "Ptrace
+// restrictions", in the kernel's userspace API documentation): a process with
+// this weakening goes without. Its private mounts (read-only, no devices) and
+// the system call filter are what keeps it from writing; openat2(2) is denied.
+// Used by: dragnet-worker for modules that declare inspect_processes.
+struct ProcessInspection {};
+
+// Netlink sockets of the protocols that list sockets, addresses, routes and
+// neighbours, setns(2) into network namespaces, and capset(2) to give up the
+// privilege for it. No TCP or UDP socket comes with it.
+// Used by: dragnet-worker for modules that declare inspect_networks.
+struct NetworkInspection {};
+
+// ICMP and ICMPv6 sockets, raw and datagram. Takes HostNetwork.
+// Used by: dragnet-worker for modules that declare icmp_sockets.
+struct IcmpSockets {};
+
 // Going on where the kernel can't put a wall up. Which ones: FindMissingWalls
 // (agent/sandbox/missing_walls.h). Used by: children that the monitor started
 // with kAllowMissingWallsFlag.

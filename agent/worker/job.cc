@@ -1,16 +1,26 @@
 #include "agent/worker/job.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include <exception>
 #include <system_error>
 
 #include "agent/ipc/frame.h"
 #include "agent/sandbox/lock_in.h"
 #include "agent/sandbox/weakening.h"
+#include "agent/worker/mig_run.h"
 #include "agent/worker/row_stream.h"
+#include "core/action.h"
+#include "core/file_io.h"
+#include "core/keys.h"
 #include "core/status_macros.h"
+#include "core/strict_json.h"
 #include "core/strict_proto.h"
 #include "core/strings.h"
 #include "google/protobuf/util/json_util.h"
+#include "modules/blobs.h"
+#include "modules/mig.h"
 
 namespace dragnet {
 namespace {
@@ -36,10 +46,86 @@ absl::Status RunModule(const Module& module, const google::protobuf::Message& pa
   }
 }
 
-absl::Status ParseAndValidate(const Module& module, const ipc::Job& job,
-                              google::protobuf::Message* parameters) {
-  DRAGNET_RETURN_IF_ERROR(ParseParameters(job, parameters));
-  return module.Validate(*parameters);
+// Of all inputs' descriptors, the first.
+constexpr int kFirstInputFd = 3;
+constexpr int kMaxInputs = kMaxBlobs + 1;
+
+absl::StatusOr<std::string> ReadInput(const ipc::Input& input, int fd) {
+  if (input.size() > kMaxBlobBytes) {
+    return absl::InvalidArgumentError(StrCat("over ", kMaxBlobBytes, " bytes"));
+  }
+  std::string content(input.size(), '\0');
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t count =
+        ::pread(fd, content.data() + done, content.size() - done, static_cast<off_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus("read", errno);
+    if (count == 0) return absl::DataLossError("ends early");
+    done += static_cast<size_t>(count);
+  }
+  if (Sha256(content) != input.sha256()) {
+    return absl::DataLossError("its content is not what its SHA-256 says");
+  }
+  return content;
+}
+
+absl::Status ParseInto(const ipc::Job& job, const std::string& text,
+                       google::protobuf::Message* parameters) {
+  switch (job.format()) {
+    case ipc::Job::FORMAT_PROTO:
+      return Annotate(ParseStrict(text, kMaxFrameBytes, parameters), "parameters");
+    case ipc::Job::FORMAT_JSON:
+      return ParseJson(text, parameters);
+    default:
+      return absl::InvalidArgumentError("the job names no format for its parameters");
+  }
+}
+
+absl::Status RunAndReport(const Module& module, const google::protobuf::Message& parameters,
+                          RowStream& stream) {
+  if (absl::Status status = RunModule(module, parameters, stream); !status.ok()) {
+    return stream.Fail(ipc::Failed::KIND_MODULE_ERROR, ToStd(status.message()));
+  }
+  return stream.Finish();
+}
+
+// The same, between MIG's form of parameters and of results.
+absl::Status RunMigJob(const ipc::Job& job, const std::string& text, RowStream& stream) {
+  const MigModule* mig = FindMigModule(job.module());
+  if (mig == nullptr) {
+    return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS,
+                       StrCat("this worker has no MIG module '", job.module(), "'"));
+  }
+  const absl::StatusOr<MigJson> json = ParseStrictJson(text);
+  if (!json.ok()) {
+    return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS,
+                       StrCat("parameters: ", json.status().message()));
+  }
+  const auto parameters = mig->TranslateParameters(*json);
+  absl::Status valid = parameters.status();
+  if (valid.ok()) valid = mig->module().Validate(**parameters);
+  if (!valid.ok()) {
+    return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS, ToStd(valid.message()));
+  }
+  MigRun run(mig->NewElements(*json), stream);
+  const absl::Status status = RunModule(mig->module(), **parameters, run);
+  run.WriteDocument(status);
+  if (!status.ok()) {
+    return stream.Fail(ipc::Failed::KIND_MODULE_ERROR, ToStd(status.message()));
+  }
+  return stream.Finish();
+}
+
+// The parameters as they were given: in the frame, or by the first descriptor.
+absl::StatusOr<std::string> ParameterText(const ipc::Job& job) {
+  if (job.inputs_size() > kMaxInputs) {
+    return absl::InvalidArgumentError(StrCat("at most ", kMaxInputs, " inputs"));
+  }
+  if (job.inputs().empty() || !job.inputs(0).field().empty()) return job.parameters();
+  absl::StatusOr<std::string> text = ReadInput(job.inputs(0), kFirstInputFd);
+  if (!text.ok()) return Annotate(text.status(), "parameters");
+  return text;
 }
 
 }  // namespace
@@ -47,47 +133,69 @@ absl::Status ParseAndValidate(const Module& module, const ipc::Job& job,
 absl::Status LockInForModule(const ModuleManifest& manifest, bool allow_missing_walls) {
   sandbox::LockIn policy;
   policy.AllowReadBeneath("/").AllowSyscalls(sandbox::SyscallList::kReadAndCompute);
-  if (manifest.network == NetworkAccess::kHost) {
+  const ModulePowers& powers = manifest.powers;
+  // Who lists the host's sockets stands in its network, and needs none of its own.
+  if (manifest.network == NetworkAccess::kHost && !powers.inspect_networks) {
     policy.Allow(sandbox::HostNetwork());
   } else {
     policy.DenyNetwork();
   }
+  if (powers.inspect_processes) policy.Allow(sandbox::ProcessInspection());
+  if (powers.inspect_networks) policy.Allow(sandbox::NetworkInspection());
+  if (powers.icmp_sockets) policy.Allow(sandbox::IcmpSockets());
   if (allow_missing_walls) policy.Allow(sandbox::MissingWalls());
   return policy.Enter();
 }
 
-absl::Status ParseParameters(const ipc::Job& job, google::protobuf::Message* parameters) {
-  switch (job.format()) {
-    case ipc::Job::FORMAT_PROTO:
-      return Annotate(ParseStrict(job.parameters(), kMaxFrameBytes, parameters), "parameters");
-    case ipc::Job::FORMAT_JSON:
-      return ParseJson(job.parameters(), parameters);
-    default:
-      return absl::InvalidArgumentError("the job names no format for its parameters");
+absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ReadParameters(const ipc::Job& job,
+                                                                          const Module& module) {
+  std::unique_ptr<google::protobuf::Message> parameters = module.NewParameters();
+  DRAGNET_ASSIGN_OR_RETURN(const std::string text, ParameterText(job));
+  DRAGNET_RETURN_IF_ERROR(ParseInto(job, text, parameters.get()));
+  for (int i = 0; i < job.inputs_size(); ++i) {
+    const ipc::Input& input = job.inputs(i);
+    if (input.field().empty()) continue;
+    absl::StatusOr<std::string> value = ReadInput(input, kFirstInputFd + i);
+    if (!value.ok()) return Annotate(value.status(), StrCat("blob for ", input.field()));
+    DRAGNET_RETURN_IF_ERROR(InsertBlob(input.field(), *std::move(value), parameters.get()));
   }
+  return parameters;
 }
 
 absl::Status RunJob(const ipc::Job& job, int output, bool allow_missing_walls) {
   RowStream stream(output, job.format());
-  const Module* module = FindModule(job.module());
+  const bool in_migs_form = job.format() == ipc::Job::FORMAT_MIG;
+  const ModuleManifest* manifest =
+      in_migs_form ? FindManifestOfMig(job.module()) : FindManifest(job.module());
+  const Module* module = manifest == nullptr ? nullptr : FindModule(manifest->name);
   if (module == nullptr) {
     return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS,
                        StrCat("this worker has no module '", job.module(), "'"));
   }
   // Before a byte of the parameters is looked at: the walls depend on the
   // module alone, so what a hostile parameter can do is what the module may do.
-  if (absl::Status status = LockInForModule(module->manifest(), allow_missing_walls);
-      !status.ok()) {
+  if (absl::Status status = LockInForModule(*manifest, allow_missing_walls); !status.ok()) {
     return stream.Fail(ipc::Failed::KIND_SANDBOX, ToStd(status.message()));
   }
-  std::unique_ptr<google::protobuf::Message> parameters = module->NewParameters();
-  if (absl::Status status = ParseAndValidate(*module, job, parameters.get()); !status.ok()) {
-    return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS, ToStd(status.message()));
+  if (in_migs_form) {
+    const absl::StatusOr<std::string> text = ParameterText(job);
+    if (!text.ok()) {
+      return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS, ToStd(text.status().message()));
+    }
+    return RunMigJob(job, *text, stream);
   }
-  if (absl::Status status = RunModule(*module, *parameters, stream); !status.ok()) {
-    return stream.Fail(ipc::Failed::KIND_MODULE_ERROR, ToStd(status.message()));
+  const auto parameters = ReadParameters(job, *module);
+  absl::Status valid = parameters.status();
+  if (valid.ok()) valid = module->Validate(**parameters);
+  if (!valid.ok()) {
+    return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS, ToStd(valid.message()));
   }
-  return stream.Finish();
+  if (job.privacy()) {
+    if (absl::Status status = module->ValidateForPrivacy(**parameters); !status.ok()) {
+      return stream.Fail(ipc::Failed::KIND_PRIVACY, ToStd(status.message()));
+    }
+  }
+  return RunAndReport(*module, **parameters, stream);
 }
 
 }  // namespace dragnet

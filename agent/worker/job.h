@@ -2,7 +2,10 @@
 // per process, because running it locks the process in.
 #pragma once
 
+#include <memory>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "agent/ipc/ipc.pb.h"
 #include "google/protobuf/message.h"
 #include "modules/module.h"
@@ -13,8 +16,10 @@ namespace dragnet {
 // host, computing and writing to open descriptors works.
 absl::Status LockInForModule(const ModuleManifest& manifest, bool allow_missing_walls);
 
-// Strictly: an unknown field or key is an error.
-absl::Status ParseParameters(const ipc::Job& job, google::protobuf::Message* parameters);
+// Strictly: an unknown field or key is an error. Takes the job's inputs from
+// their descriptors; an input that isn't what its digest says is an error.
+absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ReadParameters(const ipc::Job& job,
+                                                                          const Module& module);
 
 // Locks in, parses, validates, runs; writes all messages to `output`. An error
 // means that the monitor could not be told how it went.

@@ -62,6 +62,13 @@ bool RowStream::EmitRow(const google::protobuf::Message& row) {
   return !stopping();
 }
 
+bool RowStream::EmitPiece(std::string_view piece) {
+  if (stopping()) return false;
+  std::lock_guard lock(mutex_);
+  Add(std::string(piece));
+  return !stopping();
+}
+
 void RowStream::Add(std::string encoded_row) {
   const size_t cost = encoded_row.size() + kRowOverhead;
   if (batch_bytes_ + cost + kMessageOverhead > kMaxRowsMessageBytes) Flush();
@@ -97,7 +104,8 @@ void RowStream::NoteUnexamined(std::string_view reason, std::string_view example
   }
   v1::Unexamined& unexamined = found->second;
   unexamined.set_count(unexamined.count() + 1);
-  if (unexamined.examples_size() < kMaxExamples) {
+  // Without a name it only counts.
+  if (!example.empty() && unexamined.examples_size() < kMaxExamples) {
     unexamined.add_examples(Bounded(example, kMaxExampleBytes));
   }
 }

@@ -36,6 +36,8 @@ class RowStream : public RunContext {
   RowStream(int fd, ipc::Job::Format format, SteadyClock clock = &SystemClock);
 
   bool EmitRow(const google::protobuf::Message& row) override;
+  // A piece of a document instead of a row, at most kMaxRowBytes, as it is.
+  bool EmitPiece(std::string_view piece);
   void AddExamined(uint64_t items, uint64_t bytes) override;
   void NoteUnexamined(std::string_view reason, std::string_view example) override;
   void NoteLimitHit(std::string_view what) override;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,9 +14,11 @@
 #include "agent/sandbox/spawn.h"
 #include "agent/worker/exit_status.h"
 #include "core/file_io.h"
+#include "core/keys.h"
 #include "core/strings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 
 namespace dragnet {
 namespace {
@@ -82,7 +85,8 @@ class WorkerTest : public testing::Test {
   Result RunOn(sandbox::SpawnOptions options, std::string_view input) {
     absl::StatusOr<sandbox::Pipe> in = sandbox::NewPipe();
     absl::StatusOr<sandbox::Pipe> out = sandbox::NewPipe();
-    options.fds = {{in->read_end.get(), 0}, {out->write_end.get(), 1}};
+    options.fds.push_back({in->read_end.get(), 0});
+    options.fds.push_back({out->write_end.get(), 1});
     absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
     EXPECT_TRUE(child.ok()) << child.status();
     if (!child.ok()) return {};
@@ -169,6 +173,87 @@ TEST_F(WorkerTest, MalformedParametersAreRefused) {
     job.set_parameters(parameters);
     EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_INVALID_PARAMETERS);
   }
+}
+
+// ---- inputs by descriptor
+
+class WorkerInputTest : public WorkerTest {
+ protected:
+  // The worker with `content` open as its first input.
+  Result RunWithInput(ipc::Job job, std::string_view field, const std::string& content,
+                      const std::string& sha256) {
+    UniqueFd file(::memfd_create("input", MFD_CLOEXEC));
+    EXPECT_TRUE(WriteAll(file.get(), content).ok());
+    ipc::Input* input = job.add_inputs();
+    input->set_field(std::string(field));
+    input->set_sha256(sha256);
+    input->set_size(content.size());
+    sandbox::SpawnOptions options = Options();
+    options.fds.push_back({file.get(), 3});
+    return RunOn(options, *EncodeFrame(job));
+  }
+  static std::string ErrorOf(const Result& result) {
+    EXPECT_THAT(result.messages, SizeIs(1));
+    return result.messages.empty() ? "" : result.messages[0].failed().detail();
+  }
+};
+
+TEST_F(WorkerInputTest, ParametersThatAreTooLargeForAFrameComeByDescriptor) {
+  ipc::Job job = FileJob("txt$");
+  const std::string parameters = std::exchange(*job.mutable_parameters(), std::string());
+  const std::string padded = parameters + std::string(2'000'000, ' ');
+  EXPECT_THAT(RunWithInput(job, "", padded, Sha256(padded)).rows(), SizeIs(2));
+}
+
+TEST_F(WorkerInputTest, AnInputThatIsNotWhatItsDigestSaysIsNeverUsed) {
+  const std::string label(20'000, 'x');
+  EXPECT_THAT(ErrorOf(RunWithInput(FileJob("txt$"), "searches[0].label", label, Sha256("other"))),
+              HasSubstr("not what its SHA-256 says"));
+  ipc::Job job = FileJob("txt$");
+  const std::string parameters = std::exchange(*job.mutable_parameters(), std::string());
+  EXPECT_THAT(ErrorOf(RunWithInput(job, "", parameters, Sha256("other"))),
+              HasSubstr("not what its SHA-256 says"));
+}
+
+TEST_F(WorkerInputTest, AnInputForAFieldThatIsNotThereIsRefused) {
+  EXPECT_THAT(ErrorOf(RunWithInput(FileJob("txt$"), "searches[7].label", "x", Sha256("x"))),
+              HasSubstr("no such field"));
+  // Validation sees the value: a label that isn't printable.
+  EXPECT_THAT(ErrorOf(RunWithInput(FileJob("txt$"), "searches[0].label", "\x01", Sha256("\x01"))),
+              HasSubstr("label"));
+}
+
+TEST_F(WorkerTest, MigsFormGoesInAndOneDocumentComesOut) {
+  ipc::Job job;
+  job.set_module("file");
+  job.set_format(ipc::Job::FORMAT_MIG);
+  job.set_parameters(StrCat(R"({"searches":{"s1":{"paths":[")", directory_,
+                            R"(/data"],"names":["^good"],"options":{"matchall":true}}}})"));
+  std::string text;
+  for (const std::string& piece : Run(job).rows()) text += piece;
+  const auto document = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  ASSERT_TRUE(document.is_object()) << text;
+  EXPECT_EQ(document["foundanything"], true);
+  EXPECT_EQ(document["success"], true);
+  EXPECT_EQ(document["elements"]["s1"][0]["file"], directory_ + "/data/good.txt");
+  EXPECT_TRUE(document["errors"].is_null());
+
+  job.set_parameters(R"({"searches":{"s1":{"paths":["/"],"surprise":1}}})");
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("surprise"));
+  job.set_parameters(R"({"searches":{},"searches":{}})");
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("comes twice"));
+  job.set_module("agentdestroy");
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("agentdestroy"));
+}
+
+TEST_F(WorkerTest, InPrivacyModeWhatWouldReturnContentIsRefused) {
+  ipc::Job job = FileJob("txt$");
+  job.set_parameters(
+      StrCat("{\"searches\":[{\"paths\":[\"", directory_,
+             "/data\"],\"contents\":[\"x\"],\"lines\":3}]}"));
+  EXPECT_THAT(Run(job).rows(), SizeIs(2));
+  job.set_privacy(true);
+  EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_PRIVACY);
 }
 
 TEST_F(WorkerTest, UnknownFieldInSerialisedParametersIsRefused) {

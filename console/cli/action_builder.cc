@@ -18,11 +18,20 @@ std::string DefaultName(const v1::Action& action) {
   return Shorten(absl::StrJoin(modules, ", "), kMaxActionName);
 }
 
-absl::Status CheckOperation(const v1::Operation& operation, const ModuleCatalog& modules) {
+absl::Status CheckOperation(const v1::Operation& operation, const ModuleCatalog& modules,
+                            const BlobContents& blobs) {
   DRAGNET_ASSIGN_OR_RETURN(const Module* module, modules.Require(operation.module()));
   const std::unique_ptr<google::protobuf::Message> parameters = module->NewParameters();
   DRAGNET_RETURN_IF_ERROR(
       ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get()));
+  for (const v1::Blob& blob : operation.blobs()) {
+    const auto content = blobs.find(blob.sha256());
+    if (content == blobs.end()) {
+      return absl::InvalidArgumentError(
+          StrCat("blob for ", blob.field(), ": write the value itself into the parameters"));
+    }
+    DRAGNET_RETURN_IF_ERROR(InsertBlob(blob.field(), content->second, parameters.get()));
+  }
   return module->Validate(*parameters);
 }
 
@@ -30,7 +39,7 @@ absl::Status CheckOperation(const v1::Operation& operation, const ModuleCatalog&
 
 absl::Status CompleteAction(std::string_view fleet_id, absl::Time now,
                             std::optional<absl::Duration> lifetime, const ModuleCatalog& modules,
-                            v1::Action* action) {
+                            const BlobContents& blobs, v1::Action* action) {
   if (action->operations().empty()) {
     return absl::InvalidArgumentError("action operations: missing: one is needed");
   }
@@ -49,7 +58,7 @@ absl::Status CompleteAction(std::string_view fleet_id, absl::Time now,
   DRAGNET_RETURN_IF_ERROR(ValidateTarget(action->target()));
   for (int i = 0; i < action->operations_size(); ++i) {
     DRAGNET_RETURN_IF_ERROR(
-        Annotate(CheckOperation(action->operations(i), modules), StrCat("operations[", i, "]")));
+        Annotate(CheckOperation(action->operations(i), modules, blobs), StrCat("operations[", i, "]")));
   }
   DRAGNET_RETURN_IF_ERROR(ValidateAction(*action));
   const absl::StatusOr<absl::Time> expires = ToTime(action->expires());
@@ -57,6 +66,13 @@ absl::Status CompleteAction(std::string_view fleet_id, absl::Time now,
     return absl::InvalidArgumentError(
         StrCat("action expires: ", absl::FormatTime(*expires), " is in the past"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status SetParameters(google::protobuf::Message* parameters, v1::Operation* operation,
+                           BlobContents* blobs) {
+  DRAGNET_RETURN_IF_ERROR(ExtractBlobs(parameters, operation, blobs));
+  operation->set_parameters(parameters->SerializeAsString());
   return absl::OkStatus();
 }
 

@@ -11,7 +11,7 @@ namespace {
 class ActionBuilderTest : public ::testing::Test {
  protected:
   absl::Status Complete(v1::Action* action, std::optional<absl::Duration> lifetime = std::nullopt) {
-    return CompleteAction(fleet_.id, fleet_.now, lifetime, testing::SampleCatalog(), action);
+    return CompleteAction(fleet_.id, fleet_.now, lifetime, testing::SampleCatalog(), {}, action);
   }
 
   static v1::Action Bare() {

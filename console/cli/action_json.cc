@@ -43,15 +43,17 @@ absl::StatusOr<json> ParseJson(std::string_view text) {
   }
 }
 
-// Takes `parameters` out of one operation and gives their serialised form.
-absl::StatusOr<std::string> TakeParameters(json& operation, const ModuleCatalog& modules) {
+// Takes `parameters` out of one operation, into the proto's form of one.
+absl::StatusOr<v1::Operation> TakeParameters(json& operation, const ModuleCatalog& modules,
+                                             BlobContents* blobs) {
+  v1::Operation taken;
   const auto name = operation.find("module");
   if (name == operation.end() || !name->is_string()) {
     return absl::InvalidArgumentError("module: missing, or not a text");
   }
   DRAGNET_ASSIGN_OR_RETURN(const Module* module, modules.Require(name->get<std::string>()));
   const auto found = operation.find("parameters");
-  if (found == operation.end()) return std::string();
+  if (found == operation.end()) return taken;
   if (!found->is_object()) {
     return absl::InvalidArgumentError(
         StrCat("parameters: must be a JSON object of ", module->manifest().name,
@@ -61,15 +63,17 @@ absl::StatusOr<std::string> TakeParameters(json& operation, const ModuleCatalog&
   operation.erase(found);
   const std::unique_ptr<google::protobuf::Message> parameters = module->NewParameters();
   DRAGNET_RETURN_IF_ERROR(Annotate(MessageFromJson(text, parameters.get()), "parameters"));
-  return parameters->SerializeAsString();
+  DRAGNET_RETURN_IF_ERROR(SetParameters(parameters.get(), &taken, blobs));
+  return taken;
 }
 
 }  // namespace
 
-absl::StatusOr<v1::Action> ActionFromJson(std::string_view text, const ModuleCatalog& modules) {
+absl::StatusOr<v1::Action> ActionFromJson(std::string_view text, const ModuleCatalog& modules,
+                                          BlobContents* blobs) {
   DRAGNET_ASSIGN_OR_RETURN(json document, ParseJson(text));
   if (!document.is_object()) return absl::InvalidArgumentError("not a JSON object");
-  std::vector<std::string> parameters;
+  std::vector<v1::Operation> parameters;
   if (const auto operations = document.find("operations"); operations != document.end()) {
     if (!operations->is_array()) return absl::InvalidArgumentError("operations: not a list");
     for (json& operation : *operations) {
@@ -77,7 +81,7 @@ absl::StatusOr<v1::Action> ActionFromJson(std::string_view text, const ModuleCat
         return absl::InvalidArgumentError(
             StrCat("operations[", parameters.size(), "]: not a JSON object"));
       }
-      absl::StatusOr<std::string> taken = TakeParameters(operation, modules);
+      absl::StatusOr<v1::Operation> taken = TakeParameters(operation, modules, blobs);
       if (!taken.ok()) {
         return Annotate(taken.status(), StrCat("operations[", parameters.size(), "]"));
       }
@@ -88,7 +92,8 @@ absl::StatusOr<v1::Action> ActionFromJson(std::string_view text, const ModuleCat
   DRAGNET_RETURN_IF_ERROR(
       MessageFromJson(document.dump(-1, ' ', false, json::error_handler_t::replace), &action));
   for (int i = 0; i < action.operations_size(); ++i) {
-    action.mutable_operations(i)->set_parameters(parameters[i]);
+    action.mutable_operations(i)->set_parameters(parameters[i].parameters());
+    action.mutable_operations(i)->mutable_blobs()->MergeFrom(parameters[i].blobs());
   }
   return action;
 }

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 
 #include "console/testing/console_fixture.h"
+#include "core/file_io.h"
+#include "core/keys.h"
+#include "core/text.h"
 
 namespace dragnet::console {
 namespace {
@@ -355,6 +358,42 @@ TEST_F(CommandsTest, RunTakesAnActionFromJson) {
   testing::SampleParameters parameters;
   parameters.ParseFromString(action.operations(0).parameters());
   EXPECT_EQ(parameters.offset(), -5);
+}
+
+// ---- large values
+
+TEST_F(CommandsTest, ALargeFileTravelsAsABlobThatIsBroughtOnce) {
+  scheduler_->streams = {{EndEvent(Progress(0, 1))}};
+  std::string list;
+  for (int i = 0; i < 100'000; ++i) list += StrCat(i, "\n");
+  ASSERT_TRUE(WriteNewFile(Path("list.txt"), list, 0600).ok());
+  for (int time = 0; time < 2; ++time) {
+    const Outcome outcome = Dragnet({"sample", "--path", "/etc", "--list", Path("list.txt"), "--yes"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    // What is signed is shown by its digest.
+    EXPECT_THAT(outcome.err, HasSubstr(HexEncode(Sha256(list))));
+  }
+  ASSERT_THAT(scheduler_->launched, SizeIs(2));
+  EXPECT_LT(scheduler_->launched[0].size(), 2000u);
+  const v1::Action action =
+      *ParseAction(ParseEnvelope(scheduler_->launched[0], kActionPayloadType)->payload());
+  ASSERT_EQ(action.operations(0).blobs_size(), 1);
+  EXPECT_EQ(action.operations(0).blobs(0).field(), "list");
+  EXPECT_EQ(action.operations(0).blobs(0).sha256(), Sha256(list));
+  // A second time would have appended.
+  EXPECT_EQ(scheduler_->blobs[Sha256(list)], list);
+}
+
+TEST_F(CommandsTest, AFileThatCanNotBeReadIsNamedWithItsFlag) {
+  const Outcome missing = Dragnet({"sample", "--path", "/", "--list", Path("nowhere"), "--yes"});
+  EXPECT_EQ(missing.status, 2);
+  EXPECT_THAT(missing.err, HasSubstr("--list"));
+  EXPECT_THAT(missing.err, HasSubstr("nowhere"));
+  ASSERT_TRUE(WriteNewFile(Path("binary"), "\xff\xfe", 0600).ok());
+  const Outcome binary = Dragnet({"sample", "--path", "/", "--list", Path("binary"), "--yes"});
+  EXPECT_EQ(binary.status, 2);
+  EXPECT_THAT(binary.err, HasSubstr("not valid UTF-8"));
+  EXPECT_THAT(scheduler_->launched, IsEmpty());
 }
 
 TEST_F(CommandsTest, RunRefusesWhatIsNotAnAction) {

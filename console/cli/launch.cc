@@ -4,11 +4,13 @@
 #include "console/cli/exit_status.h"
 #include "console/cli/follow.h"
 #include "console/form/describe.h"
+#include "core/action.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
 #include "core/keys.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "core/text.h"
 
 namespace dragnet::console {
 namespace {
@@ -37,6 +39,32 @@ absl::StatusOr<v1::Envelope> SignAction(const v1::Action& action, const PrivateK
   v1::Envelope envelope = NewEnvelope(kActionPayloadType, action.SerializeAsString());
   DRAGNET_RETURN_IF_ERROR(AddSignature(key, &envelope));
   return envelope;
+}
+
+// What the scheduler doesn't have yet of the action's large values.
+absl::Status UploadBlobs(const v1::Action& action, Session& session, Client& client) {
+  v1::FindMissingBlobsRequest question;
+  for (const v1::Operation& operation : action.operations())
+    for (const v1::Blob& blob : operation.blobs()) question.add_sha256(blob.sha256());
+  if (question.sha256().empty()) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const v1::FindMissingBlobsResponse missing,
+                           client.FindMissingBlobs(question));
+  for (const std::string& sha256 : missing.sha256()) {
+    const auto content = session.blobs().find(sha256);
+    if (content == session.blobs().end()) {
+      return absl::InternalError(StrCat("the scheduler asks for a blob that is not ours: ",
+                                        HexEncode(sha256.substr(0, 32))));
+    }
+    for (size_t offset = 0; offset < content->second.size(); offset += kMaxBlobPartBytes) {
+      v1::PutBlobPartRequest part;
+      part.set_sha256(sha256);
+      part.set_size(content->second.size());
+      part.set_offset(offset);
+      part.set_data(content->second.substr(offset, kMaxBlobPartBytes));
+      DRAGNET_RETURN_IF_ERROR(client.PutBlobPart(part).status());
+    }
+  }
+  return absl::OkStatus();
 }
 
 std::string_view Question(const LaunchFlags& flags) {
@@ -69,6 +97,8 @@ absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& fl
   }
 
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope, SignAction(action, *key));
+  // Before a file is written, too: who launches it later doesn't have them.
+  DRAGNET_RETURN_IF_ERROR(UploadBlobs(action, session, *client));
   if (flags.no_launch.has_value()) {
     DRAGNET_RETURN_IF_ERROR(WriteEnvelopeFile(*flags.no_launch, envelope));
     io.Say(StrCat("Signed, not launched: ", *flags.no_launch));

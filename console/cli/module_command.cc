@@ -50,12 +50,13 @@ class ModuleCommand : public Command {
     action.set_name(Shorten(ForTerminal(ShellLine(typed_)), kMaxActionName));
     v1::Operation* operation = action.add_operations();
     operation->set_module(name());
-    operation->set_parameters(parameters->SerializeAsString());
+    DRAGNET_RETURN_IF_ERROR(SetParameters(parameters.get(), operation, &session.blobs()));
     DRAGNET_RETURN_IF_ERROR(launch_.Apply(&action));
     DRAGNET_ASSIGN_OR_RETURN(const auto lifetime, launch_.Lifetime());
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
     DRAGNET_RETURN_IF_ERROR(
-        CompleteAction(config->fleet_id, session.now(), lifetime, modules_, &action));
+        CompleteAction(config->fleet_id, session.now(), lifetime, modules_, session.blobs(),
+                       &action));
     return LaunchAction(action, launch_, session);
   }
 
@@ -68,7 +69,8 @@ class ModuleCommand : public Command {
         .help = field.documentation,
         .choices = field.choices,
         // Hosts have other files than this machine, but mostly the same places.
-        .completion = field.value_name == "PATH" ? Completion::kFile : Completion::kNothing};
+        .completion = field.value_name == "PATH" || field.from_file ? Completion::kFile
+                                                                    : Completion::kNothing};
     if (field.is_switch) {
       line.AddSwitch(std::move(spec), &switches_[field.flag]);
     } else if (field.repeated) {
@@ -96,7 +98,13 @@ class ModuleCommand : public Command {
           return absl::InvalidArgumentError(
               StrCat("--params can't be given together with --", field.flag));
         }
-        const absl::Status set = SetField(field, value, session.now(), parameters);
+        absl::StatusOr<std::string> text =
+            field.from_file ? ReadInput(session.io(), value, kMaxBlobBytes) : value;
+        if (text.ok() && field.from_file && !IsValidUtf8(*text)) {
+          text = absl::InvalidArgumentError(StrCat(value, ": not valid UTF-8"));
+        }
+        const absl::Status set =
+            text.ok() ? SetField(field, *text, session.now(), parameters) : text.status();
         if (!set.ok()) return Annotate(set, StrCat("--", field.flag));
         typed_.push_back(StrCat("--", field.flag));
         if (!field.is_switch) typed_.push_back(value);

@@ -45,7 +45,7 @@ class RunFileCommand : public Command {
       return absl::UnimplementedError("run --mig: MIG's action format is not in this version");
     }
     DRAGNET_ASSIGN_OR_RETURN(const std::string json, ReadInput(session.io(), path_));
-    absl::StatusOr<v1::Action> action = ActionFromJson(json, session.modules());
+    absl::StatusOr<v1::Action> action = ActionFromJson(json, session.modules(), &session.blobs());
     if (!action.ok()) return Annotate(action.status(), path_);
     DRAGNET_RETURN_IF_ERROR(launch_.Apply(&*action));
     if (action->target().empty()) {
@@ -55,7 +55,8 @@ class RunFileCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(const auto lifetime, launch_.Lifetime());
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
     const absl::Status complete =
-        CompleteAction(config->fleet_id, session.now(), lifetime, session.modules(), &*action);
+        CompleteAction(config->fleet_id, session.now(), lifetime, session.modules(), session.blobs(),
+                       &*action);
     if (!complete.ok()) return Annotate(complete, path_);
     return LaunchAction(*action, launch_, session);
   }

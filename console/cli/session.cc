@@ -127,8 +127,8 @@ absl::StatusOr<v1::AgentInfo> Session::FindAgent(const std::string& word) {
                                            " agents have this name; give the id: ", ids));
 }
 
-absl::StatusOr<std::string> ReadInput(Io& io, const std::string& path) {
-  return path == "-" ? io.read_input() : ReadFile(path);
+absl::StatusOr<std::string> ReadInput(Io& io, const std::string& path, size_t max_bytes) {
+  return path == "-" ? io.read_input() : ReadFile(path, max_bytes);
 }
 
 absl::Status CheckCanConfirm(const Io& io, bool yes) {

@@ -10,8 +10,10 @@
 #include "absl/status/statusor.h"
 #include "console/cli/io.h"
 #include "console/client/client.h"
+#include "modules/blobs.h"
 #include "console/client/config.h"
 #include "console/form/module_catalog.h"
+#include "core/file_io.h"
 #include "core/trust_policy.h"
 #include "dragnet/v1/action.pb.h"
 
@@ -43,7 +45,11 @@ class Session {
   // Where `dragnet file` and the like find the --config that was given.
   std::string* config_flag() { return &config_flag_; }
 
+  // Values of the action under construction that travel as blobs.
+  BlobContents& blobs() { return blobs_; }
+
  private:
+  BlobContents blobs_;
   // Against the newest that was seen here, which it then becomes.
   absl::Status CheckIsNotOlder(uint64_t version, const ConsoleConfig& config);
 
@@ -55,8 +61,9 @@ class Session {
   std::optional<TrustPolicy> policy_;
 };
 
-// A file, or standard input for "-".
-absl::StatusOr<std::string> ReadInput(Io& io, const std::string& path);
+// A file, or standard input (up to 4 MiB) for "-".
+absl::StatusOr<std::string> ReadInput(Io& io, const std::string& path,
+                                      size_t max_bytes = kMaxSmallFile);
 
 // "[y/N]" on the terminal. FailedPrecondition without one: `flag` would have
 // said yes.

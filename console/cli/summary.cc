@@ -52,6 +52,9 @@ std::string TerminationText(const v1::OperationSummary& summary) {
     case v1::TERMINATION_INVALID_PARAMETERS:
       text = "the module refused its parameters";
       break;
+    case v1::TERMINATION_PRIVACY_MODE:
+      text = "refused: the host is in privacy mode";
+      break;
     case v1::TERMINATION_MODULE_ERROR:
       text = "the module failed";
       break;

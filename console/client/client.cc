@@ -136,6 +136,14 @@ class GrpcClient : public Client {
   absl::StatusOr<v1::LaunchResponse> Launch(const v1::LaunchRequest& request) override {
     return Call(&InvestigatorService::Stub::Launch, request);
   }
+  absl::StatusOr<v1::FindMissingBlobsResponse> FindMissingBlobs(
+      const v1::FindMissingBlobsRequest& request) override {
+    return Call(&InvestigatorService::Stub::FindMissingBlobs, request);
+  }
+  absl::StatusOr<v1::PutBlobPartResponse> PutBlobPart(
+      const v1::PutBlobPartRequest& request) override {
+    return Call(&InvestigatorService::Stub::PutBlobPart, request);
+  }
   absl::StatusOr<v1::ListActionsResponse> ListActions(
       const v1::ListActionsRequest& request) override {
     return Call(&InvestigatorService::Stub::ListActions, request);

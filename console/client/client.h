@@ -50,6 +50,10 @@ class Client {
   virtual ~Client() = default;
 
   virtual absl::StatusOr<v1::LaunchResponse> Launch(const v1::LaunchRequest& request) = 0;
+  virtual absl::StatusOr<v1::FindMissingBlobsResponse> FindMissingBlobs(
+      const v1::FindMissingBlobsRequest& request) = 0;
+  virtual absl::StatusOr<v1::PutBlobPartResponse> PutBlobPart(
+      const v1::PutBlobPartRequest& request) = 0;
   virtual absl::StatusOr<v1::ListActionsResponse> ListActions(
       const v1::ListActionsRequest& request) = 0;
   virtual absl::StatusOr<v1::GetActionResponse> GetAction(const v1::GetActionRequest& request) = 0;

@@ -96,6 +96,10 @@ std::string DescribeOperation(const v1::Operation& operation, int number, const 
   }
   const std::string lines = DescribeMessage(*parameters, kStep);
   text.append(lines.empty() ? "  (no parameters)\n" : lines);
+  for (const v1::Blob& blob : operation.blobs()) {
+    StrAppend(&text, "  ", ForTerminal(blob.field()), "  ", blob.size(), " bytes with SHA-256 ",
+              HexEncode(blob.sha256()), "\n");
+  }
   if (operation.has_limits()) {
     StrAppend(&text, "  limits\n", DescribeMessage(operation.limits(), 2 * kStep));
   }

@@ -81,6 +81,7 @@ void Collect(const Descriptor* type, const std::vector<const FieldDescriptor*>& 
       entry.value_name =
           options.value_name().empty() ? DefaultValueName(field) : options.value_name();
     }
+    entry.from_file = options.from_file();
     entry.repeated = field->is_repeated();
     entry.choices = Choices(field);
     entry.documentation =

@@ -32,6 +32,8 @@ struct FormField {
   bool repeated = false;
   // A bool: no value means true.
   bool is_switch = false;
+  // Its value is the content of a file of this machine, which the flag names.
+  bool from_file = false;
   // What an enum takes, in the order of the .proto.
   std::vector<std::string> choices;
 

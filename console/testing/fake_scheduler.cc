@@ -39,6 +39,19 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
     return Answer();
   }
 
+  grpc::Status FindMissingBlobs(grpc::ServerContext*, const v1::FindMissingBlobsRequest* request,
+                                v1::FindMissingBlobsResponse* response) override {
+    for (const std::string& sha256 : request->sha256())
+      if (fake_.blobs[sha256].empty()) response->add_sha256(sha256);
+    return Answer();
+  }
+  grpc::Status PutBlobPart(grpc::ServerContext*, const v1::PutBlobPartRequest* request,
+                           v1::PutBlobPartResponse*) override {
+    std::string& blob = fake_.blobs[request->sha256()];
+    if (blob.size() == request->offset()) blob += request->data();
+    return Answer();
+  }
+
   grpc::Status Watch(grpc::ServerContext*, const v1::WatchRequest* request,
                      grpc::ServerWriter<v1::WatchEvent>* writer) override {
     fake_.watched_until_expired.push_back(request->until_expired());

@@ -3,6 +3,7 @@
 // command runs and read after it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ class FakeScheduler {
 
   // ---- what it was asked
   std::vector<std::string> launched;    // envelopes
+  std::map<std::string, std::string> blobs;  // by SHA-256
   std::vector<std::string> targets;     // of SearchAgents
   std::vector<uint64_t> watched_after;  // of Watch and Results
   std::vector<bool> watched_until_expired;

@@ -8,6 +8,7 @@ namespace {
 // To read what the files' owners keep to themselves, without being able to
 // change or own anything.
 constexpr int kCapabilities[] = {CAP_DAC_READ_SEARCH};
+constexpr std::string_view kMigNames[] = {"file", "yara"};
 }  // namespace
 
 extern const ModuleManifest kFileManifest;
@@ -16,6 +17,8 @@ const ModuleManifest kFileManifest = {
     .summary = "Finds files by path, name, size, permissions, age, content and hash",
     .capabilities = kCapabilities,
     .network = NetworkAccess::kNone,
+    .powers = {},
+    .mig_names = kMigNames,
     .uses_powers_of = {},
 };
 

@@ -75,6 +75,16 @@ bool LinePattern::Matches(std::string_view text, size_t begin, size_t end) const
   return regex_->Match(piece, begin, end, RE2::UNANCHORED, nullptr, 0);
 }
 
+bool LinePattern::Find(std::string_view text, size_t begin, size_t end, size_t* match_begin,
+                       size_t* match_end) const {
+  const re2::StringPiece piece(text.data(), text.size());
+  re2::StringPiece match;
+  if (!regex_->Match(piece, begin, end, RE2::UNANCHORED, &match, 1)) return false;
+  *match_begin = static_cast<size_t>(match.data() - text.data());
+  *match_end = *match_begin + match.size();
+  return true;
+}
+
 bool LinePattern::MayCover(std::string_view stretch) const {
   // An instruction of the program that isn't in a loop takes one byte at most.
   int once = regex_->ProgramSize();

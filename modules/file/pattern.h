@@ -52,6 +52,16 @@ class LinePattern {
   // are looked at only to see whether `begin` and `end` are ends of a line.
   bool Matches(std::string_view text, size_t begin, size_t end) const;
 
+  // The leftmost match there; false if there is none.
+  bool Find(std::string_view text, size_t begin, size_t end, size_t* match_begin,
+            size_t* match_end) const;
+
+  // As it was rewritten, in Latin-1.
+  const std::string& bytes_pattern() const { return regex_->pattern(); }
+
+  // How large it is when its repetitions are written out.
+  size_t positions() const { return static_cast<size_t>(regex_->ProgramSize()); }
+
   // Whether a match that covers all of `stretch` can be: it can't if there are
   // more bytes in it than the pattern passes once, and none that it repeats.
   bool MayCover(std::string_view stretch) const;

@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include "absl/time/time.h"
 #include "modules/file/match.h"
 #include "modules/file/search.h"
 #include "modules/module.h"
@@ -21,7 +20,8 @@ class Reporter {
   Reporter(const CompiledSearches& searches, RunContext& context);
 
   // This search found the file at `path`, whose inode facts are known.
-  void Found(uint32_t search, const std::string& path, const FileFacts& facts, absl::Time now);
+  void Found(uint32_t search, const std::string& path, const FileFacts& facts,
+             const RunFacts& run);
 
   void NotLookedAt(std::string_view reason, std::string_view path);
   void AddExamined(uint64_t items, uint64_t bytes) { context_.AddExamined(items, bytes); }
@@ -39,6 +39,7 @@ class Reporter {
   const std::unique_ptr<std::atomic<uint32_t>[]> found_;
   const std::unique_ptr<std::atomic<bool>[]> done_;
   std::atomic<size_t> remaining_;
+  std::atomic<uint32_t> errors_ = 0;
 };
 
 }  // namespace dragnet::file

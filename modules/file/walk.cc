@@ -34,20 +34,8 @@ bool IsDotOrDotDot(const char* name) {
   return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-// What tells one directory from another.
-struct Identity {
-  uint32_t dev_major = 0;
-  uint32_t dev_minor = 0;
-  uint64_t inode = 0;
-
-  bool operator==(const Identity&) const = default;
-  bool SameDevice(const Identity& other) const {
-    return dev_major == other.dev_major && dev_minor == other.dev_minor;
-  }
-};
-
 struct Node {
-  Identity identity;
+  DirectoryIdentity identity;
   FileType type = FileType::kUnknown;
   // Something is mounted here (Linux 5.8; false before).
   bool mounted = false;
@@ -92,6 +80,8 @@ class Pending {
 
 // In all of a walk's open branch; past that, what is lost is reported at once.
 constexpr size_t kMaxLost = 4096;
+// Queued directories are to take little memory, whatever their paths.
+constexpr size_t kMaxPathHandedOver = 64 * 1024;
 
 // What a directory listed and what was not found under its name.
 struct LostEntries {
@@ -113,7 +103,7 @@ struct LostEntries {
 struct Level {
   // Not open on levels far above.
   UniqueFd fd;
-  Identity identity;
+  DirectoryIdentity identity;
   // How much of the walk's path is this directory's.
   size_t path_length = 0;
   Pending pending;
@@ -129,7 +119,18 @@ class TreeWalk {
       : visitor_(visitor), options_(options), chunk_(new char[kChunkBytes]) {}
 
   void Run(const std::string& root) {
-    if (!VisitRoot(root)) return;
+    if (VisitRoot(root)) Walk();
+  }
+
+  void Run(OpenDirectory directory) {
+    base_depth_ = directory.depth;
+    path_ = std::move(directory.path);
+    Push(std::move(directory.fd), directory.identity);
+    Walk();
+  }
+
+ private:
+  void Walk() {
     while (!levels_.empty()) {
       Level& level = levels_.back();
       if (!level.pending.empty()) {
@@ -146,7 +147,6 @@ class TreeWalk {
     }
   }
 
- private:
   // True if the root is a directory that was entered.
   bool VisitRoot(const std::string& root) {
     Node node;
@@ -264,7 +264,7 @@ class TreeWalk {
                        path_,
                        raw.d_name,
                        TypeOfDirent(raw.d_type),
-                       static_cast<uint32_t>(levels_.size()),
+                       depth(),
                        &sighting};
     if (entry.type == FileType::kUnknown) {
       // Some file systems don't say the type with the name.
@@ -294,7 +294,7 @@ class TreeWalk {
   // Pushes the level for path_, if it can be entered. `inode` is how it was listed.
   bool OpenChild(const char* name, uint64_t inode) {
     Level& parent = levels_.back();
-    if (levels_.size() >= options_.max_levels) {
+    if (depth() >= options_.max_levels) {
       visitor_.NotLookedAt(StrCat("more than ", options_.max_levels, " levels deep"), path_);
       return false;
     }
@@ -320,8 +320,7 @@ class TreeWalk {
     }
     if (node.identity.inode != inode && IsAnother(parent, node))
       Lose(parent, inode, node.identity.inode, path_);
-    Push(std::move(fd), node.identity);
-    return true;
+    return PushOrHandOver(std::move(fd), node.identity);
   }
 
   // Whether another file system that is mounted at `name` is one to search. 0 or errno.
@@ -329,14 +328,13 @@ class TreeWalk {
     // O_PATH, because opening for reading would trigger an automount.
     const UniqueFd fd(openat(parent.fd.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) return errno;
-    switch (KindOfFileSystem(fd.get())) {
+    const FileSystemKind kind = KindOfFileSystem(fd.get());
+    switch (kind) {
       case FileSystemKind::kOrdinary:
-        *may_cross = true;
+      case FileSystemKind::kNetwork:
+        *may_cross = visitor_.Cross(kind, path_);
         break;
       case FileSystemKind::kPseudo:
-        break;
-      case FileSystemKind::kNetwork:
-        visitor_.NotLookedAt("network file system, searched only if a path names it", path_);
         break;
       case FileSystemKind::kAutomount:
         visitor_.NotLookedAt("automount point, mounted only if a path names it", path_);
@@ -345,8 +343,22 @@ class TreeWalk {
     return 0;
   }
 
-  void Push(UniqueFd fd, const Identity& identity) {
-    const uint32_t depth = static_cast<uint32_t>(levels_.size());
+  // Of the entries of the last level.
+  uint32_t depth() const { return base_depth_ + static_cast<uint32_t>(levels_.size()); }
+
+  // Pushes the level for path_, or hands it over; false if it did that.
+  bool PushOrHandOver(UniqueFd fd, const DirectoryIdentity& identity) {
+    if (visitor_.WouldHandOver() && path_.size() <= kMaxPathHandedOver) {
+      OpenDirectory directory = {std::move(fd), identity, path_, depth()};
+      if (visitor_.HandOver(directory)) return false;
+      fd = std::move(directory.fd);
+    }
+    Push(std::move(fd), identity);
+    return true;
+  }
+
+  void Push(UniqueFd fd, const DirectoryIdentity& identity) {
+    const uint32_t depth = this->depth();
     Level level;
     level.fd = std::move(fd);
     level.identity = identity;
@@ -365,7 +377,7 @@ class TreeWalk {
     UniqueFd child = std::move(levels_.back().fd);
     lost_count_ -= levels_.back().lost.inodes.size();
     levels_.pop_back();
-    visitor_.Leave(static_cast<uint32_t>(levels_.size()));
+    visitor_.Leave(depth());
     if (levels_.empty()) return;
     Level& level = levels_.back();
     path_.resize(level.path_length);
@@ -423,6 +435,8 @@ class TreeWalk {
   WalkVisitor& visitor_;
   const WalkOptions options_;
   const std::unique_ptr<char[]> chunk_;
+  // Of the directory where this walk begins, in the walk that it is part of.
+  uint32_t base_depth_ = 0;
   std::vector<Level> levels_;
   // Of all levels.
   size_t lost_count_ = 0;
@@ -439,6 +453,10 @@ std::string WalkEntry::Path() const {
 
 void WalkTree(const std::string& root, WalkVisitor& visitor, const WalkOptions& options) {
   TreeWalk(visitor, options).Run(root);
+}
+
+void WalkDirectory(OpenDirectory directory, WalkVisitor& visitor, const WalkOptions& options) {
+  TreeWalk(visitor, options).Run(std::move(directory));
 }
 
 }  // namespace dragnet::file

@@ -20,7 +20,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/unique_fd.h"
 #include "modules/file/filters.h"
+#include "modules/file/open.h"
 
 namespace dragnet::file {
 
@@ -67,6 +69,27 @@ struct WalkEntry {
   std::string Path() const;
 };
 
+// What tells one directory from another.
+struct DirectoryIdentity {
+  uint32_t dev_major = 0;
+  uint32_t dev_minor = 0;
+  uint64_t inode = 0;
+
+  bool operator==(const DirectoryIdentity&) const = default;
+  bool SameDevice(const DirectoryIdentity& other) const {
+    return dev_major == other.dev_major && dev_minor == other.dev_minor;
+  }
+};
+
+// A directory that was entered, and is still to be read.
+struct OpenDirectory {
+  UniqueFd fd;
+  DirectoryIdentity identity;
+  std::string path;
+  // Of the directory itself in the walk that it comes from.
+  uint32_t depth = 0;
+};
+
 enum class WalkStep {
   kNext,
   // Go into this directory, later.
@@ -83,10 +106,22 @@ class WalkVisitor {
   // more those that turned up again after they were lost.
   virtual WalkStep Visit(const WalkEntry& entry) = 0;
 
+  // Whether to enter the directory at `path`, on which another file system is
+  // mounted; asked before Enter or HandOver. Ordinary and network file systems
+  // only: the others are passed over.
+  virtual bool Cross(FileSystemKind kind, std::string_view path) = 0;
+
   // Around the visits of a directory's entries, for directories that Visit
   // wanted and that could be opened.
   virtual void Enter(std::string_view path, uint32_t depth) = 0;
   virtual void Leave(uint32_t depth) = 0;
+
+  // Whether HandOver might take a directory now.
+  virtual bool WouldHandOver() { return false; }
+  // Takes `directory`, which Visit wanted, to walk it elsewhere (WalkDirectory);
+  // this walk then goes on as if it were done. False, and it is left as it is,
+  // to have it walked here.
+  virtual bool HandOver(OpenDirectory&) { return false; }
 
   // Something was not looked at; what is gone from its directory is not reported.
   virtual void NotLookedAt(std::string_view reason, std::string_view path) = 0;
@@ -103,8 +138,11 @@ struct WalkOptions {
 };
 
 // Walks what is at the absolute path `root`, a directory or anything else.
-// Pseudo and network file systems that are mounted beneath it are not entered. Returns when all is
-// visited or a visit said kStop.
+// Pseudo file systems that are mounted beneath it are not entered.
+// Returns when all that was not handed over is visited, or a visit said kStop.
 void WalkTree(const std::string& root, WalkVisitor& visitor, const WalkOptions& options = {});
+
+// Walks what is in a directory that another walk handed over.
+void WalkDirectory(OpenDirectory directory, WalkVisitor& visitor, const WalkOptions& options = {});
 
 }  // namespace dragnet::file

@@ -28,6 +28,9 @@ class Collector : public WalkVisitor {
     return entry.type == FileType::kDirectory && entry.depth < max_depth ? WalkStep::kDescend
                                                                          : WalkStep::kNext;
   }
+  bool Cross(FileSystemKind kind, std::string_view) override {
+    return kind == FileSystemKind::kOrdinary;
+  }
   void Enter(std::string_view path, uint32_t depth) override {
     EXPECT_EQ(depth, branch.size());
     branch.emplace_back(path);

@@ -39,12 +39,47 @@ absl::Status CheckFragment(std::string_view fragment) {
 
 absl::Status InvestigatorApi::Launch(const std::string& caller, const v1::LaunchRequest& request,
                                      v1::LaunchResponse* response) {
+  DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope()));
   DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Launched launched,
                            dispatcher_.Launch(request.envelope(), caller));
   response->set_action_id(launched.action_id);
   response->set_targeted(launched.targeted);
   response->set_connected(launched.connected);
   return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::KeepBlobs(const std::string& envelope_bytes) {
+  const absl::StatusOr<v1::Envelope> envelope = ParseEnvelope(envelope_bytes, kActionPayloadType);
+  if (!envelope.ok()) return absl::OkStatus();  // the dispatcher refuses it, and says why
+  const absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
+  if (!action.ok()) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const absl::Time expires, ToTime(action->expires()));
+  for (const v1::Operation& operation : action->operations()) {
+    for (const v1::Blob& blob : operation.blobs()) {
+      if (!blobs_.Has(blob.sha256())) {
+        return absl::FailedPreconditionError(StrCat("blob ", HexEncode(blob.sha256()), " (",
+                                                    blob.field(), "): bring it first"));
+      }
+      DRAGNET_RETURN_IF_ERROR(blobs_.KeepUntil(blob.sha256(), expires));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::FindMissingBlobs(const v1::FindMissingBlobsRequest& request,
+                                               v1::FindMissingBlobsResponse* response) {
+  if (request.sha256_size() > kMaxOperations * kMaxBlobs)
+    return absl::InvalidArgumentError(StrCat("sha256: at most ", kMaxOperations * kMaxBlobs));
+  for (const std::string& sha256 : request.sha256()) {
+    if (!blobs_.Has(sha256)) response->add_sha256(sha256);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::PutBlobPart(const std::string& caller,
+                                          const v1::PutBlobPartRequest& request,
+                                          v1::PutBlobPartResponse*) {
+  return blobs_.PutPart(caller, request);
 }
 
 absl::StatusOr<v1::Progress> InvestigatorApi::ProgressOf(const std::string& action_id) {

@@ -8,6 +8,7 @@
 #include "dragnet/v1/investigator.pb.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
+#include "scheduler/blobs/blob_files.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
 #include "scheduler/dispatch/policies.h"
@@ -17,19 +18,24 @@ namespace dragnet::scheduler {
 class InvestigatorApi {
  public:
   InvestigatorApi(Store& store, Agents& agents, Policies& policies, Dispatcher& dispatcher,
-                  CertificateRegistry& certificates, OpenStreams& streams, const Clock& clock,
-                  std::string fleet_id)
+                  CertificateRegistry& certificates, OpenStreams& streams, BlobFiles& blobs,
+                  const Clock& clock, std::string fleet_id)
       : store_(store),
         agents_(agents),
         policies_(policies),
         dispatcher_(dispatcher),
         certificates_(certificates),
         streams_(streams),
+        blobs_(blobs),
         clock_(clock),
         fleet_id_(std::move(fleet_id)) {}
 
   absl::Status Launch(const std::string& caller, const v1::LaunchRequest& request,
                       v1::LaunchResponse* response);
+  absl::Status FindMissingBlobs(const v1::FindMissingBlobsRequest& request,
+                                v1::FindMissingBlobsResponse* response);
+  absl::Status PutBlobPart(const std::string& caller, const v1::PutBlobPartRequest& request,
+                           v1::PutBlobPartResponse* response);
   absl::Status ListActions(const v1::ListActionsRequest& request,
                            v1::ListActionsResponse* response);
   absl::Status GetAction(const v1::GetActionRequest& request, v1::GetActionResponse* response);
@@ -50,6 +56,8 @@ class InvestigatorApi {
                       v1::RevokeResponse* response);
 
  private:
+  // They are there, and stay as long as the action is valid.
+  absl::Status KeepBlobs(const std::string& envelope_bytes);
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
   absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
 
@@ -59,6 +67,7 @@ class InvestigatorApi {
   Dispatcher& dispatcher_;
   CertificateRegistry& certificates_;
   OpenStreams& streams_;
+  BlobFiles& blobs_;
   const Clock& clock_;
   const std::string fleet_id_;
 };

@@ -25,7 +25,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   explicit InvestigatorServiceImpl(const ApiParts& parts)
       : parts_(parts),
         api_(parts.store, parts.agents, parts.policies, parts.dispatcher, parts.certificates,
-             parts.streams, parts.clock, parts.fleet_id) {}
+             parts.streams, parts.blobs, parts.clock, parts.fleet_id) {}
 
   // Calls that go on the record under the caller's name.
 #define DRAGNET_NAMED_CALL(method)                                                           \
@@ -39,6 +39,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     });                                                                                      \
   }
   DRAGNET_NAMED_CALL(Launch)
+  DRAGNET_NAMED_CALL(PutBlobPart)
   DRAGNET_NAMED_CALL(PublishTrustPolicy)
   DRAGNET_NAMED_CALL(CreateEnrolmentToken)
   DRAGNET_NAMED_CALL(Revoke)
@@ -51,6 +52,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     return AnswerOn(parts_.executor, context,                                 \
                     [=, this] { return api_.method(*request, response); });   \
   }
+  DRAGNET_CALL(FindMissingBlobs)
   DRAGNET_CALL(ListActions)
   DRAGNET_CALL(GetAction)
   DRAGNET_CALL(CancelAction)

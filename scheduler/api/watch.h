@@ -20,6 +20,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
+#include "scheduler/blobs/blob_files.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
 #include "scheduler/dispatch/watchers.h"
@@ -35,6 +36,7 @@ struct ApiParts {
   Watchers& watchers;
   CertificateRegistry& certificates;
   OpenStreams& streams;
+  BlobFiles& blobs;
   Executor& executor;
   const Clock& clock;
   std::string fleet_id;

@@ -16,6 +16,8 @@ constexpr Rule kRules[] = {
     {"/dragnet.v1.AgentGateway/Session", Access::kAgent},
 
     {"/dragnet.v1.InvestigatorService/Launch", Access::kInvestigator},
+    {"/dragnet.v1.InvestigatorService/FindMissingBlobs", Access::kInvestigator},
+    {"/dragnet.v1.InvestigatorService/PutBlobPart", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/CancelAction", Access::kInvestigator},
 
     {"/dragnet.v1.InvestigatorService/Watch", Access::kReader},

@@ -122,7 +122,9 @@ void Session::OnReadDone(bool ok) {
 absl::Status Session::Handle(v1::AgentMessage message) {
   if (message.has_hello() == said_hello_)
     return absl::InvalidArgumentError("Hello must be the first message, and only that");
-  if (!message.has_record()) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
+  // A part of a blob holds the next request back by itself.
+  if (!message.has_record() && !message.has_blob_request())
+    DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
   switch (message.content_case()) {
     case v1::AgentMessage::kHello:
       said_hello_ = true;
@@ -151,6 +153,8 @@ absl::Status Session::Handle(v1::AgentMessage message) {
     case v1::AgentMessage::kPolicyTaken:
       parts_.dispatcher.OnPolicyTaken(identity_.name, message.policy_taken().version());
       return absl::OkStatus();
+    case v1::AgentMessage::kBlobRequest:
+      return HandleBlobRequest(message.blob_request());
     case v1::AgentMessage::CONTENT_NOT_SET:
       // Of a newer agent, about something that this version doesn't know.
       return absl::OkStatus();
@@ -216,6 +220,30 @@ absl::Status Session::HandleRecord(v1::ResultRecord record) {
   return absl::OkStatus();
 }
 
+absl::Status Session::HandleBlobRequest(const v1::BlobRequest& request) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (blob_part_ != nullptr)
+      return absl::ResourceExhaustedError("a blob request before the last one was answered");
+  }
+  v1::SchedulerMessage message;
+  v1::BlobPart* part = message.mutable_blob_part();
+  part->set_sha256(request.sha256().substr(0, kMaxDigestBytes));
+  part->set_offset(request.offset());
+  // 256 KiB of a file that other agents ask for, too: from the page cache.
+  absl::StatusOr<std::string> data = parts_.blobs.ReadPart(request.sha256(), request.offset());
+  if (data.ok()) {
+    part->set_data(*std::move(data));
+  } else {
+    spdlog::error("blob: {}", ForTerminal(ToStd(data.status().message())));
+  }
+  absl::MutexLock lock(&mutex_);
+  blob_part_ = Serialised(message);
+  // What the fleet is to do, and acknowledgements, go before it: see WriteNextLocked.
+  if (welcomed_ && !writing_ && !finished_) WriteNextLocked();
+  return absl::OkStatus();
+}
+
 void Session::OnRecordDone(const v1::RecordKey& key, const absl::Status& status) {
   if (!status.ok()) {
     // Not acknowledged: the agent keeps it and tries again.
@@ -260,8 +288,12 @@ void Session::QueueLocked(OutgoingMessage message) {
 
 void Session::WriteNextLocked() {
   writing_ = true;
-  written_ = ToByteBuffer(outgoing_.front());
-  outgoing_.pop_front();
+  if (outgoing_.empty()) {
+    written_ = ToByteBuffer(std::exchange(blob_part_, nullptr));
+  } else {
+    written_ = ToByteBuffer(outgoing_.front());
+    outgoing_.pop_front();
+  }
   StartWrite(&written_);
 }
 
@@ -269,7 +301,7 @@ void Session::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;
   if (!ok) return FinishLocked(absl::UnavailableError("the connection is lost"));
-  if (!finished_ && !outgoing_.empty()) WriteNextLocked();
+  if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) WriteNextLocked();
 }
 
 void Session::Close(const absl::Status& reason) {

@@ -17,6 +17,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
+#include "scheduler/blobs/blob_files.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
 
@@ -29,6 +30,7 @@ struct GatewayParts {
   Dispatcher& dispatcher;
   CertificateRegistry& certificates;
   OpenStreams& streams;
+  const BlobFiles& blobs;
   const Clock& clock;
   std::string fleet_id;
   absl::Duration heartbeat_interval;
@@ -65,6 +67,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   absl::Status HandleHello(const v1::Hello& hello);
   void SendWelcome(absl::Time now);
   absl::Status HandleRecord(v1::ResultRecord record);
+  absl::Status HandleBlobRequest(const v1::BlobRequest& request);
   void OnRecordDone(const v1::RecordKey& key, const absl::Status& status);
 
   void QueueLocked(OutgoingMessage message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -97,6 +100,8 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   size_t records_under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The answer to a blob request that waits to be written: one at a time.
+  OutgoingMessage blob_part_ ABSL_GUARDED_BY(mutex_);
   std::deque<OutgoingMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer written_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> sent_actions_ ABSL_GUARDED_BY(mutex_);

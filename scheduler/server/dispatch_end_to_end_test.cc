@@ -2,6 +2,8 @@
 // connection or a late agent changes.
 #include <gtest/gtest.h>
 
+#include "core/keys.h"
+#include "core/action.h"
 #include "core/envelope.h"
 #include "core/strings.h"
 #include "core/uuid.h"
@@ -55,6 +57,85 @@ TEST_F(DispatchEndToEndTest, ActionReachesAConnectedAgentAndItsRowsReachTheWatch
   ASSERT_TRUE(events.back().has_end());
   EXPECT_EQ(events.back().end().progress().found(), 1u);
   EXPECT_EQ(events.back().end().progress().rows(), 3u);
+}
+
+// ---- blobs
+
+class BlobEndToEndTest : public DispatchEndToEndTest {
+ protected:
+  grpc::Status Put(const std::string& content) {
+    for (size_t offset = 0; offset < content.size(); offset += kMaxBlobPartBytes) {
+      v1::PutBlobPartRequest part;
+      part.set_sha256(Sha256(content));
+      part.set_size(content.size());
+      part.set_offset(offset);
+      part.set_data(content.substr(offset, kMaxBlobPartBytes));
+      v1::PutBlobPartResponse response;
+      const grpc::Status status = Api().PutBlobPart(Patience().get(), part, &response);
+      if (!status.ok()) return status;
+    }
+    return grpc::Status::OK;
+  }
+  v1::Action ActionWithBlob(const std::string& content) const {
+    v1::Action action = NewAction();
+    v1::Blob* blob = action.mutable_operations(0)->add_blobs();
+    blob->set_field("searches[0].yara");
+    blob->set_sha256(Sha256(content));
+    blob->set_size(content.size());
+    return action;
+  }
+  static void Ask(AgentPeer& peer, const std::string& content, uint64_t offset) {
+    v1::AgentMessage message;
+    message.mutable_blob_request()->set_sha256(Sha256(content));
+    message.mutable_blob_request()->set_offset(offset);
+    peer.Write(message);
+  }
+  static v1::BlobPart ReadPart(AgentPeer& peer) {
+    v1::SchedulerMessage message;
+    while (peer.Read(&message)) {
+      if (message.has_blob_part()) return message.blob_part();
+    }
+    return {};
+  }
+};
+
+TEST_F(BlobEndToEndTest, AnActionIsTakenOnceItsBlobsAreThereAndAgentsFetchThemInParts) {
+  const std::string content(3 * 256 * 1024 + 17, 'x');
+  const std::string envelope = Sign(ActionWithBlob(content));
+  v1::LaunchResponse launched;
+  EXPECT_EQ(Launch(envelope, &launched).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  v1::FindMissingBlobsRequest question;
+  question.add_sha256(Sha256(content));
+  v1::FindMissingBlobsResponse missing;
+  ASSERT_TRUE(Api().FindMissingBlobs(Patience().get(), question, &missing).ok());
+  EXPECT_EQ(missing.sha256_size(), 1);
+  ASSERT_TRUE(Put(content).ok());
+  ASSERT_TRUE(Api().FindMissingBlobs(Patience().get(), question, &missing).ok());
+  EXPECT_EQ(missing.sha256_size(), 0);
+  ASSERT_TRUE(Launch(envelope, &launched).ok());
+
+  const Agent agent = Enrol("web1");
+  const auto peer = Connect(agent);
+  std::string received;
+  while (received.size() < content.size()) {
+    Ask(*peer, content, received.size());
+    const v1::BlobPart part = ReadPart(*peer);
+    ASSERT_FALSE(part.data().empty());
+    EXPECT_EQ(part.offset(), received.size());
+    received += part.data();
+  }
+  EXPECT_EQ(received, content);
+  Ask(*peer, "what no one brought", 0);
+  EXPECT_TRUE(ReadPart(*peer).data().empty());
+}
+
+TEST_F(BlobEndToEndTest, AnAgentThatAsksWithoutReadingIsCutOff) {
+  const std::string content(256 * 1024, 'x');
+  ASSERT_TRUE(Put(content).ok());
+  const Agent agent = Enrol("greedy");
+  const auto peer = Connect(agent);
+  for (int i = 0; i < 1000; ++i) Ask(*peer, content, 0);
+  EXPECT_EQ(peer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
 TEST_F(DispatchEndToEndTest, WatcherSeesRowsBeforeTheAgentHasEnded) {

@@ -100,20 +100,22 @@ class RunningServer : public Server {
  public:
   RunningServer(const Settings& settings, const Clock& clock, CertificateAuthority ca,
                 std::unique_ptr<Store> store, std::unique_ptr<Agents> agents,
-                std::unique_ptr<Policies> policies)
+                std::unique_ptr<Policies> policies, std::unique_ptr<BlobFiles> blobs)
       : clock_(clock),
         heartbeat_interval_(settings.heartbeat_interval),
         ca_(std::move(ca)),
         agents_(std::move(agents)),
         policies_(std::move(policies)),
+        blobs_(std::move(blobs)),
         certificates_(*store, clock, settings.fleet_id),
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
         gateway_parts_{*store,   *agents_, dispatcher_,       certificates_,
-                       streams_, clock,    settings.fleet_id, settings.heartbeat_interval},
+                       streams_, *blobs_,  clock,             settings.fleet_id,
+                       settings.heartbeat_interval},
         api_parts_{*store,        *agents_, *policies_, dispatcher_, watchers_,
-                   certificates_, streams_, calls_,     clock,       settings.fleet_id},
+                   certificates_, streams_, *blobs_,    calls_,      clock,     settings.fleet_id},
         store_(std::move(store)),
         last_saved_(clock.Now()) {}
 
@@ -145,6 +147,7 @@ class RunningServer : public Server {
   const std::unique_ptr<Policies> policies_;
   Watchers watchers_;
   OpenStreams streams_;
+  const std::unique_ptr<BlobFiles> blobs_;
   CertificateRegistry certificates_;
   EnrolmentDesk desk_;
   Dispatcher dispatcher_;
@@ -214,6 +217,7 @@ void RunningServer::TickLoop() {
     if (now - last_saved_ < kSaveLastSeen) continue;
     last_saved_ = now;
     agents_->SaveLastSeen(now);
+    blobs_->RemoveUnused(now);
   }
 }
 
@@ -235,8 +239,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
         "published",
         policies->current()->version());
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Agents> agents, Agents::Load(*store, now));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<BlobFiles> blobs,
+                           BlobFiles::Open(StrCat(settings.store, ".blobs")));
   auto server = std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
-                                                std::move(agents), std::move(policies));
+                                                std::move(agents), std::move(policies),
+                                                std::move(blobs));
   DRAGNET_RETURN_IF_ERROR(server->Listen(settings.listen, tls));
   return server;
 }

@@ -21,22 +21,6 @@ milliseconds() {
 }
 median() { sort -n | awk '{a[NR] = $1} END {printf "%.1f", a[int((NR + 1) / 2)]}'; }
 
-# compare NAME A B: commands (as shell words) in turn, five times after a warm-up; the ratio of each pair.
-compare() {
-  local a b i
-  milliseconds bash -c "$2" >/dev/null
-  milliseconds bash -c "$3" >/dev/null
-  for i in 1 2 3 4 5; do
-    a=$(milliseconds bash -c "$2")
-    b=$(milliseconds bash -c "$3")
-    echo "$a $b"
-  done >"$FLEET_ROOT/pairs"
-  printf '%-34s %8s ms  against %8s ms  ratio %s\n' "$1" \
-    "$(awk '{print $1}' "$FLEET_ROOT/pairs" | median)" \
-    "$(awk '{print $2}' "$FLEET_ROOT/pairs" | median)" \
-    "$(awk '{printf "%.3f\n", $1 / $2}' "$FLEET_ROOT/pairs" | sort -n | awk '{a[NR]=$1} END {print a[3]}')"
-}
-
 agent_pids() { echo "$1" $(pgrep -P "$1"); }
 
 # sum_kb FIELD PIDS…: of smaps_rollup(5).
@@ -83,21 +67,12 @@ if asked idle; then
   printf 'scheduler        resident %6s KB\n' "$(sum_kb Rss "$SCHEDULER_PID")"
 fi
 
+# Each module's own script compares it with what people use by hand.
 if asked modules; then
-  say "Module file, whole process with its sandbox, against what people use by hand (warm)"
-  name='{"searches":[{"paths":["/usr"],"names":["^passwd$"]}]}'
-  content='{"searches":[{"paths":["/usr/include"],"contents":["pthread_[a-z]+_init"]}]}'
-  hash='{"searches":[{"paths":["/usr/include"],"sha2":["ebfd9354ed83635ed38bd117b375903f9984a18780ef86dbf7a642fc6584271c"]}]}'
-  for job in name content hash; do printf '%s' "${!job}" >"$FLEET_ROOT/$job.json"; done
-  compare "walk /usr by name : find" \
-    "dragnet-agent module file --params $FLEET_ROOT/name.json" \
-    "find /usr -xdev -type f -name passwd"
-  compare "content of /usr/include : grep -rE" \
-    "dragnet-agent module file --params $FLEET_ROOT/content.json" \
-    "grep -rlE 'pthread_[a-z]+_init' /usr/include"
-  compare "SHA-256 of /usr/include : sha256sum" \
-    "dragnet-agent module file --params $FLEET_ROOT/hash.json" \
-    "find /usr/include -type f -print0 | xargs -0 sha256sum"
+  for script in "$(dirname "$0")"/modules/*.sh; do
+    say "Module $(basename "$script" .sh)"
+    "$script" "$BIN"
+  done
 fi
 
 if asked fleet; then

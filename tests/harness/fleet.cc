@@ -127,7 +127,7 @@ void Agent::WriteConfig() const {
     set("link_user", kLinkUser);
     set("worker_user", kWorkerUser);
   }
-  toml += "\n[tags]\n";
+  StrAppend(&toml, "\n", options_.settings, "\n[tags]\n");
   for (const auto& [key, value] : options_.tags) toml += StrCat(key, " = ", Quoted(value), "\n");
   if (!options_.limits.empty()) toml += StrCat("\n[limits]\n", options_.limits);
   Write(config_path_, toml);

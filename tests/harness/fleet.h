@@ -42,6 +42,8 @@ struct AgentOptions {
   std::string state_directory = {};
   // Default: the fleet's own, of many uses.
   std::string token = {};
+  // Lines of agent.toml, e.g. "privacy = true\n".
+  std::string settings = {};
   // Lines of [limits], e.g. "rows = 10\n".
   std::string limits = {};
   WorkerKind worker = WorkerKind::kReal;

@@ -7,7 +7,7 @@
 //   sandbox_attacker orphan
 //   sandbox_attacker as-lone-root ANY OF THESE
 //
-// POLICY: none, worker, worker-network, read=DIRECTORY, link=DIRECTORY,PORT.
+// POLICY: none, worker, worker-network, worker-processes, worker-networks, worker-icmp, read=DIRECTORY, link=DIRECTORY,PORT.
 // Ends with 0 if the attack succeeded, 1 if it was refused (its errno on
 // standard error), 3 if the process could not be locked in.
 #include <dirent.h>
@@ -52,6 +52,17 @@ absl::Status EnterPolicy(std::string_view policy) {
         .Allow(HostNetwork())
         .AllowSyscalls(SyscallList::kReadAndCompute)
         .Enter();
+  }
+  if (policy == "worker-processes" || policy == "worker-networks" || policy == "worker-icmp") {
+    LockIn lock_in;
+    lock_in.AllowReadBeneath("/").AllowSyscalls(SyscallList::kReadAndCompute);
+    if (policy == "worker-icmp") {
+      lock_in.Allow(HostNetwork()).Allow(IcmpSockets());
+    } else {
+      lock_in.DenyNetwork().Allow(ProcessInspection());
+    }
+    if (policy == "worker-networks") lock_in.Allow(NetworkInspection());
+    return lock_in.Enter();
   }
   if (policy.substr(0, 5) == "read=") {
     return LockIn()

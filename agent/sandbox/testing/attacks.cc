@@ -1,5 +1,7 @@
 #include "agent/sandbox/testing/attacks.h"
 
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -146,6 +148,15 @@ int ProcessVmWrite(const std::string& pid) {
   iovec remote{&byte, 1};
   return ErrnoUnless(::process_vm_writev(::atoi(pid.c_str()), &local, 1, &remote, 1, 0) == 1);
 }
+int ProcessVmRead(const std::string& pid) {
+  char byte = 0;
+  iovec local{&byte, 1};
+  // Something that surely is mapped there: the start of its stack's area isn't
+  // known, so any answer but "denied" counts.
+  iovec remote{&byte, 1};
+  const ssize_t count = ::process_vm_readv(::atoi(pid.c_str()), &local, 1, &remote, 1, 0);
+  return count == 1 || errno == EFAULT ? 0 : errno;
+}
 
 // ---- identity and privileges
 int SetUid(const std::string&) { return ErrnoUnless(::syscall(SYS_setuid, 0) == 0); }
@@ -178,6 +189,16 @@ int Unshare(const std::string&) { return ErrnoUnless(::unshare(CLONE_NEWUSER) ==
 int SetNamespace(const std::string&) {
   int fd = ::open("/proc/self/ns/uts", O_RDONLY);
   return ErrnoUnless(::setns(fd, 0) == 0);
+}
+template <int kType>
+int SetOneNamespace(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY);
+  if (fd < 0) return errno;
+  return ErrnoUnless(::setns(fd, kType) == 0);
+}
+template <int kFamily, int kType, int kProtocol>
+int SocketOf(const std::string&) {
+  return ErrnoUnless(::socket(kFamily, kType, kProtocol) >= 0);
 }
 int ChangeRoot(const std::string&) { return ErrnoUnless(::chroot("/") == 0); }
 template <long kCall>
@@ -304,6 +325,17 @@ constexpr Attack kAttacks[] = {
     {"write-parent-memory", WriteParentMemory},
     {"read-parent-memory", ReadParentMemory},
     {"process-vm-write", ProcessVmWrite},
+    {"process-vm-read", ProcessVmRead},
+    {"setns-network", SetOneNamespace<CLONE_NEWNET>},
+    {"setns-mount", SetOneNamespace<CLONE_NEWNS>},
+    {"setns-any", SetOneNamespace<0>},
+    {"socket-netlink-diag", SocketOf<AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG>},
+    {"socket-netlink-audit", SocketOf<AF_NETLINK, SOCK_RAW, NETLINK_AUDIT>},
+    {"socket-netlink-netfilter", SocketOf<AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER>},
+    {"socket-icmp", SocketOf<AF_INET, SOCK_DGRAM, IPPROTO_ICMP>},
+    {"socket-icmp-raw", SocketOf<AF_INET, SOCK_RAW, IPPROTO_ICMP>},
+    {"socket-icmp6-raw", SocketOf<AF_INET6, SOCK_RAW, IPPROTO_ICMPV6>},
+    {"socket-tcp-raw", SocketOf<AF_INET, SOCK_RAW, IPPROTO_TCP>},
     {"setuid", SetUid},
     {"setresuid", SetResUid},
     {"setgroups", SetGroups},

@@ -1,0 +1,175 @@
+#include "modules/file/prefilter.h"
+
+#include <hs/hs.h>
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "modules/file/scanner_syntax.h"
+
+namespace dragnet::file {
+namespace {
+
+// What the scanner may take; what needs more is left to RE2.
+constexpr size_t kMaxDatabaseBytes = 16 * 1024 * 1024;
+// As it is written for the scanner, repetitions counted: compiling takes time
+// and memory in proportion, at the least.
+constexpr size_t kMaxPatternPositions = 4000;
+constexpr size_t kMaxPositions = 40'000;
+// Patterns that are taken out when the compiler refuses them, before it is given up.
+constexpr int kMaxRefusals = 16;
+
+struct CompileErrorDeleter {
+  void operator()(hs_compile_error_t* error) const { hs_free_compile_error(error); }
+};
+using CompileError = std::unique_ptr<hs_compile_error_t, CompileErrorDeleter>;
+
+struct Candidate {
+  uint32_t pattern = 0;
+  std::string expression;
+  unsigned flags = 0;
+};
+
+// Only the first hit of each scan is of interest.
+constexpr unsigned kFlags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
+
+bool Accepts(const Candidate& candidate) {
+  hs_expr_info_t* info = nullptr;
+  hs_compile_error_t* error = nullptr;
+  const hs_error_t result =
+      hs_expression_info(candidate.expression.c_str(), candidate.flags, &info, &error);
+  const CompileError owned_error(error);
+  std::free(info);
+  return result == HS_SUCCESS;
+}
+
+std::vector<Candidate> Candidates(std::span<const LinePattern> patterns) {
+  std::vector<Candidate> candidates;
+  size_t total = 0;
+  for (uint32_t i = 0; i < patterns.size(); ++i) {
+    const size_t positions = patterns[i].positions();
+    if (positions > kMaxPatternPositions || total + positions > kMaxPositions) continue;
+    std::optional<std::string> expression = ToScannerSyntax(patterns[i].bytes_pattern());
+    if (!expression) continue;
+    Candidate candidate{i, *std::move(expression), kFlags};
+    if (!Accepts(candidate)) {
+      candidate.flags |= HS_FLAG_PREFILTER;
+      if (!Accepts(candidate)) continue;
+    }
+    total += positions;
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+hs_database_t* CompileOnce(const std::vector<Candidate>& candidates, int* refused) {
+  std::vector<const char*> expressions;
+  std::vector<unsigned> flags, ids;
+  for (const Candidate& candidate : candidates) {
+    expressions.push_back(candidate.expression.c_str());
+    flags.push_back(candidate.flags);
+    ids.push_back(candidate.pattern);
+  }
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* error = nullptr;
+  *refused = -1;
+  const hs_error_t result = hs_compile_multi(expressions.data(), flags.data(), ids.data(),
+                                             static_cast<unsigned>(candidates.size()),
+                                             HS_MODE_BLOCK, nullptr, &database, &error);
+  const CompileError owned_error(error);
+  if (result == HS_SUCCESS) return database;
+  if (error != nullptr) *refused = error->expression;
+  return nullptr;
+}
+
+std::unique_ptr<const PrefilterDatabase> CompileDatabase(std::span<const LinePattern> patterns) {
+  if (hs_valid_platform() != HS_SUCCESS) return nullptr;
+  std::vector<Candidate> candidates = Candidates(patterns);
+  auto result = std::make_unique<PrefilterDatabase>();
+  for (int refusals = 0; refusals < kMaxRefusals && !candidates.empty(); ++refusals) {
+    int refused = -1;
+    result->database = CompileOnce(candidates, &refused);
+    if (result->database != nullptr) break;
+    // Refused as a whole, or out of memory.
+    if (refused < 0 || static_cast<size_t>(refused) >= candidates.size()) return nullptr;
+    Candidate& candidate = candidates[refused];
+    if (candidate.flags & HS_FLAG_PREFILTER) {
+      candidates.erase(candidates.begin() + refused);
+    } else {
+      candidate.flags |= HS_FLAG_PREFILTER;
+    }
+  }
+  size_t bytes = 0;
+  if (result->database == nullptr || hs_database_size(result->database, &bytes) != HS_SUCCESS ||
+      bytes > kMaxDatabaseBytes)
+    return nullptr;
+  result->covers.assign(patterns.size(), false);
+  for (const Candidate& candidate : candidates) result->covers[candidate.pattern] = true;
+  return result;
+}
+
+}  // namespace
+
+PrefilterDatabase::~PrefilterDatabase() { hs_free_database(database); }
+
+const PrefilterDatabase* Prefilter::Database(uint64_t bytes) const {
+  if (const PrefilterDatabase* ready = ready_.load(std::memory_order_acquire)) return ready;
+  if (begun_.load(std::memory_order_relaxed)) return nullptr;
+  if (bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes < worthwhile_bytes_)
+    return nullptr;
+  if (begun_.exchange(true)) return nullptr;
+  database_ = CompileDatabase(patterns_);
+  ready_.store(database_.get(), std::memory_order_release);
+  return database_.get();
+}
+
+PrefilterThread::PrefilterThread(const Prefilter& prefilter)
+    : prefilter_(prefilter),
+      may_match_(prefilter.patterns().size(), false),
+      hints_(prefilter.patterns().size(), std::string_view::npos) {}
+
+PrefilterThread::~PrefilterThread() { hs_free_scratch(scratch_); }
+
+void PrefilterThread::Scan(std::string_view text, size_t begin, size_t end) {
+  told_ = false;
+  // What an empty line matches isn't worth asking.
+  if (begin == end) return;
+  if (database_ == nullptr) {
+    const PrefilterDatabase* database = prefilter_.Database(end - begin);
+    if (database == nullptr || failed_) return;
+    if (hs_alloc_scratch(database->database, &scratch_) != HS_SUCCESS) {
+      failed_ = true;
+      return;
+    }
+    database_ = database;
+    for (size_t i = 0; i < may_match_.size(); ++i) may_match_[i] = !database->covers[i];
+  }
+  for (uint32_t pattern : hit_) may_match_[pattern] = false;
+  hit_.clear();
+
+  // Ends of lines and of words are seen right only with what is around them.
+  // One byte more may add hits, never take one away.
+  if (begin > 0 && text[begin - 1] != '\n') --begin;
+  if (end < text.size() && text[end] != '\n') ++end;
+  scan_begin_ = begin;
+  // What hangs on the length's type: blocks and windows are far shorter.
+  told_ = hs_scan(database_->database, text.data() + begin, static_cast<unsigned>(end - begin), 0,
+                  scratch_, &PrefilterThread::Hit, this) == HS_SUCCESS;
+}
+
+size_t PrefilterThread::Hint(uint32_t pattern) const {
+  return told_ && database_->covers[pattern] ? hints_[pattern] : std::string_view::npos;
+}
+
+int PrefilterThread::Hit(unsigned pattern, unsigned long long, unsigned long long to, unsigned,
+                         void* self) {
+  auto* thread = static_cast<PrefilterThread*>(self);
+  if (thread->may_match_[pattern]) return 0;
+  thread->may_match_[pattern] = true;
+  thread->hints_[pattern] = thread->scan_begin_ + to;
+  thread->hit_.push_back(pattern);
+  return 0;
+}
+
+}  // namespace dragnet::file
