@@ -30,6 +30,8 @@ using MigJson = nlohmann::ordered_json;
 struct MigStatistics {
   uint64_t items_examined = 0;
   uint64_t bytes_examined = 0;
+  // What was noted as not looked at.
+  uint64_t items_unexamined = 0;
   double seconds = 0;
 };
 

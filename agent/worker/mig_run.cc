@@ -34,6 +34,7 @@ void MigRun::AddExamined(uint64_t items, uint64_t bytes) {
 void MigRun::NoteUnexamined(std::string_view reason, std::string_view example) {
   {
     const std::lock_guard lock(mutex_);
+    ++statistics_.items_unexamined;
     if (errors_.size() < kMaxErrors) {
       errors_.push_back(
           Shorten(ToValidUtf8(StrCat(example, example.empty() ? "" : ": ", reason)),

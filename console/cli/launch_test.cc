@@ -280,7 +280,6 @@ TEST_F(LaunchTest, BadInputIsOneLineAndTwo) {
       {{"console"},
        "dragnet: console: not in this version (the full-screen console); dragnet help lists what "
        "is\n"},
-      {{"run", "--mig", "x"}, "dragnet: run --mig: MIG's action format is not in this version\n"},
   };
   for (const BadInput& bad : cases) {
     std::vector<std::string> args = bad.args;

@@ -2,8 +2,10 @@
 #include "console/cli/action_builder.h"
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
+#include "console/cli/mig_action.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "core/text.h"
 
 namespace dragnet::console {
 namespace {
@@ -34,18 +36,18 @@ class RunFileCommand : public Command {
                       .completion = Completion::kFile,
                       .required = true},
                      &path_);
-    line.AddSwitch({.name = "--mig", .help = "Not in this version: actions in MIG's format."},
+    line.AddSwitch({.name = "--mig",
+                    .help = "ACTION.json is one of MIG's: it is translated, or what can't be is "
+                            "refused by name (docs/mig.md)."},
                    &mig_);
     launch_.Define(line, {.target = "the file's", .expires = "the file's, else 5m"});
     return absl::OkStatus();
   }
 
   absl::StatusOr<int> Run(CommandLine&, Session& session) override {
-    if (mig_) {
-      return absl::UnimplementedError("run --mig: MIG's action format is not in this version");
-    }
     DRAGNET_ASSIGN_OR_RETURN(const std::string json, ReadInput(session.io(), path_));
-    absl::StatusOr<v1::Action> action = ActionFromJson(json, session.modules(), &session.blobs());
+    absl::StatusOr<v1::Action> action =
+        mig_ ? ReadMig(json, session) : ActionFromJson(json, session.modules(), &session.blobs());
     if (!action.ok()) return Annotate(action.status(), path_);
     DRAGNET_RETURN_IF_ERROR(launch_.Apply(&*action));
     if (action->target().empty()) {
@@ -53,15 +55,26 @@ class RunFileCommand : public Command {
           path_, ": target: missing: write one, or give --target (\"true\" is every agent)"));
     }
     DRAGNET_ASSIGN_OR_RETURN(const auto lifetime, launch_.Lifetime());
+    // A file of MIG's has the window of an earlier run; another end means another run.
+    if (mig_ && lifetime.has_value()) action->clear_not_before();
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
-    const absl::Status complete =
-        CompleteAction(config->fleet_id, session.now(), lifetime, session.modules(), session.blobs(),
-                       &*action);
+    const absl::Status complete = CompleteAction(config->fleet_id, session.now(), lifetime,
+                                                 session.modules(), session.blobs(), &*action);
     if (!complete.ok()) return Annotate(complete, path_);
     return LaunchAction(*action, launch_, session);
   }
 
  private:
+  absl::StatusOr<v1::Action> ReadMig(std::string_view json, Session& session) const {
+    DRAGNET_ASSIGN_OR_RETURN(
+        MigAction translated,
+        ActionFromMig(json, session.modules(), /*with_target=*/!launch_.target.has_value(),
+                      &session.blobs()));
+    for (const std::string& note : translated.notes)
+      session.io().Say(StrCat(ForTerminal(path_), ": ", ForTerminal(note)));
+    return std::move(translated.action);
+  }
+
   std::string path_;
   bool mig_ = false;
   LaunchFlags launch_;

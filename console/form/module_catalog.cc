@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_join.h"
 #include "core/strings.h"
+#include "modules/mig.h"
 
 namespace dragnet::console {
 
@@ -18,6 +19,12 @@ absl::StatusOr<const Module*> ModuleCatalog::Require(std::string_view name) cons
   for (const Module* known : modules) names.emplace_back(known->manifest().name);
   return absl::InvalidArgumentError(
       StrCat("module \"", name, "\": this version has only: ", absl::StrJoin(names, ", ")));
+}
+
+const MigModule* ModuleCatalog::FindMig(std::string_view name) const {
+  for (const MigModule* module : mig_modules)
+    if (module->name() == name) return module;
+  return nullptr;
 }
 
 std::vector<std::string> ModuleCatalog::WeightsNeeded(std::string_view name) const {

@@ -13,17 +13,25 @@
 #include "console/form/form.h"
 #include "modules/module.h"
 
+namespace dragnet {
+class MigModule;
+}
+
 namespace dragnet::console {
 
 struct ModuleCatalog {
   std::span<const Module* const> modules;
   // As ModuleDescriptorSet of modules/module.h.
   std::function<std::string_view(std::string_view name)> descriptor_set;
+  // Those that know MIG's form (modules/mig.h).
+  std::vector<const MigModule*> mig_modules = {};
 
   // Null when there is none of this name.
   const Module* Find(std::string_view name) const;
   // "no such module: ...; this version has: ..." when there is none.
   absl::StatusOr<const Module*> Require(std::string_view name) const;
+  // By MIG's name; null when there is none.
+  const MigModule* FindMig(std::string_view name) const;
   // The names of the modules whose weight an operation of `name` needs: itself
   // and those whose powers it uses. Empty when there is none of this name.
   std::vector<std::string> WeightsNeeded(std::string_view name) const;

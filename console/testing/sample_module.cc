@@ -3,6 +3,7 @@
 #include "console/testing/sample.pb.h"
 #include "core/file_io.h"
 #include "core/strings.h"
+#include "modules/mig.h"
 
 namespace dragnet::console::testing {
 namespace {
@@ -39,6 +40,24 @@ class Sample : public Module {
   }
 };
 
+// As MIG calls it: oldsample, with {"paths": [PATH, …]}.
+class SampleMig : public MigModule {
+ public:
+  std::string_view name() const override { return "oldsample"; }
+  const Module& module() const override { return SampleModule(); }
+  absl::StatusOr<std::unique_ptr<google::protobuf::Message>> TranslateParameters(
+      const MigJson& parameters) const override {
+    auto translated = std::make_unique<SampleParameters>();
+    for (const auto& [key, value] : parameters.items()) {
+      if (key != "paths") return absl::InvalidArgumentError(StrCat(key, ": unknown"));
+      for (const MigJson& path : value) translated->add_path(path.get<std::string>());
+    }
+    return translated;
+  }
+  // The console gathers no results in this form.
+  std::unique_ptr<MigElements> NewElements(const MigJson&) const override { return nullptr; }
+};
+
 }  // namespace
 
 const Module& SampleModule() {
@@ -49,8 +68,9 @@ const Module& SampleModule() {
 const ModuleCatalog& SampleCatalog() {
   static const Module* const modules[] = {&SampleModule()};
   static const std::string descriptor = *ReadFile(SAMPLE_DESCRIPTOR);
-  static const ModuleCatalog catalog{modules,
-                                     [](std::string_view) { return std::string_view(descriptor); }};
+  static const SampleMig mig;
+  static const ModuleCatalog catalog{
+      modules, [](std::string_view) { return std::string_view(descriptor); }, {&mig}};
   return catalog;
 }
 
