@@ -49,7 +49,8 @@ dragnet_static_group(protobuf_static protobuf z)
 dragnet_static_group(crypto_static crypto)
 dragnet_static_group(ssl_static ssl crypto)
 dragnet_static_group(sqlite_static sqlite3)
-dragnet_static_group(yara_static yara crypto)
+# Debian's libyara has the modules cuckoo (jansson) and magic.
+dragnet_static_group(yara_static yara jansson magic bz2 lzma z crypto)
 # libhs.a has the compiler and, by CPU, four builds of the scanner.
 dragnet_static_group(vectorscan_static hs)
 dragnet_static_group(grpc_static
@@ -64,8 +65,12 @@ dragnet_dependency(dep_re2 SHARED re2 STATIC -l:libre2.a)
 dragnet_dependency(dep_sqlite SHARED sqlite3 STATIC ${sqlite_static} m)
 dragnet_dependency(dep_yara SHARED yara STATIC ${yara_static} m)
 dragnet_dependency(dep_vectorscan SHARED hs STATIC ${vectorscan_static} m)
-dragnet_dependency(dep_archive SHARED archive STATIC archive)
+# Of libarchive, --gc-sections keeps the formats that are asked for by name.
+dragnet_static_group(archive_static archive z bz2 lzma zstd lz4 nettle crypto)
+dragnet_dependency(dep_archive SHARED archive STATIC ${archive_static})
 dragnet_dependency(dep_zlib SHARED z STATIC -l:libz.a)
+dragnet_dependency(dep_compression
+  SHARED z bz2 lzma zstd lz4 STATIC -l:libz.a -l:libbz2.a -l:liblzma.a -l:libzstd.a -l:liblz4.a)
 dragnet_dependency(dep_grpc SHARED grpc++ grpc gpr STATIC ${grpc_static})
 foreach(dependency dep_absl dep_protobuf dep_crypto dep_ssl dep_sqlite dep_grpc)
   target_link_libraries(${dependency} INTERFACE Threads::Threads)

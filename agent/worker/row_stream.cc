@@ -104,7 +104,8 @@ void RowStream::NoteUnexamined(std::string_view reason, std::string_view example
   }
   v1::Unexamined& unexamined = found->second;
   unexamined.set_count(unexamined.count() + 1);
-  if (unexamined.examples_size() < kMaxExamples) {
+  // Without a name it only counts.
+  if (!example.empty() && unexamined.examples_size() < kMaxExamples) {
     unexamined.add_examples(Bounded(example, kMaxExampleBytes));
   }
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,8 +15,8 @@
 namespace dragnet::file {
 namespace {
 
-// From 64 KiB on, larger reads are no faster; this still fits the second-level cache.
-constexpr size_t kBlockBytes = 128 * 1024;
+constexpr std::string_view kTooLarge =
+    "too large for YARA or ELF filters, being compressed or in an archive";
 // How much is looked at between two reports of progress.
 constexpr uint64_t kProgressItems = 256;
 constexpr uint64_t kProgressBytes = 16 * 1024 * 1024;
@@ -42,24 +43,22 @@ int LookAtInode(int dir_fd, const char* at, int flags, InodeFacts* facts, uint64
   return 0;
 }
 
-ssize_t ReadRetrying(int fd, char* buffer, size_t size) {
-  ssize_t count;
-  do {
-    count = read(fd, buffer, size);
-  } while (count < 0 && errno == EINTR);
-  return count;
+ArchiveKind KindOf(int fd) {
+  char head[kArchiveHead];
+  const ssize_t size = pread(fd, head, sizeof head, 0);
+  return size <= 0 ? ArchiveKind::kNone
+                   : ArchiveKindOf(std::string_view(head, static_cast<size_t>(size)));
 }
 
 }  // namespace
 
-Examiner::Examiner(const CompiledSearches& searches, const RunFacts& run, Reporter& reporter,
-                   ReadQueue& queue)
+Examiner::Examiner(const CompiledSearches& searches, const RunFacts& run,
+                   const Prefilter& prefilter, Reporter& reporter, ReadQueue& queue)
     : searches_(searches),
       run_(run),
       reporter_(reporter),
       queue_(queue),
-      block_(new char[kBlockBytes]),
-      scanner_(searches.line_patterns) {}
+      reader_(searches, prefilter) {}
 
 void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates) {
   if (++items_ >= kProgressItems) ReportProgress();
@@ -71,6 +70,12 @@ void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates
     valid_name = ToValidUtf8(entry.name);
     facts.name = valid_name;
   }
+  std::vector<uint32_t> archive_candidates;
+  if (searches_.any_archives && facts.type == FileType::kRegular) {
+    // Their filters are for what is in it, too, whatever it is called itself.
+    for (uint32_t index : *candidates)
+      if (searches_.searches[index].archive_depth != 0) archive_candidates.push_back(index);
+  }
   Narrow(facts, candidates);
 
   if (AnyOf(*candidates, [](const Search& search) { return search.HasStatFilters(); })) {
@@ -79,14 +84,23 @@ void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates
   }
   Extras extras;
   const auto reads = [](const Search& search) { return search.ReadsFiles(); };
-  if (WantsOpen(facts.type, *candidates)) {
+  if (!archive_candidates.empty() || WantsOpen(facts.type, *candidates)) {
     UniqueFd fd;
     if (!Open(entry, &facts, &fd)) return;
     Narrow(facts, candidates);
     if (fd.valid()) LearnExtras(fd.get(), entry, &facts, &extras, candidates);
-    if (fd.valid() && facts.type == FileType::kRegular && AnyOf(*candidates, reads)) {
-      OpenFile file = {std::move(fd),          entry.Path(),      std::string(facts.name),
-                       *std::move(facts.inode), std::move(extras), std::move(*candidates)};
+    const ArchiveKind kind =
+        fd.valid() && !archive_candidates.empty() ? KindOf(fd.get()) : ArchiveKind::kNone;
+    if (fd.valid() && facts.type == FileType::kRegular &&
+        (kind != ArchiveKind::kNone || AnyOf(*candidates, reads))) {
+      OpenFile file = {std::move(fd),
+                       entry.Path(),
+                       std::string(facts.name),
+                       *std::move(facts.inode),
+                       std::move(extras),
+                       std::move(*candidates),
+                       std::move(archive_candidates),
+                       kind};
       if (!queue_.WouldTake(file.inode.size) || !queue_.Take(file)) {
         Read(file);
         *candidates = std::move(file.candidates);
@@ -105,16 +119,167 @@ void Examiner::Examine(const WalkEntry& entry, std::vector<uint32_t>* candidates
 }
 
 void Examiner::Read(OpenFile& file) {
+  if (!file.candidates.empty()) ReadItself(file);
+  if (file.archive_kind == ArchiveKind::kNone || lseek(file.fd.get(), 0, SEEK_SET) < 0) return;
+  ArchiveBudget budget(file.inode.size, ArchiveLimits{});
+  ArchiveReader archive(file.fd.get(), file.archive_kind, budget);
+  ReadArchive(archive, file.path, 1, file.archive_candidates, budget);
+}
+
+void Examiner::ReadItself(OpenFile& file) {
+  const auto decompresses = [&](uint32_t index) { return searches_.searches[index].decompress; };
+  const auto split =
+      std::stable_partition(file.candidates.begin(), file.candidates.end(), decompresses);
+  if (split != file.candidates.begin()) {
+    absl::StatusOr<std::unique_ptr<ByteSource>> source = OpenByteSource(file.fd.get());
+    if (!source.ok()) {
+      reporter_.NotLookedAt(ToStd(source.status().message()), file.path);
+    } else if ((*source)->compression().empty()) {
+      // It is for all what it is.
+      return ReadSource(file, **source, file.candidates);
+    } else {
+      std::vector<uint32_t> candidates(file.candidates.begin(), split);
+      ReadSource(file, **source, candidates);
+    }
+    file.candidates.erase(file.candidates.begin(), split);
+    if (file.candidates.empty() || lseek(file.fd.get(), 0, SEEK_SET) < 0) return;
+  }
+  PlainSource source(file.fd.get(), file.inode.size);
+  ReadSource(file, source, file.candidates);
+}
+
+void Examiner::ReadSource(const OpenFile& file, ByteSource& source,
+                          std::vector<uint32_t>& candidates) {
   FileFacts facts;
   facts.type = FileType::kRegular;
   facts.name = file.name;
   facts.inode = file.inode;
   if (file.extras.attributes) facts.attributes = &*file.extras.attributes;
   if (file.extras.elf) facts.elf = &*file.extras.elf;
-  ReadContent(file, &facts);
-  if (const std::string_view reason = WhyUndecided(facts, file.candidates); !reason.empty())
+  const ReadHooks hooks = HooksFor(file.path);
+  const auto scans = [](const Search& search) { return search.yara.has_value(); };
+  const bool plain = source.compression().empty();
+  std::string kept;
+  const bool keeps = !plain && AnyOf(candidates, scans);
+  bool whole = reader_.Read(source, candidates, hooks, &facts, keeps ? &kept : nullptr);
+  Narrow(facts, &candidates);
+  if (whole && AnyOf(candidates, scans)) {
+    if (plain) {
+      reader_.Scan(file.fd.get(), file.inode.size, {}, candidates, hooks, &facts);
+    } else if (kept.size() == facts.content_size) {
+      reader_.Scan(-1, kept.size(), kept, candidates, hooks, &facts);
+    } else {
+      hooks.not_looked_at(kTooLarge);
+    }
+  }
+  if (const std::string_view reason = WhyUndecided(facts, candidates); !reason.empty())
     reporter_.NotLookedAt(reason, file.path);
-  Report(file.path, facts, &file.candidates);
+  Report(file.path, facts, &candidates);
+}
+
+void Examiner::ReadArchive(ArchiveReader& archive, const std::string& path, uint32_t depth,
+                           const std::vector<uint32_t>& searches, ArchiveBudget& budget) {
+  std::vector<uint32_t> deeper = searches;
+  std::erase_if(deeper, [&](uint32_t index) {
+    return searches_.searches[index].archive_depth <= depth;
+  });
+  while (!reporter_.AllDone()) {
+    const absl::StatusOr<std::optional<ArchiveMember>> member = archive.Next();
+    if (!member.ok()) return reporter_.NotLookedAt(ToStd(member.status().message()), path);
+    if (!*member) return;
+    if (++items_ >= kProgressItems) ReportProgress();
+    // Never above the archive, whatever its names say.
+    const std::string member_path =
+        StrCat(path, "!", (*member)->path.starts_with('/') ? "" : "/", (*member)->path);
+    if ((*member)->encrypted) {
+      reporter_.NotLookedAt("encrypted in an archive", member_path);
+      continue;
+    }
+    MemberSource source(archive);
+    std::string kept;
+    const ArchiveKind kind = deeper.empty() ? ArchiveKind::kNone : source.Kind();
+    ReadMember(source, **member, member_path, searches, kind == ArchiveKind::kNone ? nullptr : &kept);
+    // The reason was told, of the member; the rest of the archive is not looked at.
+    if (source.exhausted()) return reporter_.NotLookedAt("archive that expands to more than may be", path);
+    if (kind == ArchiveKind::kNone || source.failed()) continue;
+    if (kept.empty() || kept_bytes_ + kept.size() > kMaxKept) {
+      reporter_.NotLookedAt("archive in an archive, too large to look into", member_path);
+      continue;
+    }
+    kept_bytes_ += kept.size();
+    ArchiveReader inner(kept, kind, budget);
+    ReadArchive(inner, member_path, depth + 1, deeper, budget);
+    kept_bytes_ -= kept.size();
+  }
+}
+
+void Examiner::ReadMember(MemberSource& source, const ArchiveMember& member,
+                          const std::string& path, const std::vector<uint32_t>& searches,
+                          std::string* kept) {
+  FileFacts facts;
+  facts.type = FileType::kRegular;
+  facts.is_member = true;
+  const std::string name = ToValidUtf8(path.substr(path.rfind('/') + 1));
+  facts.name = name;
+  InodeFacts inode;
+  inode.mode = S_IFREG | (member.mode & 07777);
+  inode.mode_text = ModeString(inode.mode);
+  inode.mtime = member.mtime;
+  inode.size = member.size.value_or(0);
+  // A zip that was written as a stream tells sizes only at the end.
+  if (member.size) facts.inode = inode;
+  std::vector<uint32_t> candidates;
+  for (uint32_t index : searches)
+    if (!reporter_.Done(index)) candidates.push_back(index);
+  Narrow(facts, &candidates);
+
+  const ReadHooks hooks = HooksFor(path);
+  const auto scans = [](const Search& search) { return search.yara.has_value(); };
+  const auto elf = [](const Search& search) { return search.WantsElf(); };
+  const auto reads = [](const Search& search) { return search.ReadsFiles() || search.WantsElf(); };
+  std::optional<ElfInfo> elf_info;
+  if (kept != nullptr || !facts.inode || AnyOf(candidates, reads)) {
+    std::string own;
+    if (kept == nullptr && (AnyOf(candidates, scans) || AnyOf(candidates, elf))) kept = &own;
+    const bool whole = reader_.Read(source, candidates, hooks, &facts, kept, !facts.inode);
+    if (whole && !facts.inode) {
+      inode.size = facts.content_size;
+      facts.inode = inode;
+    }
+    Narrow(facts, &candidates);
+    if (whole && (AnyOf(candidates, scans) || AnyOf(candidates, elf))) {
+      if (kept->size() != facts.content_size) {
+        hooks.not_looked_at(kTooLarge);
+      } else {
+        elf_info = ReadElf([&](uint64_t offset, char* to, size_t size) {
+          if (offset > kept->size() || size > kept->size() - offset) return false;
+          memcpy(to, kept->data() + offset, size);
+          return true;
+        });
+        facts.elf = &elf_info;
+        Narrow(facts, &candidates);
+        if (AnyOf(candidates, scans))
+          reader_.Scan(-1, kept->size(), *kept, candidates, hooks, &facts);
+      }
+    }
+  }
+  if (!facts.inode) return;
+  if (const std::string_view reason = WhyUndecided(facts, candidates); !reason.empty())
+    reporter_.NotLookedAt(reason, path);
+  Report(path, facts, &candidates);
+}
+
+ReadHooks Examiner::HooksFor(const std::string& path) {
+  ReadHooks hooks;
+  hooks.progress = [this](uint64_t bytes) {
+    bytes_ += bytes;
+    if (bytes_ >= kProgressBytes) ReportProgress();
+    return !reporter_.AllDone();
+  };
+  hooks.not_looked_at = [this, &path](std::string_view reason) {
+    reporter_.NotLookedAt(reason, path);
+  };
+  return hooks;
 }
 
 bool Examiner::WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const {
@@ -216,47 +381,6 @@ void Examiner::NoteMissing(const WalkEntry& entry, int error) {
   // The walk looks for it under another name.
   if (error == ENOENT) return entry.sighting->SawNothing();
   reporter_.NotLookedAt(IsReplaced(error) ? kReplaced : ErrorWords(error), entry.Path());
-}
-
-void Examiner::ReadContent(const OpenFile& file, FileFacts* facts) {
-  wanted_patterns_.clear();
-  DigestKinds digests = 0;
-  for (uint32_t index : file.candidates) {
-    const Search& search = searches_.searches[index];
-    digests |= search.digests;
-    for (const ContentFilter& filter : search.contents) wanted_patterns_.push_back(filter.pattern);
-  }
-  std::sort(wanted_patterns_.begin(), wanted_patterns_.end());
-  wanted_patterns_.erase(std::unique(wanted_patterns_.begin(), wanted_patterns_.end()),
-                         wanted_patterns_.end());
-  scanner_.Start(wanted_patterns_);
-  facts->content = &scanner_;
-  if (const absl::Status status = digester_.Start(digests); !status.ok()) {
-    reporter_.NotLookedAt(ToStd(status.message()), file.path);
-    return;
-  }
-
-  uint64_t total = 0;
-  while (!scanner_.settled() || digests != 0) {
-    const ssize_t count = ReadRetrying(file.fd.get(), block_.get(), kBlockBytes);
-    if (count < 0) {
-      reporter_.NotLookedAt(ErrorWords(errno), file.path);
-      return;
-    }
-    const std::string_view block(block_.get(), static_cast<size_t>(count));
-    digester_.Update(block);
-    scanner_.Feed(block);
-    total += block.size();
-    bytes_ += block.size();
-    if (bytes_ >= kProgressBytes) ReportProgress();
-    // A short read that reaches the size is the end; asking again would be one
-    // more system call for each small file.
-    if (count == 0 || (block.size() < kBlockBytes && total == facts->inode->size)) break;
-    if (reporter_.AllDone()) return;
-  }
-  scanner_.Finish();
-  digester_.Finish();
-  facts->digests = &digester_;
 }
 
 std::string_view Examiner::WhyUndecided(const FileFacts& facts,

@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "core/unique_fd.h"
+#include "modules/file/archive.h"
 #include "modules/file/attributes.h"
 #include "modules/file/content.h"
 #include "modules/file/digest.h"
 #include "modules/file/elf.h"
 #include "modules/file/match.h"
+#include "modules/file/read.h"
 #include "modules/file/report.h"
 #include "modules/file/search.h"
 #include "modules/file/walk.h"
@@ -41,6 +43,9 @@ struct OpenFile {
   Extras extras;
   // The searches that may find it.
   std::vector<uint32_t> candidates;
+  // Those that may find something in it, if it is an archive.
+  std::vector<uint32_t> archive_candidates;
+  ArchiveKind archive_kind = ArchiveKind::kNone;
 };
 
 // Takes files to have them read by whichever examiner.
@@ -57,8 +62,8 @@ class ReadQueue {
 class Examiner {
  public:
   // All outlive the examiner.
-  Examiner(const CompiledSearches& searches, const RunFacts& run, Reporter& reporter,
-           ReadQueue& queue);
+  Examiner(const CompiledSearches& searches, const RunFacts& run, const Prefilter& prefilter,
+           Reporter& reporter, ReadQueue& queue);
   ~Examiner() { ReportProgress(); }
   Examiner(const Examiner&) = delete;
   Examiner& operator=(const Examiner&) = delete;
@@ -85,7 +90,16 @@ class Examiner {
   void LearnExtras(int fd, const WalkEntry& entry, FileFacts* facts, Extras* extras,
                    std::vector<uint32_t>* candidates);
   void NoteMissing(const WalkEntry& entry, int error);
-  void ReadContent(const OpenFile& file, FileFacts* facts);
+  void ReadItself(OpenFile& file);
+  // For the candidates that mean these bytes when they speak of its content.
+  void ReadSource(const OpenFile& file, ByteSource& source, std::vector<uint32_t>& candidates);
+  // What is in an archive, `depth` archives deep (from 1), whose path is `path`.
+  void ReadArchive(ArchiveReader& archive, const std::string& path, uint32_t depth,
+                   const std::vector<uint32_t>& searches, ArchiveBudget& budget);
+  void ReadMember(MemberSource& source, const ArchiveMember& member, const std::string& path,
+                  const std::vector<uint32_t>& searches, std::string* kept);
+  // `path` outlives them.
+  ReadHooks HooksFor(const std::string& path);
   bool WantsOpen(FileType type, const std::vector<uint32_t>& candidates) const;
   // Why a candidate's filters can't be decided, once all is known that will be;
   // empty if they can, or if the reason was reported when it was met.
@@ -98,10 +112,9 @@ class Examiner {
   const RunFacts& run_;
   Reporter& reporter_;
   ReadQueue& queue_;
-  const std::unique_ptr<char[]> block_;
-  ContentScanner scanner_;
-  Digester digester_;
-  std::vector<uint32_t> wanted_patterns_;
+  FileReader reader_;
+  // Of the archives within archives that are being read.
+  size_t kept_bytes_ = 0;
   uint64_t items_ = 0;
   uint64_t bytes_ = 0;
 };

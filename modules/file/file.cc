@@ -45,6 +45,23 @@ class FileModuleImplementation : public Module {
     return Compile(parameters).status();
   }
 
+  absl::Status ValidateForPrivacy(const google::protobuf::Message& parameters) const override {
+    const auto* typed = dynamic_cast<const v1::FileParameters*>(&parameters);
+    if (typed == nullptr) return absl::OkStatus();
+    for (const v1::Search& search : typed->searches()) {
+      if (search.lines() != 0) {
+        return absl::PermissionDeniedError(
+            "lines: returns content of files, which privacy mode keeps on the host");
+      }
+      if (!search.yara().empty() && !search.yara_no_bytes()) {
+        return absl::PermissionDeniedError(
+            "yara: returns the bytes that matched, which privacy mode keeps on the host; set "
+            "yara_no_bytes");
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Run(const google::protobuf::Message& parameters,
                    RunContext& context) const override {
     DRAGNET_ASSIGN_OR_RETURN(const CompiledSearches searches, Compile(parameters));

@@ -83,10 +83,12 @@ Outcome JudgeNeeded(const TextFilter& filter, const std::optional<ElfInfo>& elf)
   return FromBool(found != filter.inverted);
 }
 
-Outcome JudgeContent(const ContentFilter& filter, const FileFacts& facts) {
+Outcome JudgeContent(const Search& search, const ContentFilter& filter, const FileFacts& facts) {
   if (facts.type != FileType::kRegular) return Outcome::kNever;
   if (facts.content == nullptr) return Outcome::kUnknown;
-  switch (facts.content->result(filter.pattern)) {
+  const bool all = search.macroal && !filter.inverted;
+  switch (all ? facts.content->all_lines(filter.pattern)
+              : facts.content->result(filter.pattern)) {
     case LineMatch::kUnknown:
       return Outcome::kUnknown;
     case LineMatch::kFound:
@@ -245,7 +247,7 @@ class FilterVisitor {
 
   bool VisitContent() {
     for (const ContentFilter& filter : search_.contents) {
-      if (!Tell(JudgeContent(filter, facts_), FilterKind::kContent, [&] { return filter.text; }))
+      if (!Tell(JudgeContent(search_, filter, facts_), FilterKind::kContent, [&] { return filter.text; }))
         return false;
     }
     for (const HashFilter& filter : search_.hashes) {
@@ -262,7 +264,21 @@ class FilterVisitor {
         return false;
       }
     }
-    return true;
+    return VisitYara();
+  }
+
+  bool VisitYara() {
+    if (!search_.yara) return true;
+    const std::vector<scan::YaraMatch>* matches = nullptr;
+    if (facts_.yara != nullptr && (*facts_.yara)[*search_.yara])
+      matches = &*(*facts_.yara)[*search_.yara];
+    return Tell(JudgeRead(facts_, matches, [&] { return !matches->empty(); }), FilterKind::kYara,
+                [&] {
+                  std::string rules;
+                  for (const scan::YaraMatch& match : *matches)
+                    rules += StrCat(rules.empty() ? "" : ",", match.rule);
+                  return rules;
+                });
   }
 
   const Search& search_;

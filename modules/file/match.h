@@ -17,6 +17,7 @@
 #include "modules/file/elf.h"
 #include "modules/file/names.h"
 #include "modules/file/search.h"
+#include "modules/scan/yara.h"
 
 namespace dragnet::file {
 
@@ -32,6 +33,10 @@ struct InodeFacts {
   uint32_t uid = 0;
   uint32_t gid = 0;
 };
+
+// By index in CompiledSearches::yara_rules: what matched, or nothing if that is
+// not known.
+using YaraResults = std::vector<std::optional<std::vector<scan::YaraMatch>>>;
 
 // What is the same for all files of a run.
 struct RunFacts {
@@ -57,6 +62,10 @@ struct FileFacts {
   const ContentScanner* content = nullptr;
   // Null unless the file was read to its end.
   const Digester* digests = nullptr;
+  // Of the content as it was read, once it was read.
+  uint64_t content_size = 0;
+  // Null before the rules were asked.
+  const YaraResults* yara = nullptr;
 };
 
 enum class Verdict { kNo, kYes, kUnknown };

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include <map>
+
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/scan/yara_proto.h"
 
 namespace dragnet::file {
 namespace {
@@ -12,7 +15,10 @@ namespace {
 constexpr size_t kMaxPathShown = 8 * 1024;
 constexpr int kMaxXattrsShown = 64;
 constexpr size_t kMaxElfNameShown = 512;
-constexpr size_t kMaxNeededShown = 12 * 1024;
+constexpr size_t kMaxNeededShown = 8 * 1024;
+constexpr size_t kMaxLinesShown = 16 * 1024;
+constexpr size_t kMaxRulesShown = 4 * 1024;
+constexpr size_t kMaxYaraShown = 20 * 1024;
 
 std::string Abbreviate(std::string_view path) {
   if (path.size() <= kMaxPathShown) return std::string(path);
@@ -46,6 +52,58 @@ void AddAttributes(const Attributes& attributes, v1::FileRow* row) {
   for (const auto& [name, value] : attributes.xattrs) {
     if (row->xattrs_size() >= kMaxXattrsShown) break;
     row->add_xattrs(ToValidUtf8(name));
+  }
+}
+
+std::string ShownLine(std::string_view text, bool cut_before, bool cut_after) {
+  return StrCat(cut_before ? "…" : "", ToValidUtf8(text), cut_after ? "…" : "");
+}
+
+// The search's own of what was collected for all, each line once.
+void AddLines(const ContentScanner& content, const Search& search, v1::FileRow* row) {
+  struct Shown {
+    std::string text;
+    bool context;
+  };
+  std::map<uint64_t, Shown> lines;
+  for (const ContentFilter& filter : search.contents) {
+    uint32_t count = 0;
+    for (const MatchedLine& line : content.lines()) {
+      if (line.pattern != filter.pattern) continue;
+      if (++count > search.lines) break;
+      lines.insert_or_assign(line.line_number,
+                             Shown{ShownLine(line.text, line.cut_before, line.cut_after), false});
+      const size_t before = std::min<size_t>(search.context, line.before.size());
+      for (size_t i = 0; i < before; ++i) {
+        lines.try_emplace(line.line_number - before + i,
+                          Shown{ToValidUtf8(line.before[line.before.size() - before + i]), true});
+      }
+      const size_t after = std::min<size_t>(search.context, line.after.size());
+      for (size_t i = 0; i < after; ++i)
+        lines.try_emplace(line.line_number + 1 + i, Shown{ToValidUtf8(line.after[i]), true});
+    }
+  }
+  size_t bytes = 0;
+  for (auto& [number, shown] : lines) {
+    if ((bytes += shown.text.size()) > kMaxLinesShown) break;
+    v1::MatchedLine* line = row->add_lines();
+    line->set_number(number);
+    line->set_text(std::move(shown.text));
+    line->set_context(shown.context);
+  }
+}
+
+// Rule sets can match with a thousand rules at once: in full as many as fit.
+void AddYara(const std::vector<scan::YaraMatch>& matches, bool with_bytes, v1::FileRow* row) {
+  size_t bytes = 0, name_bytes = 0;
+  for (const scan::YaraMatch& match : matches) {
+    if ((name_bytes += match.rule.size()) > kMaxRulesShown) break;
+    row->add_rules(match.rule);
+    dragnet::v1::YaraRuleMatch full;
+    scan::ToProto(match, &full);
+    if (!with_bytes)
+      for (dragnet::v1::YaraStringMatch& string : *full.mutable_strings()) string.clear_bytes();
+    if ((bytes += full.ByteSizeLong()) <= kMaxYaraShown) *row->add_yara() = std::move(full);
   }
 }
 
@@ -87,6 +145,9 @@ void Reporter::Found(uint32_t index, const std::string& path, const FileFacts& f
   SetTimestamp(facts.inode->mtime, row.mutable_mtime());
   if (search.return_sha256 && facts.digests != nullptr)
     row.set_sha256(HexEncode(facts.digests->Value(DigestKind::kSha256)));
+  if (search.lines != 0 && facts.content != nullptr) AddLines(*facts.content, search, &row);
+  if (search.yara && facts.yara != nullptr && (*facts.yara)[*search.yara])
+    AddYara(*(*facts.yara)[*search.yara], !search.yara_no_bytes, &row);
   row.set_search(search.label);
   row.set_type(std::string(TypeName(facts.type)));
   if (!facts.is_member) AddInode(*facts.inode, run.names, &row);

@@ -121,6 +121,7 @@ class SearchRun {
       : run_facts{now, {}},
         searches(searches),
         options(options),
+        prefilter(searches.line_patterns),
         reporter(searches, context),
         pool(threads) {
     for (size_t i = 0; i < pool.threads(); ++i) hands_.push_back(std::make_unique<Hand>(*this, i));
@@ -132,6 +133,7 @@ class SearchRun {
   RunFacts run_facts;
   const CompiledSearches& searches;
   const WalkOptions& options;
+  const Prefilter prefilter;
   Reporter reporter;
   WorkPool pool;
 
@@ -153,7 +155,7 @@ class FileTask : public Task {
 };
 
 Hand::Hand(SearchRun& run, size_t)
-    : run(run), examiner(run.searches, run.run_facts, run.reporter, *this) {}
+    : run(run), examiner(run.searches, run.run_facts, run.prefilter, run.reporter, *this) {}
 
 bool Hand::WouldTake(uint64_t size) {
   return (size >= kLongFile || run.pool.IsHungry()) &&

@@ -169,6 +169,7 @@ class Compiler {
         if (parameters_.searches_size() == 1) return status;
         return Prefix(status, StrCat("search '", search.label, "': "));
       }
+      result_.any_archives |= search.archive_depth != 0;
       result_.searches.push_back(std::move(search));
     }
     return std::move(result_);
@@ -200,6 +201,7 @@ class Compiler {
     DRAGNET_RETURN_IF_ERROR(CompileContents(source.contents(), search));
     DRAGNET_RETURN_IF_ERROR(CompileAllHashes(source, search));
     DRAGNET_RETURN_IF_ERROR(CompileHashList(source, search));
+    DRAGNET_RETURN_IF_ERROR(CompileYara(source, search));
     DRAGNET_RETURN_IF_ERROR(CompileTypes(source.types(), search));
     DRAGNET_RETURN_IF_ERROR(CompileSettings(source, search));
     search->return_sha256 = source.return_sha256();
@@ -383,6 +385,27 @@ class Compiler {
     return static_cast<size_t>(sizes[static_cast<size_t>(kind)]);
   }
 
+  absl::Status CompileYara(const v1::Search& source, Search* search) {
+    if (source.yara().empty()) {
+      if (source.yara_externals().empty() && !source.yara_no_bytes()) return absl::OkStatus();
+      return Invalid("yara_externals, yara_no_bytes: need yara, the rules that they are for");
+    }
+    const std::vector<std::string> externals(source.yara_externals().begin(),
+                                             source.yara_externals().end());
+    std::string key = source.yara();
+    for (const std::string& external : externals) key += StrCat(std::string_view("\0", 1), external);
+    const auto [known, is_new] =
+        yara_indexes_.try_emplace(std::move(key), static_cast<uint32_t>(result_.yara_rules.size()));
+    if (is_new) {
+      absl::StatusOr<std::shared_ptr<const scan::YaraRules>> rules =
+          scan::YaraRules::Compile(source.yara(), externals);
+      if (!rules.ok()) return Prefix(rules.status(), "yara: ");
+      result_.yara_rules.push_back(*std::move(rules));
+    }
+    search->yara = known->second;
+    return absl::OkStatus();
+  }
+
   static absl::Status CompileMismatch(const v1::Search& source, Search* search) {
     const Strings& values = source.mismatch();
     for (int i = 0; i < values.size(); ++i) {
@@ -410,11 +433,11 @@ class Compiler {
     search->yara_no_bytes = source.yara_no_bytes();
     search->lines = source.lines();
     search->context = source.context();
-    if (source.lines() > kMaxLines)
-      return Invalid(StrCat("lines ", source.lines(), ": at most ", kMaxLines, " are returned"));
-    if (source.context() > kMaxContext) {
+    if (source.lines() > kMaxMatchedLines)
+      return Invalid(StrCat("lines ", source.lines(), ": at most ", kMaxMatchedLines, " are returned"));
+    if (source.context() > kMaxContextLines) {
       return Invalid(
-          StrCat("context ", source.context(), ": at most ", kMaxContext, " are returned"));
+          StrCat("context ", source.context(), ": at most ", kMaxContextLines, " are returned"));
     }
     if (source.context() != 0 && source.lines() == 0)
       return Invalid("context: needs lines, whose context it is");
@@ -483,7 +506,7 @@ class Compiler {
       if (absl::Status status = CheckSizesMeet(search.sizes); !status.ok())
         return Prefix(status, "sizes ");
     }
-    if ((search.ReadsFiles() || search.WantsElf()) && !search.WantsType(FileType::kRegular)) {
+    if ((search.ReadsFiles() || search.WantsElf() || search.archive_depth != 0) && !search.WantsType(FileType::kRegular)) {
       return Invalid(
           "types: without 'file' nothing is read, so filters on content, hashes and ELF facts, "
           "archives and return_sha256 could never hold");
@@ -495,6 +518,7 @@ class Compiler {
   const size_t pattern_memory_;
   CompiledSearches result_;
   absl::flat_hash_map<std::string, uint32_t> pattern_indexes_;
+  absl::flat_hash_map<std::string, uint32_t> yara_indexes_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,14 +17,14 @@
 #include "modules/file/filters.h"
 #include "modules/file/glob.h"
 #include "modules/file/hash_list.h"
+#include "modules/file/matched_lines.h"
 #include "modules/file/pattern.h"
+#include "modules/scan/yara.h"
 
 namespace dragnet::file {
 
 inline constexpr int kMaxSearches = 128;
 inline constexpr uint32_t kMaxThreads = 16;
-inline constexpr uint32_t kMaxLines = 1000;
-inline constexpr uint32_t kMaxContext = 20;
 inline constexpr uint32_t kMaxArchiveDepth = 5;
 inline constexpr int kMaxPaths = 128;
 inline constexpr int kMaxFilters = 128;
@@ -145,6 +146,8 @@ struct Search {
   std::vector<ContentFilter> contents;
   std::vector<HashFilter> hashes;
   std::optional<HashList> hash_list;
+  // Index in CompiledSearches::yara_rules, where equal rule sets are one.
+  std::optional<uint32_t> yara;
   // As they were written, for rows.
   std::vector<std::string> size_texts;
   // A bit 1 << FileType for each type that is searched for.
@@ -184,9 +187,11 @@ struct Search {
   }
   bool WantsElf() const { return HasElfFilters() || return_elf; }
   // Filters that need all of a file's bytes.
-  bool HasContentFilters() const { return !contents.empty() || !hashes.empty() || hash_list; }
+  bool HasContentFilters() const { return !contents.empty() || !hashes.empty() || hash_list || yara; }
   // Needs all of a file's bytes.
-  bool ReadsFiles() const { return !contents.empty() || digests != 0 || archive_depth != 0; }
+  bool ReadsFiles() const {
+    return !contents.empty() || digests != 0 || yara;
+  }
   // Needs it open, at least.
   bool OpensFiles() const { return ReadsFiles() || WantsElf() || HasAttributeFilters(); }
   bool HasFilters() const {
@@ -198,8 +203,10 @@ struct Search {
 struct CompiledSearches {
   std::vector<Search> searches;
   std::vector<LinePattern> line_patterns;
+  std::vector<std::shared_ptr<const scan::YaraRules>> yara_rules;
   // 0 for as many as fit.
   uint32_t threads = 0;
+  bool any_archives = false;
   // 0 for all.
   uint32_t max_errors = 0;
 };

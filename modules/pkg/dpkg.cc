@@ -102,26 +102,34 @@ std::string_view TakeWord(std::string_view& text) {
   return word;
 }
 
-// Path and MD5 of a package's configuration files, as the status has them. Not
-// those that the package no longer has.
-std::vector<std::pair<std::string, std::string>> ParseConffiles(std::string_view field) {
-  std::vector<std::pair<std::string, std::string>> files;
+struct Conffile {
+  std::string path;
+  // Empty where the status has none, as for a file that was never installed.
+  std::string digest;
+  // Of a former version of the package: need not be there.
+  bool obsolete = false;
+};
+
+// A package's configuration files, as the status has them.
+std::vector<Conffile> ParseConffiles(std::string_view field) {
+  std::vector<Conffile> files;
   while (!field.empty()) {
     std::string_view line = field.substr(0, field.find('\n'));
     field.remove_prefix(std::min(line.size() + 1, field.size()));
     // PATH MD5 [obsolete] [remove-on-upgrade]: the path may hold blanks.
-    bool obsolete = false;
+    Conffile file;
     for (std::string_view flag : {" remove-on-upgrade", " obsolete"}) {
       if (line.ends_with(flag)) {
         line.remove_suffix(flag.size());
-        obsolete = true;
+        file.obsolete = true;
       }
     }
     const size_t blank = line.rfind(' ');
-    std::string digest;
-    if (blank == std::string_view::npos || obsolete) continue;
-    if (!HexDecode(line.substr(blank + 1), &digest) || digest.size() != 16) continue;
-    files.emplace_back(line.substr(0, blank), std::move(digest));
+    if (blank == std::string_view::npos) continue;
+    if (!HexDecode(line.substr(blank + 1), &file.digest) || file.digest.size() != 16)
+      file.digest.clear();
+    file.path = std::string(line.substr(0, blank));
+    files.push_back(std::move(file));
   }
   return files;
 }
@@ -155,9 +163,15 @@ void ReadToVerify(const Files& files, const FileSink& sink) {
       },
       /*may_be_absent=*/true);
   file.config = true;
-  for (auto& [path, digest] : ParseConffiles(files.conffiles)) {
+  absl::flat_hash_set<std::string> without_digest;
+  for (Conffile& conffile : ParseConffiles(files.conffiles)) {
     if (!more) return;
-    more = give(path, std::move(digest));
+    file.may_be_missing = conffile.obsolete;
+    if (conffile.digest.empty()) {
+      without_digest.insert(files.Place(conffile.path));
+    } else {
+      more = give(conffile.path, std::move(conffile.digest));
+    }
   }
   if (!more || !files.has_list) return;
   // What has no checksum (directories, links) must still be there. Regular files
@@ -170,6 +184,7 @@ void ReadToVerify(const Files& files, const FileSink& sink) {
         if (!line.starts_with('/')) return true;
         file.path = files.Place(line);
         if (given.contains(file.path)) return true;
+        file.config = without_digest.contains(file.path);
         struct stat status;
         if (given.empty() && !has_regular && files.root.Status(file.path, &status))
           has_regular = S_ISREG(status.st_mode);
