@@ -9,6 +9,7 @@ namespace {
 // of other users' processes. CAP_SYS_ADMIN: setns(2); given up before a byte that
 // a socket's owner chose is looked at (modules/netstat/namespaces.h).
 constexpr int kCapabilities[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN};
+constexpr std::string_view kMigNames[] = {"netstat"};
 }  // namespace
 
 extern const ModuleManifest kNetstatManifest;
@@ -18,6 +19,7 @@ const ModuleManifest kNetstatManifest = {
     .capabilities = kCapabilities,
     .network = NetworkAccess::kHost,
     .powers = {.inspect_processes = true, .inspect_networks = true},
+    .mig_names = kMigNames,
     .uses_powers_of = {},
 };
 

@@ -7,6 +7,7 @@ namespace dragnet {
 namespace {
 // Databases and packaged programs that only root may read.
 constexpr int kCapabilities[] = {CAP_DAC_READ_SEARCH};
+constexpr std::string_view kMigNames[] = {"pkg"};
 }  // namespace
 
 extern const ModuleManifest kPkgManifest;
@@ -15,6 +16,7 @@ const ModuleManifest kPkgManifest = {
     .summary = "Finds installed packages by name, version and files, and altered files of packages",
     .capabilities = kCapabilities,
     .network = NetworkAccess::kNone,
+    .mig_names = kMigNames,
     .uses_powers_of = {},
 };
 
