@@ -144,6 +144,35 @@ TEST_F(MigDifferentialTest, YaraListsFilesWithTheirRules) {
   EXPECT_EQ(none["foundanything"], false);
 }
 
+// The keys of objects and the kinds of values, not the values: of lists, the
+// first element's.
+std::string Shape(const MigJson& json) {
+  if (json.is_object()) {
+    std::string shape = "{";
+    for (const auto& [key, value] : json.items()) StrAppend(&shape, key, ":", Shape(value), " ");
+    return shape + "}";
+  }
+  if (json.is_array()) return StrCat("[", json.empty() ? "" : Shape(json[0]), "]");
+  return json.is_number() ? "number" : json.type_name();
+}
+
+TEST_F(MigDifferentialTest, NetstatOfLoopbackAndPortsThatNoOneListensOn) {
+  if (FindMigModule("netstat") == nullptr) GTEST_SKIP() << "this build has no module netstat";
+  const MigJson expected = Read("netstat.result");
+  const MigJson actual = Run("netstat", Read("netstat.params"));
+  EXPECT_EQ(actual["elements"].dump(2), expected["elements"].dump(2));
+  EXPECT_EQ(Shape(actual["statistics"]), Shape(expected["statistics"]));
+  EXPECT_EQ(actual["foundanything"], expected["foundanything"]);
+}
+
+TEST_F(MigDifferentialTest, PackagesHaveTheSameForm) {
+  if (FindMigModule("pkg") == nullptr) GTEST_SKIP() << "this build has no MIG module pkg";
+  const MigJson actual = Run("pkg", Read("pkg.params"));
+  if (actual["foundanything"] == false) GTEST_SKIP() << "this host has neither openssl nor libc6";
+  MigJson expected = Read("pkg.result");
+  EXPECT_EQ(Shape(actual), Shape(expected));
+}
+
 // dpkg's own words, or nothing where there is no dpkg.
 std::string DpkgVersion(const std::string& package) {
   std::string version;
