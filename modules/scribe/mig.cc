@@ -1,6 +1,7 @@
 // MIG's module `scribe`, in its form. What differs: docs/mig/scribe.md.
 #include "modules/mig.h"
 
+#include "absl/time/time.h"
 #include "core/strings.h"
 #include "core/text.h"
 #include "modules/scribe/scribe.pb.h"
@@ -54,7 +55,10 @@ class ScribeElements : public MigElements {
 
   MigJson Statistics(const MigStatistics& statistics) override {
     MigJson json = MigJson::object();
-    json["execruntime"] = StrCat(statistics.seconds, "s");
+    // As Go writes it, which says µs where Abseil says us.
+    std::string runtime = absl::FormatDuration(absl::Seconds(statistics.seconds));
+    if (runtime.ends_with("us")) runtime.replace(runtime.size() - 2, 2, "µs");
+    json["execruntime"] = runtime;
     return json;
   }
 

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -141,6 +142,64 @@ TEST_F(MigDifferentialTest, YaraListsFilesWithTheirRules) {
   const MigJson none = Run("yara", parameters);
   EXPECT_EQ(none["elements"].dump(), R"({"Matches":null})");
   EXPECT_EQ(none["foundanything"], false);
+}
+
+// The keys of objects and the kinds of values, not the values: of lists, the
+// first element's.
+std::string Shape(const MigJson& json) {
+  if (json.is_object()) {
+    std::string shape = "{";
+    for (const auto& [key, value] : json.items()) StrAppend(&shape, key, ":", Shape(value), " ");
+    return shape + "}";
+  }
+  if (json.is_array()) return StrCat("[", json.empty() ? "" : Shape(json[0]), "]");
+  return json.is_number() ? "number" : json.type_name();
+}
+
+TEST_F(MigDifferentialTest, NetstatOfLoopbackAndPortsThatNoOneListensOn) {
+  if (FindMigModule("netstat") == nullptr) GTEST_SKIP() << "this build has no module netstat";
+  const MigJson expected = Read("netstat.result");
+  const MigJson actual = Run("netstat", Read("netstat.params"));
+  EXPECT_EQ(actual["elements"].dump(2), expected["elements"].dump(2));
+  EXPECT_EQ(Shape(actual["statistics"]), Shape(expected["statistics"]));
+  EXPECT_EQ(actual["foundanything"], expected["foundanything"]);
+}
+
+TEST_F(MigDifferentialTest, PackagesHaveTheSameForm) {
+  if (FindMigModule("pkg") == nullptr) GTEST_SKIP() << "this build has no MIG module pkg";
+  const MigJson actual = Run("pkg", Read("pkg.params"));
+  if (actual["foundanything"] == false) GTEST_SKIP() << "this host has neither openssl nor libc6";
+  MigJson expected = Read("pkg.result");
+  EXPECT_EQ(Shape(actual), Shape(expected));
+}
+
+// dpkg's own words, or nothing where there is no dpkg.
+std::string DpkgVersion(const std::string& package) {
+  std::string version;
+  FILE* query = popen(("dpkg-query -W -f='${Version}' " + package + " 2>/dev/null").c_str(), "r");
+  if (query == nullptr) return version;
+  char buffer[256];
+  while (const size_t size = fread(buffer, 1, sizeof buffer, query)) version.append(buffer, size);
+  return pclose(query) == 0 ? version : "";
+}
+
+TEST_F(MigDifferentialTest, ScribeComparesTheVersionThatDpkgHas) {
+  const std::string version = DpkgVersion("libc6");
+  if (version.empty()) GTEST_SKIP() << "no dpkg here that has libc6";
+  MigJson parameters = MigJson::parse(R"({"scribedoc": {
+      "objects": [{"object": "libc", "package": {"name": "libc6"}},
+                  {"object": "all", "package": {"name": "c", "collectmatch": "^libc6$"}},
+                  {"object": "none", "package": {"name": "no-such-package"}}],
+      "tests": [{"test": "equal", "object": "libc", "evr": {"operation": "=", "value": ""}},
+                {"test": "older", "object": "libc", "evr": {"operation": "<", "value": "0.1"}},
+                {"test": "newer", "object": "all", "evr": {"operation": ">", "value": "0.1"}},
+                {"test": "none", "object": "none"}]}})");
+  parameters["scribedoc"]["tests"][0]["evr"]["value"] = version;
+  std::string results;
+  const MigJson result = Run("scribe", parameters);
+  for (const MigJson& test : result["elements"]["results"])
+    results += StrCat(test["testid"].get<std::string>(), " ", test["masterresult"].dump(), "\n");
+  EXPECT_EQ(results, "equal true\nolder false\nnewer true\nnone false\n");
 }
 
 }  // namespace
