@@ -1,6 +1,7 @@
 #include "modules/file/prefilter.h"
 
 #include <hs/hs.h>
+#include <string.h>
 
 #include <cstdlib>
 #include <optional>
@@ -38,6 +39,11 @@ constexpr unsigned kFlags = 0;
 // saves, and is given up.
 constexpr size_t kBytesPerHit = 32;
 constexpr size_t kFreeHits = 200;
+// Vectorscan 5.4.9 misses some matches of two bytes at the very end of what it
+// scans. So something follows, always: more than the widest of its steps.
+constexpr size_t kMargin = 128;
+// Shorter texts are copied whole.
+constexpr size_t kCopyAtOnce = 4096;
 
 bool Accepts(const Candidate& candidate) {
   hs_expr_info_t* info = nullptr;
@@ -174,15 +180,39 @@ void PrefilterThread::Scan(std::string_view text, size_t begin, size_t end,
   // more may add hits, never take one away.
   if (begin > 0) --begin;
   if (end < text.size()) ++end;
-  scan_begin_ = begin;
   hits_left_ = kFreeHits + (end - begin) / kBytesPerHit;
+  told_ = ScanWithMargin(text, begin, end);
+  for (const std::span<const uint32_t> patterns : {first, second})
+    for (uint32_t pattern : patterns) wanted_[pattern] = false;
+}
+
+bool PrefilterThread::ScanWithMargin(std::string_view text, size_t begin, size_t end) {
+  // What follows is margin enough, and seen by those who ask only as a hit more.
+  if (text.size() - end >= kMargin) return ScanPiece(text, begin, end + kMargin, 0);
+  // Otherwise the last lines are copied to where a margin can follow; all that is
+  // before them has them for its margin.
+  if (end - begin > kCopyAtOnce) {
+    const size_t most = end - begin - kMargin;
+    const void* newline = memrchr(text.data() + begin, '\n', most);
+    if (newline != nullptr) {
+      const size_t lines = static_cast<const char*>(newline) - text.data() + 1;
+      if (!ScanPiece(text, begin, lines + kMargin - 1, 0)) return false;
+      if (missing_ == 0) return true;
+      begin = lines;
+    }
+  }
+  copy_.assign(text.substr(begin, end - begin));
+  copy_.append(kMargin, '\n');
+  return ScanPiece(copy_, 0, copy_.size(), begin);
+}
+
+bool PrefilterThread::ScanPiece(std::string_view text, size_t begin, size_t end, size_t origin) {
+  scan_begin_ = origin + begin;
   // Lengths fit: blocks and windows are far below 4 GiB.
   const hs_error_t result =
       hs_scan(database_->database, text.data() + begin, static_cast<unsigned>(end - begin), 0,
               scratch_, &PrefilterThread::Hit, this);
-  told_ = result == HS_SUCCESS || (result == HS_SCAN_TERMINATED && missing_ == 0);
-  for (const std::span<const uint32_t> patterns : {first, second})
-    for (uint32_t pattern : patterns) wanted_[pattern] = false;
+  return result == HS_SUCCESS || (result == HS_SCAN_TERMINATED && missing_ == 0);
 }
 
 size_t PrefilterThread::Hint(uint32_t pattern) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -84,6 +85,11 @@ class PrefilterThread {
   static int Hit(unsigned int pattern, unsigned long long from, unsigned long long to,
                  unsigned int flags, void* self);
 
+  // False if the scan was given up.
+  bool ScanWithMargin(std::string_view text, size_t begin, size_t end);
+  // [begin, end) of `text`, which begins at `origin` of the text that hits count in.
+  bool ScanPiece(std::string_view text, size_t begin, size_t end, size_t origin);
+
   // Whether there is something to scan with.
   bool Ready(size_t bytes);
 
@@ -102,6 +108,7 @@ class PrefilterThread {
   size_t missing_ = 0;
   // After so many more hits the scan is given up.
   size_t hits_left_ = 0;
+  std::string copy_;
   // There was no memory for it.
   bool failed_ = false;
 };
