@@ -94,7 +94,7 @@ void ContentScanner::Finish() {
 void ContentScanner::Search(const LineRegion& region) {
   has_line_ = true;
   if (!undecided_.empty() || !collector_.wanting().empty())
-    prefilter_.Scan(region.text, region.begin, region.end);
+    prefilter_.Scan(region.text, region.begin, region.end, undecided_, collector_.wanting());
   std::erase_if(undecided_, [&](uint32_t pattern) {
     if (!prefilter_.MayMatch(pattern) || !Holds(pattern, region)) return false;
     results_[pattern] = LineMatch::kFound;

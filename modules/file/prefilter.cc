@@ -1,6 +1,7 @@
 #include "modules/file/prefilter.h"
 
 #include <hs/hs.h>
+#include <string.h>
 
 #include <cstdlib>
 #include <optional>
@@ -31,8 +32,18 @@ struct Candidate {
   unsigned flags = 0;
 };
 
-// Only the first hit of each scan is of interest.
-constexpr unsigned kFlags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
+// Not HS_FLAG_SINGLEMATCH, though only the first hit of each is of interest:
+// with several patterns, Vectorscan 5.4.9 then misses some altogether.
+constexpr unsigned kFlags = 0;
+// A scan that hits more often than once in so many bytes takes longer than it
+// saves, and is given up.
+constexpr size_t kBytesPerHit = 32;
+constexpr size_t kFreeHits = 200;
+// Vectorscan 5.4.9 misses some matches of two bytes at the very end of what it
+// scans. So something follows, always: more than the widest of its steps.
+constexpr size_t kMargin = 128;
+// Shorter texts are copied whole.
+constexpr size_t kCopyAtOnce = 4096;
 
 bool Accepts(const Candidate& candidate) {
   hs_expr_info_t* info = nullptr;
@@ -40,8 +51,11 @@ bool Accepts(const Candidate& candidate) {
   const hs_error_t result =
       hs_expression_info(candidate.expression.c_str(), candidate.flags, &info, &error);
   const CompileError owned_error(error);
+  // What may match between two bytes, as ^$ does, the scanner and RE2 see at
+  // different places. And a single byte is found too often.
+  const bool accepted = result == HS_SUCCESS && info->min_width > 1;
   std::free(info);
-  return result == HS_SUCCESS;
+  return accepted;
 }
 
 std::vector<Candidate> Candidates(std::span<const LinePattern> patterns) {
@@ -127,35 +141,78 @@ const PrefilterDatabase* Prefilter::Database(uint64_t bytes) const {
 PrefilterThread::PrefilterThread(const Prefilter& prefilter)
     : prefilter_(prefilter),
       may_match_(prefilter.patterns().size(), false),
-      hints_(prefilter.patterns().size(), std::string_view::npos) {}
+      hints_(prefilter.patterns().size(), std::string_view::npos),
+      wanted_(prefilter.patterns().size(), false) {}
 
 PrefilterThread::~PrefilterThread() { hs_free_scratch(scratch_); }
 
-void PrefilterThread::Scan(std::string_view text, size_t begin, size_t end) {
+bool PrefilterThread::Ready(size_t bytes) {
+  if (database_ != nullptr) return true;
+  if (failed_) return false;
+  const PrefilterDatabase* database = prefilter_.Database(bytes);
+  if (database == nullptr) return false;
+  failed_ = hs_alloc_scratch(database->database, &scratch_) != HS_SUCCESS;
+  if (failed_) return false;
+  database_ = database;
+  for (size_t i = 0; i < may_match_.size(); ++i) may_match_[i] = !database->covers[i];
+  return true;
+}
+
+void PrefilterThread::Scan(std::string_view text, size_t begin, size_t end,
+                           std::span<const uint32_t> first, std::span<const uint32_t> second) {
   told_ = false;
   // What an empty line matches isn't worth asking.
-  if (begin == end) return;
-  if (database_ == nullptr) {
-    const PrefilterDatabase* database = prefilter_.Database(end - begin);
-    if (database == nullptr || failed_) return;
-    if (hs_alloc_scratch(database->database, &scratch_) != HS_SUCCESS) {
-      failed_ = true;
-      return;
-    }
-    database_ = database;
-    for (size_t i = 0; i < may_match_.size(); ++i) may_match_[i] = !database->covers[i];
-  }
+  if (begin == end || !Ready(end - begin)) return;
   for (uint32_t pattern : hit_) may_match_[pattern] = false;
   hit_.clear();
+  missing_ = 0;
+  for (const std::span<const uint32_t> patterns : {first, second}) {
+    for (uint32_t pattern : patterns) {
+      if (!database_->covers[pattern] || wanted_[pattern]) continue;
+      wanted_[pattern] = true;
+      ++missing_;
+    }
+  }
+  if (missing_ == 0) return;
 
-  // Ends of lines and of words are seen right only with what is around them.
-  // One byte more may add hits, never take one away.
-  if (begin > 0 && text[begin - 1] != '\n') --begin;
-  if (end < text.size() && text[end] != '\n') ++end;
-  scan_begin_ = begin;
-  // What hangs on the length's type: blocks and windows are far shorter.
-  told_ = hs_scan(database_->database, text.data() + begin, static_cast<unsigned>(end - begin), 0,
-                  scratch_, &PrefilterThread::Hit, this) == HS_SUCCESS;
+  // Ends of lines and of words are seen right only with what is around them; to
+  // the scanner, no line begins after a newline that is the last byte. One byte
+  // more may add hits, never take one away.
+  if (begin > 0) --begin;
+  if (end < text.size()) ++end;
+  hits_left_ = kFreeHits + (end - begin) / kBytesPerHit;
+  told_ = ScanWithMargin(text, begin, end);
+  for (const std::span<const uint32_t> patterns : {first, second})
+    for (uint32_t pattern : patterns) wanted_[pattern] = false;
+}
+
+bool PrefilterThread::ScanWithMargin(std::string_view text, size_t begin, size_t end) {
+  // What follows is margin enough, and seen by those who ask only as a hit more.
+  if (text.size() - end >= kMargin) return ScanPiece(text, begin, end + kMargin, 0);
+  // Otherwise the last lines are copied to where a margin can follow; all that is
+  // before them has them for its margin.
+  if (end - begin > kCopyAtOnce) {
+    const size_t most = end - begin - kMargin;
+    const void* newline = memrchr(text.data() + begin, '\n', most);
+    if (newline != nullptr) {
+      const size_t lines = static_cast<const char*>(newline) - text.data() + 1;
+      if (!ScanPiece(text, begin, lines + kMargin - 1, 0)) return false;
+      if (missing_ == 0) return true;
+      begin = lines;
+    }
+  }
+  copy_.assign(text.substr(begin, end - begin));
+  copy_.append(kMargin, '\n');
+  return ScanPiece(copy_, 0, copy_.size(), begin);
+}
+
+bool PrefilterThread::ScanPiece(std::string_view text, size_t begin, size_t end, size_t origin) {
+  scan_begin_ = origin + begin;
+  // Lengths fit: blocks and windows are far below 4 GiB.
+  const hs_error_t result =
+      hs_scan(database_->database, text.data() + begin, static_cast<unsigned>(end - begin), 0,
+              scratch_, &PrefilterThread::Hit, this);
+  return result == HS_SUCCESS || (result == HS_SCAN_TERMINATED && missing_ == 0);
 }
 
 size_t PrefilterThread::Hint(uint32_t pattern) const {
@@ -165,11 +222,13 @@ size_t PrefilterThread::Hint(uint32_t pattern) const {
 int PrefilterThread::Hit(unsigned pattern, unsigned long long, unsigned long long to, unsigned,
                          void* self) {
   auto* thread = static_cast<PrefilterThread*>(self);
-  if (thread->may_match_[pattern]) return 0;
-  thread->may_match_[pattern] = true;
-  thread->hints_[pattern] = thread->scan_begin_ + to;
-  thread->hit_.push_back(pattern);
-  return 0;
+  if (!thread->may_match_[pattern]) {
+    thread->may_match_[pattern] = true;
+    thread->hints_[pattern] = thread->scan_begin_ + to;
+    thread->hit_.push_back(pattern);
+    if (thread->wanted_[pattern] && --thread->missing_ == 0) return 1;
+  }
+  return --thread->hits_left_ == 0;
 }
 
 }  // namespace dragnet::file

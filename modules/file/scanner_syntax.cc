@@ -42,25 +42,19 @@ class Translator {
         return OpenGroup();
       case ')':
         if (groups_.empty()) return false;
-        flags_ = groups_.back();
-        groups_.pop_back();
-        return Copy(1);
+        return CloseGroup();
       case '|':
         return Copy(1);
       case '^':
-        return Replace(1, "(?m:^)");
+        return Assertion(1, "(?m:^)");
       case '$':
-        return Replace(1, "(?m:$)");
+        return Assertion(1, "(?m:$)");
       case '*':
       case '+':
       case '?':
-        Copy(1);
-        return SkipLaziness();
+        return Repetition(1);
       case '{':
-        if (const size_t length = CountedRepetition(); length != 0) {
-          Copy(length);
-          return SkipLaziness();
-        }
+        if (const size_t length = CountedRepetition(); length != 0) return Repetition(length);
         return Literal(1, '{');
       case '.':
         return Evaluated(1);
@@ -83,23 +77,42 @@ class Translator {
     rest_.remove_prefix(count);
     return true;
   }
-  // Lazy or greedy, there is a match or there is none.
-  bool SkipLaziness() {
+
+  bool Assertion(size_t length, std::string_view by) {
+    last_asserts_ = asserts_.back() = true;
+    return Replace(length, by);
+  }
+
+  bool Repetition(size_t length) {
+    // The scanner takes ($)* for $.
+    if (last_asserts_) return false;
+    Copy(length);
+    // Lazy or greedy, there is a match or there is none.
     if (rest_.starts_with('?')) rest_.remove_prefix(1);
     return true;
   }
 
+  bool Group(size_t length, const Flags& flags) {
+    groups_.push_back(flags_);
+    asserts_.push_back(false);
+    flags_ = flags;
+    return Replace(length, "(?:");
+  }
+  bool CloseGroup() {
+    flags_ = groups_.back();
+    groups_.pop_back();
+    last_asserts_ = asserts_.back();
+    asserts_.pop_back();
+    if (last_asserts_) asserts_.back() = true;
+    return Copy(1);
+  }
+
   // (  (?:  (?flags:  (?P<name>  and (?flags), which is no group.
   bool OpenGroup() {
-    if (!rest_.starts_with("(?")) {
-      groups_.push_back(flags_);
-      return Replace(1, "(?:");
-    }
+    if (!rest_.starts_with("(?")) return Group(1, flags_);
     if (rest_.starts_with("(?P<")) {
       const size_t end = rest_.find('>');
-      if (end == std::string_view::npos) return false;
-      groups_.push_back(flags_);
-      return Replace(end + 1, "(?:");
+      return end != std::string_view::npos && Group(end + 1, flags_);
     }
     Flags flags = flags_;
     bool value = true;
@@ -118,12 +131,9 @@ class Translator {
         case 'U':  // Greediness makes no difference.
           break;
         case ':':
-          groups_.push_back(flags_);
-          flags_ = flags;
-          return Replace(at + 1, "(?:");
+          return Group(at + 1, flags);
         case ')':
           flags_ = flags;
-          // Takes the place of an atom, so that x(?i)* stays refused or as it is.
           return Replace(at + 1, "");
         default:
           return false;
@@ -175,7 +185,7 @@ class Translator {
         return Replace(2, "");
       case 'b':
       case 'B':
-        return Copy(2);
+        return Assertion(2, rest_.substr(0, 2));
       case 'A':
       case 'z':
       case 'p':
@@ -254,6 +264,7 @@ class Translator {
       if (last > begin) absl::StrAppendFormat(&set, "-\\x%02x", last);
       begin = last;
     }
+    last_asserts_ = false;
     if (bytes.count() > 1) set = StrCat("[", set, "]");
     return Replace(length, set);
   }
@@ -263,6 +274,10 @@ class Translator {
   Flags flags_;
   // The flags outside each open group.
   std::vector<Flags> groups_;
+  // Whether the last atom, and each open group and the pattern, holds an end of a
+  // line or word.
+  bool last_asserts_ = false;
+  std::vector<bool> asserts_ = std::vector<bool>(1, false);
   std::map<std::string, ByteSet> evaluated_;
 };
 
