@@ -68,6 +68,8 @@ dragnet_dependency(dep_vectorscan SHARED hs STATIC ${vectorscan_static} m)
 dragnet_static_group(archive_static archive z bz2 lzma zstd lz4 nettle crypto)
 dragnet_dependency(dep_archive SHARED archive STATIC ${archive_static})
 dragnet_dependency(dep_zlib SHARED z STATIC -l:libz.a)
+dragnet_dependency(dep_compression
+  SHARED z bz2 lzma zstd lz4 STATIC -l:libz.a -l:libbz2.a -l:liblzma.a -l:libzstd.a -l:liblz4.a)
 dragnet_dependency(dep_grpc SHARED grpc++ grpc gpr STATIC ${grpc_static})
 foreach(dependency dep_absl dep_protobuf dep_crypto dep_ssl dep_sqlite dep_grpc)
   target_link_libraries(${dependency} INTERFACE Threads::Threads)

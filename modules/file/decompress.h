@@ -26,10 +26,10 @@ class ByteSource {
  public:
   virtual ~ByteSource() = default;
 
-  // The next bytes, at most `size` of them into `buffer`, and fewer only at the
-  // end; 0 is the end. DataLoss if the compressed data is corrupt or ends early,
-  // ResourceExhausted over a limit, Unavailable with the system's words if it
-  // can't be read. The message is a constant, for each reason one. After an
+  // The next bytes, at most `size` of them into `buffer`, which has room for at
+  // least one; fewer only before the end, which is 0, or before an error. DataLoss if the
+  // compressed data is corrupt or ends early, ResourceExhausted over a limit, Unavailable with the
+  // system's words if it can't be read. The message is a constant, for each reason one. After an
   // error or the end, call no more.
   virtual absl::StatusOr<size_t> Read(char* buffer, size_t size) = 0;
 
