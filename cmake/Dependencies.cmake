@@ -49,7 +49,8 @@ dragnet_static_group(protobuf_static protobuf z)
 dragnet_static_group(crypto_static crypto)
 dragnet_static_group(ssl_static ssl crypto)
 dragnet_static_group(sqlite_static sqlite3)
-dragnet_static_group(yara_static yara crypto)
+# Its modules cuckoo and magic.
+dragnet_static_group(yara_static yara jansson magic bz2 lzma z crypto)
 # libhs.a has the compiler and, by CPU, four builds of the scanner.
 dragnet_static_group(vectorscan_static hs)
 dragnet_static_group(grpc_static
