@@ -72,10 +72,11 @@ TEST_F(ArchiveTest, FilesInEveryKindAreFoundByContent) {
   std::set<std::string> expected = {"/s.7z!/d/a",    "/stored.bin!/d/a", "/t.bz2!/d/a",
                                     "/t.tar!/d/a",   "/t.tgz!/d/a",      "/t.xz!/d/a",
                                     "/z.zip!/d/a"};
-  // Where zstd is installed. The stored zip and the tar hold the line themselves, too.
+  // Where zstd is installed. The tar and the 7z hold the line as it is, too.
   if (access(tree_.Path("t.zst").c_str(), F_OK) == 0) expected.insert("/t.zst!/d/a");
   std::set<std::string> found = Names();
   found.erase("/t.tar");
+  found.erase("/s.7z");
   EXPECT_EQ(found, expected);
   EXPECT_EQ(Unexamined(), "");
 }

@@ -1,15 +1,17 @@
 #include "modules/file/pool.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
 namespace dragnet::file {
 
-WorkPool::WorkPool(size_t threads) {
-  threads_.reserve(threads);
-  // Held, so that none of them sees threads_ while it grows.
-  const std::lock_guard lock(mutex_);
-  for (size_t i = 1; i < threads; ++i) {
+WorkPool::WorkPool(size_t threads) : wanted_(std::max<size_t>(threads, 1)) {}
+
+void WorkPool::StartThreads() {
+  started_ = true;
+  threads_.reserve(wanted_ - 1);
+  for (size_t i = 1; i < wanted_; ++i) {
     try {
       threads_.emplace_back([this, i] { Work(i); });
     } catch (const std::system_error&) {
@@ -31,6 +33,7 @@ bool WorkPool::Offer(std::unique_ptr<Task>& task, Length length) {
   {
     const std::lock_guard lock(mutex_);
     if (!HasRoom(length)) return false;
+    if (!started_) StartThreads();
     const int kind = static_cast<int>(length);
     queues_[kind].push_back(std::move(task));
     size_[kind].store(queues_[kind].size(), std::memory_order_relaxed);
@@ -43,6 +46,8 @@ bool WorkPool::Offer(std::unique_ptr<Task>& task, Length length) {
 void WorkPool::Add(std::unique_ptr<Task> task) {
   const std::lock_guard lock(mutex_);
   queues_[1].push_back(std::move(task));
+  // The one who drains takes the first.
+  if (queues_[1].size() > 1 && wanted_ > 1 && !started_) StartThreads();
   size_[1].store(queues_[1].size(), std::memory_order_relaxed);
   changed_.notify_one();
 }

@@ -27,20 +27,20 @@ class Task {
 // for any of its threads.
 class WorkPool {
  public:
-  // With the thread that makes it and drains it, so many. Fewer, if the system
-  // refuses some.
+  // With the thread that makes it and drains it, so many; fewer, if the system
+  // refuses some. They are made when there is something for them to do.
   explicit WorkPool(size_t threads);
   ~WorkPool();
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
-  size_t threads() const { return threads_.size() + 1; }
+  size_t threads() const { return wanted_; }
 
   // Long pieces are taken first, so that none of them is begun last.
   enum class Length { kLong, kShort };
   // Whether an offer would be taken now. Cheap, and out of date at once.
   bool HasRoom(Length length) const {
-    return !threads_.empty() && size_[static_cast<int>(length)].load(std::memory_order_relaxed) <
+    return wanted_ > 1 && size_[static_cast<int>(length)].load(std::memory_order_relaxed) <
                                     kRoomPerThread * threads();
   }
   // Some thread has nothing to do, and nothing is queued for it.
@@ -59,10 +59,12 @@ class WorkPool {
   static constexpr size_t kRoomPerThread = 4;
 
  private:
+  void StartThreads();
   void Work(size_t thread);
   // Null when there is none.
   std::unique_ptr<Task> Take();
 
+  const size_t wanted_;
   std::mutex mutex_;
   // Something was queued, or all is done, or the end has come.
   std::condition_variable changed_;
@@ -72,6 +74,7 @@ class WorkPool {
   std::atomic<size_t> idle_{0};
   size_t running_ = 0;
   bool end_ = false;
+  bool started_ = false;
   std::vector<std::thread> threads_;
 };
 

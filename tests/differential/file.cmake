@@ -1,0 +1,1 @@
+dragnet_test(differential_file file_test.cc DEPS dragnet_module_file dragnet_modules)
