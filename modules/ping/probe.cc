@@ -23,33 +23,7 @@ constexpr size_t kEchoHeader = 8;
 constexpr size_t kCookie = 16;
 using EchoPacket = std::array<unsigned char, kEchoHeader + kCookie>;
 
-ProbeResult FromErrno(int error) {
-  ProbeResult result;
-  result.error = strerrordesc_np(error) != nullptr ? strerrordesc_np(error) : "unknown error";
-  switch (error) {
-    case ECONNREFUSED:
-      result.status = PingStatus::kRefused;
-      break;
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-    case ENONET:
-    case EADDRNOTAVAIL:
-      result.status = PingStatus::kUnreachable;
-      break;
-    case EPERM:
-    case EACCES:
-      result.status = PingStatus::kNotPermitted;
-      break;
-    case ETIMEDOUT:
-      result.status = PingStatus::kTimeout;
-      break;
-    default:
-      result.status = PingStatus::kError;
-  }
-  return result;
-}
+ProbeResult FromErrno(int error) { return {StatusOfErrno(error), {}, ErrorWords(error)}; }
 
 ProbeResult Answered(absl::Duration started) {
   return {PingStatus::kReachable, MonotonicNow() - started, ""};
@@ -190,6 +164,32 @@ ProbeResult ProbeIcmp(const Endpoint& endpoint, uint16_t sequence, absl::Duratio
 }
 
 }  // namespace
+
+PingStatus StatusOfErrno(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+      return PingStatus::kRefused;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+    case ENONET:
+    case EADDRNOTAVAIL:
+      return PingStatus::kUnreachable;
+    case EPERM:
+    case EACCES:
+      return PingStatus::kNotPermitted;
+    case ETIMEDOUT:
+      return PingStatus::kTimeout;
+    default:
+      return PingStatus::kError;
+  }
+}
+
+std::string ErrorWords(int error) {
+  const char* words = strerrordesc_np(error);
+  return words != nullptr ? words : "unknown error";
+}
 
 std::string_view ProtocolName(Protocol protocol) {
   switch (protocol) {

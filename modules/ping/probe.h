@@ -28,6 +28,10 @@ std::string_view ProtocolName(Protocol protocol);
 // As PingRow's status has it.
 std::string_view StatusName(PingStatus status);
 
+// What errno `error` of a socket means; and the system's words for it.
+PingStatus StatusOfErrno(int error);
+std::string ErrorWords(int error);
+
 struct ProbeResult {
   PingStatus status = PingStatus::kError;
   // When there was an answer.
