@@ -35,9 +35,8 @@ void MigRun::NoteUnexamined(std::string_view reason, std::string_view example) {
   {
     const std::lock_guard lock(mutex_);
     if (errors_.size() < kMaxErrors) {
-      errors_.push_back(
-          Shorten(ToValidUtf8(StrCat(example, example.empty() ? "" : ": ", reason)),
-                  kMaxErrorBytes));
+      errors_.push_back(Shorten(ToValidUtf8(StrCat(example, example.empty() ? "" : ": ", reason)),
+                                kMaxErrorBytes));
     } else {
       ++more_errors_;
     }

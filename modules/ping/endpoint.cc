@@ -52,7 +52,8 @@ std::string Endpoint::Text() const {
 
 absl::Status CheckHost(std::string_view host) {
   const std::string text(host);
-  if (text.find('\0') == std::string::npos && (IsAddress(AF_INET, text) || IsAddress(AF_INET6, text)))
+  if (text.find('\0') == std::string::npos &&
+      (IsAddress(AF_INET, text) || IsAddress(AF_INET6, text)))
     return absl::OkStatus();
   absl::string_view name = ToAbsl(host);
   if (!name.empty() && name.back() == '.') name.remove_suffix(1);
@@ -90,7 +91,8 @@ absl::StatusOr<HostAndPort> ParseHostAndPort(std::string_view text, uint16_t def
       return absl::InvalidArgumentError("has something else than :PORT after its brackets");
     if (has_port) port = text.substr(1);
   } else if (const size_t colon = text.find(':');
-             colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
+             colon != std::string_view::npos &&
+             text.find(':', colon + 1) == std::string_view::npos) {
     parsed.host = std::string(text.substr(0, colon));
     port = text.substr(colon + 1);
     has_port = true;

@@ -31,8 +31,8 @@ class PingElements : public MigElements {
     StrAppend(&host_, " (", row.address(), ")");
     for (const v1::Probe& probe : row.probes()) {
       latencies_.push_back(Latency(probe));
-      found_ |= probe.status() == "reachable" ||
-                (probe.status() == "timeout" && row.protocol() == "udp");
+      found_ |=
+          probe.status() == "reachable" || (probe.status() == "timeout" && row.protocol() == "udp");
     }
     if (row.probes().empty()) failures_.push_back(row.error());
   }
@@ -76,7 +76,8 @@ class PingMigModule : public MigModule {
 
   absl::StatusOr<std::unique_ptr<google::protobuf::Message>> TranslateParameters(
       const MigJson& parameters) const override {
-    if (!parameters.is_object()) return absl::InvalidArgumentError("ping: parameters must be an object");
+    if (!parameters.is_object())
+      return absl::InvalidArgumentError("ping: parameters must be an object");
     auto ours = std::make_unique<v1::PingParameters>();
     for (const auto& [key, value] : parameters.items()) {
       if (key == "destination") {

@@ -16,7 +16,9 @@ constexpr absl::Duration kDefaultTimeout = absl::Seconds(5);
 constexpr absl::Duration kMinTimeout = absl::Milliseconds(10);
 constexpr absl::Duration kMaxTimeout = absl::Seconds(60);
 
-std::string Quoted(std::string_view text) { return StrCat("'", ForTerminal(Shorten(text, 200)), "'"); }
+std::string Quoted(std::string_view text) {
+  return StrCat("'", ForTerminal(Shorten(text, 200)), "'");
+}
 
 absl::StatusOr<Protocol> ParseProtocol(std::string_view text) {
   if (text.empty() || text == "icmp") return Protocol::kIcmp;

@@ -18,7 +18,8 @@ using testing::HasSubstr;
 // A socket on loopback's free port.
 class LocalSocket {
  public:
-  explicit LocalSocket(int type, int family = AF_INET) : fd_(socket(family, type | SOCK_CLOEXEC, 0)) {
+  explicit LocalSocket(int type, int family = AF_INET)
+      : fd_(socket(family, type | SOCK_CLOEXEC, 0)) {
     sockaddr_storage address = {};
     address.ss_family = static_cast<sa_family_t>(family);
     socklen_t length = sizeof(sockaddr_in6);
@@ -120,7 +121,8 @@ TEST(PingTest, Ipv6IsProbedWhereThereIsAny) {
 
 TEST(PingTest, LoopbackAnswersIcmpOrItIsSaidThatItIsNotPermitted) {
   const v1::PingRow row = RunOne(To("127.0.0.1", "icmp", 0));
-  if (row.status() == "not_permitted") GTEST_SKIP() << "no ICMP sockets for this user: " << row.error();
+  if (row.status() == "not_permitted")
+    GTEST_SKIP() << "no ICMP sockets for this user: " << row.error();
   EXPECT_EQ(row.status(), "reachable") << row.error();
   EXPECT_EQ(row.answered(), 2u);
 }
@@ -128,7 +130,8 @@ TEST(PingTest, LoopbackAnswersIcmpOrItIsSaidThatItIsNotPermitted) {
 TEST(PingTest, Ipv6LoopbackAnswersIcmp) {
   if (!LocalSocket(SOCK_STREAM, AF_INET6).ok()) GTEST_SKIP() << "no IPv6 loopback here";
   const v1::PingRow row = RunOne(To("::1", "icmp", 0));
-  if (row.status() == "not_permitted") GTEST_SKIP() << "no ICMP sockets for this user: " << row.error();
+  if (row.status() == "not_permitted")
+    GTEST_SKIP() << "no ICMP sockets for this user: " << row.error();
   EXPECT_EQ(row.status(), "reachable") << row.error();
 }
 
@@ -186,7 +189,8 @@ TEST(EndpointTest, HostsAndPortsAreToldApart) {
   EXPECT_EQ(ParseHostAndPort("ntp.example.com:1123", 123)->port, 1123);
   EXPECT_EQ(ParseHostAndPort("2001:db8::1", 123)->host, "2001:db8::1");
   EXPECT_EQ(ParseHostAndPort("[2001:db8::1]:9", 123)->port, 9);
-  for (const char* bad : {"", "a:0", "a:65536", "a:", "[::1", "[a]:1", "[::1]1", "-a", "a..b", "0x7f.1"})
+  for (const char* bad :
+       {"", "a:0", "a:65536", "a:", "[::1", "[a]:1", "[::1]1", "-a", "a..b", "0x7f.1"})
     EXPECT_FALSE(ParseHostAndPort(bad, 123).ok()) << bad;
 }
 

@@ -22,9 +22,7 @@ void SetKey(const PublicKey& key, v1::SshkeyRow& row) {
   if (!key.certificate) return;
   const CertificateFacts& facts = *key.certificate;
   v1::Certificate& certificate = *row.mutable_certificate();
-  certificate.set_type(facts.type == 1   ? "user"
-                       : facts.type == 2 ? "host"
-                                         : StrCat(facts.type));
+  certificate.set_type(facts.type == 1 ? "user" : facts.type == 2 ? "host" : StrCat(facts.type));
   certificate.set_serial(facts.serial);
   certificate.set_key_id(facts.key_id);
   for (const std::string& principal : facts.principals) certificate.add_principals(principal);
@@ -37,8 +35,7 @@ void SetKey(const PublicKey& key, v1::SshkeyRow& row) {
     certificate.mutable_valid_before()->set_seconds(seconds(facts.valid_before));
   certificate.set_ca_sha256(facts.ca_sha256);
   certificate.set_ca_algorithm(facts.ca_algorithm);
-  for (const std::string& option : facts.critical_options)
-    certificate.add_critical_options(option);
+  for (const std::string& option : facts.critical_options) certificate.add_critical_options(option);
   for (const std::string& extension : facts.extensions) certificate.add_extensions(extension);
 }
 
@@ -124,8 +121,7 @@ void FindKeys(std::string_view content, FileRole role, const Search& search,
     content.remove_prefix(std::min(end + 1, content.size()));
     const bool lines_are_keys = role == FileRole::kAuthorizedKeys || role == FileRole::kKnownHosts;
     if (!lines_are_keys && text.find("AAAA") == std::string_view::npos) continue;
-    const auto line =
-        role == FileRole::kKnownHosts ? ParseKnownHostLine(text) : ParseKeyLine(text);
+    const auto line = role == FileRole::kKnownHosts ? ParseKnownHostLine(text) : ParseKeyLine(text);
     if (line) {
       if (!emit(LineRow(*line, role, number))) return;
     } else if (lines_are_keys && !IsBlankLine(text)) {

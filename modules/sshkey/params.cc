@@ -26,7 +26,8 @@ template <typename Known>
 absl::Status TakeNames(const google::protobuf::RepeatedPtrField<std::string>& names,
                        std::string_view field, const Known& known, std::set<std::string>* into) {
   if (names.size() > kMaxNames)
-    return absl::InvalidArgumentError(StrCat(field, ": there are ", names.size(), ", at most ", kMaxNames));
+    return absl::InvalidArgumentError(
+        StrCat(field, ": there are ", names.size(), ", at most ", kMaxNames));
   for (int i = 0; i < names.size(); ++i) {
     bool is_known = false;
     std::string choices;
@@ -35,8 +36,8 @@ absl::Status TakeNames(const google::protobuf::RepeatedPtrField<std::string>& na
       StrAppend(&choices, choices.empty() ? "" : ", ", name);
     }
     if (!is_known) {
-      return absl::InvalidArgumentError(StrCat(field, "[", i, "] ", Quoted(names.Get(i)),
-                                               " is unknown; there are ", choices));
+      return absl::InvalidArgumentError(
+          StrCat(field, "[", i, "] ", Quoted(names.Get(i)), " is unknown; there are ", choices));
     }
     into->insert(names.Get(i));
   }
@@ -72,8 +73,7 @@ absl::Status CheckPath(std::string_view path) {
   if (path.size() > 4095) return absl::InvalidArgumentError("is longer than 4095 bytes");
   if (path.find('\0') != std::string_view::npos)
     return absl::InvalidArgumentError("has a NUL byte in it");
-  if (!path.starts_with('/'))
-    return absl::InvalidArgumentError("is not absolute; begin it with /");
+  if (!path.starts_with('/')) return absl::InvalidArgumentError("is not absolute; begin it with /");
   if (path.find_first_of("*?[") != std::string_view::npos)
     return absl::InvalidArgumentError("has wildcards; give the directory that holds them all");
   return absl::OkStatus();
@@ -122,8 +122,7 @@ absl::StatusOr<Search> CompileSearch(const v1::SshkeyParameters& parameters) {
     search.fingerprints.insert(std::move(normal));
   }
   DRAGNET_RETURN_IF_ERROR(TakeNames(parameters.kinds(), "kinds", kKinds, &search.kinds));
-  if (search.kinds.empty())
-    search.kinds = {"private", "public", "certificate", "authorized_key"};
+  if (search.kinds.empty()) search.kinds = {"private", "public", "certificate", "authorized_key"};
   DRAGNET_RETURN_IF_ERROR(
       TakeNames(parameters.algorithms(), "algorithms", kAlgorithms, &search.algorithms));
   if (!parameters.encrypted().empty()) {

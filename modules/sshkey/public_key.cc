@@ -121,7 +121,9 @@ void SetFingerprints(std::string_view blob, PublicKey* key) {
   for (size_t i = 0; i < hex.size(); i += 2) StrAppend(&key->md5, ":", hex.substr(i, 2));
 }
 
-std::string Text(std::string_view bytes) { return Shorten(ToValidUtf8(bytes.substr(0, 2 * kMaxText)), kMaxText); }
+std::string Text(std::string_view bytes) {
+  return Shorten(ToValidUtf8(bytes.substr(0, 2 * kMaxText)), kMaxText);
+}
 
 bool ReadOptions(std::string_view bytes, std::vector<std::string>* options) {
   WireReader reader(bytes);

@@ -45,9 +45,9 @@ std::string Refusal(const v1::SshkeyParameters& parameters) {
 }
 
 TEST(KeyLineTest, OptionsAreCutAtCommasOutsideQuotes) {
-  const auto line = ParseKeyLine(
-      StrCat(R"(no-pty,command="echo \"a, b\" c",from="10.0.0.0/8,host" )", Ed25519Line('a'),
-             "  some  comment \r"));
+  const auto line =
+      ParseKeyLine(StrCat(R"(no-pty,command="echo \"a, b\" c",from="10.0.0.0/8,host" )",
+                          Ed25519Line('a'), "  some  comment \r"));
   ASSERT_TRUE(line);
   EXPECT_THAT(line->options,
               ElementsAre("no-pty", "command=echo \"a, b\" c", "from=10.0.0.0/8,host"));
@@ -69,7 +69,8 @@ TEST(KeyLineTest, WhatIsNoKeyIsNone) {
 }
 
 TEST(KeyLineTest, KnownHostsHaveHostsAndMarkers) {
-  const auto line = ParseKnownHostLine(StrCat("@revoked *.example.com,10.1.1.1 ", Ed25519Line('b')));
+  const auto line =
+      ParseKnownHostLine(StrCat("@revoked *.example.com,10.1.1.1 ", Ed25519Line('b')));
   ASSERT_TRUE(line);
   EXPECT_EQ(line->hosts, "*.example.com,10.1.1.1");
   EXPECT_THAT(line->options, ElementsAre("@revoked"));
@@ -95,6 +96,22 @@ TEST(PrivateKeyTest, EncryptionIsToldWithoutThePassphrase) {
   EXPECT_EQ(found[0]->algorithm, "rsa");
   EXPECT_EQ(found[0]->cipher, "AES-128-CBC");
   EXPECT_EQ(found[1]->format, "pkcs8");
+}
+
+TEST(PrivateKeyTest, ThePublicHalfOfAnEd25519SeedIsComputed) {
+  // The example of RFC 8410, section 10.3, and its public key (10.1).
+  const auto found = FindPrivateKeys(
+      "-----BEGIN PRIVATE "
+      "KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n"
+      "-----END PRIVATE KEY-----\n");
+  std::string spki, blob;
+  ASSERT_TRUE(DecodeBase64("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", &spki));
+  AppendWireString(&blob, "ssh-ed25519");
+  AppendWireString(&blob, std::string_view(spki).substr(spki.size() - 32));
+  ASSERT_EQ(found.size(), 1u);
+  ASSERT_TRUE(found[0].ok()) << found[0].status();
+  ASSERT_TRUE(found[0]->key);
+  EXPECT_EQ(found[0]->key->sha256, ParsePublicKey(blob)->sha256);
 }
 
 TEST(SshkeyTest, KindsComeFromPlaceAndContent) {

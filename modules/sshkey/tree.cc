@@ -92,8 +92,7 @@ class KeyWalk : public file::WalkVisitor {
   void Missed(const file::WalkEntry& entry, int error) {
     // Gone, or it turns up again: the walk looks after that.
     if (error == ENOENT) return entry.sighting->SawNothing();
-    NotLookedAt(file::IsReplaced(error) ? file::kReplaced : file::ErrorWords(error),
-                entry.Path());
+    NotLookedAt(file::IsReplaced(error) ? file::kReplaced : file::ErrorWords(error), entry.Path());
   }
 
   void Examine(const file::WalkEntry& entry) {

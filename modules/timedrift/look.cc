@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -27,8 +27,8 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* timestamp) {
   time = std::clamp(time, absl::FromUnixSeconds(-62135596800), absl::FromUnixSeconds(253402300799));
   const int64_t seconds = absl::ToUnixSeconds(time);
   timestamp->set_seconds(seconds);
-  timestamp->set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  timestamp->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
 v1::TimedriftRow NewRow(std::string_view source, absl::Time local) {
@@ -100,7 +100,8 @@ v1::TimedriftRow AskServer(const std::string& server, const Plan& plan) {
         // Sent by somebody else in the server's name: the real one may still come.
         return ReadAnswer(packet, nonce, absl::Now(), absl::ZeroDuration()).verdict !=
                    NtpAnswer::Verdict::kBad ||
-               (packet.size() >= kNtpPacket && packet.substr(24, 8) == MakeQuestion(nonce).substr(40));
+               (packet.size() >= kNtpPacket &&
+                packet.substr(24, 8) == MakeQuestion(nonce).substr(40));
       });
   if (exchange.error != 0) {
     SetFailure(ping::StatusName(ping::StatusOfErrno(exchange.error)),
@@ -114,9 +115,9 @@ v1::TimedriftRow AskServer(const std::string& server, const Plan& plan) {
 
 std::optional<v1::TimedriftRow> AskChrony(const ping::Endpoint& endpoint, const Plan& plan) {
   const auto sequence = static_cast<uint32_t>(RandomNumber());
-  const Exchange exchange = Ask(
-      endpoint, MakeTrackingQuestion(sequence), std::min(plan.timeout, kChronyTimeout),
-      [&](std::string_view packet) { return ReadTracking(packet, sequence).has_value(); });
+  const Exchange exchange =
+      Ask(endpoint, MakeTrackingQuestion(sequence), std::min(plan.timeout, kChronyTimeout),
+          [&](std::string_view packet) { return ReadTracking(packet, sequence).has_value(); });
   if (exchange.error != 0) return std::nullopt;
   v1::TimedriftRow row = NewRow("chrony", exchange.sent);
   const auto tracking = ReadTracking(exchange.answer, sequence);

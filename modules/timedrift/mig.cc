@@ -59,9 +59,8 @@ class TimedriftElements : public MigElements {
       has_checked_ = true;
       if (row.verdict() == "over") {
         drifts_.push_back(StrCat("Local time is ",
-                                 ahead > absl::ZeroDuration() ? "ahead of" : "behind",
-                                 " ntp host ", row.server(), " by ",
-                                 GoDuration(absl::AbsDuration(ahead))));
+                                 ahead > absl::ZeroDuration() ? "ahead of" : "behind", " ntp host ",
+                                 row.server(), " by ", GoDuration(absl::AbsDuration(ahead))));
       }
     }
     servers_.push_back(std::move(server));
@@ -120,8 +119,8 @@ class TimedriftMigModule : public MigModule {
   }
 
   std::unique_ptr<MigElements> NewElements(const MigJson& parameters) const override {
-    const bool checks = parameters.is_object() && parameters.contains("drift") &&
-                        parameters["drift"] != "";
+    const bool checks =
+        parameters.is_object() && parameters.contains("drift") && parameters["drift"] != "";
     return std::make_unique<TimedriftElements>(checks);
   }
 };

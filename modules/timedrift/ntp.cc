@@ -53,7 +53,8 @@ absl::Time FromNtpTime(uint64_t timestamp, absl::Time near) {
   const int64_t near_seconds = absl::ToUnixSeconds(near) + kUnixEpoch;
   int64_t seconds = static_cast<int64_t>(timestamp >> 32);
   const int64_t eras = near_seconds - seconds + kEraSeconds / 2;
-  seconds += (eras >= 0 ? eras / kEraSeconds : (eras - kEraSeconds + 1) / kEraSeconds) * kEraSeconds;
+  seconds +=
+      (eras >= 0 ? eras / kEraSeconds : (eras - kEraSeconds + 1) / kEraSeconds) * kEraSeconds;
   const uint64_t nanoseconds = ((timestamp & 0xffffffff) * 1'000'000'000) >> 32;
   return absl::FromUnixSeconds(seconds - kUnixEpoch) +
          absl::Nanoseconds(static_cast<int64_t>(nanoseconds));

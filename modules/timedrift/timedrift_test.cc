@@ -97,9 +97,8 @@ v1::TimedriftRow AskOne(FakeServer::Reply reply) {
 }
 
 TEST(TimedriftTest, AServerWithTheSameTimeIsWithin) {
-  const auto row = AskOne([](const std::string& q) {
-    return std::vector{GoodAnswer(q, absl::ZeroDuration())};
-  });
+  const auto row =
+      AskOne([](const std::string& q) { return std::vector{GoodAnswer(q, absl::ZeroDuration())}; });
   EXPECT_EQ(row.status(), "ok") << row.error();
   EXPECT_EQ(row.verdict(), "within");
   EXPECT_EQ(row.stratum(), 2u);
@@ -214,7 +213,8 @@ TEST(NtpTest, AnswersAreCheckedFieldByField) {
 }
 
 TEST(NtpTest, TimestampsGoOnAfter2036) {
-  for (int64_t seconds : {0LL, 1'700'000'000LL, 2'085'978'495LL, 2'085'978'496LL, 4'000'000'000LL}) {
+  for (int64_t seconds :
+       {0LL, 1'700'000'000LL, 2'085'978'495LL, 2'085'978'496LL, 4'000'000'000LL}) {
     const absl::Time time = absl::FromUnixSeconds(seconds) + absl::Milliseconds(500);
     for (absl::Duration off : {-absl::Hours(24 * 3650), absl::Hours(24 * 3650)})
       EXPECT_LT(absl::AbsDuration(FromNtpTime(ToNtpTime(time), time + off) - time),
@@ -288,9 +288,10 @@ TEST(TimesyncdTest, ItsMarksTellWhetherTheClockWasSynchronised) {
 }
 
 TEST(HostConfigTest, ServersAreReadFromTheFormsThatDaemonsHave) {
-  EXPECT_THAT(ServersOfNtpConf("# server no\nserver a.example iburst\r\n  pool -4 b.example\nserver\n"
-                               "driftfile /x\n"),
-              ElementsAre("a.example", "b.example"));
+  EXPECT_THAT(
+      ServersOfNtpConf("# server no\nserver a.example iburst\r\n  pool -4 b.example\nserver\n"
+                       "driftfile /x\n"),
+      ElementsAre("a.example", "b.example"));
   EXPECT_THAT(ServersOfTimesyncdConf("[Time]\n#NTP=no\nNTP = a b\nFallbackNTP=c\n"),
               ElementsAre("a", "b", "c"));
 }

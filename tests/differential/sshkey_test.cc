@@ -17,8 +17,8 @@ namespace {
 
 using file::OutputOf;
 using file::TempTree;
-using testing::ElementsAre;
 using testing::Contains;
+using testing::ElementsAre;
 
 bool Command(const std::string& command) {
   return system(StrCat("(", command, ") >/dev/null 2>&1 </dev/null").c_str()) == 0;
@@ -65,8 +65,9 @@ class SshkeyDifferentialTest : public testing::Test {
 
 TEST_F(SshkeyDifferentialTest, FingerprintsBitsAndCommentsAreThoseOfSshKeygen) {
   const std::pair<std::string, std::string> kTypes[] = {
-      {"rsa1024", "-t rsa -b 1024"},  {"rsa2048", "-t rsa -b 2048"}, {"ecdsa256", "-t ecdsa -b 256"},
-      {"ecdsa384", "-t ecdsa -b 384"}, {"ecdsa521", "-t ecdsa -b 521"}, {"ed25519", "-t ed25519"}};
+      {"rsa1024", "-t rsa -b 1024"},   {"rsa2048", "-t rsa -b 2048"},
+      {"ecdsa256", "-t ecdsa -b 256"}, {"ecdsa384", "-t ecdsa -b 384"},
+      {"ecdsa521", "-t ecdsa -b 521"}, {"ed25519", "-t ed25519"}};
   std::vector<std::string> paths;
   for (const auto& [name, type] : kTypes) {
     paths.push_back(Make(name, type + " -N ''"));
@@ -74,7 +75,8 @@ TEST_F(SshkeyDifferentialTest, FingerprintsBitsAndCommentsAreThoseOfSshKeygen) {
     if (name == "ed25519") continue;  // It has no PEM form of OpenSSH's.
     for (const std::string form : {"PEM", "PKCS8"}) {
       paths.push_back(Make(StrCat(name, "-", form), StrCat(type, " -N '' -m ", form)));
-      paths.push_back(Make(StrCat(name, "-", form, "-locked"), StrCat(type, " -N secret -m ", form)));
+      paths.push_back(
+          Make(StrCat(name, "-", form, "-locked"), StrCat(type, " -N secret -m ", form)));
     }
   }
   // Newer ssh-keygens make no DSA keys any more.
@@ -133,14 +135,16 @@ TEST_F(SshkeyDifferentialTest, AuthorizedKeysAreThoseThatSshKeygenLists) {
   Make("a", "-t ed25519 -N ''");
   Make("b", "-t rsa -b 2048 -N ''");
   const std::string path = tree_.Path("authorized_keys");
-  ASSERT_TRUE(Command(StrCat("cd ", tree_.root(), "; { echo '# c'; cat a.pub; printf 'restrict,command=\"x y\" '; "
+  ASSERT_TRUE(Command(StrCat("cd ", tree_.root(),
+                             "; { echo '# c'; cat a.pub; printf 'restrict,command=\"x y\" '; "
                              "cat b.pub; } > authorized_keys")));
   v1::SshkeyParameters parameters;
   parameters.add_paths(path);
   FakeRunContext context;
   ASSERT_TRUE(FindModule("sshkey")->Run(parameters, context).ok());
   std::vector<std::string> ours;
-  for (const auto& row : context.RowsAs<v1::SshkeyRow>()) ours.push_back(AsListed(row, row.sha256()));
+  for (const auto& row : context.RowsAs<v1::SshkeyRow>())
+    ours.push_back(AsListed(row, row.sha256()));
   EXPECT_EQ(ours, OutputOf(StrCat("ssh-keygen -l -f ", path), '\n'));
 }
 
@@ -148,10 +152,10 @@ TEST_F(SshkeyDifferentialTest, CertificatesSayWhatSshKeygenSays) {
   const std::string ca = Make("ca", "-t ed25519 -N ''");
   for (const std::string type : {"rsa", "ecdsa", "ed25519"}) {
     const std::string path = Make(type, StrCat("-t ", type, " -N ''"));
-    ASSERT_TRUE(Command(StrCat("ssh-keygen -q -s ", ca, " -I 'id of ", type, "' -n alice,bob -z 77 ",
-                               "-V 20240101000000Z:20340101000000Z -O clear -O permit-pty ",
-                               "-O force-command=/bin/true -O source-address=10.0.0.0/8 ", path,
-                               ".pub")));
+    ASSERT_TRUE(
+        Command(StrCat("ssh-keygen -q -s ", ca, " -I 'id of ", type, "' -n alice,bob -z 77 ",
+                       "-V 20240101000000Z:20340101000000Z -O clear -O permit-pty ",
+                       "-O force-command=/bin/true -O source-address=10.0.0.0/8 ", path, ".pub")));
     const std::string cert = path + "-cert.pub";
     const auto row = FindAll(tree_).at(cert);
     EXPECT_EQ(row.kind(), "certificate");
