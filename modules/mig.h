@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,9 +41,10 @@ class MigElements {
  public:
   virtual ~MigElements() = default;
   virtual void Add(const google::protobuf::Message& row) = 0;
-  // After the last row. `foundanything` is whether there was a row, unless this
-  // says otherwise.
+  // After the last row.
   virtual MigJson Elements() = 0;
+  // After the last row; nothing: `foundanything` is whether there was a row.
+  virtual std::optional<bool> FoundAnything() const { return std::nullopt; }
   virtual MigJson Statistics(const MigStatistics& statistics) = 0;
 };
 

@@ -36,9 +36,8 @@ void MigRun::NoteUnexamined(std::string_view reason, std::string_view example) {
     const std::lock_guard lock(mutex_);
     ++statistics_.items_unexamined;
     if (errors_.size() < kMaxErrors) {
-      errors_.push_back(
-          Shorten(ToValidUtf8(StrCat(example, example.empty() ? "" : ": ", reason)),
-                  kMaxErrorBytes));
+      errors_.push_back(Shorten(ToValidUtf8(StrCat(example, example.empty() ? "" : ": ", reason)),
+                                kMaxErrorBytes));
     } else {
       ++more_errors_;
     }
@@ -54,7 +53,7 @@ void MigRun::WriteDocument(const absl::Status& status) {
     if (!status.ok()) errors_.push_back(ToValidUtf8(ToStd(status.message())));
     if (more_errors_ > 0) errors_.push_back(StrCat("and ", more_errors_, " more"));
     MigJson document;
-    document["foundanything"] = rows_ > 0;
+    document["foundanything"] = elements_->FoundAnything().value_or(rows_ > 0);
     document["success"] = status.ok();
     document["elements"] = elements_->Elements();
     document["statistics"] = elements_->Statistics(statistics_);

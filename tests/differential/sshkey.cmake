@@ -1,0 +1,1 @@
+dragnet_test(differential_sshkey_test sshkey_test.cc DEPS dragnet_modules dragnet_module_sshkey)
