@@ -7,6 +7,7 @@ namespace dragnet {
 namespace {
 // To read other users' processes, and the files in /proc that tell about them.
 constexpr int kCapabilities[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
+constexpr std::string_view kMigNames[] = {"memory"};
 }  // namespace
 
 extern const ModuleManifest kMemoryManifest;
@@ -17,6 +18,7 @@ const ModuleManifest kMemoryManifest = {
     .network = NetworkAccess::kNone,
     .powers = {.inspect_processes = true},
     .uses_powers_of = {},
+    .mig_names = kMigNames,
 };
 
 }  // namespace dragnet
