@@ -17,8 +17,8 @@ const ModuleManifest kMemoryManifest = {
     .capabilities = kCapabilities,
     .network = NetworkAccess::kNone,
     .powers = {.inspect_processes = true},
-    .uses_powers_of = {},
     .mig_names = kMigNames,
+    .uses_powers_of = {},
 };
 
 }  // namespace dragnet
