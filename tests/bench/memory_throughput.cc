@@ -4,7 +4,6 @@
 //   memory_throughput [MIB]
 #include <sys/resource.h>
 #include <unistd.h>
-#include <yara.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +18,9 @@
 #include "modules/memory/memory.pb.h"
 #include "modules/module.h"
 #include "modules/run_context_fake.h"
+
+// Last: it defines macros with names such as `parent`.
+#include <yara.h>
 
 namespace dragnet {
 const Module& MemoryModule();
