@@ -200,7 +200,9 @@ void CompareWithLineByLine(uint64_t worthwhile_bytes) {
   // There was something to see.
   EXPECT_GT(ruled_out, 5000);
   EXPECT_GT(found, 5000);
-  if (worthwhile_bytes == 0) EXPECT_GT(covered, all / 5);
+  if (worthwhile_bytes == 0) {
+    EXPECT_GT(covered, all / 5);
+  }
 }
 
 TEST(ContentScannerAtRandom, FindsWhatALineByLineSearchFinds) {
