@@ -149,7 +149,7 @@ class PatternMaker {
   std::mt19937 random_;
 };
 
-TEST(Prefilter, ChangesNoResult) {
+void CompareWithLineByLine(uint64_t worthwhile_bytes) {
   // --gtest_shuffle --gtest_random_seed=N tries others.
   PatternMaker maker(20240203 + testing::UnitTest::GetInstance()->random_seed());
   int ruled_out = 0, found = 0, covered = 0, all = 0;
@@ -163,7 +163,7 @@ TEST(Prefilter, ChangesNoResult) {
     std::vector<std::unique_ptr<RE2>> plain;
     for (const std::string& source : sources)
       plain.push_back(std::make_unique<RE2>(source, Latin1()));
-    const Prefilter prefilter(patterns, 0);
+    const Prefilter prefilter(patterns, worthwhile_bytes);
     const PrefilterDatabase* database = prefilter.Database(1);
     for (size_t i = 0; i < sources.size(); ++i)
       covered += database != nullptr && database->covers[i];
@@ -200,8 +200,18 @@ TEST(Prefilter, ChangesNoResult) {
   // There was something to see.
   EXPECT_GT(ruled_out, 5000);
   EXPECT_GT(found, 5000);
-  EXPECT_GT(covered, all / 5);
+  if (worthwhile_bytes == 0) {
+    EXPECT_GT(covered, all / 5);
+  }
 }
+
+TEST(ContentScannerAtRandom, FindsWhatALineByLineSearchFinds) {
+  CompareWithLineByLine(Prefilter::kWorthwhileBytes);
+}
+
+// Fails: Vectorscan misses matches, which is why the prefilter is off. It has to
+// pass, with many seeds, before that changes.
+TEST(Prefilter, DISABLED_ChangesNoResult) { CompareWithLineByLine(0); }
 
 TEST(Prefilter, RulesOutWhatDoesNotMatch) {
   const std::vector<LinePattern> patterns =
