@@ -7,6 +7,7 @@ namespace dragnet {
 namespace {
 // For ICMP where the kernel lets nobody have ping sockets (ping_group_range).
 constexpr int kCapabilities[] = {CAP_NET_RAW};
+constexpr std::string_view kMigNames[] = {"ping"};
 }  // namespace
 
 extern const ModuleManifest kPingManifest;
@@ -16,6 +17,7 @@ const ModuleManifest kPingManifest = {
     .capabilities = kCapabilities,
     .network = NetworkAccess::kHost,
     .powers = {.icmp_sockets = true},
+    .mig_names = kMigNames,
     .uses_powers_of = {},
 };
 

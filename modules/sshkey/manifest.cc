@@ -9,6 +9,7 @@ namespace {
 constexpr int kCapabilities[] = {CAP_DAC_READ_SEARCH};
 // It reads files anywhere, as file does.
 constexpr std::string_view kUses[] = {"file"};
+constexpr std::string_view kMigNames[] = {"sshkey"};
 }  // namespace
 
 extern const ModuleManifest kSshkeyManifest;
@@ -17,6 +18,7 @@ const ModuleManifest kSshkeyManifest = {
     .summary = "Finds SSH keys, certificates and authorized keys by fingerprint, kind and strength",
     .capabilities = kCapabilities,
     .network = NetworkAccess::kNone,
+    .mig_names = kMigNames,
     .uses_powers_of = kUses,
 };
 

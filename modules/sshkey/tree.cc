@@ -82,6 +82,12 @@ class KeyWalk : public file::WalkVisitor {
     return search_.max_depth == 0 || entry.depth < search_.max_depth ? file::WalkStep::kDescend
                                                                      : file::WalkStep::kNext;
   }
+  // A host that shares its homes has other hosts look through them, too.
+  bool Cross(file::FileSystemKind kind, std::string_view path) override {
+    if (kind != file::FileSystemKind::kNetwork) return true;
+    NotLookedAt("file system of another host", path);
+    return false;
+  }
   void Enter(std::string_view, uint32_t) override {}
   void Leave(uint32_t) override {}
   void NotLookedAt(std::string_view reason, std::string_view path) override {
