@@ -65,8 +65,8 @@ void AddPieces(const Window& extent, bool whole, std::vector<Window>& pieces) {
 }
 
 absl::Status TooLarge() {
-  return absl::ResourceExhaustedError(StrCat("larger than ", kMaxWindow >> 20,
-                                             " MiB, and there are rules that must see all of it"));
+  return absl::ResourceExhaustedError(
+      StrCat("larger than ", kMaxWindow >> 20, " MiB, and the rules must see all of it at once"));
 }
 
 }  // namespace
@@ -80,7 +80,8 @@ struct YaraScanner::State {
                                               Engine::Item item);
   absl::Status Filter(Source& source, const Window& extent);
   void CloseSegment(const Window& segment, std::vector<Window>& found);
-  absl::StatusOr<std::vector<Window>> WholeWindows(Source& source) const;
+  absl::StatusOr<std::vector<Window>> CutWindows(Source& source,
+                                                 std::span<const Window> wanted) const;
   absl::StatusOr<std::vector<Window>> Pieces(const Part& part, bool is_file) const;
 
   const std::shared_ptr<const YaraRules> rules;
@@ -149,25 +150,25 @@ absl::Status YaraScanner::State::Filter(Source& source, const Window& extent) {
   return source.status();
 }
 
-// All that is readable, for rules that must see it at once. Memory that is too
-// much for that is cut, which can hide a match across a cut from these rules
-// (yara.h says so).
-absl::StatusOr<std::vector<Window>> YaraScanner::State::WholeWindows(Source& source) const {
+// `wanted`, which libyara must see whole. Memory that is too much for that is
+// cut, which can hide a match across a cut (yara.h says so).
+absl::StatusOr<std::vector<Window>> YaraScanner::State::CutWindows(
+    Source& source, std::span<const Window> wanted) const {
   constexpr uint64_t kOverlap = 64 * 1024;
-  std::vector<Window> whole;
-  for (const Window& extent : readable) {
-    const uint64_t size = extent.end - extent.begin;
-    if (size <= kMaxWindow || source.Direct(extent.begin, size) != nullptr) {
-      whole.push_back(extent);
+  std::vector<Window> cut;
+  for (const Window& window : wanted) {
+    const uint64_t size = window.end - window.begin;
+    if (size <= kMaxWindow || source.Direct(window.begin, size) != nullptr) {
+      cut.push_back(window);
       continue;
     }
     if (!source.has_holes()) return TooLarge();
-    for (uint64_t begin = extent.begin;; begin = whole.back().end - kOverlap) {
-      whole.push_back({begin, begin + std::min(kMaxWindow, extent.end - begin)});
-      if (whole.back().end == extent.end) break;
+    for (uint64_t begin = window.begin;; begin = cut.back().end - kOverlap) {
+      cut.push_back({begin, begin + std::min(kMaxWindow, window.end - begin)});
+      if (cut.back().end == window.end) break;
     }
   }
-  return whole;
+  return cut;
 }
 
 absl::StatusOr<std::vector<Window>> YaraScanner::State::Pieces(const Part& part,
@@ -193,18 +194,14 @@ absl::StatusOr<std::vector<YaraMatch>> YaraScanner::State::Scan(Source& source,
   } else {
     readable.assign(extents.begin(), extents.end());
   }
-  for (const Window& window : windows) {
-    if (window.end - window.begin > kMaxWindow &&
-        source.Direct(window.begin, window.end - window.begin) == nullptr)
-      return absl::ResourceExhaustedError("strings of the rules are everywhere in it");
-  }
+  DRAGNET_ASSIGN_OR_RETURN(windows, CutWindows(source, windows));
 
   std::vector<YaraMatch> matches;
   for (size_t i = 0; i < engines.size(); ++i) {
     const Part& part = compiled.parts[i];
     const size_t before = matches.size();
     if (part.need == Need::kWhole) {
-      DRAGNET_ASSIGN_OR_RETURN(const std::vector<Window> whole, WholeWindows(source));
+      DRAGNET_ASSIGN_OR_RETURN(const std::vector<Window> whole, CutWindows(source, readable));
       DRAGNET_RETURN_IF_ERROR(engines[i].Scan(source, whole, item, matches));
     } else if (!windows.empty() || part.evaluate_without_windows) {
       std::vector<Window> pieces;

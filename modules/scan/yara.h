@@ -88,7 +88,8 @@ class YaraScanner {
   // with a string that can't be filtered (a regular expression without any fixed
   // byte, a hex string with a jump of more than 200 bytes), with `entrypoint`,
   // and with modules that parse files (pe, elf, …) if the rule can match without
-  // its strings or some string of the rule set is found.
+  // its strings or some string of the rule set is found. A stretch of more than
+  // 24 MiB in which strings are everywhere counts the same.
 
   // The file from its beginning, read with pread, never mapped: a file that is
   // cut while it is read can't hurt. `size` as fstat said; what grows beyond it
@@ -108,7 +109,7 @@ class YaraScanner {
 
   // As `yara PID`: conditions see no file size, and a match lies within one
   // block. Rules that can't be filtered, and modules that parse files, see a
-  // block of more than 24 MiB in pieces of that size.
+  // block of more than 24 MiB in pieces of that size, which overlap by 64 KiB.
   absl::StatusOr<std::vector<YaraMatch>> ScanMemory(std::span<const Block> blocks,
                                                     const ReadBlock& read);
 
