@@ -294,19 +294,20 @@ class SearchWalk : public WalkVisitor {
         if (exclude.glob->Matches(path)) return true;
       } else if (exclude.pattern) {
         if (exclude.pattern->Matches(ToValidUtf8(path))) return true;
-      } else if (GlobNameMatches(exclude.name, name)) {
+      } else if (!name.empty() && GlobNameMatches(exclude.name, name)) {
         return true;
       }
     }
     return false;
   }
 
+  // A root is passed over where it lies beneath a path that is excluded. Names
+  // are for what is found beneath it: it was asked for by its own.
   static bool IsExcludedWithAncestors(const Search& search, std::string_view path) {
     if (search.excludes.empty()) return false;
     for (size_t slash = 0; slash != std::string_view::npos;) {
       const size_t next = path.find('/', slash + 1);
-      if (IsExcluded(search, path.substr(0, next), path.substr(0, next).substr(slash + 1)))
-        return true;
+      if (IsExcluded(search, path.substr(0, next), {})) return true;
       slash = next;
     }
     return false;
