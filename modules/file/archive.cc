@@ -58,10 +58,9 @@ bool IsOldTar(std::string_view head) {
 ArchiveBudget::ArchiveBudget(uint64_t archive_size, const ArchiveLimits& limits)
     : bytes_left_(std::min(
           limits.max_bytes,
-          std::max(limits.min_ratio_bytes,
-                   archive_size > limits.max_bytes / limits.max_ratio ? limits.max_bytes
-                                                                     : archive_size *
-                                                                           limits.max_ratio))),
+          std::max(limits.min_ratio_bytes, archive_size > limits.max_bytes / limits.max_ratio
+                                               ? limits.max_bytes
+                                               : archive_size * limits.max_ratio))),
       members_left_(limits.max_members) {}
 
 absl::Status ArchiveBudget::AddBytes(uint64_t bytes) {
@@ -74,8 +73,7 @@ absl::Status ArchiveBudget::AddBytes(uint64_t bytes) {
 }
 
 absl::Status ArchiveBudget::AddMember() {
-  if (members_left_ == 0)
-    return absl::ResourceExhaustedError("archive of more files than may be");
+  if (members_left_ == 0) return absl::ResourceExhaustedError("archive of more files than may be");
   --members_left_;
   return absl::OkStatus();
 }
@@ -85,8 +83,8 @@ ArchiveKind ArchiveKindOf(std::string_view head) {
   for (const std::string_view magic : {"PK\3\4"sv, "PK\5\6"sv, "7z\xbc\xaf\x27\x1c"sv})
     if (HasBytes(head, 0, magic)) return ArchiveKind::kArchive;
   if (HasBytes(head, 257, "ustar") || IsOldTar(head)) return ArchiveKind::kArchive;
-  for (const std::string_view magic : {"\x1f\x8b"sv, "BZh"sv, "\xfd\x37zXZ\0"sv,
-                                       "\x28\xb5\x2f\xfd"sv, "\x04\x22\x4d\x18"sv}) {
+  for (const std::string_view magic :
+       {"\x1f\x8b"sv, "BZh"sv, "\xfd\x37zXZ\0"sv, "\x28\xb5\x2f\xfd"sv, "\x04\x22\x4d\x18"sv}) {
     if (HasBytes(head, 0, magic)) return ArchiveKind::kCompressed;
   }
   return ArchiveKind::kNone;
@@ -137,8 +135,8 @@ absl::Status ArchiveReader::Skip() {
   const void* block;
   size_t size;
   la_int64_t offset;
-  for (int result; (result = archive_read_data_block(reader_.get(), &block, &size, &offset)) !=
-                   ARCHIVE_EOF;) {
+  for (int result;
+       (result = archive_read_data_block(reader_.get(), &block, &size, &offset)) != ARCHIVE_EOF;) {
     // Reading the next header tells what is wrong.
     if (result < ARCHIVE_WARN) return absl::OkStatus();
     DRAGNET_RETURN_IF_ERROR(budget_.AddBytes(size));
@@ -160,8 +158,7 @@ absl::StatusOr<std::optional<ArchiveMember>> ArchiveReader::Next() {
     if (result == ARCHIVE_RETRY) continue;
     if (result < ARCHIVE_WARN) {
       // Something that is compressed, but no tar.
-      if (first_ && kind_ == ArchiveKind::kCompressed &&
-          archive_format(reader_.get()) == 0) {
+      if (first_ && kind_ == ArchiveKind::kCompressed && archive_format(reader_.get()) == 0) {
         return std::nullopt;
       }
       return Error();

@@ -32,7 +32,8 @@ class ArchiveTest : public testing::Test {
 
   // In the tree.
   void Shell(const std::string& command) const {
-    ASSERT_EQ(system(("cd '" + tree_.root() + "' && { " + command + "; } >/dev/null 2>&1").c_str()), 0)
+    ASSERT_EQ(system(("cd '" + tree_.root() + "' && { " + command + "; } >/dev/null 2>&1").c_str()),
+              0)
         << command;
   }
 
@@ -64,14 +65,14 @@ class ArchiveTest : public testing::Test {
 };
 
 TEST_F(ArchiveTest, FilesInEveryKindAreFoundByContent) {
-  Shell("mkdir d && echo evil > d/a && echo good > b && ln -s b link && "
-        "zip -qry z.zip d b link && zip -q0r stored.bin d && tar cf t.tar d b link && "
-        "tar czf t.tgz d b && tar cjf t.bz2 d && tar cJf t.xz d && 7z a s.7z d b && "
-        "zstd --version && tar --zstd -cf t.zst d || true; rm -r d b link");
+  Shell(
+      "mkdir d && echo evil > d/a && echo good > b && ln -s b link && "
+      "zip -qry z.zip d b link && zip -q0r stored.bin d && tar cf t.tar d b link && "
+      "tar czf t.tgz d b && tar cjf t.bz2 d && tar cJf t.xz d && 7z a s.7z d b && "
+      "zstd --version && tar --zstd -cf t.zst d || true; rm -r d b link");
   search_->add_contents("^evil$");
-  std::set<std::string> expected = {"/s.7z!/d/a",    "/stored.bin!/d/a", "/t.bz2!/d/a",
-                                    "/t.tar!/d/a",   "/t.tgz!/d/a",      "/t.xz!/d/a",
-                                    "/z.zip!/d/a"};
+  std::set<std::string> expected = {"/s.7z!/d/a",  "/stored.bin!/d/a", "/t.bz2!/d/a", "/t.tar!/d/a",
+                                    "/t.tgz!/d/a", "/t.xz!/d/a",       "/z.zip!/d/a"};
   // Where zstd is installed. The tar and the 7z hold the line as it is, too.
   if (access(tree_.Path("t.zst").c_str(), F_OK) == 0) expected.insert("/t.zst!/d/a");
   std::set<std::string> found = Names();
@@ -82,8 +83,9 @@ TEST_F(ArchiveTest, FilesInEveryKindAreFoundByContent) {
 }
 
 TEST_F(ArchiveTest, AMemberIsFoundLikeAFile) {
-  Shell("printf 'hello\\n' > a.txt && chmod 4755 a.txt && touch -d 2024-02-03T04:05:06Z a.txt && "
-        "tar cf t.tar a.txt && rm a.txt");
+  Shell(
+      "printf 'hello\\n' > a.txt && chmod 4755 a.txt && touch -d 2024-02-03T04:05:06Z a.txt && "
+      "tar cf t.tar a.txt && rm a.txt");
   search_->add_names("\\.txt$");
   search_->add_sizes("=6");
   search_->add_modes("^-rws");
@@ -109,8 +111,9 @@ TEST_F(ArchiveTest, WithoutArchivesNoneIsLookedInto) {
 }
 
 TEST_F(ArchiveTest, ArchivesWithinAreLookedIntoAsDeepAsAsked) {
-  Shell("echo evil > a && zip -q 1.zip a && tar czf 2.tgz 1.zip && 7z a 3.7z 2.tgz && "
-        "zip -q 4.zip 3.7z && rm a 1.zip 2.tgz 3.7z");
+  Shell(
+      "echo evil > a && zip -q 1.zip a && tar czf 2.tgz 1.zip && 7z a 3.7z 2.tgz && "
+      "zip -q 4.zip 3.7z && rm a 1.zip 2.tgz 3.7z");
   search_->add_names("^a$");
   EXPECT_THAT(Names(), IsEmpty());
   search_->set_archive_depth(3);
@@ -121,8 +124,9 @@ TEST_F(ArchiveTest, ArchivesWithinAreLookedIntoAsDeepAsAsked) {
 }
 
 TEST_F(ArchiveTest, EncryptedFilesAndArchivesAreReported) {
-  Shell("echo evil > a && zip -q -P secret e.zip a && 7z a -psecret e.7z a && "
-        "7z a -psecret -mhe=on h.7z a && rm a");
+  Shell(
+      "echo evil > a && zip -q -P secret e.zip a && 7z a -psecret e.7z a && "
+      "7z a -psecret -mhe=on h.7z a && rm a");
   search_->add_contents("evil");
   EXPECT_THAT(Names(), IsEmpty());
   EXPECT_THAT(Unexamined(), HasSubstr("/e.zip!/a: encrypted in an archive"));
@@ -131,10 +135,11 @@ TEST_F(ArchiveTest, EncryptedFilesAndArchivesAreReported) {
 }
 
 TEST_F(ArchiveTest, CorruptArchivesAreReportedAndTheRestIsFound) {
-  Shell("seq 100000 > a && cp a evil && zip -q z.zip a && tar czf t.tgz a evil && "
-        "head -c 100000 z.zip > cut.zip && head -c 100000 t.tgz > cut.tgz && "
-        "printf 'PK\\003\\004 nothing' > no.zip && printf '7z\\274\\257\\047\\034 no' > no.7z && "
-        "rm a evil z.zip t.tgz");
+  Shell(
+      "seq 100000 > a && cp a evil && zip -q z.zip a && tar czf t.tgz a evil && "
+      "head -c 100000 z.zip > cut.zip && head -c 100000 t.tgz > cut.tgz && "
+      "printf 'PK\\003\\004 nothing' > no.zip && printf '7z\\274\\257\\047\\034 no' > no.7z && "
+      "rm a evil z.zip t.tgz");
   search_->add_contents("^nowhere$");
   EXPECT_THAT(Names(), IsEmpty());
   for (const char* name : {"/cut.zip", "/cut.tgz", "/no.zip", "/no.7z"})
@@ -142,15 +147,17 @@ TEST_F(ArchiveTest, CorruptArchivesAreReportedAndTheRestIsFound) {
 }
 
 TEST_F(ArchiveTest, WhatIsOnlyCompressedIsNoArchive) {
-  Shell("seq 1000 | gzip > a.gz && : | gzip > empty.gz && head -c 100000 /dev/zero | bzip2 > z.bz2");
+  Shell(
+      "seq 1000 | gzip > a.gz && : | gzip > empty.gz && head -c 100000 /dev/zero | bzip2 > z.bz2");
   search_->add_names("x");
   EXPECT_THAT(Names(), IsEmpty());
   EXPECT_EQ(Unexamined(), "");
 }
 
 TEST_F(ArchiveTest, ABombIsGivenUp) {
-  Shell("head -c 300000000 /dev/zero > zero && zip -q9 bomb.zip zero && tar cJf bomb.txz zero && "
-        "echo last > last && tar rf x.tar last && rm zero last");
+  Shell(
+      "head -c 300000000 /dev/zero > zero && zip -q9 bomb.zip zero && tar cJf bomb.txz zero && "
+      "echo last > last && tar rf x.tar last && rm zero last");
   search_->add_contents("^never$");
   EXPECT_THAT(Names(), IsEmpty());
   EXPECT_THAT(Unexamined(), HasSubstr("/bomb.txz: archive that expands to more than may be"));
@@ -168,8 +175,9 @@ TEST_F(ArchiveTest, NamesThatLeadElsewhereStayWithinTheArchive) {
 }
 
 TEST_F(ArchiveTest, NamesInOtherAlphabetsAndOfNoEncoding) {
-  Shell("mkdir d && echo x > d/ключ && touch \"$(printf 'd/\\377')\" && tar cf t.tar d && "
-        "rm \"$(printf 'd/\\377')\" && zip -qr z.zip d && 7z a s.7z d && rm -r d");
+  Shell(
+      "mkdir d && echo x > d/ключ && touch \"$(printf 'd/\\377')\" && tar cf t.tar d && "
+      "rm \"$(printf 'd/\\377')\" && zip -qr z.zip d && 7z a s.7z d && rm -r d");
   search_->add_names("^ключ$");
   EXPECT_THAT(Names(), ElementsAre("/s.7z!/d/ключ", "/t.tar!/d/ключ", "/z.zip!/d/ключ"));
   search_->set_names(0, "^\xef\xbf\xbd$");
@@ -177,8 +185,8 @@ TEST_F(ArchiveTest, NamesInOtherAlphabetsAndOfNoEncoding) {
 }
 
 TEST(ArchiveBudget, CountsBytesAndFiles) {
-  ArchiveBudget budget(1000, {.max_bytes = 100'000, .max_ratio = 10, .min_ratio_bytes = 500,
-                              .max_members = 2});
+  ArchiveBudget budget(
+      1000, {.max_bytes = 100'000, .max_ratio = 10, .min_ratio_bytes = 500, .max_members = 2});
   EXPECT_TRUE(budget.AddBytes(10'000).ok());
   EXPECT_FALSE(budget.AddBytes(1).ok());
   EXPECT_TRUE(budget.AddMember().ok());

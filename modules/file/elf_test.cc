@@ -37,7 +37,9 @@ TEST(ReadElf, TellsWhatThisProgramIs) {
 
 TEST(ReadElf, WhatIsNotElfIsNothing) {
   EXPECT_FALSE(Read("").has_value());
-  EXPECT_FALSE(Read("\x7f" "ELF").has_value());
+  EXPECT_FALSE(Read("\x7f"
+                    "ELF")
+                   .has_value());
   EXPECT_FALSE(Read("#!/bin/sh\necho this is no program\n").has_value());
 }
 
@@ -54,7 +56,10 @@ TEST(ReadElf, ABuildIdIsReadInEitherByteOrder) {
       for (int i = 0; i < size; ++i)
         out->push_back(static_cast<char>(value >> 8 * (big ? size - 1 - i : i)));
     };
-    std::string bytes("\x7f" "ELF\x01", 5);
+    std::string bytes(
+        "\x7f"
+        "ELF\x01",
+        5);
     bytes += big ? '\2' : '\1';
     bytes.resize(EI_NIDENT, '\0');
     put(&bytes, ET_CORE - 1, 2);
@@ -64,8 +69,8 @@ TEST(ReadElf, ABuildIdIsReadInEitherByteOrder) {
     put(&bytes, sizeof(Elf32_Ehdr), 4);
     put(&bytes, 0, 4);
     put(&bytes, 0, 4);
-    for (const uint16_t value : {sizeof(Elf32_Ehdr), sizeof(Elf32_Phdr), size_t{1}, size_t{0},
-                                 size_t{0}, size_t{0}}) {
+    for (const uint16_t value :
+         {sizeof(Elf32_Ehdr), sizeof(Elf32_Phdr), size_t{1}, size_t{0}, size_t{0}, size_t{0}}) {
       put(&bytes, value, 2);
     }
     put(&bytes, PT_NOTE, 4);

@@ -180,9 +180,8 @@ void Examiner::ReadSource(const OpenFile& file, ByteSource& source,
 void Examiner::ReadArchive(ArchiveReader& archive, const std::string& path, uint32_t depth,
                            const std::vector<uint32_t>& searches, ArchiveBudget& budget) {
   std::vector<uint32_t> deeper = searches;
-  std::erase_if(deeper, [&](uint32_t index) {
-    return searches_.searches[index].archive_depth <= depth;
-  });
+  std::erase_if(deeper,
+                [&](uint32_t index) { return searches_.searches[index].archive_depth <= depth; });
   while (!reporter_.AllDone()) {
     const absl::StatusOr<std::optional<ArchiveMember>> member = archive.Next();
     if (!member.ok()) return reporter_.NotLookedAt(ToStd(member.status().message()), path);
@@ -198,9 +197,11 @@ void Examiner::ReadArchive(ArchiveReader& archive, const std::string& path, uint
     MemberSource source(archive);
     std::string kept;
     const ArchiveKind kind = deeper.empty() ? ArchiveKind::kNone : source.Kind();
-    ReadMember(source, **member, member_path, searches, kind == ArchiveKind::kNone ? nullptr : &kept);
+    ReadMember(source, **member, member_path, searches,
+               kind == ArchiveKind::kNone ? nullptr : &kept);
     // The reason was told, of the member; the rest of the archive is not looked at.
-    if (source.exhausted()) return reporter_.NotLookedAt("archive that expands to more than may be", path);
+    if (source.exhausted())
+      return reporter_.NotLookedAt("archive that expands to more than may be", path);
     if (kind == ArchiveKind::kNone || source.failed()) continue;
     if (kept.empty() || kept_bytes_ + kept.size() > kMaxKept) {
       reporter_.NotLookedAt("archive in an archive, too large to look into", member_path);
@@ -337,8 +338,7 @@ bool Examiner::AnyOf(const std::vector<uint32_t>& candidates, Predicate predicat
 bool Examiner::LearnInode(const WalkEntry& entry, FileFacts* facts) {
   InodeFacts inode;
   uint64_t number = 0;
-  if (const int error =
-          LookAtInode(entry.dir_fd, entry.at, AT_SYMLINK_NOFOLLOW, &inode, &number);
+  if (const int error = LookAtInode(entry.dir_fd, entry.at, AT_SYMLINK_NOFOLLOW, &inode, &number);
       error != 0) {
     NoteMissing(entry, error);
     return false;

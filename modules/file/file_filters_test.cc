@@ -96,8 +96,8 @@ TEST_F(FileFiltersTest, SearchesWithWildcardsAndWithoutShareOnePass) {
 TEST_F(FileFiltersTest, ExcludesPassOverWhatTheyNameAndWhatIsBeneath) {
   for (const char* directory : {"src", "src/node_modules", "src/node_modules/x", "cache"})
     tree_.Directory(directory);
-  for (const char* file : {"src/a.c", "src/a.o", "src/node_modules/b", "src/node_modules/x/c",
-                           "cache/d"}) {
+  for (const char* file :
+       {"src/a.c", "src/a.o", "src/node_modules/b", "src/node_modules/x/c", "cache/d"}) {
     tree_.File(file);
   }
   v1::Search* search = AddSearch();
@@ -316,7 +316,11 @@ TEST_F(FileFiltersTest, PrivacyModeRefusesWhatReturnsContent) {
 }
 
 TEST_F(FileFiltersTest, MaxErrorsNamesNoMoreButCountsAll) {
-  for (int i = 0; i < 5; ++i) tree_.File("f" + std::to_string(i), std::string("\x7f" "ELF", 4) + std::string(60, '\x01'));
+  for (int i = 0; i < 5; ++i)
+    tree_.File("f" + std::to_string(i), std::string("\x7f"
+                                                    "ELF",
+                                                    4) +
+                                            std::string(60, '\x01'));
   v1::Search* search = AddSearch();
   search->add_elf_needed("libc");
   parameters_.set_max_errors(2);

@@ -74,7 +74,8 @@ bool GlobNameMatches(std::string_view pattern, std::string_view name) {
 absl::Status CheckGlobName(std::string_view pattern) {
   for (size_t i = 0; i < pattern.size(); ++i) {
     if (pattern[i] == '\\') {
-      if (++i == pattern.size()) return absl::InvalidArgumentError("ends in a \\ that escapes nothing");
+      if (++i == pattern.size())
+        return absl::InvalidArgumentError("ends in a \\ that escapes nothing");
     } else if (pattern[i] == '[') {
       size_t at = i + 1;
       if (at < pattern.size() && (pattern[at] == '!' || pattern[at] == '^')) ++at;

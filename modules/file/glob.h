@@ -41,7 +41,9 @@ class Glob {
   // What was passed so far is a match.
   bool IsMatch(Progress progress) const { return progress >> names_.size() & 1; }
   // More names may lead to a match.
-  bool GoesOn(Progress progress) const { return (progress & ((Progress{1} << names_.size()) - 1)) != 0; }
+  bool GoesOn(Progress progress) const {
+    return (progress & ((Progress{1} << names_.size()) - 1)) != 0;
+  }
 
   // A whole absolute path.
   bool Matches(std::string_view path) const;

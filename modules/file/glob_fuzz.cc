@@ -15,8 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view pattern = text.substr(0, newline);
   const std::string path = "/" + std::string(text.substr(newline + 1));
   if (!pattern.starts_with('/')) {
-    if (dragnet::file::CheckGlobName(pattern).ok())
-      dragnet::file::GlobNameMatches(pattern, path);
+    if (dragnet::file::CheckGlobName(pattern).ok()) dragnet::file::GlobNameMatches(pattern, path);
     return 0;
   }
   const auto glob = dragnet::file::Glob::Compile(pattern);

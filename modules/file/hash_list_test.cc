@@ -12,8 +12,9 @@ using testing::HasSubstr;
 
 TEST(HashList, TakesToolsOutputCommentsAndKinds) {
   const std::string md5(32, 'a'), sha1(40, 'B'), sha256(64, '0');
-  const absl::StatusOr<HashList> list = HashList::Parse(
-      "# feed\r\n\n" + md5 + "\n  " + sha1 + " # why\r\n" + sha256 + "  ./name with spaces\n" + md5);
+  const absl::StatusOr<HashList> list =
+      HashList::Parse("# feed\r\n\n" + md5 + "\n  " + sha1 + " # why\r\n" + sha256 +
+                      "  ./name with spaces\n" + md5);
   ASSERT_TRUE(list.ok()) << list.status();
   EXPECT_EQ(list->size(), 3u);
   EXPECT_TRUE(list->Contains(std::string(16, '\xaa')));

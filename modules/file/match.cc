@@ -87,8 +87,7 @@ Outcome JudgeContent(const Search& search, const ContentFilter& filter, const Fi
   if (facts.type != FileType::kRegular) return Outcome::kNever;
   if (facts.content == nullptr) return Outcome::kUnknown;
   const bool all = search.macroal && !filter.inverted;
-  switch (all ? facts.content->all_lines(filter.pattern)
-              : facts.content->result(filter.pattern)) {
+  switch (all ? facts.content->all_lines(filter.pattern) : facts.content->result(filter.pattern)) {
     case LineMatch::kUnknown:
       return Outcome::kUnknown;
     case LineMatch::kFound:
@@ -134,9 +133,7 @@ class FilterVisitor {
   FilterVisitor(const Search& search, const FileFacts& facts, const RunFacts& run, Visit visit)
       : search_(search), facts_(facts), run_(run), visit_(visit) {}
 
-  void VisitAll() {
-    VisitInode() && VisitAttributes() && VisitElf() && VisitContent();
-  }
+  void VisitAll() { VisitInode() && VisitAttributes() && VisitElf() && VisitContent(); }
 
  private:
   bool Tell(Outcome outcome, FilterKind kind, const auto& value) {
@@ -172,21 +169,19 @@ class FilterVisitor {
     }
     for (const NamedTimeFilter& filter : search_.times) {
       const Outcome outcome =
-          OfInode(filter.kind == TimeKind::kModified, [&](const InodeFacts& inode) {
-            return JudgeTime(filter, inode, run_.now);
-          });
+          OfInode(filter.kind == TimeKind::kModified,
+                  [&](const InodeFacts& inode) { return JudgeTime(filter, inode, run_.now); });
       if (!Tell(outcome, FilterOf(filter.kind), [&] { return filter.text; })) return false;
     }
     return VisitOwner(search_.owners, FilterKind::kOwner, &InodeFacts::uid, run_.names.users) &&
            VisitOwner(search_.groups, FilterKind::kGroup, &InodeFacts::gid, run_.names.groups);
   }
 
-  bool VisitOwner(const OwnerFilter& filter, FilterKind kind, uint32_t InodeFacts::*id,
+  bool VisitOwner(const OwnerFilter& filter, FilterKind kind, uint32_t InodeFacts::* id,
                   const NameTable& names) {
     if (filter.owners.empty()) return true;
-    const Outcome outcome = OfInode(false, [&](const InodeFacts& inode) {
-      return JudgeOwner(filter, inode.*id, names);
-    });
+    const Outcome outcome = OfInode(
+        false, [&](const InodeFacts& inode) { return JudgeOwner(filter, inode.*id, names); });
     return Tell(outcome, kind, [&] {
       const uint32_t value = (*facts_.inode).*id;
       const std::string_view name = names.NameOf(value);
@@ -200,14 +195,13 @@ class FilterVisitor {
       return facts_.attributes == nullptr ? Outcome::kUnknown : judge(*facts_.attributes);
     };
     for (const TextFilter& filter : search_.capabilities) {
-      const Outcome outcome = outcome_of([&](const Attributes& attributes) {
-        return JudgeText(filter, attributes.capabilities);
-      });
+      const Outcome outcome = outcome_of(
+          [&](const Attributes& attributes) { return JudgeText(filter, attributes.capabilities); });
       if (!Tell(outcome, FilterKind::kCapability, [&] { return filter.text; })) return false;
     }
     for (const XattrFilter& filter : search_.xattrs) {
-      const Outcome outcome = outcome_of(
-          [&](const Attributes& attributes) { return JudgeXattr(filter, attributes); });
+      const Outcome outcome =
+          outcome_of([&](const Attributes& attributes) { return JudgeXattr(filter, attributes); });
       if (!Tell(outcome, FilterKind::kXattr, [&] { return filter.text; })) return false;
     }
     return true;
@@ -247,7 +241,8 @@ class FilterVisitor {
 
   bool VisitContent() {
     for (const ContentFilter& filter : search_.contents) {
-      if (!Tell(JudgeContent(search_, filter, facts_), FilterKind::kContent, [&] { return filter.text; }))
+      if (!Tell(JudgeContent(search_, filter, facts_), FilterKind::kContent,
+                [&] { return filter.text; }))
         return false;
     }
     for (const HashFilter& filter : search_.hashes) {

@@ -41,12 +41,12 @@ class WorkPool {
   // Whether an offer would be taken now. Cheap, and out of date at once.
   bool HasRoom(Length length) const {
     return wanted_ > 1 && size_[static_cast<int>(length)].load(std::memory_order_relaxed) <
-                                    kRoomPerThread * threads();
+                              kRoomPerThread * threads();
   }
   // Some thread has nothing to do, and nothing is queued for it.
   bool IsHungry() const {
-    return idle_.load(std::memory_order_relaxed) > size_[0].load(std::memory_order_relaxed) +
-                                                       size_[1].load(std::memory_order_relaxed);
+    return idle_.load(std::memory_order_relaxed) >
+           size_[0].load(std::memory_order_relaxed) + size_[1].load(std::memory_order_relaxed);
   }
   // False, and `task` left as it is, when there is no room.
   bool Offer(std::unique_ptr<Task>& task, Length length);

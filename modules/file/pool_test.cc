@@ -29,8 +29,7 @@ void Split(WorkPool& pool, std::atomic<int>& done, int size, size_t thread) {
     done.fetch_add(1);
     return;
   }
-  auto half =
-      MakeTask([&pool, &done, size](size_t other) { Split(pool, done, size / 2, other); });
+  auto half = MakeTask([&pool, &done, size](size_t other) { Split(pool, done, size / 2, other); });
   const auto length = size % 3 == 0 ? WorkPool::Length::kLong : WorkPool::Length::kShort;
   if (!pool.Offer(half, length)) half->Run(thread);
   Split(pool, done, size - size / 2, thread);

@@ -112,8 +112,8 @@ void FileReader::Scan(int fd, uint64_t size, std::string_view content,
     if (!rules || yara_[*rules]) continue;
     std::unique_ptr<scan::YaraScanner>& scanner = scanners_[*rules];
     if (!scanner) {
-      scanner = std::make_unique<scan::YaraScanner>(searches_.yara_rules[*rules],
-                                                    scan::YaraLimits{});
+      scanner =
+          std::make_unique<scan::YaraScanner>(searches_.yara_rules[*rules], scan::YaraLimits{});
     }
     absl::StatusOr<std::vector<scan::YaraMatch>> matches =
         fd >= 0 ? scanner->ScanFile(fd, size) : scanner->ScanBuffer(content);

@@ -59,7 +59,8 @@ class FileReader {
   // Reads `source` to its end, for `candidates`, unless nothing more can come of
   // it, and adds what it learns to `facts`. If `kept` is given, the content is
   // put there; what is longer than kMaxKept is not kept whole, and `kept` is
-  // then cleared. With `to_the_end`, its length is asked for, too. False if it was not read to its end: the reason was told.
+  // then cleared. With `to_the_end`, its length is asked for, too. False if it was not read to its
+  // end: the reason was told.
   bool Read(ByteSource& source, const std::vector<uint32_t>& candidates, const ReadHooks& hooks,
             FileFacts* facts, std::string* kept, bool to_the_end = false);
 

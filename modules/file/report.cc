@@ -1,7 +1,6 @@
 #include "modules/file/report.h"
 
 #include <algorithm>
-
 #include <map>
 
 #include "core/strings.h"

@@ -20,8 +20,7 @@ class Reporter {
   Reporter(const CompiledSearches& searches, RunContext& context);
 
   // This search found the file at `path`, whose inode facts are known.
-  void Found(uint32_t search, const std::string& path, const FileFacts& facts,
-             const RunFacts& run);
+  void Found(uint32_t search, const std::string& path, const FileFacts& facts, const RunFacts& run);
 
   void NotLookedAt(std::string_view reason, std::string_view path);
   void AddExamined(uint64_t items, uint64_t bytes) { context_.AddExamined(items, bytes); }

@@ -88,7 +88,8 @@ struct Scope {
 struct RootWalk {
   RootWalk(const std::string& path, Roots& roots) : path(path), root(roots.at(path)) {
     // The roots beneath it follow it, but for names that sort before the slash.
-    for (auto it = roots.upper_bound(path); it != roots.end() && it->first.starts_with(path); ++it) {
+    for (auto it = roots.upper_bound(path); it != roots.end() && it->first.starts_with(path);
+         ++it) {
       if (!IsBeneath(it->first, path)) continue;
       nested.emplace(it->first, &it->second);
       nested_names.insert(it->first.substr(it->first.rfind('/') + 1));
@@ -158,8 +159,7 @@ Hand::Hand(SearchRun& run, size_t)
     : run(run), examiner(run.searches, run.run_facts, run.prefilter, run.reporter, *this) {}
 
 bool Hand::WouldTake(uint64_t size) {
-  return (size >= kLongFile || run.pool.IsHungry()) &&
-         run.pool.HasRoom(WorkPool::Length::kLong);
+  return (size >= kLongFile || run.pool.IsHungry()) && run.pool.HasRoom(WorkPool::Length::kLong);
 }
 
 bool Hand::Take(OpenFile& file) {
@@ -238,7 +238,8 @@ class SearchWalk : public WalkVisitor {
     }
     // Handed over: the scope is the directory's already.
     if (depth == handed_over_depth_) return;
-    if (std::optional<Scope> scope = ScopeOnEntering(path, depth)) scopes_.push_back(*std::move(scope));
+    if (std::optional<Scope> scope = ScopeOnEntering(path, depth))
+      scopes_.push_back(*std::move(scope));
   }
 
   void Leave(uint32_t depth) override {
@@ -282,8 +283,8 @@ class SearchWalk : public WalkVisitor {
   }
 
   // Adds what has come so far as to a scope at `depth`.
-  static void Advance(const CompiledSearches& searches, const Scope::OnTheWay& glob,
-                      uint32_t depth, Scope* scope) {
+  static void Advance(const CompiledSearches& searches, const Scope::OnTheWay& glob, uint32_t depth,
+                      Scope* scope) {
     if (glob.glob->IsMatch(glob.progress)) Activate(searches, glob.search, depth, scope);
     if (glob.glob->GoesOn(glob.progress)) scope->globs.push_back(glob);
   }
@@ -294,19 +295,20 @@ class SearchWalk : public WalkVisitor {
         if (exclude.glob->Matches(path)) return true;
       } else if (exclude.pattern) {
         if (exclude.pattern->Matches(ToValidUtf8(path))) return true;
-      } else if (GlobNameMatches(exclude.name, name)) {
+      } else if (!name.empty() && GlobNameMatches(exclude.name, name)) {
         return true;
       }
     }
     return false;
   }
 
+  // A root is passed over where it lies beneath a path that is excluded. Names
+  // are for what is found beneath it: it was asked for by its own.
   static bool IsExcludedWithAncestors(const Search& search, std::string_view path) {
     if (search.excludes.empty()) return false;
     for (size_t slash = 0; slash != std::string_view::npos;) {
       const size_t next = path.find('/', slash + 1);
-      if (IsExcluded(search, path.substr(0, next), path.substr(0, next).substr(slash + 1)))
-        return true;
+      if (IsExcluded(search, path.substr(0, next), {})) return true;
       slash = next;
     }
     return false;

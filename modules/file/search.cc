@@ -31,9 +31,9 @@ absl::Status Prefix(const absl::Status& status, std::string_view prefix) {
 
 // In the order of FilterKind.
 constexpr std::string_view kFilterNames[kFilterKinds] = {
-    "name",       "size",         "mode",    "mtime", "ctime", "atime", "btime",
-    "owner",      "group",        "capability", "xattr", "elf-type", "elf-needed",
-    "elf-build-id", "content",    "md5",     "sha1",  "sha2",  "sha3",  "hash-list", "yara",
+    "name",    "size",  "mode",       "mtime", "ctime",    "atime",      "btime",
+    "owner",   "group", "capability", "xattr", "elf-type", "elf-needed", "elf-build-id",
+    "content", "md5",   "sha1",       "sha2",  "sha3",     "hash-list",  "yara",
 };
 
 // An xattr filter may be two.
@@ -58,7 +58,8 @@ absl::Status CheckCounts(const v1::FileParameters& parameters) {
   int patterns = 0, hashes = 0;
   for (const v1::Search& search : parameters.searches()) {
     patterns += CountPatterns(search);
-    hashes += search.elf_build_ids_size() + search.md5_size() + search.sha1_size() + search.sha2_size() + search.sha3_size();
+    hashes += search.elf_build_ids_size() + search.md5_size() + search.sha1_size() +
+              search.sha2_size() + search.sha3_size();
     if (search.paths_size() > kMaxPaths)
       return Invalid(StrCat("paths: a search takes at most ", kMaxPaths));
     const int filters = search.names_size() + search.modes_size() + search.contents_size() +
@@ -183,14 +184,10 @@ class Compiler {
     DRAGNET_RETURN_IF_ERROR(CompileTexts("names", source.names(), true, &search->names));
     DRAGNET_RETURN_IF_ERROR(CompileTexts("modes", source.modes(), false, &search->modes));
     DRAGNET_RETURN_IF_ERROR(CompileSizes(source.sizes(), search));
-    DRAGNET_RETURN_IF_ERROR(
-        CompileTimes("mtimes", TimeKind::kModified, source.mtimes(), search));
-    DRAGNET_RETURN_IF_ERROR(
-        CompileTimes("ctimes", TimeKind::kChanged, source.ctimes(), search));
-    DRAGNET_RETURN_IF_ERROR(
-        CompileTimes("atimes", TimeKind::kAccessed, source.atimes(), search));
-    DRAGNET_RETURN_IF_ERROR(
-        CompileTimes("btimes", TimeKind::kBorn, source.btimes(), search));
+    DRAGNET_RETURN_IF_ERROR(CompileTimes("mtimes", TimeKind::kModified, source.mtimes(), search));
+    DRAGNET_RETURN_IF_ERROR(CompileTimes("ctimes", TimeKind::kChanged, source.ctimes(), search));
+    DRAGNET_RETURN_IF_ERROR(CompileTimes("atimes", TimeKind::kAccessed, source.atimes(), search));
+    DRAGNET_RETURN_IF_ERROR(CompileTimes("btimes", TimeKind::kBorn, source.btimes(), search));
     DRAGNET_RETURN_IF_ERROR(CompileOwners("owners", source.owners(), &search->owners));
     DRAGNET_RETURN_IF_ERROR(CompileOwners("groups", source.groups(), &search->groups));
     DRAGNET_RETURN_IF_ERROR(
@@ -322,7 +319,8 @@ class Compiler {
       const std::string& text = source.elf_build_ids(i);
       std::string bytes;
       if (!HexDecode(text, &bytes) || bytes.empty() || bytes.size() > 64)
-        return Invalid(StrCat(Where("elf_build_ids", i, text), "is not 2 to 128 hexadecimal digits"));
+        return Invalid(
+            StrCat(Where("elf_build_ids", i, text), "is not 2 to 128 hexadecimal digits"));
       search->elf_build_ids.push_back(std::move(bytes));
     }
     search->return_elf = source.return_elf();
@@ -335,9 +333,8 @@ class Compiler {
       Exclude exclude;
       absl::Status status;
       if (text.find('/') == std::string::npos) {
-        status = text.empty() || text.find('\0') != std::string::npos
-                     ? Invalid("is no name")
-                     : CheckGlobName(text);
+        status = text.empty() || text.find('\0') != std::string::npos ? Invalid("is no name")
+                                                                      : CheckGlobName(text);
         exclude.name = text;
       } else if (status = CheckPath(text); status.ok()) {
         absl::StatusOr<Glob> glob = Glob::Compile(text);
@@ -370,16 +367,26 @@ class Compiler {
   // The values of a kind of filter; 0 if the search has none.
   static size_t CountValues(const v1::Search& source, FilterKind kind) {
     const int sizes[kFilterKinds] = {
-        source.names_size(),        source.sizes_size(),
-        source.modes_size(),        source.mtimes_size(),
-        source.ctimes_size(),       source.atimes_size(),
-        source.btimes_size(),       source.owners_size(),
-        source.groups_size(),       source.capabilities_size(),
-        source.xattrs_size(),       source.elf_types_size(),
-        source.elf_needed_size(),   source.elf_build_ids_size(),
-        source.contents_size(),     source.md5_size(),
-        source.sha1_size(),         source.sha2_size(),
-        source.sha3_size(),         source.hash_list().empty() ? 0 : 1,
+        source.names_size(),
+        source.sizes_size(),
+        source.modes_size(),
+        source.mtimes_size(),
+        source.ctimes_size(),
+        source.atimes_size(),
+        source.btimes_size(),
+        source.owners_size(),
+        source.groups_size(),
+        source.capabilities_size(),
+        source.xattrs_size(),
+        source.elf_types_size(),
+        source.elf_needed_size(),
+        source.elf_build_ids_size(),
+        source.contents_size(),
+        source.md5_size(),
+        source.sha1_size(),
+        source.sha2_size(),
+        source.sha3_size(),
+        source.hash_list().empty() ? 0 : 1,
         source.yara().empty() ? 0 : 1,
     };
     return static_cast<size_t>(sizes[static_cast<size_t>(kind)]);
@@ -393,7 +400,8 @@ class Compiler {
     const std::vector<std::string> externals(source.yara_externals().begin(),
                                              source.yara_externals().end());
     std::string key = source.yara();
-    for (const std::string& external : externals) key += StrCat(std::string_view("\0", 1), external);
+    for (const std::string& external : externals)
+      key += StrCat(std::string_view("\0", 1), external);
     const auto [known, is_new] =
         yara_indexes_.try_emplace(std::move(key), static_cast<uint32_t>(result_.yara_rules.size()));
     if (is_new) {
@@ -417,8 +425,8 @@ class Compiler {
       }
       const auto kind = static_cast<FilterKind>(found - kFilterNames);
       if (CountValues(source, kind) == 0) {
-        return Invalid(StrCat(Where("mismatch", i, values[i]),
-                              "names a filter that the search doesn't have"));
+        return Invalid(
+            StrCat(Where("mismatch", i, values[i]), "names a filter that the search doesn't have"));
       }
       search->mismatch |= 1u << static_cast<int>(kind);
     }
@@ -434,7 +442,8 @@ class Compiler {
     search->lines = source.lines();
     search->context = source.context();
     if (source.lines() > kMaxMatchedLines)
-      return Invalid(StrCat("lines ", source.lines(), ": at most ", kMaxMatchedLines, " are returned"));
+      return Invalid(
+          StrCat("lines ", source.lines(), ": at most ", kMaxMatchedLines, " are returned"));
     if (source.context() > kMaxContextLines) {
       return Invalid(
           StrCat("context ", source.context(), ": at most ", kMaxContextLines, " are returned"));
@@ -506,7 +515,8 @@ class Compiler {
       if (absl::Status status = CheckSizesMeet(search.sizes); !status.ok())
         return Prefix(status, "sizes ");
     }
-    if ((search.ReadsFiles() || search.WantsElf() || search.archive_depth != 0) && !search.WantsType(FileType::kRegular)) {
+    if ((search.ReadsFiles() || search.WantsElf() || search.archive_depth != 0) &&
+        !search.WantsType(FileType::kRegular)) {
       return Invalid(
           "types: without 'file' nothing is read, so filters on content, hashes and ELF facts, "
           "archives and return_sha256 could never hold");

@@ -187,11 +187,11 @@ struct Search {
   }
   bool WantsElf() const { return HasElfFilters() || return_elf; }
   // Filters that need all of a file's bytes.
-  bool HasContentFilters() const { return !contents.empty() || !hashes.empty() || hash_list || yara; }
-  // Needs all of a file's bytes.
-  bool ReadsFiles() const {
-    return !contents.empty() || digests != 0 || yara;
+  bool HasContentFilters() const {
+    return !contents.empty() || !hashes.empty() || hash_list || yara;
   }
+  // Needs all of a file's bytes.
+  bool ReadsFiles() const { return !contents.empty() || digests != 0 || yara; }
   // Needs it open, at least.
   bool OpensFiles() const { return ReadsFiles() || WantsElf() || HasAttributeFilters(); }
   bool HasFilters() const {

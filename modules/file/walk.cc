@@ -259,13 +259,8 @@ class TreeWalk {
 
   WalkStep VisitEntry(Level& level, const RawEntry& raw) {
     Sighting sighting(raw.d_ino);
-    WalkEntry entry = {level.fd.get(),
-                       raw.d_name,
-                       path_,
-                       raw.d_name,
-                       TypeOfDirent(raw.d_type),
-                       depth(),
-                       &sighting};
+    WalkEntry entry = {level.fd.get(),           raw.d_name, path_,    raw.d_name,
+                       TypeOfDirent(raw.d_type), depth(),    &sighting};
     if (entry.type == FileType::kUnknown) {
       // Some file systems don't say the type with the name.
       Node node;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -52,10 +53,10 @@ class DifferentialFileTest : public testing::Test {
           tree_.Fifo(path);
           break;
         case 4: {
-          // Sparse: a megabyte of nothing, and a word.
+          // Sparse: much of nothing, and a word.
           tree_.File(path, "");
           const UniqueFd fd(open(tree_.Path(path).c_str(), O_WRONLY | O_CLOEXEC));
-          EXPECT_EQ(pwrite(fd.get(), "end", 3, 1 << 20), 3);
+          EXPECT_EQ(pwrite(fd.get(), "end", 3, 200'000), 3);
           break;
         }
         default:
@@ -86,7 +87,8 @@ class DifferentialFileTest : public testing::Test {
     EXPECT_TRUE(valid.ok()) << valid;
     const absl::Status status = FindModule("file")->Run(parameters, context);
     EXPECT_TRUE(status.ok()) << status;
-    EXPECT_TRUE(context.unexamined.empty());
+    for (const auto& [reason, examples] : context.unexamined)
+      ADD_FAILURE() << examples.front() << ": " << reason;
     return context.RowsAs<v1::FileRow>();
   }
 
@@ -161,8 +163,7 @@ TEST_F(DifferentialFileTest, WildcardPathsAsTheShellExpandsThem) {
       for (size_t slash = path.find('/', tree_.root().size() + 1); slash != std::string::npos;
            slash = path.find('/', slash + 1)) {
         struct stat info;
-        through_link |=
-            lstat(path.substr(0, slash).c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+        through_link |= lstat(path.substr(0, slash).c_str(), &info) == 0 && S_ISLNK(info.st_mode);
       }
       if (!through_link) expected.insert(path);
     }
@@ -209,18 +210,18 @@ TEST_F(DifferentialFileTest, OneFileSystemAsXdev) {
 
 TEST_F(DifferentialFileTest, MembersAndTheirHashesAsTheArchivers) {
   const std::string root = "'" + tree_.root() + "'";
-  const std::string outside = testing::TempDir() + "/dragnet-archives";
-  ASSERT_EQ(system(("rm -rf " + outside + " && mkdir " + outside + " && cd " + root +
-                    " && find . -type f -print0 | sort -z > " + outside +
-                    "/list && xargs -0 sha256sum -z < " + outside + "/list > " + outside +
-                    "/sums && tar czf " + outside + "/t.tgz --null -T " + outside +
-                    "/list && tar cJf " + outside + "/t.txz --null -T " + outside +
-                    "/list && find . -type f -name '*.txt' ! -name '*[^a-z0-9.]*' | sort > " +
-                    outside + "/plain && zip -q " + outside + "/z.zip -@ < " + outside +
-                    "/plain && 7z a " + outside + "/s.7z @" + outside + "/plain > " + outside +
-                    "/log")
-                       .c_str()),
-            0);
+  const std::string outside = tree_.root() + "-archives";
+  ASSERT_EQ(
+      system(("rm -rf " + outside + " && mkdir " + outside + " && cd " + root +
+              " && find . -type f -print0 | sort -z > " + outside +
+              "/list && xargs -0 sha256sum -z < " + outside + "/list > " + outside +
+              "/sums && tar czf " + outside + "/t.tgz --null -T " + outside + "/list && tar cJf " +
+              outside + "/t.txz --null -T " + outside +
+              "/list && find . -maxdepth 2 -type f ! -path '*[^a-z0-9./]*' | sort > " + outside +
+              "/plain && zip -q " + outside + "/z.zip -@ < " + outside + "/plain && 7z a " +
+              outside + "/s.7z @" + outside + "/plain > " + outside + "/log")
+                 .c_str()),
+      0);
   std::map<std::string, std::string> sums;
   for (const std::string& line : OutputOf("cat " + outside + "/sums"))
     sums[line.substr(66 + 2)] = line.substr(0, 64);
@@ -244,7 +245,12 @@ TEST_F(DifferentialFileTest, MembersAndTheirHashesAsTheArchivers) {
     std::set<std::string> names;
     for (const auto& [name, sum] : found[archive]) {
       names.insert(name);
-      EXPECT_EQ(sum, sums[name]) << archive << " " << name;
+      // 7z keeps a file's own name only, which is unique in this tree.
+      const auto original = std::find_if(sums.begin(), sums.end(), [&](const auto& known) {
+        return known.first == name || known.first.ends_with("/" + name);
+      });
+      ASSERT_NE(original, sums.end()) << archive << " " << name;
+      EXPECT_EQ(sum, original->second) << archive << " " << name;
     }
     const std::vector<std::string> listed =
         std::string_view(archive) == "z.zip"
