@@ -46,9 +46,9 @@ TEST(PingMigTest, NothingIsFoundWhereNothingAnswers) {
   row.mutable_probes(2)->set_error("No route to host");
   elements->Add(row);
   EXPECT_EQ(elements->Elements().dump(),
-            R"({"latencies":[-1.0,9999999.0,0.0],"protocol":"tcp",)"
-            R"("resolvedhost":"127.0.0.1:9 (127.0.0.1)",)"
-            R"("failures":["ping #3 failed with error: No route to host"]})");
+            R"x({"latencies":[-1.0,9999999.0,0.0],"protocol":"tcp",)x"
+            R"x("resolvedhost":"127.0.0.1:9 (127.0.0.1)",)x"
+            R"x("failures":["ping #3 failed with error: No route to host"]})x");
   EXPECT_EQ(elements->FoundAnything(), std::optional(false));
 }
 
