@@ -122,7 +122,7 @@ void Session::OnReadDone(bool ok) {
 absl::Status Session::Handle(v1::AgentMessage message) {
   if (message.has_hello() == said_hello_)
     return absl::InvalidArgumentError("Hello must be the first message, and only that");
-  // A part of a blob holds the next request back by itself.
+  // A full part of a blob holds the next request back by itself: see HandleBlobRequest.
   if (!message.has_record() && !message.has_blob_request())
     DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
   switch (message.content_case()) {
@@ -237,6 +237,9 @@ absl::Status Session::HandleBlobRequest(const v1::BlobRequest& request) {
   } else {
     spdlog::error("blob: {}", ForTerminal(ToStd(data.status().message())));
   }
+  // A full part takes its time on the way; a short one ends a blob, and asked
+  // for again and again it costs the asker nothing.
+  if (part->data().size() < kMaxBlobPartBytes) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
   absl::MutexLock lock(&mutex_);
   blob_part_ = Serialised(message);
   // What the fleet is to do, and acknowledgements, go before it: see WriteNextLocked.
