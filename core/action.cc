@@ -54,6 +54,9 @@ absl::Status ValidateBlobs(std::string_view field, const v1::Operation& operatio
   if (operation.blobs_size() > kMaxBlobs) return Invalid(field, StrCat("at most ", kMaxBlobs));
   uint64_t total = 0;
   for (const v1::Blob& blob : operation.blobs()) {
+    // To a worker, an input without a field is the parameters themselves: a blob
+    // must not take the place of those that the signers read.
+    if (blob.field().empty()) return Invalid(StrCat(field, ".field"), "missing");
     DRAGNET_RETURN_IF_ERROR(CheckLength(StrCat(field, ".field"), blob.field(), 256));
     if (blob.sha256().size() != 32) return Invalid(StrCat(field, ".sha256"), "not 32 bytes");
     if (blob.size() == 0 || blob.size() > kMaxBlobBytes) {

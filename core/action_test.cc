@@ -64,6 +64,28 @@ TEST(ActionTest, EveryBoundNamesItsField) {
       HasSubstr("limits"));
 }
 
+TEST(ActionTest, BlobsHaveAFieldADigestAndASize) {
+  const auto problem = [](auto change) {
+    return ProblemOf([&](v1::Action& action) {
+      v1::Blob* blob = action.mutable_operations(0)->add_blobs();
+      blob->set_field("searches[0].yara");
+      blob->set_sha256(std::string(32, 'x'));
+      blob->set_size(1);
+      ASSERT_TRUE(ValidateAction(action).ok()) << ValidateAction(action);
+      change(*blob);
+    });
+  };
+  // It would be the parameters, in place of those that the signers read.
+  EXPECT_THAT(problem([](v1::Blob& blob) { blob.clear_field(); }),
+              HasSubstr("operations[0].blobs.field"));
+  EXPECT_THAT(problem([](v1::Blob& blob) { blob.set_sha256("../../etc/passwd"); }),
+              HasSubstr("operations[0].blobs.sha256"));
+  EXPECT_THAT(problem([](v1::Blob& blob) { blob.clear_size(); }),
+              HasSubstr("operations[0].blobs.size"));
+  EXPECT_THAT(problem([](v1::Blob& blob) { blob.set_size(kMaxBlobBytes + 1); }),
+              HasSubstr("operations[0].blobs.size"));
+}
+
 TEST(ActionTest, LaterFeaturesAreRefusedByName) {
   EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_recurrence(); }), HasSubstr("recurrence"));
   EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_operations(0)->mutable_expectation(); }),

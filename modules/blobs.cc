@@ -101,6 +101,9 @@ absl::Status InsertBlob(std::string_view path, std::string value, Message* param
     if (dot == std::string_view::npos) {
       if (index >= 0 || field->is_repeated() ||
           field->cpp_type() != FieldDescriptor::CPPTYPE_STRING ||
+          // It would take away another value that was signed.
+          (field->real_containing_oneof() != nullptr &&
+           reflection.HasOneof(*message, field->real_containing_oneof())) ||
           !reflection.GetString(*message, field).empty()) {
         return NoField(path);
       }

@@ -2,6 +2,7 @@
 
 #include "core/keys.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/struct.pb.h"
 #include "modules/file/file.pb.h"
 
 namespace dragnet {
@@ -62,6 +63,13 @@ TEST(BlobsTest, ABlobForWhatIsNotAnUnsetStringFieldIsRefused) {
     EXPECT_TRUE(absl::IsInvalidArgument(InsertBlob(path, "x", &parameters))) << path;
   }
   EXPECT_TRUE(absl::IsInvalidArgument(InsertBlob("searches[0].label", "\xff", &parameters)));
+}
+
+TEST(BlobsTest, ABlobDoesNotTakeTheOtherValueOfAOneofAway) {
+  google::protobuf::Value message;
+  message.set_bool_value(true);
+  EXPECT_TRUE(absl::IsInvalidArgument(InsertBlob("string_value", "other", &message)));
+  EXPECT_TRUE(message.bool_value());
 }
 
 }  // namespace

@@ -61,11 +61,7 @@ std::string BlobCache::PathOf(std::string_view sha256) const {
   return StrCat(directory_, "/", Name(sha256));
 }
 
-std::string_view BlobCache::fetching_sha256() const {
-  return fetch_.has_value() ? std::string_view(fetch_->blob.sha256()) : std::string_view();
-}
-
-absl::StatusOr<UniqueFd> BlobCache::Find(const v1::Blob& blob) {
+absl::StatusOr<UniqueFd> BlobCache::Find(const v1::Blob& blob) const {
   const std::string path = PathOf(blob.sha256());
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid()) return ErrnoStatus(StrCat("open ", path), errno);
@@ -76,9 +72,12 @@ absl::StatusOr<UniqueFd> BlobCache::Find(const v1::Blob& blob) {
     return absl::NotFoundError(StrCat("blob ", Name(blob.sha256()), ": has ", info.st_size,
                                       " bytes, the action says ", blob.size()));
   }
-  const timespec now[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
-  ::utimensat(AT_FDCWD, path.c_str(), now, AT_SYMLINK_NOFOLLOW);
   return file;
+}
+
+void BlobCache::NoteUse(const v1::Blob& blob) {
+  const timespec now[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+  ::utimensat(AT_FDCWD, PathOf(blob.sha256()).c_str(), now, AT_SYMLINK_NOFOLLOW);
 }
 
 void BlobCache::StartFetch(const v1::Blob& blob) {

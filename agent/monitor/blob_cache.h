@@ -28,8 +28,11 @@ class BlobCache {
   static absl::StatusOr<BlobCache> Open(const std::string& directory,
                                         uint64_t max_bytes = kMaxBytes);
 
-  // For reading; NotFound when it isn't here (yet). Counts as a use.
-  absl::StatusOr<UniqueFd> Find(const v1::Blob& blob);
+  // For reading; NotFound when it isn't here (yet).
+  absl::StatusOr<UniqueFd> Find(const v1::Blob& blob) const;
+  // When an operation starts with it. Looking whether it may start is no use:
+  // blobs that were looked for would go by turns while others come.
+  void NoteUse(const v1::Blob& blob);
 
   // One blob is fetched at a time. Begins with `blob`, unless one is under way.
   void StartFetch(const v1::Blob& blob);
@@ -40,9 +43,9 @@ class BlobCache {
   // another (DataLoss), the disk is full.
   absl::Status AddPart(const v1::BlobPart& part);
   // The connection is lost: what is on disk of the fetch is kept, and asked for on.
-  bool fetching() const { return fetch_.has_value(); }
-  // Of the blob that is fetched; empty when none is.
-  std::string_view fetching_sha256() const;
+  bool is_fetching() const { return fetch_.has_value(); }
+  // The blob that is fetched; an empty one when none is.
+  v1::Blob fetching() const { return fetch_.has_value() ? fetch_->blob : v1::Blob(); }
   void CancelFetch();
 
  private:

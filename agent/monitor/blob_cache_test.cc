@@ -63,7 +63,7 @@ TEST_F(BlobCacheTest, ABlobThatCameInPartsIsThereAfterTheLast) {
   EXPECT_EQ(cache.NextRequest()->offset(), 6u);
   EXPECT_TRUE(absl::IsNotFound(cache.Find(blob).status()));
   ASSERT_TRUE(cache.AddPart(Part(blob, 6, "world")).ok());
-  EXPECT_FALSE(cache.fetching());
+  EXPECT_FALSE(cache.is_fetching());
   ASSERT_TRUE(cache.Find(blob).ok());
   EXPECT_EQ(Read(*cache.Find(blob)), "hello world");
   // Another process finds it, too.
@@ -76,7 +76,7 @@ TEST_F(BlobCacheTest, ContentWithAnotherDigestIsRefusedAndNothingStays) {
   const v1::Blob blob = BlobOf("rule a { condition: true }");
   cache.StartFetch(blob);
   EXPECT_TRUE(absl::IsDataLoss(cache.AddPart(Part(blob, 0, "rule b { condition: true }"))));
-  EXPECT_FALSE(cache.fetching());
+  EXPECT_FALSE(cache.is_fetching());
   EXPECT_FALSE(cache.Find(blob).ok());
   EXPECT_EQ(FileCount(), 0u);
 }
@@ -106,7 +106,7 @@ TEST_F(BlobCacheTest, ASchedulerThatDoesNotHaveItSaysSo) {
   const v1::Blob blob = BlobOf("content");
   cache.StartFetch(blob);
   EXPECT_TRUE(absl::IsNotFound(cache.AddPart(Part(blob, 0, ""))));
-  EXPECT_FALSE(cache.fetching());
+  EXPECT_FALSE(cache.is_fetching());
 }
 
 TEST_F(BlobCacheTest, TheLeastRecentlyUsedGoesWhenThereIsNoRoom) {
@@ -127,6 +127,26 @@ TEST_F(BlobCacheTest, TheLeastRecentlyUsedGoesWhenThereIsNoRoom) {
   EXPECT_TRUE(cache.Find(first).ok());
   EXPECT_FALSE(cache.Find(second).ok());
   EXPECT_TRUE(cache.Find(third).ok());
+}
+
+TEST_F(BlobCacheTest, WhatIsOnlyLookedForDoesNotPushOutWhatComes) {
+  BlobCache cache = Open(/*max_bytes=*/20);
+  const v1::Blob looked_for = BlobOf("0123456789");
+  const v1::Blob used = BlobOf("abcdefghij");
+  for (const auto& [blob, content] : {std::pair(looked_for, "0123456789"), {used, "abcdefghij"}}) {
+    cache.StartFetch(blob);
+    ASSERT_TRUE(cache.AddPart(Part(blob, 0, content)).ok());
+    std::filesystem::last_write_time(
+        directory_ + "/blobs/" + HexEncode(blob.sha256()),
+        std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  }
+  cache.NoteUse(used);
+  EXPECT_TRUE(cache.Find(looked_for).ok());
+  const v1::Blob third = BlobOf("ABCDEFGHIJ");
+  cache.StartFetch(third);
+  ASSERT_TRUE(cache.AddPart(Part(third, 0, "ABCDEFGHIJ")).ok());
+  EXPECT_FALSE(cache.Find(looked_for).ok());
+  EXPECT_TRUE(cache.Find(used).ok());
 }
 
 TEST_F(BlobCacheTest, AFileOfAnotherSizeInItsPlaceIsNotIt) {

@@ -86,22 +86,49 @@ bool Monitor::HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs) {
     }
     inputs->push_back(*std::move(file));
   }
+  for (const v1::Blob& blob : run.action.operations(run.next_operation).blobs()) {
+    blobs_->NoteUse(blob);
+  }
   return true;
 }
 
 void Monitor::HandleBlobPart(const v1::BlobPart& part) {
-  asked_for_.reset();
-  const std::string sha256(blobs_->fetching_sha256());
+  // Only its answer: a second one of a part (a request may cross a reconnection)
+  // would let two be asked for at once, which a scheduler ends the session for.
+  if (asked_for_.has_value() && part.sha256() == asked_for_->sha256() &&
+      part.offset() == asked_for_->offset()) {
+    asked_for_.reset();
+  }
+  const v1::Blob fetched = blobs_->fetching();
   const absl::Status status = blobs_->AddPart(part);
   if (status.ok()) return;
   LogWarning(ToStd(status.message()));
-  // Those that wait for it end, and say why.
+  // Those that wait for it end, and say why. Not those that say another size of
+  // it: one action with a wrong size would end those with the right one.
   for (auto& run : actions_) {
-    if (run->next_operation >= run->action.operations_size()) continue;
-    for (const v1::Blob& blob : run->action.operations(run->next_operation).blobs()) {
-      if (blob.sha256() == sha256) run->blob_error = status;
+    if (run->worker == nullptr && Awaits(*run, fetched)) run->blob_error = status;
+  }
+}
+
+bool Monitor::Awaits(const ActionRun& run, const v1::Blob& fetched) {
+  if (run.next_operation >= run.action.operations_size()) return false;
+  for (const v1::Blob& blob : run.action.operations(run.next_operation).blobs()) {
+    if (blob.sha256() == fetched.sha256() && blob.size() == fetched.size()) return true;
+  }
+  return false;
+}
+
+// The run's next operation waits no longer. What it alone waited for is fetched
+// no further, so that the next blob's turn comes; what others wait for goes on.
+void Monitor::StopWaiting(ActionRun& run) {
+  run.blob_error = absl::OkStatus();
+  if (!blobs_->is_fetching() || !Awaits(run, blobs_->fetching())) return;
+  for (const auto& other : actions_) {
+    if (other.get() != &run && other->worker == nullptr && Awaits(*other, blobs_->fetching())) {
+      return;
     }
   }
+  blobs_->CancelFetch();
 }
 
 // One part at a time, so that records and other actions go on between them.
@@ -182,7 +209,7 @@ absl::Time Monitor::NextDeadline() const {
     if (run->worker != nullptr) deadline = std::min(deadline, run->worker->deadline());
   }
   // A blob that is waited for may not come before its action expires.
-  if (blobs_->fetching()) deadline = std::min(deadline, SteadyNow() + kBlobCheckInterval);
+  if (blobs_->is_fetching()) deadline = std::min(deadline, SteadyNow() + kBlobCheckInterval);
   if (disk_full_) deadline = std::min(deadline, SteadyNow() + kRetryInterval);
   return deadline;
 }
@@ -371,6 +398,8 @@ void Monitor::StartOperation(ActionRun& run) {
   const bool may_wait = run.blob_error.ok() && expires.ok() && clock_.Now() <= *expires;
   const bool has_blobs = HasBlobs(run, &inputs);
   if (!has_blobs && may_wait) return;
+  const absl::Status blob_error = run.blob_error;
+  StopWaiting(run);
   run.next_sequence = 1;
   // It may have waited: since then it may have expired, or a new policy may no
   // longer allow it.
@@ -382,9 +411,7 @@ void Monitor::StartOperation(ActionRun& run) {
                                StrCat("no longer allowed when its turn came: ", refused->detail)));
   }
   if (!has_blobs) {
-    blobs_->CancelFetch();
-    const absl::Status why = std::exchange(run.blob_error, absl::OkStatus());
-    return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED, ToStd(why.message())));
+    return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED, ToStd(blob_error.message())));
   }
   ipc::Job job;
   for (const v1::Blob& blob : operation.blobs()) {

@@ -85,6 +85,9 @@ class Monitor {
   void StartOperation(ActionRun& run);
   bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
   void HandleBlobPart(const v1::BlobPart& part);
+  // Its next operation names this blob.
+  static bool Awaits(const ActionRun& run, const v1::Blob& fetched);
+  void StopWaiting(ActionRun& run);
   void RequestBlobPart();
   v1::ResultRecord& AddRecord(ActionRun& run);
   void EndOperation(ActionRun& run, const v1::OperationSummary& summary);

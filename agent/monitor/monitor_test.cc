@@ -176,6 +176,51 @@ TEST_F(MonitorTest, ABlobWithOtherContentThanWasSignedEndsTheOperationUnrun) {
   EXPECT_THAT(records[0].summary().detail(), HasSubstr("another SHA-256"));
 }
 
+TEST_F(MonitorTest, AnActionWithAWrongSizeOfABlobDoesNotEndThoseWithTheRightOne) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action wrong = WithBlob(ActionThat("not"), "rules");
+  wrong.mutable_operations(0)->mutable_blobs(0)->set_size(3);
+  const v1::Action right = WithBlob(ActionThat("not"), "rules");
+  DeliverAction(SignedByAlice(wrong));
+  DeliverAction(SignedByAlice(right));
+  monitor_->HandleLinkMessage(PartOf("rules", "rules"));
+  RunUntil([&] { return !RecordsOf(wrong).empty(); });
+  EXPECT_THAT(RecordsOf(wrong)[0].summary().detail(), HasSubstr("longer than the action says"));
+  EXPECT_THAT(RecordsOf(right), IsEmpty());
+  monitor_->HandleLinkMessage(PartOf("rules", "rules"));
+  RunUntil([&] { return !RecordsOf(right).empty() && RecordsOf(right).back().has_summary(); });
+  EXPECT_EQ(RecordsOf(right).back().summary().outcome(), v1::OUTCOME_FOUND);
+}
+
+TEST_F(MonitorTest, ABlobThatItsActionNoLongerWaitsForDoesNotHoldUpTheNext) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action withheld = WithBlob(ActionThat("not"), "withheld");
+  *withheld.mutable_expires() = ToTimestamp(fleet_.now + absl::Minutes(1));
+  v1::Action other = WithBlob(ActionThat("not"), "rules");
+  *other.mutable_expires() = ToTimestamp(fleet_.now + absl::Hours(1));
+  DeliverAction(SignedByAlice(withheld));
+  DeliverAction(SignedByAlice(other));
+  clock_.Advance(absl::Minutes(2));
+  RunUntil([&] { return !RecordsOf(withheld).empty(); });
+  monitor_->HandleLinkMessage(PartOf("rules", "rules"));
+  RunUntil([&] { return !RecordsOf(other).empty() && RecordsOf(other).back().has_summary(); });
+  EXPECT_EQ(RecordsOf(other).back().summary().outcome(), v1::OUTCOME_FOUND);
+}
+
+TEST_F(MonitorTest, ABlobThatIsMissingForOneOperationDoesNotEndTheNext) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action action = WithBlob(ActionThat("not"), "missing");
+  *action.add_operations() = WithBlob(ActionThat("not"), "rules").operations(0);
+  DeliverAction(SignedByAlice(action));
+  monitor_->HandleLinkMessage(PartOf("missing", ""));
+  RunUntil([&] { return !RecordsOf(action).empty(); });
+  ASSERT_TRUE(monitor_->Turn(-1, absl::ZeroDuration()).ok());
+  ASSERT_THAT(RecordsOf(action), SizeIs(1));
+  monitor_->HandleLinkMessage(PartOf("rules", "rules"));
+  RunUntil([&] { return RecordsOf(action).size() > 1 && RecordsOf(action).back().has_summary(); });
+  EXPECT_EQ(RecordsOf(action).back().summary().outcome(), v1::OUTCOME_FOUND);
+}
+
 TEST_F(MonitorTest, ABlobThatNeverComesEndsWithTheActionsTime) {
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
   const v1::Action action = WithBlob(ActionThat("not"), "rules");

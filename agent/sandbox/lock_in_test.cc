@@ -255,6 +255,24 @@ TEST_F(LockInTest, AWorkerThatInspectsProcessesStillOnlyReads) {
   }
 }
 
+// /proc/PID/root leads past the worker's own read-only mounts.
+TEST_F(LockInTest, ThroughTheRootOfAnotherProcessAWorkerOnlyReads) {
+  if (!IsRoot()) GTEST_SKIP() << "needs root";
+  SpawnOptions options = WorkerOptions({});
+  options.capabilities = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE};
+  const std::string target = StrCat("/proc/", ::getpid(), "/root", Target());
+  for (const char* attack :
+       {"write", "read-write", "truncate-on-open", "create", "create-unnamed", "write-by-openat2",
+        "truncate", "unlink", "rename", "hard-link", "symbolic-link", "make-directory",
+        "change-mode", "change-owner", "set-times"}) {
+    SCOPED_TRACE(attack);
+    options.arguments = {"worker-processes", attack, target};
+    Check(options, Expected::kRefused);
+  }
+  options.arguments = {"worker-processes", "execute", target};
+  Check(options, Expected::kKilled);
+}
+
 TEST_F(LockInTest, InspectingProcessesReadsTheirMemoryAndDoesNothingElseToThem) {
   const std::string parent = StrCat(::getpid());
   SpawnOptions options = WorkerOptions({});

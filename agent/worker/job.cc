@@ -123,6 +123,7 @@ absl::StatusOr<std::string> ParameterText(const ipc::Job& job) {
     return absl::InvalidArgumentError(StrCat("at most ", kMaxInputs, " inputs"));
   }
   if (job.inputs().empty() || !job.inputs(0).field().empty()) return job.parameters();
+  if (!job.parameters().empty()) return absl::InvalidArgumentError("parameters: given twice");
   absl::StatusOr<std::string> text = ReadInput(job.inputs(0), kFirstInputFd);
   if (!text.ok()) return Annotate(text.status(), "parameters");
   return text;

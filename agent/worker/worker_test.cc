@@ -215,6 +215,12 @@ TEST_F(WorkerInputTest, AnInputThatIsNotWhatItsDigestSaysIsNeverUsed) {
               HasSubstr("not what its SHA-256 says"));
 }
 
+TEST_F(WorkerInputTest, AnInputDoesNotTakeThePlaceOfTheParametersThatWereGiven) {
+  const std::string other = R"({"searches":[{"paths":["/etc"]}]})";
+  EXPECT_THAT(ErrorOf(RunWithInput(FileJob("txt$"), "", other, Sha256(other))),
+              HasSubstr("given twice"));
+}
+
 TEST_F(WorkerInputTest, AnInputForAFieldThatIsNotThereIsRefused) {
   EXPECT_THAT(ErrorOf(RunWithInput(FileJob("txt$"), "searches[7].label", "x", Sha256("x"))),
               HasSubstr("no such field"));

@@ -80,22 +80,9 @@ std::string ThreatText(const v1::Threat& threat) {
   return text;
 }
 
-std::string DescribeOperation(const v1::Operation& operation, int number, const Module* module) {
-  std::string text = StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
-  if (module == nullptr) {
-    return StrCat(text, "  (this version has no such module; parameters in hex)\n  ",
-                  HexEncode(operation.parameters()), "\n");
-  }
-  std::unique_ptr<Message> parameters = module->NewParameters();
-  const absl::Status parsed =
-      ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get());
-  if (!parsed.ok()) {
-    return StrCat(
-        text, "  (parameters that this version can't read: ", ForTerminal(ToStd(parsed.message())),
-        "; in hex)\n  ", HexEncode(operation.parameters()), "\n");
-  }
-  const std::string lines = DescribeMessage(*parameters, kStep);
-  text.append(lines.empty() ? "  (no parameters)\n" : lines);
+// What is signed besides the parameters, whether or not those can be read.
+std::string DescribeRest(const v1::Operation& operation) {
+  std::string text;
   for (const v1::Blob& blob : operation.blobs()) {
     StrAppend(&text, "  ", ForTerminal(blob.field()), "  ", blob.size(), " bytes with SHA-256 ",
               HexEncode(blob.sha256()), "\n");
@@ -106,6 +93,26 @@ std::string DescribeOperation(const v1::Operation& operation, int number, const 
   if (operation.has_expectation()) {
     StrAppend(&text, "  expectation\n", DescribeMessage(operation.expectation(), 2 * kStep));
   }
+  return text;
+}
+
+std::string DescribeOperation(const v1::Operation& operation, int number, const Module* module) {
+  std::string text = StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
+  if (module == nullptr) {
+    return StrCat(text, "  (this version has no such module; parameters in hex)\n  ",
+                  HexEncode(operation.parameters()), "\n", DescribeRest(operation));
+  }
+  std::unique_ptr<Message> parameters = module->NewParameters();
+  const absl::Status parsed =
+      ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get());
+  if (!parsed.ok()) {
+    return StrCat(
+        text, "  (parameters that this version can't read: ", ForTerminal(ToStd(parsed.message())),
+        "; in hex)\n  ", HexEncode(operation.parameters()), "\n", DescribeRest(operation));
+  }
+  const std::string lines = DescribeMessage(*parameters, kStep);
+  text.append(lines.empty() ? "  (no parameters)\n" : lines);
+  text.append(DescribeRest(operation));
   return text;
 }
 

@@ -63,9 +63,16 @@ TEST(DescribeTest, TextCannotForgeLinesOrReachTheTerminal) {
 TEST(DescribeTest, ParametersOfAnUnknownModuleAreNotPassedOverInSilence) {
   v1::Action action = dragnet::testing::Fleet().ActionProto("memory");
   action.mutable_operations(0)->set_parameters("\x01\x02");
+  v1::Blob* blob = action.mutable_operations(0)->add_blobs();
+  blob->set_field("searches[0].yara");
+  blob->set_sha256(std::string(32, '\xab'));
+  action.mutable_operations(0)->mutable_limits()->set_rows(7);
   const std::string text = DescribeAction(action, {}, testing::SampleCatalog());
   EXPECT_THAT(text, HasSubstr("no such module"));
   EXPECT_THAT(text, HasSubstr("0102"));
+  EXPECT_THAT(text, HasSubstr("searches[0].yara"));
+  EXPECT_THAT(text, HasSubstr("abababab"));
+  EXPECT_THAT(text, HasSubstr("rows: 7"));
 }
 
 TEST(DescribeTest, ParametersWithUnknownFieldsAreShownInHexAndSaidSo) {

@@ -39,16 +39,19 @@ absl::Status CheckFragment(std::string_view fragment) {
 
 absl::Status InvestigatorApi::Launch(const std::string& caller, const v1::LaunchRequest& request,
                                      v1::LaunchResponse* response) {
-  DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope()));
+  // For now only as long as a blob that was just brought: what is signed by no
+  // one must not fill the room for blobs until it says it expires.
+  DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), clock_.Now()));
   DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Launched launched,
                            dispatcher_.Launch(request.envelope(), caller));
+  DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), absl::InfiniteFuture()));
   response->set_action_id(launched.action_id);
   response->set_targeted(launched.targeted);
   response->set_connected(launched.connected);
   return absl::OkStatus();
 }
 
-absl::Status InvestigatorApi::KeepBlobs(const std::string& envelope_bytes) {
+absl::Status InvestigatorApi::KeepBlobs(const std::string& envelope_bytes, absl::Time at_most) {
   const absl::StatusOr<v1::Envelope> envelope = ParseEnvelope(envelope_bytes, kActionPayloadType);
   if (!envelope.ok()) return absl::OkStatus();  // the dispatcher refuses it, and says why
   const absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
@@ -60,7 +63,7 @@ absl::Status InvestigatorApi::KeepBlobs(const std::string& envelope_bytes) {
         return absl::FailedPreconditionError(StrCat("blob ", HexEncode(blob.sha256()), " (",
                                                     blob.field(), "): bring it first"));
       }
-      DRAGNET_RETURN_IF_ERROR(blobs_.KeepUntil(blob.sha256(), expires));
+      DRAGNET_RETURN_IF_ERROR(blobs_.KeepUntil(blob.sha256(), std::min(expires, at_most)));
     }
   }
   return absl::OkStatus();

@@ -56,8 +56,8 @@ class InvestigatorApi {
                       v1::RevokeResponse* response);
 
  private:
-  // They are there, and stay as long as the action is valid.
-  absl::Status KeepBlobs(const std::string& envelope_bytes);
+  // They are there, and stay as long as the action is valid, or until `at_most`.
+  absl::Status KeepBlobs(const std::string& envelope_bytes, absl::Time at_most);
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
   absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/action.h"
@@ -21,6 +22,11 @@ namespace {
 constexpr size_t kDigestBytes = 32;
 constexpr std::string_view kPartialSuffix = ".part";
 constexpr absl::Duration kGrace = absl::Hours(24);
+// What a file counts for, however small: the console brings none below 16 KiB,
+// and a million files of a byte each would be a full file system, too.
+constexpr uint64_t kMinCost = 16 * 1024;
+
+uint64_t Cost(uint64_t size) { return std::max(size, kMinCost); }
 
 absl::Status SetUsedUntil(const std::string& path, absl::Time until) {
   const timespec times[2] = {{0, UTIME_OMIT}, absl::ToTimespec(until)};
@@ -56,7 +62,27 @@ absl::StatusOr<std::string> ReadAt(int fd, const std::string& path, uint64_t off
 absl::StatusOr<std::unique_ptr<BlobFiles>> BlobFiles::Open(const std::string& directory,
                                                            uint64_t max_bytes) {
   DRAGNET_RETURN_IF_ERROR(MakeDirectories(directory, 0700));
-  return std::unique_ptr<BlobFiles>(new BlobFiles(directory, max_bytes));
+  std::unique_ptr<BlobFiles> files(new BlobFiles(directory, max_bytes));
+  absl::MutexLock lock(&files->mutex_);
+  files->CountUsed();
+  return files;
+}
+
+void BlobFiles::CountUsed() {
+  used_ = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, error)) {
+    struct stat info;
+    if (::lstat(entry.path().c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      used_ += Cost(static_cast<uint64_t>(info.st_size));
+    }
+  }
+}
+
+void BlobFiles::Remove(const std::string& path) {
+  struct stat info;
+  if (::lstat(path.c_str(), &info) != 0 || ::unlink(path.c_str()) != 0) return;
+  used_ -= std::min(used_, Cost(static_cast<uint64_t>(info.st_size)));
 }
 
 std::string BlobFiles::PathOf(std::string_view sha256) const {
@@ -84,26 +110,31 @@ absl::Status BlobFiles::PutPart(const std::string& caller, const v1::PutBlobPart
   const std::string partial =
       StrCat(directory_, "/", HexEncode(Sha256(StrCat(caller, "\n", HexEncode(part.sha256())))),
              kPartialSuffix);
-  UniqueFd file(::open(partial.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.valid()) return ErrnoStatus(StrCat("open ", partial), errno);
-  if (part.offset() == 0) {
-    uint64_t total = part.size();
-    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
-      std::error_code error;
-      const uintmax_t size = entry.file_size(error);
-      if (!error) total += size;
-    }
-    if (total > max_bytes_) {
-      return absl::ResourceExhaustedError(
-          StrCat("the blobs that valid actions name take ", max_bytes_, " bytes already"));
-    }
-    if (::ftruncate(file.get(), 0) != 0) return ErrnoStatus(StrCat("truncate ", partial), errno);
+  const bool begins = part.offset() == 0;
+  if (begins) Remove(partial);
+  const UniqueFd file(::open(partial.c_str(),
+                             O_RDWR | O_CLOEXEC | O_NOFOLLOW | (begins ? O_CREAT | O_EXCL : 0),
+                             0600));
+  if (!file.valid() && (begins || errno != ENOENT)) {
+    return ErrnoStatus(StrCat("open ", partial), errno);
   }
-  DRAGNET_ASSIGN_OR_RETURN(const uint64_t have, SizeOf(file.get(), partial));
+  uint64_t have = 0;
+  if (file.valid()) {
+    DRAGNET_ASSIGN_OR_RETURN(have, SizeOf(file.get(), partial));
+  }
   if (have != part.offset()) {
     return absl::FailedPreconditionError(
         StrCat("offset ", part.offset(), ": ", have, " bytes are here; begin again at 0"));
   }
+  // For each part, not only the first: many may begin while there is room for one.
+  const uint64_t more = Cost(have + part.data().size()) - (begins ? 0 : Cost(have));
+  if (used_ + (begins ? Cost(part.size()) : more) > max_bytes_) {
+    ::unlink(partial.c_str());
+    if (!begins) used_ -= std::min(used_, Cost(have));
+    return absl::ResourceExhaustedError(
+        StrCat("the blobs that valid actions name take ", max_bytes_, " bytes already"));
+  }
+  used_ += more;
   if (::lseek(file.get(), static_cast<off_t>(have), SEEK_SET) < 0) {
     return ErrnoStatus(StrCat("seek ", partial), errno);
   }
@@ -113,7 +144,7 @@ absl::Status BlobFiles::PutPart(const std::string& caller, const v1::PutBlobPart
   DRAGNET_ASSIGN_OR_RETURN(const std::string content,
                            ReadAt(file.get(), partial, 0, part.size()));
   if (Sha256(content) != part.sha256()) {
-    ::unlink(partial.c_str());
+    Remove(partial);
     return absl::InvalidArgumentError("the content has another SHA-256");
   }
   if (::rename(partial.c_str(), PathOf(part.sha256()).c_str()) != 0) {
@@ -148,6 +179,7 @@ void BlobFiles::RemoveUnused(absl::Time now) {
     if (::lstat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
     if (absl::TimeFromTimespec(info.st_mtim) + kGrace < now) ::unlink(entry.path().c_str());
   }
+  CountUsed();
 }
 
 }  // namespace dragnet::scheduler

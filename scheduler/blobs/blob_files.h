@@ -41,11 +41,14 @@ class BlobFiles {
   BlobFiles(std::string directory, uint64_t max_bytes)
       : directory_(std::move(directory)), max_bytes_(max_bytes) {}
   std::string PathOf(std::string_view sha256) const;
-  absl::Status Complete(const std::string& partial, const v1::PutBlobPartRequest& part);
+  void CountUsed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remove(const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string directory_;
   const uint64_t max_bytes_;
   absl::Mutex mutex_;  // of what writes
+  // Of max_bytes_, by all files, those that are here in part included.
+  uint64_t used_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace dragnet::scheduler

@@ -88,6 +88,47 @@ TEST_F(BlobFilesTest, TheRoomForBlobsIsBounded) {
       files_->PutPart("alice", Part(std::string(600'000, 'y'), 0, kMaxBlobPartBytes))));
 }
 
+TEST_F(BlobFilesTest, ManyThatBeganTogetherDoNotGoOverTheRoom) {
+  const auto content = [](char c) { return std::string(600'000, c); };
+  for (char c = 'a'; c < 'f'; ++c) {
+    ASSERT_TRUE(files_->PutPart("mallory", Part(content(c), 0, 1)).ok());
+  }
+  absl::Status status;
+  for (char c = 'a'; c < 'f'; ++c) {
+    for (size_t offset = 1; offset < 600'000 && status.ok(); offset += kMaxBlobPartBytes) {
+      status = files_->PutPart("mallory", Part(content(c), offset, kMaxBlobPartBytes));
+    }
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  uint64_t total = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.path() + "/blobs")) {
+    total += entry.file_size();
+  }
+  EXPECT_LE(total, uint64_t{1} << 20);
+}
+
+TEST_F(BlobFilesTest, TinyOnesDoNotFillTheDirectory) {
+  absl::Status status;
+  int count = 0;
+  while (status.ok() && count < 1000) {
+    const std::string content = std::to_string(count);
+    status = files_->PutPart("mallory", Part(content, 0, content.size()));
+    if (status.ok()) ++count;
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(Count(directory_.path() + "/blobs"), 64u);  // of 16 KiB, in 1 MiB
+  // A later process counts the same.
+  files_ = *BlobFiles::Open(directory_.path() + "/blobs", 1 << 20);
+  EXPECT_TRUE(absl::IsResourceExhausted(files_->PutPart("mallory", Part("more", 0, 4))));
+  files_->RemoveUnused(absl::Now() + absl::Hours(25));
+  EXPECT_TRUE(files_->PutPart("alice", Part("more", 0, 4)).ok());
+}
+
+TEST_F(BlobFilesTest, APartThatIsNotTheNextLeavesNoFile) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(files_->PutPart("mallory", Part("rules", 3, 2))));
+  EXPECT_EQ(Count(directory_.path() + "/blobs"), 0u);
+}
+
 TEST_F(BlobFilesTest, WhatAValidActionNamesStaysAndTheRestGoesAfterADay) {
   const absl::Time now = absl::Now();
   ASSERT_TRUE(files_->PutPart("alice", Part("kept", 0, 4)).ok());

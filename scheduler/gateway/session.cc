@@ -122,7 +122,7 @@ void Session::OnReadDone(bool ok) {
 absl::Status Session::Handle(v1::AgentMessage message) {
   if (message.has_hello() == said_hello_)
     return absl::InvalidArgumentError("Hello must be the first message, and only that");
-  // A part of a blob holds the next request back by itself.
+  // A full part of a blob holds the next request back by itself: see HandleBlobRequest.
   if (!message.has_record() && !message.has_blob_request())
     DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
   switch (message.content_case()) {
@@ -226,21 +226,16 @@ absl::Status Session::HandleBlobRequest(const v1::BlobRequest& request) {
     if (blob_part_ != nullptr)
       return absl::ResourceExhaustedError("a blob request before the last one was answered");
   }
-  v1::SchedulerMessage message;
-  v1::BlobPart* part = message.mutable_blob_part();
-  part->set_sha256(request.sha256().substr(0, kMaxDigestBytes));
-  part->set_offset(request.offset());
   // 256 KiB of a file that other agents ask for, too: from the page cache.
-  absl::StatusOr<std::string> data = parts_.blobs.ReadPart(request.sha256(), request.offset());
-  if (data.ok()) {
-    part->set_data(*std::move(data));
-  } else {
-    spdlog::error("blob: {}", ForTerminal(ToStd(data.status().message())));
-  }
+  OutgoingMessage answer = parts_.blob_parts.Answer(request);
+  // A full part takes its time on the way; a short one ends a blob, and asked
+  // for again and again it costs the asker nothing.
+  if (answer->size() < kMaxBlobPartBytes) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
   absl::MutexLock lock(&mutex_);
-  blob_part_ = Serialised(message);
+  if (finished_) return absl::OkStatus();
+  blob_part_ = std::move(answer);
   // What the fleet is to do, and acknowledgements, go before it: see WriteNextLocked.
-  if (welcomed_ && !writing_ && !finished_) WriteNextLocked();
+  if (welcomed_ && !writing_) WriteNextLocked();
   return absl::OkStatus();
 }
 
@@ -313,6 +308,7 @@ void Session::FinishLocked(const absl::Status& reason) {
   if (finished_) return;
   finished_ = true;
   outgoing_.clear();
+  blob_part_ = nullptr;
   Finish(rpc::ToGrpc(reason));
 }
 

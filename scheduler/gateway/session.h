@@ -17,7 +17,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
-#include "scheduler/blobs/blob_files.h"
+#include "scheduler/blobs/blob_parts.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
 
@@ -30,7 +30,7 @@ struct GatewayParts {
   Dispatcher& dispatcher;
   CertificateRegistry& certificates;
   OpenStreams& streams;
-  const BlobFiles& blobs;
+  BlobParts& blob_parts;
   const Clock& clock;
   std::string fleet_id;
   absl::Duration heartbeat_interval;

@@ -2,10 +2,13 @@
 // connection or a late agent changes.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "core/keys.h"
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/strings.h"
+#include "core/text.h"
 #include "core/uuid.h"
 #include "scheduler/server/server_fixture.h"
 
@@ -136,6 +139,35 @@ TEST_F(BlobEndToEndTest, AnAgentThatAsksWithoutReadingIsCutOff) {
   const auto peer = Connect(agent);
   for (int i = 0; i < 1000; ++i) Ask(*peer, content, 0);
   EXPECT_EQ(peer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(BlobEndToEndTest, AnAgentThatAsksAndAsksForWhatIsNotThereIsCutOff) {
+  const Agent agent = Enrol("busy");
+  const auto peer = Connect(agent);
+  for (int i = 0; i < 2000; ++i) {
+    Ask(*peer, "what no one brought", 0);
+    v1::SchedulerMessage message;
+    if (!peer->Read(&message)) break;
+  }
+  EXPECT_EQ(peer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(BlobEndToEndTest, WhatNoOneSignedDoesNotKeepABlob) {
+  const std::string content = "kept by no one";
+  ASSERT_TRUE(Put(content).ok());
+  v1::Envelope envelope;
+  ASSERT_TRUE(envelope.ParseFromString(Sign(ActionWithBlob(content))));
+  for (v1::Signature& signature : *envelope.mutable_signatures()) signature.set_sig("forged");
+  v1::LaunchResponse launched;
+  EXPECT_FALSE(Launch(envelope.SerializeAsString(), &launched).ok());
+  const auto kept_until = [&] {
+    return std::filesystem::last_write_time(
+        StrCat(settings_.store, ".blobs/", HexEncode(Sha256(content))));
+  };
+  const auto now = std::filesystem::file_time_type::clock::now();
+  EXPECT_LE(kept_until(), now);
+  ASSERT_TRUE(Launch(Sign(ActionWithBlob(content)), &launched).ok());
+  EXPECT_GT(kept_until(), now);
 }
 
 TEST_F(DispatchEndToEndTest, WatcherSeesRowsBeforeTheAgentHasEnded) {

@@ -107,12 +107,13 @@ class RunningServer : public Server {
         agents_(std::move(agents)),
         policies_(std::move(policies)),
         blobs_(std::move(blobs)),
+        blob_parts_(*blobs_),
         certificates_(*store, clock, settings.fleet_id),
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
         gateway_parts_{*store,   *agents_, dispatcher_,       certificates_,
-                       streams_, *blobs_,  clock,             settings.fleet_id,
+                       streams_, blob_parts_, clock,          settings.fleet_id,
                        settings.heartbeat_interval},
         api_parts_{*store,        *agents_, *policies_, dispatcher_, watchers_,
                    certificates_, streams_, *blobs_,    calls_,      clock,     settings.fleet_id},
@@ -148,6 +149,7 @@ class RunningServer : public Server {
   Watchers watchers_;
   OpenStreams streams_;
   const std::unique_ptr<BlobFiles> blobs_;
+  BlobParts blob_parts_;
   CertificateRegistry certificates_;
   EnrolmentDesk desk_;
   Dispatcher dispatcher_;
