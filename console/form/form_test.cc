@@ -29,7 +29,7 @@ TEST_F(FormTest, FieldsBecomeFlagsInTheirOrder) {
   for (const FormField& field : form_.fields()) flags.push_back(field.flag);
   EXPECT_EQ(flags, (std::vector<std::string>{"path", "name", "hash", "invert", "also-hash",
                                              "max-depth", "offset", "patience", "since", "label",
-                                             "magic", "ratio", "left", "right"}));
+                                             "magic", "ratio", "left", "right", "list"}));
 }
 
 TEST_F(FormTest, HiddenAndUnflattenedFieldsAreForJsonOnly) {

@@ -143,7 +143,7 @@ TEST_F(ModulesTest, EveryModuleAnswers) {
       {"memory", "--name", "^dragnet-sched"},
       {"pkg", "--name", "^libc6$"},
       {"sshkey", "--path", files_},
-      {"ping", "127.0.0.1"},
+      {"ping", "--to", "127.0.0.1"},
   };
   for (const std::vector<std::string>& question : questions) {
     const Finished finished = Investigate(question);

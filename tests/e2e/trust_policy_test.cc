@@ -168,7 +168,9 @@ TEST_F(TrustPolicyTest, RemovedInvestigatorIsRefused) {
   v1::TrustPolicy policy = forge().NextPolicy();
   policy.clear_investigators();
   Fleet::AddInvestigator("eve", successor, &policy);
-  policy.mutable_modules(0)->mutable_weights(0)->set_investigator("eve");
+  for (v1::ModulePolicy& rule : *policy.mutable_modules()) {
+    rule.mutable_weights(0)->set_investigator("eve");
+  }
   ASSERT_TRUE(Takes(forge().SignPolicy(policy), 2));
   const std::string envelope = forge().Sign(Valid());
   EXPECT_EQ(host_.SendAction(envelope).reason(), v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
@@ -227,7 +229,9 @@ TEST_F(PublishedPolicyTest, InvestigatorWhoWasRemovedMayDoNothingAnyMore) {
   v1::TrustPolicy policy = fleet_.forge().NextPolicy();
   policy.clear_investigators();
   Fleet::AddInvestigator("eve", successor, &policy);
-  policy.mutable_modules(0)->mutable_weights(0)->set_investigator("eve");
+  for (v1::ModulePolicy& rule : *policy.mutable_modules()) {
+    rule.mutable_weights(0)->set_investigator("eve");
+  }
   ASSERT_TRUE(fleet_.api().PublishTrustPolicy(fleet_.forge().SignPolicy(policy)).ok());
   const auto launched = fleet_.api().Launch(fleet_.forge().Sign(fleet_.forge().NewAction("/etc")));
   EXPECT_EQ(launched.status().code(), absl::StatusCode::kPermissionDenied) << launched.status();
