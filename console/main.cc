@@ -12,8 +12,7 @@ int main(int argc, char** argv) {
   dragnet::console::FdSink out(STDOUT_FILENO, "standard output");
   dragnet::console::FdSink err(STDERR_FILENO, "standard error");
   dragnet::console::Io io = dragnet::console::ProcessIo(&out, &err);
-  const dragnet::console::ModuleCatalog modules{dragnet::AllModules(),
-                                                dragnet::ModuleDescriptorSet,
+  const dragnet::console::ModuleCatalog modules{dragnet::AllModules(), dragnet::ModuleDescriptorSet,
                                                 dragnet::AllMigModules()};
   return dragnet::console::RunDragnet({argv + 1, argv + argc}, io, modules);
 }

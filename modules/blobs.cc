@@ -3,8 +3,8 @@
 #include "absl/strings/numbers.h"
 #include "core/action.h"
 #include "core/keys.h"
-#include "core/strings.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet {

@@ -58,8 +58,8 @@ TEST(BlobsTest, ABlobForWhatIsNotAnUnsetStringFieldIsRefused) {
   for (const char* path :
        {"", ".", "nothing", "searches", "searches[0]", "searches[2].label", "searches[-1].label",
         "searches[0x0].label", "searches[].label", "searches[0.label", "searches.label",
-        "searches[0].paths", "searches[0].paths[0]", "searches[0].max_depth",
-        "searches[1].label", "searches[0].label.more", "searches[99999999999].label"}) {
+        "searches[0].paths", "searches[0].paths[0]", "searches[0].max_depth", "searches[1].label",
+        "searches[0].label.more", "searches[99999999999].label"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(InsertBlob(path, "x", &parameters))) << path;
   }
   EXPECT_TRUE(absl::IsInvalidArgument(InsertBlob("searches[0].label", "\xff", &parameters)));

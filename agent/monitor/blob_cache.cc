@@ -113,9 +113,8 @@ absl::Status BlobCache::AddPart(const v1::BlobPart& part) {
   } else if (fetch_->received == 0) {
     status = MakeRoom(fetch_->blob.size());
     if (status.ok()) {
-      fetch_->file =
-          UniqueFd(::open(PartialPath().c_str(),
-                          O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+      fetch_->file = UniqueFd(
+          ::open(PartialPath().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
       if (!fetch_->file.valid()) status = ErrnoStatus(StrCat("open ", PartialPath()), errno);
     }
   }
@@ -132,8 +131,8 @@ absl::Status BlobCache::Complete() {
   std::string content(blob.size(), '\0');
   size_t done = 0;
   while (done < content.size()) {
-    const ssize_t count = ::pread(fetch_->file.get(), content.data() + done,
-                                  content.size() - done, static_cast<off_t>(done));
+    const ssize_t count = ::pread(fetch_->file.get(), content.data() + done, content.size() - done,
+                                  static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return ErrnoStatus(StrCat("read ", PartialPath()), count < 0 ? errno : EIO);
     done += static_cast<size_t>(count);

@@ -75,9 +75,8 @@ std::string KnownNames(ModuleForm form) {
       names.insert(names.end(), known->mig_names.begin(), known->mig_names.end());
     }
   }
-  return absl::StrJoin(names, ", ", [](std::string* out, std::string_view name) {
-    out->append(name);
-  });
+  return absl::StrJoin(names, ", ",
+                       [](std::string* out, std::string_view name) { out->append(name); });
 }
 
 // Parameters that don't fit into a frame go by descriptor.
@@ -99,8 +98,8 @@ absl::StatusOr<std::vector<UniqueFd>> PutParameters(const std::string& parameter
 
 }  // namespace
 
-int RunModuleCommand(const std::string& module, const std::string& json_parameters,
-                     ModuleForm form, const WorkerEnvironment& environment) {
+int RunModuleCommand(const std::string& module, const std::string& json_parameters, ModuleForm form,
+                     const WorkerEnvironment& environment) {
   const ModuleManifest* manifest =
       form == ModuleForm::kMig ? FindManifestOfMig(module) : FindManifest(module);
   if (manifest == nullptr) {

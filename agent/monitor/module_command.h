@@ -17,8 +17,8 @@ enum class ModuleForm {
 // JSON parameters in; JSON Lines on standard output: {"row":{…}} per finding,
 // last {"summary":{…}}; or MIG's one document. Returns the exit status: 0 everything was looked at,
 // 2 bad parameters or module, 3 incomplete.
-int RunModuleCommand(const std::string& module, const std::string& json_parameters,
-                     ModuleForm form, const WorkerEnvironment& environment);
+int RunModuleCommand(const std::string& module, const std::string& json_parameters, ModuleForm form,
+                     const WorkerEnvironment& environment);
 
 // The summary as one JSON object.
 std::string SummaryJson(const v1::OperationSummary& summary);

@@ -425,8 +425,7 @@ void Monitor::StartOperation(ActionRun& run) {
   job.set_format(ipc::Job::FORMAT_PROTO);
   run.worker = std::make_unique<WorkerRun>(
       *FindManifest(operation.module()), job,
-      EffectiveLimits(operation.limits(), environment_.config.limits), environment_.worker,
-      inputs);
+      EffectiveLimits(operation.limits(), environment_.config.limits), environment_.worker, inputs);
   AdvanceWorker(run);
 }
 

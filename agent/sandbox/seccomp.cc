@@ -142,16 +142,16 @@ void AllowSockets(Filter& filter) {
 void AllowIcmp(Filter& filter) {
   for (auto [family, protocol] : {std::pair<uint64_t, uint64_t>{AF_INET, IPPROTO_ICMP},
                                   std::pair<uint64_t, uint64_t>{AF_INET6, IPPROTO_ICMPV6}}) {
-    filter.Allow(SCMP_SYS(socket), {Equals(0, family), HasBits(1, kSocketTypeMask, SOCK_RAW),
-                                    Equals(2, protocol)});
+    filter.Allow(SCMP_SYS(socket),
+                 {Equals(0, family), HasBits(1, kSocketTypeMask, SOCK_RAW), Equals(2, protocol)});
   }
 }
 
 void AllowNetworkInspection(Filter& filter) {
   for (uint64_t type : {SOCK_RAW, SOCK_DGRAM}) {
     for (uint64_t protocol : {NETLINK_ROUTE, NETLINK_SOCK_DIAG}) {
-      filter.Allow(SCMP_SYS(socket), {Equals(0, AF_NETLINK), HasBits(1, kSocketTypeMask, type),
-                                      Equals(2, protocol)});
+      filter.Allow(SCMP_SYS(socket),
+                   {Equals(0, AF_NETLINK), HasBits(1, kSocketTypeMask, type), Equals(2, protocol)});
     }
   }
   filter.Allow(SCMP_SYS(setns), {Equals(1, CLONE_NEWNET)});

@@ -254,9 +254,8 @@ TEST_F(WorkerTest, MigsFormGoesInAndOneDocumentComesOut) {
 
 TEST_F(WorkerTest, InPrivacyModeWhatWouldReturnContentIsRefused) {
   ipc::Job job = FileJob("txt$");
-  job.set_parameters(
-      StrCat("{\"searches\":[{\"paths\":[\"", directory_,
-             "/data\"],\"contents\":[\"x\"],\"lines\":3}]}"));
+  job.set_parameters(StrCat("{\"searches\":[{\"paths\":[\"", directory_,
+                            "/data\"],\"contents\":[\"x\"],\"lines\":3}]}"));
   EXPECT_THAT(Run(job).rows(), SizeIs(2));
   job.set_privacy(true);
   EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_PRIVACY);

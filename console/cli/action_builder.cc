@@ -57,8 +57,8 @@ absl::Status CompleteAction(std::string_view fleet_id, absl::Time now,
   if (action->name().empty()) action->set_name(DefaultName(*action));
   DRAGNET_RETURN_IF_ERROR(ValidateTarget(action->target()));
   for (int i = 0; i < action->operations_size(); ++i) {
-    DRAGNET_RETURN_IF_ERROR(
-        Annotate(CheckOperation(action->operations(i), modules, blobs), StrCat("operations[", i, "]")));
+    DRAGNET_RETURN_IF_ERROR(Annotate(CheckOperation(action->operations(i), modules, blobs),
+                                     StrCat("operations[", i, "]")));
   }
   DRAGNET_RETURN_IF_ERROR(ValidateAction(*action));
   const absl::StatusOr<absl::Time> expires = ToTime(action->expires());

@@ -368,7 +368,8 @@ TEST_F(CommandsTest, ALargeFileTravelsAsABlobThatIsBroughtOnce) {
   for (int i = 0; i < 100'000; ++i) list += StrCat(i, "\n");
   ASSERT_TRUE(WriteNewFile(Path("list.txt"), list, 0600).ok());
   for (int time = 0; time < 2; ++time) {
-    const Outcome outcome = Dragnet({"sample", "--path", "/etc", "--list", Path("list.txt"), "--yes"});
+    const Outcome outcome =
+        Dragnet({"sample", "--path", "/etc", "--list", Path("list.txt"), "--yes"});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     // What is signed is shown by its digest.
     EXPECT_THAT(outcome.err, HasSubstr(HexEncode(Sha256(list))));

@@ -54,23 +54,22 @@ class ModuleCommand : public Command {
     DRAGNET_RETURN_IF_ERROR(launch_.Apply(&action));
     DRAGNET_ASSIGN_OR_RETURN(const auto lifetime, launch_.Lifetime());
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
-    DRAGNET_RETURN_IF_ERROR(
-        CompleteAction(config->fleet_id, session.now(), lifetime, modules_, session.blobs(),
-                       &action));
+    DRAGNET_RETURN_IF_ERROR(CompleteAction(config->fleet_id, session.now(), lifetime, modules_,
+                                           session.blobs(), &action));
     return LaunchAction(action, launch_, session);
   }
 
  private:
   void AddFlag(const FormField& field, CommandLine& line) {
-    OptionSpec spec{
-        .name = StrCat("--", field.flag),
-        .short_name = field.short_flag.empty() ? "" : StrCat("-", field.short_flag),
-        .value_name = field.value_name,
-        .help = field.documentation,
-        .choices = field.choices,
-        // Hosts have other files than this machine, but mostly the same places.
-        .completion = field.value_name == "PATH" || field.from_file ? Completion::kFile
-                                                                    : Completion::kNothing};
+    OptionSpec spec{.name = StrCat("--", field.flag),
+                    .short_name = field.short_flag.empty() ? "" : StrCat("-", field.short_flag),
+                    .value_name = field.value_name,
+                    .help = field.documentation,
+                    .choices = field.choices,
+                    // Hosts have other files than this machine, but mostly the same places.
+                    .completion = field.value_name == "PATH" || field.from_file
+                                      ? Completion::kFile
+                                      : Completion::kNothing};
     if (field.is_switch) {
       line.AddSwitch(std::move(spec), &switches_[field.flag]);
     } else if (field.repeated) {

@@ -10,12 +10,12 @@
 #include "absl/status/statusor.h"
 #include "console/cli/io.h"
 #include "console/client/client.h"
-#include "modules/blobs.h"
 #include "console/client/config.h"
 #include "console/form/module_catalog.h"
 #include "core/file_io.h"
 #include "core/trust_policy.h"
 #include "dragnet/v1/action.pb.h"
+#include "modules/blobs.h"
 
 namespace dragnet::console {
 

@@ -40,10 +40,10 @@ class FakeScheduler {
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
 
   // ---- what it was asked
-  std::vector<std::string> launched;    // envelopes
+  std::vector<std::string> launched;         // envelopes
   std::map<std::string, std::string> blobs;  // by SHA-256
-  std::vector<std::string> targets;     // of SearchAgents
-  std::vector<uint64_t> watched_after;  // of Watch and Results
+  std::vector<std::string> targets;          // of SearchAgents
+  std::vector<uint64_t> watched_after;       // of Watch and Results
   std::vector<bool> watched_until_expired;
   std::vector<std::string> cancelled;
   std::vector<std::string> revoked;

@@ -14,7 +14,8 @@ constexpr std::string_view kMigNames[] = {"file", "yara"};
 extern const ModuleManifest kFileManifest;
 const ModuleManifest kFileManifest = {
     .name = "file",
-    .summary = "Finds files by path, name, owner, age, content, hash and YARA rules, in archives, too",
+    .summary =
+        "Finds files by path, name, owner, age, content, hash and YARA rules, in archives, too",
     .capabilities = kCapabilities,
     .network = NetworkAccess::kNone,
     .powers = {},

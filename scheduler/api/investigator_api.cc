@@ -60,8 +60,8 @@ absl::Status InvestigatorApi::KeepBlobs(const std::string& envelope_bytes, absl:
   for (const v1::Operation& operation : action->operations()) {
     for (const v1::Blob& blob : operation.blobs()) {
       if (!blobs_.Has(blob.sha256())) {
-        return absl::FailedPreconditionError(StrCat("blob ", HexEncode(blob.sha256()), " (",
-                                                    blob.field(), "): bring it first"));
+        return absl::FailedPreconditionError(
+            StrCat("blob ", HexEncode(blob.sha256()), " (", blob.field(), "): bring it first"));
       }
       DRAGNET_RETURN_IF_ERROR(blobs_.KeepUntil(blob.sha256(), std::min(expires, at_most)));
     }

@@ -112,9 +112,8 @@ absl::Status BlobFiles::PutPart(const std::string& caller, const v1::PutBlobPart
              kPartialSuffix);
   const bool begins = part.offset() == 0;
   if (begins) Remove(partial);
-  const UniqueFd file(::open(partial.c_str(),
-                             O_RDWR | O_CLOEXEC | O_NOFOLLOW | (begins ? O_CREAT | O_EXCL : 0),
-                             0600));
+  const UniqueFd file(::open(
+      partial.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | (begins ? O_CREAT | O_EXCL : 0), 0600));
   if (!file.valid() && (begins || errno != ENOENT)) {
     return ErrnoStatus(StrCat("open ", partial), errno);
   }
@@ -141,8 +140,7 @@ absl::Status BlobFiles::PutPart(const std::string& caller, const v1::PutBlobPart
   DRAGNET_RETURN_IF_ERROR(WriteAll(file.get(), part.data()));
   if (have + part.data().size() < part.size()) return absl::OkStatus();
   if (::fsync(file.get()) != 0) return ErrnoStatus(StrCat("sync ", partial), errno);
-  DRAGNET_ASSIGN_OR_RETURN(const std::string content,
-                           ReadAt(file.get(), partial, 0, part.size()));
+  DRAGNET_ASSIGN_OR_RETURN(const std::string content, ReadAt(file.get(), partial, 0, part.size()));
   if (Sha256(content) != part.sha256()) {
     Remove(partial);
     return absl::InvalidArgumentError("the content has another SHA-256");

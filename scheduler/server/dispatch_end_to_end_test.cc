@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
-#include "core/keys.h"
 #include "core/action.h"
 #include "core/envelope.h"
+#include "core/keys.h"
 #include "core/strings.h"
 #include "core/text.h"
 #include "core/uuid.h"

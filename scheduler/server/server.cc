@@ -112,11 +112,11 @@ class RunningServer : public Server {
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
-        gateway_parts_{*store,   *agents_, dispatcher_,       certificates_,
-                       streams_, blob_parts_, clock,          settings.fleet_id,
-                       settings.heartbeat_interval},
-        api_parts_{*store,        *agents_, *policies_, dispatcher_, watchers_,
-                   certificates_, streams_, *blobs_,    calls_,      clock,     settings.fleet_id},
+        gateway_parts_{*store,        *agents_,          dispatcher_,
+                       certificates_, streams_,          blob_parts_,
+                       clock,         settings.fleet_id, settings.heartbeat_interval},
+        api_parts_{*store,   *agents_, *policies_, dispatcher_, watchers_,        certificates_,
+                   streams_, *blobs_,  calls_,     clock,       settings.fleet_id},
         store_(std::move(store)),
         last_saved_(clock.Now()) {}
 
@@ -243,9 +243,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Agents> agents, Agents::Load(*store, now));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<BlobFiles> blobs,
                            BlobFiles::Open(StrCat(settings.store, ".blobs")));
-  auto server = std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
-                                                std::move(agents), std::move(policies),
-                                                std::move(blobs));
+  auto server =
+      std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
+                                      std::move(agents), std::move(policies), std::move(blobs));
   DRAGNET_RETURN_IF_ERROR(server->Listen(settings.listen, tls));
   return server;
 }

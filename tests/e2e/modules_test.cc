@@ -26,8 +26,7 @@ std::string Rules(int count) {
   for (int i = 1; i < count; ++i) {
     StrAppend(&rules, "rule r", i, " { strings: $a = \"never there ", i, "\" condition: $a }\n");
   }
-  return StrCat(rules,
-                "rule needle { strings: $n = \"needle in a haystack\" condition: $n }\n");
+  return StrCat(rules, "rule needle { strings: $n = \"needle in a haystack\" condition: $n }\n");
 }
 
 std::vector<std::string> FilesIn(const std::string& directory) {
@@ -58,8 +57,8 @@ class ModulesTest : public ::testing::Test {
 TEST_F(ModulesTest, FiveThousandRulesTravelToAnAgentOnce) {
   Agent& first = fleet_.AddOnlineAgent({.name = "first"});
   Write(files_ + "/rules.yar", Rules(5000));
-  const std::vector<std::string> question = {"file",   "--path", files_,  "--name",
-                                             "^hay",   "--yara", files_ + "/rules.yar"};
+  const std::vector<std::string> question = {
+      "file", "--path", files_, "--name", "^hay", "--yara", files_ + "/rules.yar"};
   const Finished found = Investigate(question);
   EXPECT_EQ(found.status(), 0) << found.err;
   EXPECT_THAT(found.out, AllOf(HasSubstr("/haystack"), HasSubstr("needle")));
@@ -101,17 +100,17 @@ TEST_F(ModulesTest, AHashListOfAHundredThousandFindsTheOne) {
   }
   list += "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n";
   Write(fleet_.temporary() + "/hashes.txt", list);
-  const Finished found = Investigate(
-      {"file", "--path", files_, "--hash-list", fleet_.temporary() + "/hashes.txt"});
+  const Finished found =
+      Investigate({"file", "--path", files_, "--hash-list", fleet_.temporary() + "/hashes.txt"});
   EXPECT_EQ(found.status(), 0) << found.err;
-  EXPECT_THAT(found.out, AllOf(HasSubstr("/file-0"), HasSubstr("/file-1"),
-                               Not(HasSubstr("/haystack"))));
+  EXPECT_THAT(found.out,
+              AllOf(HasSubstr("/file-0"), HasSubstr("/file-1"), Not(HasSubstr("/haystack"))));
 }
 
 TEST_F(ModulesTest, OnAHostInPrivacyModeContentStaysWhereItIs) {
   fleet_.AddOnlineAgent({.name = "private", .settings = "privacy = true\n"});
-  const Finished refused = Investigate(
-      {"file", "--path", files_, "--content", "needle", "--lines", "2"});
+  const Finished refused =
+      Investigate({"file", "--path", files_, "--content", "needle", "--lines", "2"});
   EXPECT_EQ(refused.status(), 3) << refused.err;
   EXPECT_THAT(refused.out + refused.err, HasSubstr("privacy mode"));
   EXPECT_THAT(refused.out, Not(HasSubstr("needle in a haystack")));
@@ -123,12 +122,14 @@ TEST_F(ModulesTest, OnAHostInPrivacyModeContentStaysWhereItIs) {
 
 TEST_F(ModulesTest, AnActionOfMigIsSignedAndRunAsItIs) {
   fleet_.AddOnlineAgent();
-  Write(files_ + "/action.json", StrCat(R"({
+  Write(files_ + "/action.json",
+        StrCat(R"({
     "name": "Needles", "target": "agents.environment->>'os' = 'linux'",
     "description": {"author": "Jane", "email": "jane@example.net", "revision": 201502031030},
     "threat": {"level": "alert", "family": "backdoor"},
     "operations": [{"module": "file", "parameters": {"searches": {"hay": {
-      "paths": [")", files_, R"("], "contents": ["needle"], "options": {"matchall": true}}}}}],
+      "paths": [")",
+               files_, R"("], "contents": ["needle"], "options": {"matchall": true}}}}}],
     "syntaxversion": 2})"));
   const Finished found = Investigate({"run", "--mig", files_ + "/action.json", "-t", "true"});
   EXPECT_EQ(found.status(), 0) << found.err;
@@ -139,10 +140,8 @@ TEST_F(ModulesTest, AnActionOfMigIsSignedAndRunAsItIs) {
 TEST_F(ModulesTest, EveryModuleAnswers) {
   fleet_.AddOnlineAgent();
   const std::vector<std::vector<std::string>> questions = {
-      {"netstat", "--listening"},
-      {"memory", "--name", "^dragnet-sched"},
-      {"pkg", "--name", "^libc6$"},
-      {"sshkey", "--path", files_},
+      {"netstat", "--listening"},    {"memory", "--name", "^dragnet-sched"},
+      {"pkg", "--name", "^libc6$"},  {"sshkey", "--path", files_},
       {"ping", "--to", "127.0.0.1"},
   };
   for (const std::vector<std::string>& question : questions) {

@@ -1,11 +1,10 @@
 #include "agent/sandbox/testing/attacks.h"
 
-#include <linux/netlink.h>
-#include <netinet/in.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <linux/openat2.h>
 #include <netinet/in.h>
 #include <sched.h>
