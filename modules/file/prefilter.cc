@@ -12,7 +12,7 @@ namespace dragnet::file {
 namespace {
 
 // What is looked for at once; patterns that require more are left to RE2.
-constexpr size_t kMaxLiterals = 4096;
+constexpr size_t kMaxLiterals = 512;
 // To ask RE2 about more lines than one in so many bytes takes longer than to have
 // it search them all.
 constexpr size_t kBytesPerStretch = 512;
@@ -39,8 +39,8 @@ std::unique_ptr<const PrefilterDatabase> MakeDatabase(std::span<const LinePatter
     }
     result->covers[i] = true;
   }
-  result->literals = Literals::Create(literals);
-  if (result->literals == nullptr) return nullptr;
+  if (literals.empty()) return nullptr;
+  result->literals = std::make_unique<const Literals>(literals);
   return result;
 }
 
@@ -65,14 +65,8 @@ PrefilterThread::PrefilterThread(const Prefilter& prefilter)
 
 bool PrefilterThread::Ready(size_t bytes) {
   if (database_ != nullptr) return true;
-  if (failed_) return false;
-  const PrefilterDatabase* database = prefilter_.Database(bytes);
-  if (database == nullptr) return false;
-  scratch_ = database->literals->NewScratch();
-  failed_ = scratch_ == nullptr;
-  if (failed_) return false;
-  database_ = database;
-  return true;
+  database_ = prefilter_.Database(bytes);
+  return database_ != nullptr;
 }
 
 void PrefilterThread::Scan(std::string_view text, size_t begin, size_t end,
@@ -97,7 +91,7 @@ void PrefilterThread::Scan(std::string_view text, size_t begin, size_t end,
   most_stretches_ = kFreeStretches + (end - begin) / kBytesPerStretch;
   size_t hits_left = kFreeHits + (end - begin) / kBytesPerHit;
   // What matches within [begin, end) has its literals there, too.
-  told_ = database_->literals->Find(text.substr(begin, end - begin), scratch_.get(),
+  told_ = database_->literals->Find(text.substr(begin, end - begin),
                                     [&](uint32_t literal, size_t hit_end) {
                                       if (--hits_left == 0) return false;
                                       for (uint32_t pattern : database_->requiring[literal]) {
@@ -119,7 +113,7 @@ void PrefilterThread::AddLine(uint32_t pattern, std::string_view text, size_t po
     Stretch& last = stretches.back();
     if (position >= last.begin && position <= last.end) return;
     if (position < last.begin) {
-      // Hits come in order of their ends; nothing depends on it.
+      // Hits come in the order of their lines; nothing depends on it.
       everywhere_[pattern] = true;
       return;
     }

@@ -88,9 +88,6 @@ class PrefilterThread {
 
   const Prefilter& prefilter_;
   const PrefilterDatabase* database_ = nullptr;
-  Literals::Scratch scratch_;
-  // There was no memory for it.
-  bool failed_ = false;
 
   // All that was scanned.
   Stretch all_;

@@ -243,7 +243,8 @@ TEST(ContentScannerAtRandom, WithoutAPrefilterFindsWhatALineByLineSearchFinds) {
 
 TEST(Prefilter, ChangesNoResult) {
   Seen seen;
-  for (unsigned seed : {1u, 2u, 3u, 4u, 5u, 20240203u, AnySeed()}) CompareWithLineByLine(seed, 0, &seen);
+  for (unsigned seed : {1u, 2u, 3u, 4u, 5u, 20240203u, AnySeed()})
+    CompareWithLineByLine(seed, 0, &seen);
   // There was something to see.
   EXPECT_GT(seen.ruled_out, 5000);
   EXPECT_GT(seen.found, 5000);

@@ -68,8 +68,8 @@ absl::Status MemoryScanner::CompileLiterals() {
   for (const std::string& atom : atoms) {
     literals_.push_back({.is_hex = false, .index = static_cast<uint32_t>(literals_.size())});
     texts.push_back(atom);
-    // RE2 gives them in lower case. With HS_FLAG_SINGLEMATCH, Vectorscan loses hits
-    // of some literals when there are several.
+    // RE2 gives them in lower case. With HS_FLAG_SINGLEMATCH, Vectorscan 5.4.9
+    // loses hits of short literals when there are several.
     flags.push_back(HS_FLAG_CASELESS);
   }
   for (uint32_t i = 0; i < patterns_.size(); ++i) {
