@@ -96,7 +96,7 @@ void ContentScanner::Search(const LineRegion& region) {
   if (!undecided_.empty() || !collector_.wanting().empty())
     prefilter_.Scan(region.text, region.begin, region.end, undecided_, collector_.wanting());
   std::erase_if(undecided_, [&](uint32_t pattern) {
-    if (!prefilter_.MayMatch(pattern) || !Holds(pattern, region)) return false;
+    if (!Holds(pattern, region)) return false;
     results_[pattern] = LineMatch::kFound;
     return true;
   });
@@ -110,19 +110,9 @@ void ContentScanner::Search(const LineRegion& region) {
 }
 
 bool ContentScanner::Holds(uint32_t pattern, const LineRegion& region) const {
-  const std::string_view text = region.text;
-  // The line that the prefilter pointed at, nearly always; if not, any other.
-  const size_t hint = prefilter_.Hint(pattern);
-  if (hint >= region.begin && hint <= region.end) {
-    const void* before = memrchr(text.data() + region.begin, '\n', hint - region.begin);
-    const size_t begin =
-        before == nullptr ? region.begin : static_cast<const char*>(before) - text.data() + 1;
-    const void* after = memchr(text.data() + hint, '\n', region.end - hint);
-    const size_t end =
-        after == nullptr ? region.end : static_cast<const char*>(after) - text.data();
-    if (patterns_[pattern].Matches(text, begin, end)) return true;
-  }
-  return patterns_[pattern].Matches(text, region.begin, region.end);
+  for (const PrefilterThread::Stretch& lines : prefilter_.Stretches(pattern))
+    if (patterns_[pattern].Matches(region.text, lines.begin, lines.end)) return true;
+  return false;
 }
 
 void ContentScanner::CollectFrom(const LineRegion& region) {
@@ -130,11 +120,11 @@ void ContentScanner::CollectFrom(const LineRegion& region) {
   // A copy: patterns that have enough leave it.
   const std::vector<uint32_t> wanting = collector_.wanting();
   for (uint32_t pattern : wanting) {
-    if (!prefilter_.MayMatch(pattern)) continue;
-    size_t at = region.begin, begin, end;
-    while (patterns_[pattern].Find(region.text, at, region.end, &begin, &end)) {
-      at = collector_.Add(pattern, begin, end) + 1;
-      if (at > region.end || !collector_.Wants(pattern)) break;
+    for (const PrefilterThread::Stretch& lines : prefilter_.Stretches(pattern)) {
+      size_t at = lines.begin, begin, end;
+      while (at <= lines.end && collector_.Wants(pattern) &&
+             patterns_[pattern].Find(region.text, at, lines.end, &begin, &end))
+        at = collector_.Add(pattern, begin, end) + 1;
     }
   }
   collector_.EndRegion();

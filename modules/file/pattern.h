@@ -57,10 +57,7 @@ class LinePattern {
             size_t* match_end) const;
 
   // As it was rewritten, in Latin-1.
-  const std::string& bytes_pattern() const { return regex_->pattern(); }
-
-  // How large it is when its repetitions are written out.
-  size_t positions() const { return static_cast<size_t>(regex_->ProgramSize()); }
+  const RE2& regex() const { return *regex_; }
 
   // Whether a match that covers all of `stretch` can be: it can't if there are
   // more bytes in it than the pattern passes once, and none that it repeats.

@@ -1,6 +1,8 @@
-// Tells which patterns can't match within some lines, for all of them at once
-// and several times faster than asking each. It may say that a pattern can
-// match where it doesn't, never the reverse: LinePattern has the last word.
+// Tells for many patterns at once, and faster than by asking each, in which lines
+// they can match at all. It may name a line where a pattern doesn't match, never
+// leave one out where it does: a line that matches holds one of the literals that
+// the pattern requires (atoms.h), and every literal is found (literals.h).
+// LinePattern has the last word.
 #pragma once
 
 #include <atomic>
@@ -8,26 +10,20 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "modules/file/literals.h"
 #include "modules/file/pattern.h"
-
-struct hs_database;
-struct hs_scratch;
 
 namespace dragnet::file {
 
-// The scanner's form of the patterns.
+// The literals of all patterns.
 struct PrefilterDatabase {
-  PrefilterDatabase() = default;
-  ~PrefilterDatabase();
-  PrefilterDatabase(const PrefilterDatabase&) = delete;
-  PrefilterDatabase& operator=(const PrefilterDatabase&) = delete;
-
-  hs_database* database = nullptr;
-  // By pattern: whether it is in the database. Of the others nothing is told.
+  std::unique_ptr<const Literals> literals;
+  // By literal: the patterns that require it, or another one.
+  std::vector<std::vector<uint32_t>> requiring;
+  // By pattern: whether it requires any. Of the others nothing is told.
   std::vector<bool> covers;
 };
 
@@ -49,10 +45,7 @@ class Prefilter {
   // then. One thread makes it while the others go on without.
   const PrefilterDatabase* Database(uint64_t bytes) const;
 
-  // Never, for now: random tests with other seeds still find matches that
-  // Vectorscan 5.4.9 misses in the middle of a text, and a prefilter that isn't
-  // sound is none. 2 MiB is what it is to be.
-  static constexpr uint64_t kWorthwhileBytes = UINT64_MAX;
+  static constexpr uint64_t kWorthwhileBytes = 512 * 1024;
 
  private:
   const std::span<const LinePattern> patterns_;
@@ -66,54 +59,46 @@ class Prefilter {
 // Not thread-safe; one per thread.
 class PrefilterThread {
  public:
+  // Whole lines, or what there is of them, without the last newline.
+  struct Stretch {
+    size_t begin = 0;
+    size_t end = 0;
+  };
+
   // `prefilter` outlives it.
   explicit PrefilterThread(const Prefilter& prefilter);
-  ~PrefilterThread();
   PrefilterThread(const PrefilterThread&) = delete;
   PrefilterThread& operator=(const PrefilterThread&) = delete;
 
-  // Looks for the patterns of both lists in [begin, end) of `text`, as
-  // LinePattern::Matches would, and replaces what it told before.
+  // Where the patterns of both lists can match in [begin, end) of `text`, as
+  // LinePattern::Matches would; replaces what it told before.
   void Scan(std::string_view text, size_t begin, size_t end, std::span<const uint32_t> first,
             std::span<const uint32_t> second = {});
 
-  // Whether the pattern, of either list, may match there.
-  bool MayMatch(uint32_t pattern) const { return !told_ || may_match_[pattern]; }
-
-  // An offset in the text at which, or just behind which, a line ends or goes on
-  // that is the likeliest to match; npos if no line is likelier.
-  size_t Hint(uint32_t pattern) const;
+  // Of a pattern of either list: in order, and apart from each other.
+  std::span<const Stretch> Stretches(uint32_t pattern) const {
+    return told_ && !everywhere_[pattern] ? stretches_[pattern]
+                                          : std::span<const Stretch>(&all_, 1);
+  }
 
  private:
-  static int Hit(unsigned int pattern, unsigned long long from, unsigned long long to,
-                 unsigned int flags, void* self);
-
-  // False if the scan was given up.
-  bool ScanWithMargin(std::string_view text, size_t begin, size_t end);
-  // [begin, end) of `text`, which begins at `origin` of the text that hits count in.
-  bool ScanPiece(std::string_view text, size_t begin, size_t end, size_t origin);
-
   // Whether there is something to scan with.
   bool Ready(size_t bytes);
+  void AddLine(uint32_t pattern, std::string_view text, size_t position);
 
   const Prefilter& prefilter_;
   const PrefilterDatabase* database_ = nullptr;
-  hs_scratch* scratch_ = nullptr;
+
+  // All that was scanned.
+  Stretch all_;
   // The last scan told something.
   bool told_ = false;
-  std::vector<bool> may_match_;
-  std::vector<size_t> hints_;
-  // The patterns that the last scan hit.
-  std::vector<uint32_t> hit_;
-  size_t scan_begin_ = 0;
-  // The patterns that are looked for, and how many of them there was no hit of.
+  // By pattern, if it did: not told, or not worth telling.
+  std::vector<bool> everywhere_;
+  std::vector<std::vector<Stretch>> stretches_;
+  // The patterns that are looked for.
   std::vector<bool> wanted_;
-  size_t missing_ = 0;
-  // After so many more hits the scan is given up.
-  size_t hits_left_ = 0;
-  std::string copy_;
-  // There was no memory for it.
-  bool failed_ = false;
+  size_t most_stretches_ = 0;
 };
 
 }  // namespace dragnet::file

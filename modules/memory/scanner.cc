@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "modules/memory/byte_regex.h"
@@ -20,6 +21,12 @@ constexpr int kMinAtom = 3;
 constexpr size_t kMaxContentBytes = 256;
 // A regex in the prefilter, which only parses it.
 constexpr size_t kFilterMemory = 1 << 20;
+
+std::string Escape(std::string_view bytes) {
+  std::string text;
+  for (unsigned char byte : bytes) StrAppend(&text, "\\x", absl::Hex(byte, absl::kZeroPad2));
+  return text;
+}
 
 }  // namespace
 
@@ -61,8 +68,9 @@ absl::Status MemoryScanner::CompileLiterals() {
   for (const std::string& atom : atoms) {
     literals_.push_back({.is_hex = false, .index = static_cast<uint32_t>(literals_.size())});
     texts.push_back(atom);
-    // RE2 gives them in lower case.
-    flags.push_back(HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH);
+    // RE2 gives them in lower case. With HS_FLAG_SINGLEMATCH, Vectorscan 5.4.9
+    // loses hits of short literals when there are several.
+    flags.push_back(HS_FLAG_CASELESS);
   }
   for (uint32_t i = 0; i < patterns_.size(); ++i) {
     if (!patterns_[i].hex) continue;
@@ -72,18 +80,20 @@ absl::Status MemoryScanner::CompileLiterals() {
   }
   if (texts.empty()) return absl::OkStatus();
 
+  // As regular expressions of escapes, not with hs_compile_lit_multi: that takes
+  // a literal that begins with a NUL byte for an empty one.
+  std::vector<std::string> escaped;
   std::vector<const char*> data;
-  std::vector<size_t> sizes;
   std::vector<unsigned> ids;
-  for (const std::string_view text : texts) {
-    data.push_back(text.data());
-    sizes.push_back(text.size());
+  for (const std::string_view text : texts) escaped.push_back(Escape(text));
+  for (const std::string& text : escaped) {
+    data.push_back(text.c_str());
     ids.push_back(static_cast<unsigned>(ids.size()));
   }
+  atom_found_.assign(atoms.size(), false);
   hs_compile_error_t* error = nullptr;
-  if (hs_compile_lit_multi(data.data(), flags.data(), ids.data(), sizes.data(),
-                           static_cast<unsigned>(ids.size()), HS_MODE_BLOCK, nullptr, &database_,
-                           &error) != HS_SUCCESS) {
+  if (hs_compile_multi(data.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()),
+                       HS_MODE_BLOCK, nullptr, &database_, &error) != HS_SUCCESS) {
     const absl::Status status =
         absl::ResourceExhaustedError(StrCat("literal search: ", error->message));
     hs_free_compile_error(error);
@@ -144,6 +154,7 @@ void MemoryScanner::Search(bool final) {
   // All that is new was searched already.
   if (size_ == old_ && !final) return;
   final_ = final;
+  for (const int atom : atoms_) atom_found_[static_cast<size_t>(atom)] = false;
   atoms_.clear();
   if (database_ != nullptr) {
     hs_scan(database_, buffer_.data(), static_cast<unsigned>(size_), 0, scratch_, OnLiteral, this);
@@ -170,7 +181,8 @@ int MemoryScanner::OnLiteral(unsigned id, unsigned long long, unsigned long long
   const Literal literal = scanner->literals_[id];
   if (literal.is_hex) {
     scanner->OnAnchor(literal.index, to);
-  } else {
+  } else if (!scanner->atom_found_[literal.index]) {
+    scanner->atom_found_[literal.index] = true;
     scanner->atoms_.push_back(static_cast<int>(literal.index));
   }
   return 0;

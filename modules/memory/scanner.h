@@ -117,6 +117,8 @@ class MemoryScanner {
   std::vector<uint32_t> filtered_;
   std::vector<Literal> literals_;
   std::vector<int> atoms_;
+  // By atom: whether it is in there.
+  std::vector<bool> atom_found_;
   std::vector<int> potentials_;
   hs_database_t* database_ = nullptr;
   hs_scratch_t* scratch_ = nullptr;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <random>
 
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "modules/memory/byte_regex.h"
@@ -102,6 +103,66 @@ TEST(MemoryScannerTest, FindsWhatIsFoundInTheWholeWhateverTheBlocks) {
       ASSERT_EQ(found[i], expected) << "round " << round << ", pattern " << i;
     }
   }
+}
+
+TEST(MemoryScannerTest, FindsEveryOneOfManyLiteralsInShortStretches) {
+  for (const unsigned seed : {1u, 2u, 3u, 4u, std::random_device()()}) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    constexpr std::string_view kLetters("abABcC-\n \0\xff\xe9\xc9kK_1", 17);
+    for (int round = 0; round < 40; ++round) {
+      const size_t letters = 2 + random() % (kLetters.size() - 1);
+      const auto text = [&](size_t length) {
+        std::string made(length, '\0');
+        for (char& c : made) c = kLetters[random() % letters];
+        return made;
+      };
+      std::vector<std::string> literals;
+      std::vector<MemoryPattern> patterns;
+      for (size_t count = 1 + random() % 40; count > 0; --count) {
+        literals.push_back(text(3 + random() % 10));
+        std::string escaped, hex;
+        for (const unsigned char c : literals.back()) {
+          absl::StrAppendFormat(&escaped, "\\x%02x", c);
+          absl::StrAppendFormat(&hex, "%02x", c);
+        }
+        switch (random() % 3) {
+          case 0:
+            patterns.push_back(Hex(hex));
+            break;
+          case 1:
+            patterns.push_back(Regex(escaped));
+            break;
+          default:
+            patterns.push_back(Regex("(?i)" + escaped));
+        }
+      }
+      Stretches stretches;
+      for (uint64_t address = 0; stretches.size() < 60; address += 1000) {
+        std::string bytes = text(1 + random() % 300);
+        const std::string& one = literals[random() % literals.size()];
+        // Often at the very end.
+        if (one.size() <= bytes.size()) {
+          const size_t last = bytes.size() - one.size();
+          bytes.replace(random() % 2 ? last : random() % (last + 1), one.size(), one);
+        }
+        stretches.emplace_back(address, std::move(bytes));
+      }
+      const auto found = Scan(patterns, stretches, 1000, 64, 1000);
+      for (size_t i = 0; i < patterns.size(); ++i)
+        ASSERT_EQ(found[i], Expected(patterns[i], stretches))
+            << testing::PrintToString(literals[i]);
+    }
+  }
+}
+
+TEST(MemoryScannerTest, ALiteralMayBeginWithNul) {
+  const std::vector<MemoryPattern> patterns = {Hex("00 00 61"), Regex("\\x00\\x00A"),
+                                               Regex("(?i)\\x00Ab")};
+  const auto found = Scan(patterns, {{0, std::string("x\0\0ab\0\0A", 8)}}, 1000, 64, 1000);
+  EXPECT_EQ(found[0], (Found{{1, 3}}));
+  EXPECT_EQ(found[1], (Found{{5, 3}}));
+  EXPECT_EQ(found[2], (Found{{2, 3}}));
 }
 
 TEST(MemoryScannerTest, AMatchLongerThanTheBoundIsFoundWithinABlock) {

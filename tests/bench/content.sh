@@ -39,7 +39,8 @@ run_rg() { # NAME THREADS PATTERN…
   local name=$1 threads=$2 arguments=() pattern
   shift 2
   for pattern in "$@"; do arguments+=(-e "$pattern"); done
-  rg -uuu -a -j"$threads" -l "${arguments[@]}" "$TREE" >"$WORK/$name.rg" || [ $? = 1 ]
+  # Bytes, as Dragnet sees them: no UTF-16 converted, no classes of Unicode.
+  rg --no-config -uuu -a -E none --no-unicode -j"$threads" -l "${arguments[@]}" "$TREE" >"$WORK/$name.rg" || [ $? = 1 ]
 }
 seconds() {
   local start=$EPOCHREALTIME
@@ -48,22 +49,17 @@ seconds() {
 }
 median() { sort -n | awk '{a[NR] = $1} END {printf "%.3f", a[int((NR + 1) / 2)]}'; }
 
-# The same paths. UTF-16 files, which rg converts and Dragnet takes as the bytes
-# that they are, may be in rg's list only.
+# The same paths.
 compare_lists() {
   python3 - "$WORK/$1.dragnet" "$WORK/$1.rg" <<'PYTHON'
-import base64, json, os, sys
+import base64, json, sys
 rows = (json.loads(line).get("row") for line in open(sys.argv[1]))
 mine = set()
 for row in filter(None, rows):
     raw = row.get("pathRaw") or row.get("path_raw")
     mine.add(base64.b64decode(raw) if raw else row["path"].encode())
 peer = set(open(sys.argv[2], "rb").read().splitlines())
-def utf16(path):
-    with open(path, "rb") as file:
-        return file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-extra, missing = mine - peer, {p for p in peer - mine if not utf16(p)}
-extra = {p for p in extra if not utf16(p)}
+extra, missing = mine - peer, peer - mine
 if extra or missing:
     print("DIFFERENT: only dragnet", sorted(extra)[:5], "only rg", sorted(missing)[:5])
     sys.exit(1)
