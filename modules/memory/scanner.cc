@@ -1,6 +1,7 @@
 #include "modules/memory/scanner.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -17,6 +18,9 @@ namespace {
 constexpr size_t kLookBack = kMaxContext + 16;
 // Shorter literals are everywhere: they would save nothing.
 constexpr int kMinAtom = 3;
+// Vectorscan 5.4.9 loses literals of two bytes, rarely; shorter ones than this are
+// searched for one by one.
+constexpr size_t kMinLiteral = 3;
 // Of a long match.
 constexpr size_t kMaxContentBytes = 256;
 // A regex in the prefilter, which only parses it.
@@ -74,6 +78,10 @@ absl::Status MemoryScanner::CompileLiterals() {
   }
   for (uint32_t i = 0; i < patterns_.size(); ++i) {
     if (!patterns_[i].hex) continue;
+    if (patterns_[i].hex->anchor().size() < kMinLiteral) {
+      short_hex_.push_back(i);
+      continue;
+    }
     literals_.push_back({.is_hex = true, .index = i});
     texts.push_back(patterns_[i].hex->anchor());
     flags.push_back(0);
@@ -156,9 +164,12 @@ void MemoryScanner::Search(bool final) {
   final_ = final;
   for (const int atom : atoms_) atom_found_[static_cast<size_t>(atom)] = false;
   atoms_.clear();
-  if (database_ != nullptr) {
-    hs_scan(database_, buffer_.data(), static_cast<unsigned>(size_), 0, scratch_, OnLiteral, this);
+  // It fails only where it is used wrongly; going on would be a silent miss.
+  if (database_ != nullptr && hs_scan(database_, buffer_.data(), static_cast<unsigned>(size_), 0,
+                                      scratch_, OnLiteral, this) != HS_SUCCESS) {
+    std::abort();
   }
+  FindShortAnchors();
   potentials_.clear();
   if (!filtered_.empty()) filter_.AllPotentials(atoms_, &potentials_);
   std::vector<bool> possible(patterns_.size(), false);
@@ -173,6 +184,17 @@ void MemoryScanner::Search(bool final) {
       states_[i].resume = std::max(states_[i].resume, window_end() - overlap_);
   }
   DropSettled();
+}
+
+void MemoryScanner::FindShortAnchors() {
+  const std::string_view text(buffer_.data(), size_);
+  for (const uint32_t index : short_hex_) {
+    const std::string_view anchor = patterns_[index].hex->anchor();
+    for (size_t at = text.find(anchor); at != std::string_view::npos && !IsSettled(index);
+         at = text.find(anchor, at + 1)) {
+      OnAnchor(index, at + anchor.size());
+    }
+  }
 }
 
 int MemoryScanner::OnLiteral(unsigned id, unsigned long long, unsigned long long to, unsigned,

@@ -89,6 +89,7 @@ class MemoryScanner {
   void SearchRegex(uint32_t pattern, bool final);
   static int OnLiteral(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                        void* context);
+  void FindShortAnchors();
   void OnAnchor(uint32_t pattern, uint64_t anchor_end);
   // False if it is better looked at again with what follows.
   bool Report(uint32_t pattern, size_t begin, size_t end, bool final);
@@ -116,6 +117,8 @@ class MemoryScanner {
   // By FilteredRE2's numbers.
   std::vector<uint32_t> filtered_;
   std::vector<Literal> literals_;
+  // Patterns whose anchor is too short for Vectorscan to be trusted with.
+  std::vector<uint32_t> short_hex_;
   std::vector<int> atoms_;
   // By atom: whether it is in there.
   std::vector<bool> atom_found_;

@@ -43,6 +43,9 @@ uint64_t ReachOf(const YR_RULES& rules, const YR_STRING& string, const StringLen
   return std::min<uint64_t>(length * width, YR_RE_SCAN_LIMIT);
 }
 
+// Up to so many bytes, Vectorscan isn't asked (prefilter.h).
+constexpr size_t kMaxShort = 2;
+
 struct LiteralKey {
   std::string bytes;
   bool caseless = false;
@@ -183,12 +186,17 @@ absl::StatusOr<std::unique_ptr<const Prefilter>> Prefilter::Create(
   std::vector<unsigned> flags;
   std::vector<unsigned> ids;
   for (const auto& [key, reach] : literals.all()) {
+    filter->overlap_ = std::max(filter->overlap_, key.bytes.size() - 1);
+    if (key.bytes.size() <= kMaxShort) {
+      filter->AddShort(key.bytes, key.caseless, {reach.before, reach.after});
+      continue;
+    }
     escaped.push_back(Escape(key.bytes));
     flags.push_back(key.caseless ? HS_FLAG_CASELESS : 0);
     ids.push_back(static_cast<unsigned>(ids.size()));
     filter->reaches_.push_back({reach.before + key.bytes.size(), reach.after});
-    filter->overlap_ = std::max(filter->overlap_, key.bytes.size() - 1);
   }
+  if (escaped.empty()) return filter;
   std::vector<const char*> expressions;
   for (const std::string& text : escaped) expressions.push_back(text.c_str());
   hs_compile_error_t* error = nullptr;
@@ -202,6 +210,53 @@ absl::StatusOr<std::unique_ptr<const Prefilter>> Prefilter::Create(
   return filter;
 }
 
+void Prefilter::AddShort(std::string_view bytes, bool caseless, const Reach& reach) {
+  if (short_ == nullptr) short_ = std::make_unique<Short>();
+  short_->reach.before = std::max(short_->reach.before, reach.before);
+  short_->reach.after = std::max(short_->reach.after, reach.after);
+  // A caseless literal comes in lower case.
+  const auto variants = [caseless](char c) {
+    std::string both(1, c);
+    if (caseless && absl::ascii_isalpha(static_cast<unsigned char>(c))) {
+      both = {absl::ascii_tolower(static_cast<unsigned char>(c)),
+              absl::ascii_toupper(static_cast<unsigned char>(c))};
+    }
+    return both;
+  };
+  for (unsigned char first : variants(bytes[0])) {
+    if (bytes.size() == 1) {
+      short_->bytes.set(first);
+      for (size_t second = 0; second < 256; ++second) short_->pairs.set(first * 256 + second);
+      continue;
+    }
+    for (unsigned char second : variants(bytes[1])) short_->pairs.set(first * 256 + second);
+  }
+}
+
+void Prefilter::FindShort(std::string_view block, uint64_t base,
+                          std::vector<Window>& windows) const {
+  const size_t first_of_these = windows.size();
+  const auto add = [&](size_t position) {
+    const uint64_t begin = base + position;
+    const uint64_t length = std::min(kMaxShort, block.size() - position);
+    const Window window{begin - std::min(begin, short_->reach.before),
+                        begin + std::min(UINT64_MAX - begin, length + short_->reach.after)};
+    if (windows.size() > first_of_these && window.begin <= windows.back().end) {
+      windows.back().end = std::max(windows.back().end, window.end);
+    } else {
+      windows.push_back(window);
+    }
+  };
+  for (size_t i = 0; i + 1 < block.size(); ++i) {
+    const size_t pair = static_cast<unsigned char>(block[i]) * size_t{256} +
+                        static_cast<unsigned char>(block[i + 1]);
+    if (short_->pairs.test(pair)) add(i);
+  }
+  if (!block.empty() && short_->bytes.test(static_cast<unsigned char>(block.back()))) {
+    add(block.size() - 1);
+  }
+}
+
 Prefilter::~Prefilter() { hs_free_database(database_); }
 
 absl::StatusOr<Prefilter::Scratch> Prefilter::NewScratch() const {
@@ -213,6 +268,7 @@ absl::StatusOr<Prefilter::Scratch> Prefilter::NewScratch() const {
 
 absl::Status Prefilter::Find(std::string_view block, uint64_t base, hs_scratch_t* scratch,
                              std::vector<Window>& windows) const {
+  if (short_ != nullptr) FindShort(block, base, windows);
   if (database_ == nullptr) return absl::OkStatus();
   Hits hits{&reaches_, base, &windows};
   const auto on_hit = [](unsigned id, unsigned long long, unsigned long long to, unsigned,

@@ -33,6 +33,32 @@ TEST(WindowsTest, AreSortedMergedAndCut) {
   EXPECT_THAT(Normalized({{100, 150}, {150, 200}, {110, 120}}), ElementsAre(Pair(100, 200)));
 }
 
+// Vectorscan loses some of two bytes in texts of 74 to 79; they are not given to it.
+TEST(PrefilterTest, ShortAtomsAreFoundWhereverTheyLie) {
+  for (const char* string : {"{ 4D 5A }", "\"q\"", "\"Zq\" nocase", "{ 00 }", "/[xy]Z/"}) {
+    const auto rules = YaraRules::Compile(
+        std::string("rule r { strings: $a = ") + string + " condition: $a }", {});
+    ASSERT_TRUE(rules.ok()) << rules.status();
+    YaraScanner scanner(*rules, {});
+    const std::string found = string[1] == ' '   ? (string[2] == '4' ? "MZ" : std::string(1, '\0'))
+                              : string[0] == '/' ? "yZ"
+                              : string[1] == 'q' ? "q"
+                                                 : "zQ";
+    for (size_t size = 1; size <= 130; ++size) {
+      for (size_t at = 0; at + found.size() <= size; ++at) {
+        std::string text(size, '.');
+        const auto nothing = scanner.ScanBuffer(text);
+        ASSERT_TRUE(nothing.ok() && nothing->empty()) << string;
+        text.replace(at, found.size(), found);
+        const auto matches = scanner.ScanBuffer(text);
+        ASSERT_TRUE(matches.ok());
+        ASSERT_EQ(matches->size(), 1u) << string << " at " << at << " of " << size;
+        ASSERT_EQ((*matches)[0].strings[0].offset, at);
+      }
+    }
+  }
+}
+
 std::vector<bool> Filterable(const std::string& strings) {
   auto set = CompileRules("rule r { strings: " + strings + " condition: any of them }", {});
   EXPECT_TRUE(set.ok()) << set.status();
