@@ -67,9 +67,10 @@ print(json.dumps({"searches": [{"paths": [tree], "hashList": hashes, "oneFilesys
   >"$WORK/hash.json"
 compare "SHA-256 of all of $TREE" 0.9 \
   "'$BIN/dragnet-agent' module file --params '$WORK/hash.json' >'$WORK/hash.out'" \
-  "find '$TREE' -xdev -type f -print0 | xargs -0 -P2 openssl dgst -sha256 -r >'$WORK/hash.openssl'"
+  "rm -f '$WORK'/hash.openssl.*; find '$TREE' -xdev -type f -print0 | xargs -0 -P2 sh -c 'exec openssl dgst -sha256 -r \"\$@\" >$WORK/hash.openssl.\$\$' openssl"
 rows 'row["sha256"] + " " + row["path"]' <"$WORK/hash.out" >"$WORK/hash.ours"
-sed 's/ \*/ /' "$WORK/hash.openssl" |
+# Each openssl has written a file of its own: in one they would mix.
+cat "$WORK"/hash.openssl.* | sed 's/ \*/ /' |
   awk 'NR == FNR {known[$1]; next} $1 in known' "$WORK/list" - | LC_ALL=C sort >"$WORK/hash.theirs"
 same "$WORK/hash.ours" "$WORK/hash.theirs"
 
