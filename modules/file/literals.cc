@@ -71,33 +71,34 @@ bool Literals::FindFrom(size_t begin, std::string_view text, OnHit hit) const {
 }
 
 #ifdef __x86_64__
-__attribute__((target("ssse3"))) bool Literals::FindFast(std::string_view text, OnHit hit,
-                                                         size_t* done) const {
-  const auto load = [](const void* from) __attribute__((target("ssse3"))) {
-    return _mm_loadu_si128(static_cast<const __m128i*>(from));
-  };
-  __m128i low[kBytes], high[kBytes];
+__attribute__((target("avx2"))) bool Literals::FindFast(std::string_view text, OnHit hit,
+                                                        size_t* done) const {
+  __m256i low[kBytes], high[kBytes];
   for (size_t i = 0; i < kBytes; ++i) {
-    low[i] = load(low_[i].data());
-    high[i] = load(high_[i].data());
+    low[i] = _mm256_broadcastsi128_si256(
+        _mm_load_si128(reinterpret_cast<const __m128i*>(low_[i].data())));
+    high[i] = _mm256_broadcastsi128_si256(
+        _mm_load_si128(reinterpret_cast<const __m128i*>(high_[i].data())));
   }
-  const __m128i half = _mm_set1_epi8(15), zero = _mm_setzero_si128();
+  const __m256i half = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
   size_t at = 0;
-  for (; at + 16 + kBytes - 1 <= text.size(); at += 16) {
-    __m128i groups = _mm_set1_epi8(-1);
+  for (; at + 32 + kBytes - 1 <= text.size(); at += 32) {
+    __m256i groups = _mm256_set1_epi8(-1);
     for (size_t i = 0; i < kBytes; ++i) {
-      const __m128i bytes = load(text.data() + at + i);
-      const __m128i above = _mm_and_si128(_mm_srli_epi16(bytes, 4), half);
-      groups = _mm_and_si128(groups, _mm_shuffle_epi8(low[i], _mm_and_si128(bytes, half)));
-      groups = _mm_and_si128(groups, _mm_shuffle_epi8(high[i], above));
+      const __m256i bytes =
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + at + i));
+      const __m256i above = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half);
+      groups = _mm256_and_si256(groups, _mm256_shuffle_epi8(low[i], _mm256_and_si256(bytes, half)));
+      groups = _mm256_and_si256(groups, _mm256_shuffle_epi8(high[i], above));
     }
-    unsigned possible = ~_mm_movemask_epi8(_mm_cmpeq_epi8(groups, zero)) & 0xFFFFu;
+    uint32_t possible =
+        ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(groups, zero)));
     if (possible == 0) continue;
-    alignas(16) uint8_t each[16];
-    _mm_store_si128(reinterpret_cast<__m128i*>(each), groups);
+    alignas(32) uint8_t each[32];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(each), groups);
     for (; possible != 0; possible &= possible - 1) {
       const int i = std::countr_zero(possible);
-      if (!Compare(each[i], text, at + i, hit)) return false;
+      if (!Compare(each[i], text, at + static_cast<size_t>(i), hit)) return false;
     }
   }
   *done = at;
@@ -108,7 +109,7 @@ __attribute__((target("ssse3"))) bool Literals::FindFast(std::string_view text, 
 bool Literals::Find(std::string_view text, OnHit hit) const {
   size_t done = 0;
 #ifdef __x86_64__
-  if (__builtin_cpu_supports("ssse3") && !FindFast(text, hit, &done)) return false;
+  if (__builtin_cpu_supports("avx2") && !FindFast(text, hit, &done)) return false;
 #endif
   return FindFrom(done, text, hit);
 }

@@ -1,7 +1,7 @@
 // Finds short literals, whatever the case of their ASCII letters, in a text: all
 // of them at once.
 //
-// Every position is asked whether the three bytes there can begin a literal, 16
+// Every position is asked whether the three bytes there can begin a literal, 32
 // positions at a time: two tables for each of the three bytes, by its halves,
 // tell for which of eight groups of literals they can. All literals set their
 // bits in the tables, so that none is lost; where a group is left, its literals
