@@ -69,12 +69,12 @@ TEST_F(ArchiveTest, FilesInEveryKindAreFoundByContent) {
       "mkdir d && echo evil > d/a && echo good > b && ln -s b link && "
       "zip -qry z.zip d b link && zip -q0r stored.bin d && tar cf t.tar d b link && "
       "tar czf t.tgz d b && tar cjf t.bz2 d && tar cJf t.xz d && 7z a s.7z d b && "
-      "zstd --version && tar --zstd -cf t.zst d || true; rm -r d b link");
+      "tar --zstd -cf t.zst d && rm -r d b link");
   search_->add_contents("^evil$");
-  std::set<std::string> expected = {"/s.7z!/d/a",  "/stored.bin!/d/a", "/t.bz2!/d/a", "/t.tar!/d/a",
-                                    "/t.tgz!/d/a", "/t.xz!/d/a",       "/z.zip!/d/a"};
-  // Where zstd is installed. The tar and the 7z hold the line as it is, too.
-  if (access(tree_.Path("t.zst").c_str(), F_OK) == 0) expected.insert("/t.zst!/d/a");
+  std::set<std::string> expected = {"/s.7z!/d/a",  "/stored.bin!/d/a", "/t.bz2!/d/a",
+                                    "/t.tar!/d/a", "/t.tgz!/d/a",      "/t.xz!/d/a",
+                                    "/t.zst!/d/a", "/z.zip!/d/a"};
+  // The tar and the 7z hold the line as it is, too.
   std::set<std::string> found = Names();
   found.erase("/t.tar");
   found.erase("/s.7z");

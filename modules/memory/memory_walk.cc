@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/file_io.h"
 #include "core/strings.h"
 
 namespace dragnet::memory {
@@ -15,6 +16,9 @@ constexpr int kMaxFailures = 64;
 constexpr size_t kMaxBlocks = 1 << 18;
 
 constexpr char kUnreadable[] = "memory that can't be read";
+constexpr char kSeenInPieces[] =
+    "YARA: more than 24 MiB in one stretch, of which rules that must see it whole saw pieces";
+constexpr char kMaybeSwapped[] = "shared memory, of which pages may be swapped out";
 constexpr char kUnreadableFile[] = "a mapped file that can't be read";
 constexpr char kTooScattered[] = "memory too scattered for YARA";
 
@@ -70,6 +74,7 @@ void MemoryWalk::Feed(const MemoryRange& range, bool skip_files, MemoryScanner& 
     if (!part) continue;
     failures_ = 0;
     bool worth_it = true;
+    NoteIfMaybeSwapped(region);
     for (uint64_t from = part->from; from < part->to && worth_it;) {
       if (gone_ || scanner.settled() || context_.stopping()) break;
       const uint64_t to = std::min(part->to, from + MemoryReader::kSlice);
@@ -83,6 +88,16 @@ void MemoryWalk::Feed(const MemoryRange& range, bool skip_files, MemoryScanner& 
     if (gone_ || scanner.settled() || context_.stopping()) break;
   }
   scanner.Finish();
+}
+
+// The list of a process's pages tells those of shared memory that are swapped
+// out from those that never were no more (pagemap.rst).
+void MemoryWalk::NoteIfMaybeSwapped(const Region& region) {
+  static const bool swap_is_used = [] {
+    const absl::StatusOr<std::string> meminfo = ReadFile("/proc/meminfo");
+    return !meminfo.ok() || SwapIsUsed(*meminfo);
+  }();
+  if (swap_is_used && IsSharedMemory(region, maps_.name(region))) problems_.insert(kMaybeSwapped);
 }
 
 bool MemoryWalk::FeedSpan(const Region& region, RegionKind kind, Span span,
@@ -141,6 +156,7 @@ absl::StatusOr<std::vector<scan::YaraMatch>> MemoryWalk::ScanYara(const MemoryRa
   for (const Region& region : maps_.regions()) {
     const std::optional<Part> part = PartOf(region, range, skip_files);
     if (!part) continue;
+    NoteIfMaybeSwapped(region);
     const size_t first = blocks.size();
     for (uint64_t from = part->from; from < part->to && !context_.stopping();) {
       const uint64_t to = std::min(part->to, from + MemoryReader::kSlice);
@@ -161,7 +177,7 @@ absl::StatusOr<std::vector<scan::YaraMatch>> MemoryWalk::ScanYara(const MemoryRa
     }
   }
   failures_ = 0;
-  return scanner.ScanMemory(blocks, [&](uint64_t address, char* to, size_t size) -> size_t {
+  auto matches = scanner.ScanMemory(blocks, [&](uint64_t address, char* to, size_t size) -> size_t {
     const Region* region = FindRegion(maps_, address);
     if (region == nullptr || gone_ || context_.stopping()) return 0;
     RegionKind kind = KindOf(*region, maps_.name(*region));
@@ -172,6 +188,8 @@ absl::StatusOr<std::vector<scan::YaraMatch>> MemoryWalk::ScanYara(const MemoryRa
       PassOver(*region, kind, address + got);
     return got;
   });
+  if (scanner.saw_pieces()) problems_.insert(kSeenInPieces);
+  return matches;
 }
 
 }  // namespace dragnet::memory

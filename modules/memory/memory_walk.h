@@ -61,6 +61,8 @@ class MemoryWalk {
   MemoryReader& reader_;
   RunContext& context_;
   std::vector<Span> spans_;
+  void NoteIfMaybeSwapped(const Region& region);
+
   std::set<std::string> problems_;
   // Pages in a row.
   int failures_ = 0;

@@ -6,7 +6,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "core/file_io.h"
 #include "core/strings.h"
 
@@ -19,13 +24,30 @@ constexpr uint64_t kPopulated = uint64_t{3} << 62;
 constexpr size_t kPagemapEntries = 8192;
 constexpr uint64_t kMaxHole = 64 * 1024;
 
+// "SwapFree:   123 kB"; nothing when it isn't there.
+std::optional<uint64_t> FieldOf(std::string_view meminfo, std::string_view name) {
+  for (absl::string_view line : absl::StrSplit(ToAbsl(meminfo), '\n')) {
+    if (!absl::ConsumePrefix(&line, ToAbsl(name))) continue;
+    uint64_t value = 0;
+    line = absl::StripAsciiWhitespace(line);
+    if (absl::ConsumeSuffix(&line, " kB") && absl::SimpleAtoi(line, &value)) return value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 bool IsSharedMemory(const Region& region, std::string_view name) {
   return name.starts_with("/memfd:") || name.starts_with("/SYSV") ||
          name.starts_with("/dev/zero") || name.starts_with("/dev/shm/") ||
          name.starts_with("/anon_hugepage") || (region.shared() && region.device_major == 0);
 }
 
-}  // namespace
+bool SwapIsUsed(std::string_view meminfo) {
+  const std::optional<uint64_t> total = FieldOf(meminfo, "SwapTotal:");
+  const std::optional<uint64_t> free = FieldOf(meminfo, "SwapFree:");
+  return !total || !free || *free < *total;
+}
 
 RegionKind KindOf(const Region& region, std::string_view name) {
   if (name.starts_with("[vvar") || name.starts_with("[vsyscall")) return RegionKind::kSkipped;

@@ -13,6 +13,8 @@
 // Not thread-safe.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,13 +27,21 @@
 
 namespace dragnet::memory {
 
-inline constexpr uint64_t kPage = 4096;
+// 4 KiB, or 16 or 64 on some hosts.
+inline const uint64_t kPage = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 
 // Part of a region that there is something in.
 struct Span {
   uint64_t start = 0;
   uint64_t end = 0;
 };
+
+// Memory that processes share: a file of tmpfs or the like, named or not.
+bool IsSharedMemory(const Region& region, std::string_view name);
+
+// Whether anything is swapped out, by the text of /proc/meminfo. True when it
+// doesn't say.
+bool SwapIsUsed(std::string_view meminfo);
 
 enum class RegionKind {
   // The kernel's own data.

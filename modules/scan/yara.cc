@@ -80,9 +80,8 @@ struct YaraScanner::State {
                                               Engine::Item item);
   absl::Status Filter(Source& source, const Window& extent);
   void CloseSegment(const Window& segment, std::vector<Window>& found);
-  absl::StatusOr<std::vector<Window>> CutWindows(Source& source,
-                                                 std::span<const Window> wanted) const;
-  absl::StatusOr<std::vector<Window>> Pieces(const Part& part, bool is_file) const;
+  absl::StatusOr<std::vector<Window>> CutWindows(Source& source, std::span<const Window> wanted);
+  absl::StatusOr<std::vector<Window>> Pieces(const Part& part, bool is_file);
 
   const std::shared_ptr<const YaraRules> rules;
   std::vector<Engine> engines;  // by part
@@ -92,6 +91,7 @@ struct YaraScanner::State {
   // prefilter has found.
   std::vector<Window> readable;
   std::vector<Window> windows;
+  bool saw_pieces = false;
 };
 
 void YaraScanner::State::CloseSegment(const Window& segment, std::vector<Window>& found) {
@@ -152,8 +152,8 @@ absl::Status YaraScanner::State::Filter(Source& source, const Window& extent) {
 
 // `wanted`, which libyara must see whole. Memory that is too much for that is
 // cut, which can hide a match across a cut (yara.h says so).
-absl::StatusOr<std::vector<Window>> YaraScanner::State::CutWindows(
-    Source& source, std::span<const Window> wanted) const {
+absl::StatusOr<std::vector<Window>> YaraScanner::State::CutWindows(Source& source,
+                                                                   std::span<const Window> wanted) {
   constexpr uint64_t kOverlap = 64 * 1024;
   std::vector<Window> cut;
   for (const Window& window : wanted) {
@@ -163,6 +163,7 @@ absl::StatusOr<std::vector<Window>> YaraScanner::State::CutWindows(
       continue;
     }
     if (!source.has_holes()) return TooLarge();
+    saw_pieces = true;
     for (uint64_t begin = window.begin;; begin = cut.back().end - kOverlap) {
       cut.push_back({begin, begin + std::min(kMaxWindow, window.end - begin)});
       if (cut.back().end == window.end) break;
@@ -171,11 +172,13 @@ absl::StatusOr<std::vector<Window>> YaraScanner::State::CutWindows(
   return cut;
 }
 
-absl::StatusOr<std::vector<Window>> YaraScanner::State::Pieces(const Part& part,
-                                                               bool is_file) const {
+absl::StatusOr<std::vector<Window>> YaraScanner::State::Pieces(const Part& part, bool is_file) {
   std::vector<Window> pieces;
   for (const Window& extent : readable) {
-    if (is_file && part.parses_file && extent.end - extent.begin > kMaxWindow) return TooLarge();
+    if (part.parses_file && extent.end - extent.begin > kMaxWindow) {
+      if (is_file) return TooLarge();
+      saw_pieces = true;
+    }
     AddPieces(extent, part.parses_file, pieces);
   }
   return pieces;
@@ -187,6 +190,7 @@ absl::StatusOr<std::vector<YaraMatch>> YaraScanner::State::Scan(Source& source,
   const YaraRules::Compiled& compiled = rules->compiled();
   windows.clear();
   readable.clear();
+  saw_pieces = false;
   if (!compiled.filter->empty() || source.has_holes()) {
     for (const Window& extent : extents) DRAGNET_RETURN_IF_ERROR(Filter(source, extent));
     // A file can have become shorter.
@@ -230,6 +234,8 @@ YaraScanner::YaraScanner(std::shared_ptr<const YaraRules> rules, YaraLimits limi
 YaraScanner::~YaraScanner() = default;
 YaraScanner::YaraScanner(YaraScanner&&) noexcept = default;
 YaraScanner& YaraScanner::operator=(YaraScanner&&) noexcept = default;
+
+bool YaraScanner::saw_pieces() const { return state_->saw_pieces; }
 
 absl::StatusOr<std::vector<YaraMatch>> YaraScanner::ScanFile(int fd, uint64_t size) {
   FileSource source(fd);

@@ -112,6 +112,8 @@ class YaraScanner {
   // block of more than 24 MiB in pieces of that size, which overlap by 64 KiB.
   absl::StatusOr<std::vector<YaraMatch>> ScanMemory(std::span<const Block> blocks,
                                                     const ReadBlock& read);
+  // Whether the last scan did so: such a rule may then have been missed.
+  bool saw_pieces() const;
 
  private:
   struct State;

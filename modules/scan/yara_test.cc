@@ -370,5 +370,25 @@ TEST(YaraLargeFileTest, RulesThatMustSeeAllOfItAreAnError) {
   EXPECT_THAT(*matches, IsEmpty());
 }
 
+TEST(YaraMemoryTest, ThatARuleSawOnlyPiecesOfABlockIsTold) {
+  const std::string memory(25 << 20, 'm');
+  const YaraScanner::ReadBlock read = [&](uint64_t address, char* to, size_t size) {
+    return memory.copy(to, size, address);
+  };
+  for (const auto& [rule, cut] :
+       {std::pair("rule r { strings: $a = { 01 02 [300-] 03 04 } condition: $a }", true),
+        std::pair("rule r { strings: $a = \"needle\" condition: $a }", false)}) {
+    const auto rules = YaraRules::Compile(rule, {});
+    ASSERT_TRUE(rules.ok()) << rules.status();
+    YaraScanner scanner(*rules, {});
+    const YaraScanner::Block large{0, memory.size()};
+    ASSERT_TRUE(scanner.ScanMemory({&large, 1}, read).ok());
+    EXPECT_EQ(scanner.saw_pieces(), cut) << rule;
+    const YaraScanner::Block small{0, 1 << 20};
+    ASSERT_TRUE(scanner.ScanMemory({&small, 1}, read).ok());
+    EXPECT_FALSE(scanner.saw_pieces()) << rule;
+  }
+}
+
 }  // namespace
 }  // namespace dragnet::scan

@@ -137,6 +137,7 @@ absl::StatusOr<Search> CompileSearch(const v1::SshkeyParameters& parameters) {
     search.encrypted = parameters.encrypted() == "yes";
   }
   search.bits_below = parameters.bits_below();
+  search.no_text = parameters.no_text();
   return search;
 }
 

@@ -23,6 +23,7 @@ struct Search {
   std::set<std::string> algorithms;
   std::optional<bool> encrypted;
   uint32_t bits_below = 0;
+  bool no_text = false;
 
   bool Wants(std::string_view kind) const { return kinds.contains(std::string(kind)); }
   bool Holds(const v1::SshkeyRow& row) const;

@@ -43,6 +43,14 @@ class SshkeyModuleImplementation : public Module {
     return Compile(parameters).status();
   }
 
+  absl::Status ValidateForPrivacy(const google::protobuf::Message& parameters) const override {
+    DRAGNET_ASSIGN_OR_RETURN(const Search search, Compile(parameters));
+    if (search.no_text) return absl::OkStatus();
+    return absl::PermissionDeniedError(
+        "no_text: without it comments, options and host names of key files are returned, which "
+        "privacy mode keeps on the host; set no_text");
+  }
+
   absl::Status Run(const google::protobuf::Message& parameters,
                    RunContext& context) const override {
     DRAGNET_ASSIGN_OR_RETURN(const Search search, Compile(parameters));

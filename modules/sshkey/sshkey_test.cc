@@ -158,6 +158,27 @@ TEST(SshkeyTest, OnlyTheFingerprintThatIsAskedForIsFound) {
   }
 }
 
+TEST(SshkeyTest, InPrivacyModeOnlyASearchWithoutTextsIsAllowed) {
+  const TempTree tree;
+  tree.File("authorized_keys", "command=\"/bin/backup secret\" " + Ed25519Line('a') + " ann@host");
+  auto parameters = In(tree.root());
+  FakeRunContext with;
+  const auto rows = Find(parameters, with);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_FALSE(rows[0].comment().empty());
+  EXPECT_EQ(rows[0].options_size(), 1);
+  EXPECT_TRUE(absl::IsPermissionDenied(Sshkey().ValidateForPrivacy(parameters)));
+
+  parameters.set_no_text(true);
+  EXPECT_TRUE(Sshkey().ValidateForPrivacy(parameters).ok());
+  FakeRunContext without;
+  const auto bare = Find(parameters, without);
+  ASSERT_EQ(bare.size(), 1u);
+  EXPECT_EQ(bare[0].sha256(), rows[0].sha256());
+  EXPECT_EQ(bare[0].comment(), "");
+  EXPECT_EQ(bare[0].options_size(), 0);
+}
+
 TEST(SshkeyTest, PathsWithinEachOtherGiveNoRowTwice) {
   const TempTree tree;
   tree.Directory("a");

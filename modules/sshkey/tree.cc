@@ -63,6 +63,19 @@ void SetFileFacts(const std::string& path, const struct stat& info, v1::SshkeyRo
   row.mutable_mtime()->set_nanos(static_cast<int32_t>(info.st_mtim.tv_nsec));
 }
 
+// What people wrote into the file, as against what the key is.
+void ClearText(v1::SshkeyRow& row) {
+  row.clear_comment();
+  row.clear_options();
+  row.clear_hosts();
+  if (!row.has_certificate()) return;
+  v1::Certificate& certificate = *row.mutable_certificate();
+  certificate.clear_key_id();
+  certificate.clear_principals();
+  certificate.clear_critical_options();
+  certificate.clear_extensions();
+}
+
 class KeyWalk : public file::WalkVisitor {
  public:
   KeyWalk(const Search& search, const std::set<std::string>& roots, RunContext& context)
@@ -135,6 +148,7 @@ class KeyWalk : public file::WalkVisitor {
     KeyFileEvents events;
     events.key = [&](v1::SshkeyRow row) {
       SetFileFacts(path, info, row);
+      if (search_.no_text) ClearText(row);
       return context_.EmitRow(row);
     };
     events.damaged = [&](std::string_view reason, uint32_t line) {

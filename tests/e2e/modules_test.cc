@@ -139,14 +139,26 @@ TEST_F(ModulesTest, AnActionOfMigIsSignedAndRunAsItIs) {
 // Each module once, through the whole fleet.
 TEST_F(ModulesTest, EveryModuleAnswers) {
   fleet_.AddOnlineAgent();
+  Write(files_ + "/policy.json",
+        StrCat(R"({"objects": [{"object": "hay", "hasline": {"path": ")", files_,
+               R"(", "file": "haystack", "expression": "needle"}}],
+                 "tests": [{"test": "t", "object": "hay", "exactmatch": {"value": "true"}}]})"));
   const std::vector<std::vector<std::string>> questions = {
-      {"netstat", "--listening"},    {"memory", "--name", "^dragnet-sched"},
-      {"pkg", "--name", "^libc6$"},  {"sshkey", "--path", files_},
+      {"netstat", "--listening"},
+      {"memory", "--name", "^dragnet-sched"},
+      {"pkg", "--name", "^libc6$"},
+      {"sshkey", "--path", files_},
       {"ping", "--to", "127.0.0.1"},
+      {"timedrift", "--server", "127.0.0.1"},
+      {"scribe", "--document", files_ + "/policy.json"},
   };
   for (const std::vector<std::string>& question : questions) {
     const Finished finished = Investigate(question);
-    EXPECT_THAT(finished.status(), ::testing::AnyOf(0, 3)) << question[0] << "\n" << finished.err;
+    // Some hosts let not even root look into every process; that is said, as 3.
+    const bool looks_into_processes = question[0] == "netstat" || question[0] == "memory";
+    EXPECT_TRUE(finished.status() == 0 || (looks_into_processes && finished.status() == 3))
+        << question[0] << "\n"
+        << finished.err;
     EXPECT_THAT(finished.err, Not(HasSubstr("could not be started"))) << question[0];
     EXPECT_THAT(finished.err, Not(HasSubstr("died"))) << question[0];
   }
