@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "google/protobuf/message.h"
 #include "modules/module.h"
 #include "nlohmann/json.hpp"
@@ -64,6 +65,10 @@ class MigModule {
   // `parameters` as they were translated.
   virtual std::unique_ptr<MigElements> NewElements(const MigJson& parameters) const = 0;
 };
+
+// As Go writes a duration, and so MIG: 810.997µs, 5.278116ms, 1m2.5s.
+std::string GoDuration(absl::Duration duration);
+std::string GoDuration(double seconds);
 
 std::vector<const MigModule*> AllMigModules();
 // Null when there is none of this name.

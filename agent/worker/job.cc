@@ -108,6 +108,11 @@ absl::Status RunMigJob(const ipc::Job& job, const std::string& text, RowStream& 
   if (!valid.ok()) {
     return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS, ToStd(valid.message()));
   }
+  if (job.privacy()) {
+    if (absl::Status status = mig->module().ValidateForPrivacy(**parameters); !status.ok()) {
+      return stream.Fail(ipc::Failed::KIND_PRIVACY, ToStd(status.message()));
+    }
+  }
   MigRun run(mig->NewElements(*json), stream);
   const absl::Status status = RunModule(mig->module(), **parameters, run);
   run.WriteDocument(status);

@@ -259,6 +259,14 @@ TEST_F(WorkerTest, InPrivacyModeWhatWouldReturnContentIsRefused) {
   EXPECT_THAT(Run(job).rows(), SizeIs(2));
   job.set_privacy(true);
   EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_PRIVACY);
+
+  ipc::Job migs;
+  migs.set_module("sshkey");
+  migs.set_format(ipc::Job::FORMAT_MIG);
+  migs.set_parameters(StrCat("{\"paths\":[\"", directory_, "/data\"]}"));
+  EXPECT_FALSE(Run(migs).rows().empty());
+  migs.set_privacy(true);
+  EXPECT_EQ(FailureOf(migs).kind(), ipc::Failed::KIND_PRIVACY);
 }
 
 TEST_F(WorkerTest, UnknownFieldInSerialisedParametersIsRefused) {

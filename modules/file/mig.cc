@@ -22,29 +22,6 @@ const Module& FileModule();
 namespace file {
 namespace {
 
-// As Go writes a duration: 810.997µs, 5.278116ms, 1m2.5s.
-std::string GoDuration(double seconds) {
-  const auto nanoseconds = static_cast<int64_t>(seconds * 1e9);
-  const auto scaled = [](int64_t value, int64_t unit, std::string_view name) {
-    std::string text = StrCat(value / unit);
-    if (value % unit != 0) {
-      std::string digits = StrCat(unit + value % unit).substr(1);
-      digits.erase(digits.find_last_not_of('0') + 1);
-      StrAppend(&text, ".", digits);
-    }
-    return StrCat(text, name);
-  };
-  if (nanoseconds <= 0) return "0s";
-  if (nanoseconds < 1'000) return scaled(nanoseconds, 1, "ns");
-  if (nanoseconds < 1'000'000) return scaled(nanoseconds, 1'000, "µs");
-  if (nanoseconds < 1'000'000'000) return scaled(nanoseconds, 1'000'000, "ms");
-  const int64_t minutes = nanoseconds / 60'000'000'000;
-  const std::string rest = scaled(nanoseconds % 60'000'000'000, 1'000'000'000, "s");
-  if (minutes == 0) return rest;
-  if (minutes < 60) return StrCat(minutes, "m", rest);
-  return StrCat(minutes / 60, "h", minutes % 60, "m", rest);
-}
-
 // As Go writes a time in UTC: 2024-02-03 04:05:06.5 +0000 UTC.
 std::string GoTime(const google::protobuf::Timestamp& timestamp) {
   const absl::Time time =

@@ -173,24 +173,6 @@ std::unique_ptr<v1::MemoryParameters> Translate(const std::vector<MigSearch>& se
   return translated;
 }
 
-// As Go writes a duration: 810.997µs, 5.278116ms, 1m2.5s.
-std::string GoDuration(double seconds) {
-  const auto trimmed = [](double value, int digits) {
-    std::string text = absl::StrFormat("%.*f", digits, value);
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.ends_with('.')) text.pop_back();
-    return text;
-  };
-  if (seconds <= 0) return "0s";
-  if (seconds < 1e-3) return trimmed(seconds * 1e6, 3) + "µs";
-  if (seconds < 1) return trimmed(seconds * 1e3, 6) + "ms";
-  const auto minutes = static_cast<int64_t>(seconds / 60);
-  const std::string rest = trimmed(seconds - 60.0 * static_cast<double>(minutes), 9) + "s";
-  if (minutes == 0) return rest;
-  if (minutes < 60) return StrCat(minutes, "m", rest);
-  return StrCat(minutes / 60, "h", minutes % 60, "m", rest);
-}
-
 class MemoryElements : public MigElements {
  public:
   explicit MemoryElements(std::vector<MigSearch> searches) : searches_(std::move(searches)) {

@@ -149,12 +149,6 @@ MigJson Element(std::string_view key, const v1::NetstatRow& row, bool all_namesp
   return element.Take();
 }
 
-// As Go writes one: "306.741073ms", "1.5s".
-std::string DurationText(double seconds) {
-  if (seconds >= 1) return absl::StrFormat("%.9gs", seconds);
-  return absl::StrFormat("%.9gms", seconds * 1000);
-}
-
 class NetstatElements : public MigElements {
  public:
   explicit NetstatElements(const MigJson& parameters)
@@ -187,7 +181,7 @@ class NetstatElements : public MigElements {
   MigJson Statistics(const MigStatistics& statistics) override {
     // MIG never counts its hits; the field is there, and 0.
     return {{"examined", statistics.items_examined},
-            {"exectime", DurationText(statistics.seconds)},
+            {"exectime", GoDuration(statistics.seconds)},
             {"totalhits", 0}};
   }
 

@@ -91,7 +91,7 @@ class PkgElements : public MigElements {
   }
 
   MigJson Statistics(const MigStatistics& statistics) override {
-    return {{"execruntime", absl::StrFormat("%.6fms", statistics.seconds * 1000)}};
+    return {{"execruntime", GoDuration(statistics.seconds)}};
   }
 
  private:

@@ -56,9 +56,7 @@ class ScribeElements : public MigElements {
   MigJson Statistics(const MigStatistics& statistics) override {
     MigJson json = MigJson::object();
     // As Go writes it, which says µs where Abseil says us.
-    std::string runtime = absl::FormatDuration(absl::Seconds(statistics.seconds));
-    if (runtime.ends_with("us")) runtime.replace(runtime.size() - 2, 2, "µs");
-    json["execruntime"] = runtime;
+    json["execruntime"] = GoDuration(statistics.seconds);
     return json;
   }
 

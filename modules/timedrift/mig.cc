@@ -18,16 +18,6 @@ namespace {
 constexpr const char* kPool[] = {"time.nist.gov", "0.pool.ntp.org", "1.pool.ntp.org",
                                  "2.pool.ntp.org", "3.pool.ntp.org"};
 
-// As Go writes a duration; Abseil does it the same way but for these.
-std::string GoDuration(absl::Duration duration) {
-  std::string text(absl::FormatDuration(duration));
-  if (text == "0") return "0s";
-  if (text.ends_with("us")) return StrCat(text.substr(0, text.size() - 2), "µs");
-  if (text.ends_with("h")) return StrCat(text, "0m0s");
-  if (text.ends_with("m")) return StrCat(text, "0s");
-  return text;
-}
-
 std::string GoTime(absl::Time time) {
   return std::string(absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone()));
 }
