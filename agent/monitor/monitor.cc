@@ -238,6 +238,7 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
       return HandleBlobPart(message.blob_part());
     case ipc::LinkToMonitor::kAcknowledged:
       return HandleAcknowledgement(message.acknowledged());
+    case ipc::LinkToMonitor::kOrderEnvelope:
     case ipc::LinkToMonitor::CONTENT_NOT_SET:
       return;
   }

@@ -289,6 +289,10 @@ void WorkerRun::CheckTime() {
   }
 }
 
+void WorkerRun::Hold(bool held) {
+  if (child_.valid()) child_.Signal(held ? SIGSTOP : SIGCONT).IgnoreError();
+}
+
 void WorkerRun::Stop(v1::Termination termination, std::string_view detail) {
   SetTermination(termination, detail);
   module_summary_.reset();

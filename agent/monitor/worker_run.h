@@ -76,6 +76,9 @@ class WorkerRun {
   // spool has no room.
   void Pause(bool paused) { paused_ = paused; }
 
+  // Stands still by order until released; the time doesn't count.
+  void Hold(bool held);
+
   // Kills it; its summary will say `termination`.
   void Stop(v1::Termination termination, std::string_view detail);
 

@@ -19,6 +19,8 @@ constexpr Rule kRules[] = {
     {"/dragnet.v1.InvestigatorService/FindMissingBlobs", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/PutBlobPart", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/CancelAction", Access::kInvestigator},
+    {"/dragnet.v1.InvestigatorService/SendOrder", Access::kInvestigator},
+    {"/dragnet.v1.InvestigatorService/KeepAction", Access::kInvestigator},
 
     {"/dragnet.v1.InvestigatorService/Watch", Access::kReader},
     {"/dragnet.v1.InvestigatorService/Results", Access::kReader},
@@ -27,6 +29,8 @@ constexpr Rule kRules[] = {
     {"/dragnet.v1.InvestigatorService/SearchAgents", Access::kReader},
     {"/dragnet.v1.InvestigatorService/ListRefusals", Access::kReader},
     {"/dragnet.v1.InvestigatorService/GetTrustPolicy", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/Stack", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/GetStatus", Access::kReader},
 
     {"/dragnet.v1.InvestigatorService/PublishTrustPolicy", Access::kOperator},
     {"/dragnet.v1.InvestigatorService/CreateEnrolmentToken", Access::kOperator},
