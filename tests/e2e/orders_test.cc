@@ -94,8 +94,16 @@ TEST_F(OrdersTest, PauseLetsTheWorkerStandStillAndResumeLetsItGoOn) {
   ASSERT_TRUE(EventuallyRuns(action, agent)) << agent.process().Output();
   const pid_t worker = agent.WorkerPid();
   ASSERT_GT(worker, 0);
+  // Somebody waits for its results meanwhile.
+  Process follower({.arguments = {"dragnet", "results", action.id(), "--follow"},
+                    .environment = {"DRAGNET_CONFIG=" + fleet_.console_config()},
+                    .input = {},
+                    .before_exec = {},
+                    .output_to = {}},
+                   fleet_.temporary() + "/follow.log");
   Send(action, v1::Order::KIND_PAUSE);
   EXPECT_TRUE(Eventually([&] { return ProcessState(worker) == 'T'; }));
+  EXPECT_TRUE(follower.WaitForOutput("paused by ida: end to end test")) << follower.Output();
   EXPECT_EQ(InfoOf(action).phase(), v1::DISPATCH_PHASE_PAUSED);
   // Another action isn't held up by it, and an agent that comes now doesn't get it.
   const v1::Action other = Launch(fleet_.forge().NewAction("/misbehave:not"));
@@ -107,6 +115,12 @@ TEST_F(OrdersTest, PauseLetsTheWorkerStandStillAndResumeLetsItGoOn) {
   EXPECT_TRUE(Eventually([&] { return ProcessState(worker) != 'T'; }));
   EXPECT_TRUE(EventuallyRuns(action, late)) << late.process().Output();
   EXPECT_EQ(agent.WorkerPid(), worker) << "the same one goes on";
+  EXPECT_TRUE(follower.WaitForOutput("it goes on")) << follower.Output();
+  Send(action, v1::Order::KIND_CANCEL);
+  const std::optional<Ended> ended = follower.WaitForEnd();
+  ASSERT_TRUE(ended.has_value()) << follower.Output();
+  EXPECT_EQ(ended->exit_status, 3);
+  EXPECT_THAT(follower.Output(), HasSubstr("cancelled by ida: end to end test"));
 }
 
 TEST_F(OrdersTest, AnAgentThatComesBackAfterACancellationNeverRunsTheAction) {
