@@ -505,19 +505,24 @@ TEST_F(MonitorOrderTest, PauseHoldsTheWorkerAndStartsNothingFurtherUntilResumed)
   EXPECT_EQ(RecordsOf(action).back().summary().outcome(), v1::OUTCOME_FOUND);
 }
 
-TEST_F(MonitorOrderTest, AWorkerThatIsHeldLeavesItsPlaceToOthersAndCanBeCancelled) {
-  // The host runs one worker at a time.
-  const v1::Action action = TwoThatHang();
-  DeliverAction(SignedByAlice(action));
-  RunUntilItRuns(action);
-  Deliver(action, v1::Order::KIND_PAUSE);
+TEST_F(MonitorOrderTest, WorkersThatAreHeldLeaveTheirPlacesToOthersAndCanBeCancelled) {
+  // As many as may run at a time.
+  const std::vector<v1::Action> held = {TwoThatHang(), TwoThatHang()};
+  ASSERT_EQ(AgentConfig().workers, static_cast<int>(held.size()));
+  for (const v1::Action& action : held) DeliverAction(SignedByAlice(action));
+  for (const v1::Action& action : held) RunUntilItRuns(action);
   const v1::Action other = ActionThat("not");
   DeliverAction(SignedByAlice(other));
+  ExpectStillRuns(held[0]);
+  EXPECT_THAT(RecordsOf(other), IsEmpty()) << "its turn hasn't come";
+  for (const v1::Action& action : held) Deliver(action, v1::Order::KIND_PAUSE);
   RunUntil([&] { return Summaries(other) == 1; });
-  EXPECT_EQ(Summaries(action), 0u);
-  Deliver(action, v1::Order::KIND_CANCEL);
-  RunUntil([&] { return Summaries(action) == 2; });
-  EXPECT_EQ(RecordsOf(action).back().summary().termination(), v1::TERMINATION_CANCELLED);
+  for (const v1::Action& action : held) {
+    EXPECT_EQ(Summaries(action), 0u);
+    Deliver(action, v1::Order::KIND_CANCEL);
+    RunUntil([&] { return Summaries(action) == 2; });
+    EXPECT_EQ(RecordsOf(action).back().summary().termination(), v1::TERMINATION_CANCELLED);
+  }
 }
 
 TEST_F(MonitorOrderTest, AnActionThatExpiresWhileItIsPausedEndsAndSaysSo) {
