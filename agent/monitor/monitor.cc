@@ -25,6 +25,11 @@ constexpr absl::Duration kBlobCheckInterval = absl::Seconds(1);
 // A record's rows are gathered from small messages until there are this many;
 // with the message that goes over it, still below a record's 512 KiB.
 constexpr size_t kMaxRecordBytes = 128 * 1024;
+// How often a paused action is looked at: it may expire meanwhile.
+constexpr absl::Duration kPauseCheckInterval = absl::Seconds(1);
+// Workers that stand still by order and yet leave their place to others: a
+// paused action must not stop all others, nor fill the host with workers.
+constexpr int kMaxHeldBesides = 4;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 
@@ -211,6 +216,10 @@ absl::Time Monitor::NextDeadline() const {
   // A blob that is waited for may not come before its action expires.
   if (blobs_->is_fetching()) deadline = std::min(deadline, SteadyNow() + kBlobCheckInterval);
   if (disk_full_) deadline = std::min(deadline, SteadyNow() + kRetryInterval);
+  for (const auto& run : actions_) {
+    if (!orders_.IsPaused(run->action.id())) continue;
+    deadline = std::min(deadline, SteadyNow() + kPauseCheckInterval);
+  }
   return deadline;
 }
 
@@ -239,6 +248,7 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
     case ipc::LinkToMonitor::kAcknowledged:
       return HandleAcknowledgement(message.acknowledged());
     case ipc::LinkToMonitor::kOrderEnvelope:
+      return HandleOrderEnvelope(message.order_envelope());
     case ipc::LinkToMonitor::CONTENT_NOT_SET:
       return;
   }
@@ -267,10 +277,19 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
     const std::string detail =
         journal_error.ok() ? refused->detail : std::string(journal_error.message());
+    const bool replayed = refused->reason == v1::Refusal::REASON_REPLAYED && journal_error.ok();
+    if (replayed && store_->WasCancelled(refused->action_id).value_or(false)) {
+      return Refuse(bytes, refused->action_id, v1::Refusal::REASON_CANCELLED,
+                    CancellationWords(refused->action_id));
+    }
     return Refuse(bytes, refused->action_id, refused->reason, detail);
   }
   auto& authorized = std::get<AuthorizedAction>(decision);
   const std::string id = authorized.action.id();
+  // The journal may have had no room for it.
+  if (orders_.IsCancelled(id)) {
+    return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
+  }
   if (actions_.size() >= kMaxActions) {
     return Refuse(bytes, id, v1::Refusal::REASON_BUSY,
                   StrCat(kMaxActions, " actions run or wait already"));
@@ -347,6 +366,95 @@ void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
   link_.Send(hello);
 }
 
+// --- orders
+
+OrderContext Monitor::OrderAuthorization() const {
+  OrderContext context;
+  context.policy = policy_.has_value() ? &*policy_ : nullptr;
+  context.fleet_id = environment_.config.fleet_id;
+  context.now = clock_.Now();
+  context.modules_of = [this](std::string_view action_id) {
+    std::optional<std::vector<std::string>> modules;
+    const ActionRun* run = FindRun(action_id);
+    if (run == nullptr) return modules;
+    modules.emplace();
+    for (const v1::Operation& operation : run->action.operations()) {
+      modules->push_back(operation.module());
+    }
+    return modules;
+  };
+  context.order_in_force = [this](std::string_view action_id) {
+    const OrderBook::InForce* order = orders_.Find(action_id);
+    return order == nullptr ? std::string() : order->order_id;
+  };
+  return context;
+}
+
+const Monitor::ActionRun* Monitor::FindRun(std::string_view action_id) const {
+  for (const auto& run : actions_) {
+    // Without an envelope: left over from an earlier process, only to be reported.
+    if (run->action.id() == action_id && !run->envelope.empty()) return run.get();
+  }
+  return nullptr;
+}
+
+std::string Monitor::CancellationWords(std::string_view action_id) const {
+  // Unknown after a restart: then only the journal knows of it.
+  return orders_.IsCancelled(action_id) ? orders_.Find(action_id)->words
+                                        : "cancelled by a signed order";
+}
+
+void Monitor::HandleOrderEnvelope(const std::string& bytes) {
+  if (orders_.HoldsEnvelope(bytes)) return;
+  const auto decision = AuthorizeOrder(bytes, OrderAuthorization());
+  if (const auto* refused = std::get_if<RefusedOrder>(&decision)) {
+    return Refuse(bytes, refused->action_id, v1::Refusal::REASON_ORDER_REJECTED,
+                  ToStd(refused->status.message()));
+  }
+  const auto& authorized = std::get<AuthorizedOrder>(decision);
+  const std::string& action_id = authorized.order.action_id();
+  if (orders_.IsCancelled(action_id)) {
+    return Refuse(bytes, action_id, v1::Refusal::REASON_ORDER_REJECTED,
+                  StrCat(orders_.Find(action_id)->words, "; that can't be undone"));
+  }
+  orders_.Put(authorized, bytes, clock_.Now(),
+              [this](std::string_view id) { return FindRun(id) != nullptr; });
+  LogInfo(StrCat("action ", action_id, " ", orders_.Find(action_id)->words));
+  if (authorized.order.kind() == v1::Order::KIND_CANCEL && FindRun(action_id) == nullptr) {
+    const absl::Status status = store_->JournalCancelled(action_id, clock_.Now());
+    if (!status.ok()) {
+      LogWarning(StrCat("a cancellation is not in the journal: ", status.message()));
+    }
+  }
+  AdvanceActions();
+}
+
+void Monitor::ObeyOrder(ActionRun& run) {
+  const OrderBook::InForce* order = orders_.Find(run.action.id());
+  if (order == nullptr || run.next_operation >= run.action.operations_size()) return;
+  if (order->kind == v1::Order::KIND_CANCEL) return EndByOrder(run, order->words);
+  const bool paused = order->kind == v1::Order::KIND_PAUSE;
+  if (paused && clock_.Now() > *ToTime(run.action.expires())) {
+    return EndByOrder(run, StrCat(order->words, "; it expired before it was resumed"));
+  }
+  if (run.worker == nullptr || run.held == paused) return;
+  run.worker->Hold(paused);
+  run.held = paused;
+}
+
+void Monitor::EndByOrder(ActionRun& run, std::string_view detail) {
+  if (run.worker != nullptr) {
+    if (!run.killed_by_order) run.worker->Stop(v1::TERMINATION_CANCELLED, detail);
+    run.killed_by_order = true;
+    return;
+  }
+  while (run.next_operation < run.action.operations_size()) {
+    StopWaiting(run);
+    run.next_sequence = 1;
+    EndOperation(run, NotRun(v1::TERMINATION_CANCELLED, detail));
+  }
+}
+
 void Monitor::HandleAcknowledgement(const v1::RecordKey& key) {
   // More than were sent would be a link that makes keys up.
   if (acknowledged_.size() < window_) acknowledged_.push_back(key);
@@ -374,14 +482,20 @@ void Monitor::AdvanceActions() {
   disk_full_ = false;
   ForgetAcknowledged();
   int running = 0;
+  int held = 0;
   for (auto& run : actions_) {
+    ObeyOrder(*run);
     if (run->worker != nullptr) AdvanceWorker(*run);
-    if (run->worker != nullptr) ++running;
+    // What waits for its turn ends with the worker that was killed.
+    if (run->worker == nullptr) ObeyOrder(*run);
+    if (run->worker != nullptr) ++(run->held ? held : running);
     WriteRecords(*run);
   }
+  running += std::max(0, held - kMaxHeldBesides);
   for (auto& run : actions_) {
     if (running >= environment_.config.workers) break;
     if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
+    if (orders_.IsPaused(run->action.id())) continue;
     StartOperation(*run);
     if (run->worker != nullptr) ++running;
   }
@@ -448,6 +562,7 @@ void Monitor::AdvanceWorker(ActionRun& run) {
   if (run.worker->summary().has_value()) {
     const v1::OperationSummary summary = *run.worker->summary();
     run.worker.reset();
+    run.held = false;
     EndOperation(run, summary);
   } else {
     WriteRecords(run);

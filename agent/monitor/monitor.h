@@ -17,6 +17,7 @@
 #include "agent/monitor/agent_config.h"
 #include "agent/monitor/blob_cache.h"
 #include "agent/monitor/link_process.h"
+#include "agent/monitor/orders.h"
 #include "agent/monitor/state_store.h"
 #include "agent/monitor/worker_run.h"
 #include "core/authorization.h"
@@ -64,6 +65,10 @@ class Monitor {
     std::unique_ptr<WorkerRun> worker;
     // Why a blob of the next operation can't be had; OK while it may come.
     absl::Status blob_error;
+    // The worker stands still by order.
+    bool held = false;
+    // The worker was killed by order.
+    bool killed_by_order = false;
     // Records that could not be written yet (disk full), in order.
     std::vector<v1::ResultRecord> unwritten;
   };
@@ -74,14 +79,23 @@ class Monitor {
 
   void HandleActionEnvelope(const std::string& bytes);
   void HandleTrustPolicyEnvelope(const std::string& bytes);
+  void HandleOrderEnvelope(const std::string& bytes);
   void HandleAcknowledgement(const v1::RecordKey& key);
   absl::Status TakeOn(v1::Action action, const std::string& envelope);
   AuthorizationContext Authorization() const;
+  OrderContext OrderAuthorization() const;
+  std::string CancellationWords(std::string_view action_id) const;
+  // Null when it neither waits nor runs here.
+  const ActionRun* FindRun(std::string_view action_id) const;
   void Refuse(const std::string& envelope, std::string_view action_id, v1::Refusal::Reason reason,
               std::string_view detail);
 
   void AdvanceActions();
   void AdvanceWorker(ActionRun& run);
+  // Holds the worker or lets it go on; ends what a cancellation, or a pause until
+  // the action expired, ends.
+  void ObeyOrder(ActionRun& run);
+  void EndByOrder(ActionRun& run, std::string_view detail);
   void StartOperation(ActionRun& run);
   bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
   void HandleBlobPart(const v1::BlobPart& part);
@@ -113,6 +127,7 @@ class Monitor {
   LinkProcess link_;
 
   std::deque<std::unique_ptr<ActionRun>> actions_;
+  OrderBook orders_;
   bool disk_full_ = false;
   // True at the start and while actions run, until memory was released.
   bool busy_ = true;

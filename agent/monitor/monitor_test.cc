@@ -392,5 +392,209 @@ TEST_F(MonitorTest, LaterOperationsRunAlthoughAnEarlierOneCrashed) {
   EXPECT_EQ(Spool()[1].summary().outcome(), v1::OUTCOME_CLEAN);
 }
 
+// ---- orders
+
+class MonitorOrderTest : public MonitorTest {
+ protected:
+  void SetUp() override {
+    MonitorTest::SetUp();
+    DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  }
+
+  // Each newer than the one before.
+  v1::Order OrderFor(const v1::Action& action, v1::Order::Kind kind) {
+    const absl::Time issued = clock_.Now() + absl::Milliseconds(++orders_made_);
+    v1::Order order;
+    order.set_id(NewUuidV7(issued));
+    order.set_fleet_id(fleet_.id);
+    order.set_action_id(action.id());
+    order.set_kind(kind);
+    order.set_reason("wrong target");
+    *order.mutable_issued() = ToTimestamp(issued);
+    *order.mutable_expires() = action.expires();
+    return order;
+  }
+  std::string Signed(const v1::Order& order) {
+    return testing::Signed(kOrderPayloadType, order, {&fleet_.alice});
+  }
+  void DeliverOrder(const std::string& envelope) {
+    ipc::LinkToMonitor message;
+    message.set_order_envelope(envelope);
+    monitor_->HandleLinkMessage(message);
+  }
+  void Deliver(const v1::Action& action, v1::Order::Kind kind) {
+    DeliverOrder(Signed(OrderFor(action, kind)));
+  }
+  v1::Action TwoThatHang() {
+    v1::Action action = ActionThat("hang");
+    *action.add_operations() = ActionThat("not").operations(0);
+    return action;
+  }
+  // Until its worker has said something.
+  void RunUntilItRuns(const v1::Action& action) {
+    RunUntil([&] { return !RecordsOf(action).empty(); });
+  }
+  size_t Summaries(const v1::Action& action) {
+    size_t count = 0;
+    for (const auto& record : RecordsOf(action)) count += record.has_summary();
+    return count;
+  }
+  void ExpectStillRuns(const v1::Action& action) {
+    ASSERT_TRUE(monitor_->Turn(/*stop_fd=*/-1, absl::Milliseconds(100)).ok());
+    EXPECT_EQ(Summaries(action), 0u);
+  }
+  void ExpectRejected(const std::string& envelope, std::string_view words) {
+    const size_t before = Spool().size();
+    DeliverOrder(envelope);
+    const auto records = Spool();
+    ASSERT_EQ(records.size(), before + 1);
+    EXPECT_EQ(records.back().refusal().reason(), v1::Refusal::REASON_ORDER_REJECTED);
+    EXPECT_THAT(records.back().refusal().detail(), HasSubstr(std::string(words)));
+    EXPECT_EQ(records.back().refusal().envelope_sha256(), Sha256(envelope));
+  }
+
+  int orders_made_ = 0;
+};
+
+TEST_F(MonitorOrderTest, CancelKillsTheWorkerAndEndsWhatWaitsAndSaysWhoAndWhy) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  Deliver(action, v1::Order::KIND_CANCEL);
+  RunUntil([&] { return Summaries(action) == 2; });
+  const auto records = RecordsOf(action);
+  for (size_t i = 1; i < records.size(); ++i) {
+    const v1::OperationSummary& summary = records[i].summary();
+    EXPECT_EQ(records[i].operation(), i - 1);
+    EXPECT_EQ(summary.termination(), v1::TERMINATION_CANCELLED);
+    EXPECT_EQ(summary.outcome(), v1::OUTCOME_INCOMPLETE);
+    EXPECT_EQ(summary.detail(), "cancelled by alice: wrong target");
+  }
+  EXPECT_EQ(records.back().sequence(), 1u) << "the second never ran";
+  // And it doesn't begin again.
+  DeliverAction(SignedByAlice(action));
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED);
+}
+
+TEST_F(MonitorOrderTest, AnActionThatComesAfterItsCancellationIsRefusedAlsoAfterARestart) {
+  const v1::Action action = ActionThat("not");
+  Deliver(action, v1::Order::KIND_CANCEL);
+  EXPECT_THAT(Spool(), IsEmpty());
+  DeliverAction(SignedByAlice(action));
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_CANCELLED);
+  EXPECT_EQ(Spool()[0].refusal().detail(), "cancelled by alice: wrong target");
+  Restart();
+  v1::Envelope twice_signed;
+  ASSERT_TRUE(twice_signed.ParseFromString(SignedByAlice(action)));
+  ASSERT_TRUE(AddSignature(fleet_.bob, &twice_signed).ok());
+  DeliverAction(twice_signed.SerializeAsString());
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_CANCELLED);
+}
+
+TEST_F(MonitorOrderTest, PauseHoldsTheWorkerAndStartsNothingFurtherUntilResumed) {
+  v1::Action action = ActionThat("not");
+  Deliver(action, v1::Order::KIND_PAUSE);
+  DeliverAction(SignedByAlice(action));
+  // Another action isn't held up.
+  const v1::Action other = ActionThat("not");
+  DeliverAction(SignedByAlice(other));
+  RunUntil([&] { return Summaries(other) == 1; });
+  EXPECT_THAT(RecordsOf(action), IsEmpty());
+  Deliver(action, v1::Order::KIND_RESUME);
+  RunUntil([&] { return Summaries(action) == 1; });
+  EXPECT_EQ(RecordsOf(action).back().summary().outcome(), v1::OUTCOME_FOUND);
+}
+
+TEST_F(MonitorOrderTest, WorkersThatAreHeldLeaveTheirPlacesToOthersAndCanBeCancelled) {
+  // As many as may run at a time.
+  const std::vector<v1::Action> held = {TwoThatHang(), TwoThatHang()};
+  ASSERT_EQ(AgentConfig().workers, static_cast<int>(held.size()));
+  for (const v1::Action& action : held) DeliverAction(SignedByAlice(action));
+  for (const v1::Action& action : held) RunUntilItRuns(action);
+  const v1::Action other = ActionThat("not");
+  DeliverAction(SignedByAlice(other));
+  ExpectStillRuns(held[0]);
+  EXPECT_THAT(RecordsOf(other), IsEmpty()) << "its turn hasn't come";
+  for (const v1::Action& action : held) Deliver(action, v1::Order::KIND_PAUSE);
+  RunUntil([&] { return Summaries(other) == 1; });
+  for (const v1::Action& action : held) {
+    EXPECT_EQ(Summaries(action), 0u);
+    Deliver(action, v1::Order::KIND_CANCEL);
+    RunUntil([&] { return Summaries(action) == 2; });
+    EXPECT_EQ(RecordsOf(action).back().summary().termination(), v1::TERMINATION_CANCELLED);
+  }
+}
+
+TEST_F(MonitorOrderTest, AnActionThatExpiresWhileItIsPausedEndsAndSaysSo) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  Deliver(action, v1::Order::KIND_PAUSE);
+  ExpectStillRuns(action);
+  clock_.Set(*ToTime(action.expires()) + absl::Seconds(1));
+  RunUntil([&] { return Summaries(action) == 2; });
+  const auto records = RecordsOf(action);
+  for (size_t i = 1; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].summary().termination(), v1::TERMINATION_CANCELLED);
+    EXPECT_THAT(records[i].summary().detail(),
+                HasSubstr("paused by alice: wrong target; it expired before it was resumed"));
+  }
+}
+
+TEST_F(MonitorOrderTest, OrdersThatNoOneWithASayGaveChangeNothing) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  const v1::Order cancel = OrderFor(action, v1::Order::KIND_CANCEL);
+  const PrivateKey mallory = testing::NewKey();
+  ExpectRejected(testing::Signed(kOrderPayloadType, cancel, {}), "no valid signature");
+  ExpectRejected(testing::Signed(kOrderPayloadType, cancel, {&mallory}), "no valid signature");
+  ExpectRejected(testing::Signed(kOrderPayloadType, cancel, {&fleet_.carol}), "none of carol");
+  ExpectRejected(testing::Signed(kActionPayloadType, cancel, {&fleet_.alice}), "another type");
+  ExpectRejected(SignedByAlice(action), "another type");
+  ExpectRejected("garbage", "");
+  v1::Order other_fleet = cancel;
+  other_fleet.set_fleet_id("other-0123456789ab");
+  ExpectRejected(Signed(other_fleet), "for fleet other");
+  v1::Order expired = cancel;
+  *expired.mutable_issued() = ToTimestamp(clock_.Now() - absl::Hours(2));
+  *expired.mutable_expires() = ToTimestamp(clock_.Now() - absl::Hours(1));
+  expired.set_id(NewUuidV7(clock_.Now() - absl::Hours(2)));
+  ExpectRejected(Signed(expired), "expired on");
+  ExpectStillRuns(action);
+}
+
+TEST_F(MonitorOrderTest, AnOlderOrderReplayedIsRefused) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  const std::string pause = Signed(OrderFor(action, v1::Order::KIND_PAUSE));
+  const std::string resume = Signed(OrderFor(action, v1::Order::KIND_RESUME));
+  DeliverOrder(pause);
+  DeliverOrder(resume);
+  // The one that holds is no news: a scheduler sends it again to be sure.
+  const size_t before = Spool().size();
+  DeliverOrder(resume);
+  EXPECT_EQ(Spool().size(), before);
+  ExpectRejected(pause, "not newer");
+}
+
+TEST_F(MonitorOrderTest, ACancellationCannotBeUndone) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  Deliver(action, v1::Order::KIND_CANCEL);
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "can't be undone");
+  RunUntil([&] { return Summaries(action) == 2; });
+}
+
+TEST_F(MonitorOrderTest, WithoutAPolicyOrdersAreRefused) {
+  std::filesystem::remove_all(directory_);
+  std::filesystem::create_directory(directory_);
+  Restart();
+  const v1::Action action = fleet_.ActionProto();
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_CANCEL)), "no trust policy");
+}
+
 }  // namespace
 }  // namespace dragnet

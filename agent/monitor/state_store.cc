@@ -18,6 +18,10 @@ namespace {
 
 constexpr int kSchemaVersion = 1;
 
+// In the journal, beside the entry that keeps a cancelled action from being
+// taken: no schedule has an occurrence before 1970.
+constexpr int64_t kCancelledOccurrence = -1;
+
 constexpr char kSchema[] = R"sql(
 CREATE TABLE value(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE journal(
@@ -248,6 +252,29 @@ absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurr
   }
   DRAGNET_RETURN_IF_ERROR(PruneJournal());
   return transaction.Commit();
+}
+
+absl::Status StateStore::JournalCancelled(std::string_view action_id, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, 0));
+  if (there) return absl::OkStatus();
+  Transaction transaction(database_);
+  for (const int64_t occurrence : {int64_t{0}, kCancelledOccurrence}) {
+    DRAGNET_RETURN_IF_ERROR(
+        Statement(database_, "INSERT INTO journal(action_id, occurrence, taken_at) VALUES(?,?,?)")
+            .Bind(action_id)
+            .Bind(occurrence)
+            .Bind(absl::ToUnixSeconds(now))
+            .Run());
+  }
+  DRAGNET_RETURN_IF_ERROR(PruneJournal());
+  return transaction.Commit();
+}
+
+absl::StatusOr<bool> StateStore::WasCancelled(std::string_view action_id) {
+  return Statement(database_, "SELECT 1 FROM journal WHERE action_id=? AND occurrence=?")
+      .Bind(action_id)
+      .Bind(kCancelledOccurrence)
+      .Step();
 }
 
 absl::Status StateStore::PruneJournal() {

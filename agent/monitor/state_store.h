@@ -74,6 +74,11 @@ class StateStore {
   // Before anything of the action runs. AlreadyExists if it is there.
   absl::Status JournalTaken(std::string_view action_id, int64_t occurrence, int operations,
                             absl::Time now);
+  // The same for an action that was cancelled before it came: it is never taken.
+  // Nothing if the journal holds it already.
+  absl::Status JournalCancelled(std::string_view action_id, absl::Time now);
+  // Whether it was.
+  absl::StatusOr<bool> WasCancelled(std::string_view action_id);
   // All that was taken by a process that is gone and didn't finish.
   absl::StatusOr<std::vector<InterruptedOperation>> Interrupted();
 

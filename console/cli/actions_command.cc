@@ -3,6 +3,7 @@
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
 #include "console/cli/list_output.h"
+#include "console/cli/summary.h"
 #include "console/cli/verification.h"
 #include "console/form/describe.h"
 #include "console/form/values.h"
@@ -28,6 +29,11 @@ std::string LaunchedWords(const v1::ActionInfo& info) {
                 info.cancelled() ? " (cancelled)" : "");
 }
 
+std::string PhaseText(const v1::ActionInfo& info) {
+  return StrCat(PhaseWord(info.phase()), info.phase_reason().empty() ? "" : ": ",
+                info.phase_reason());
+}
+
 // One object, for programs.
 std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& verification,
                        const ModuleCatalog& modules) {
@@ -40,6 +46,8 @@ std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& ver
                 ",\"launchedBy\":", SafeJsonString(info.launched_by()),
                 ",\"launchedAt\":", MessageToJson(info.launched_at()),
                 ",\"cancelled\":", info.cancelled() ? "true" : "false",
+                ",\"phase\":", SafeJsonString(PhaseWord(info.phase())),
+                ",\"phaseReason\":", SafeJsonString(info.phase_reason()),
                 ",\"progress\":", MessageToJson(info.progress()), "}");
 }
 
@@ -83,6 +91,8 @@ class ActionsCommand : public Command {
                                       {{"action_id", "id"},
                                        {"launched_at", "launched"},
                                        {"launched_by", "by"},
+                                       {"phase", "phase"},
+                                       {"phase_reason", "phase_reason", true},
                                        {"signed_by", "signed_by", true},
                                        {"expires", "expires", true},
                                        {"cancelled", "cancelled", true},
@@ -108,10 +118,11 @@ class ActionsCommand : public Command {
     }
     Sink& out = *session.io().out;
     if (output_ == "table") {
-      out.Write(DescribeAction(
-          verification->action,
-          {{"Launched", LaunchedWords(info)}, {"Progress", ProgressWords(info.progress())}},
-          session.modules()));
+      out.Write(DescribeAction(verification->action,
+                               {{"Launched", LaunchedWords(info)},
+                                {"Phase", PhaseText(info)},
+                                {"Progress", ProgressWords(info.progress())}},
+                               session.modules()));
       out.Write(StrCat("\n", DescribeVerification(*verification, *policy)));
     } else if (output_ == "csv") {
       return absl::InvalidArgumentError("actions show: --output csv: give table, json or jsonl");

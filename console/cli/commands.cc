@@ -12,6 +12,8 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewActionsCommand());
   commands.push_back(NewResultsCommand());
   commands.push_back(NewCancelCommand());
+  commands.push_back(NewPauseCommand());
+  commands.push_back(NewResumeCommand());
   commands.push_back(NewVerifyCommand());
   commands.push_back(NewAgentsCommand());
   commands.push_back(NewRefusalsCommand());

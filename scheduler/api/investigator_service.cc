@@ -39,6 +39,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     });                                                                                      \
   }
   DRAGNET_NAMED_CALL(Launch)
+  DRAGNET_NAMED_CALL(SendOrder)
   DRAGNET_NAMED_CALL(PutBlobPart)
   DRAGNET_NAMED_CALL(PublishTrustPolicy)
   DRAGNET_NAMED_CALL(CreateEnrolmentToken)
@@ -55,7 +56,6 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   DRAGNET_CALL(FindMissingBlobs)
   DRAGNET_CALL(ListActions)
   DRAGNET_CALL(GetAction)
-  DRAGNET_CALL(CancelAction)
   DRAGNET_CALL(SearchAgents)
   DRAGNET_CALL(ListRefusals)
 #undef DRAGNET_CALL
