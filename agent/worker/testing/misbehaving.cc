@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "agent/ipc/frame.h"
 #include "agent/ipc/ipc.pb.h"
@@ -38,6 +40,15 @@ void SendRaw(std::string_view bytes) { WriteAll(STDOUT_FILENO, bytes).IgnoreErro
 
 [[noreturn]] void Hang() {
   for (;;) ::pause();
+}
+
+[[noreturn]] void Burn() {
+  for (;;) asm volatile("");
+}
+
+void BurnFor(int cpu_seconds) {
+  timespec used{};
+  while (used.tv_sec < cpu_seconds) ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
 }
 
 void EatMemory() {
@@ -119,11 +130,33 @@ const Behaviour kBehaviours[] = {
        ::close(STDOUT_FILENO);
        Hang();
      }},
-    {"burn-cpu",
+    {"burn-cpu", [] { Burn(); }},
+    {"burn-cpu-in-threads",
      [] {
-       for (;;) asm volatile("");
+       for (int i = 0; i < 3; ++i) std::thread([] { Burn(); }).detach();
+       Burn();
+     }},
+    // For some seconds, then well.
+    {"burn-and-end",
+     [] {
+       BurnFor(2);
+       SendRows(1);
+       SendSummary();
      }},
     {"eat-memory", EatMemory},
+    {"hold-memory",
+     [] {
+       const size_t size = 256 << 20;
+       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+              0);
+       Hang();
+     }},
+    // Rows that are of a size and of number: what a host with much to say sends.
+    {"many-rows",
+     [] {
+       for (int i = 0; i < 100; ++i) SendRows(100, std::string(200, 'r'));
+       SendSummary();
+     }},
     {"endless-rows",
      [] {
        for (;;) SendRows(100);
