@@ -14,7 +14,7 @@ constexpr absl::Duration kMaxInterval = absl::Milliseconds(50);
 }  // namespace
 
 CpuThrottle::CpuThrottle(uint32_t percent, int cores, absl::Time now)
-    : cores_(std::max(cores, 1)), last_sample_(now), next_sample_(now) {
+    : cores_(std::max(cores, 1)), last_sample_(now), next_sample_(absl::InfiniteFuture()) {
   SetShare(percent);
   credit_ = Burst();
 }
@@ -38,7 +38,9 @@ void CpuThrottle::Sample(absl::Time now, absl::Duration cpu) {
   last_sample_ = now;
   last_cpu_ = cpu;
   if (unlimited()) return;
-  credit_ = std::min(credit_ + passed * share_ - used, Burst());
+  // Who looks late at one that is stopped takes nothing from it.
+  const absl::Duration most = stopped_ ? 2 * Burst() : Burst();
+  credit_ = std::min(credit_ + passed * share_ - used, most);
   if (!stopped_ && credit_ < absl::ZeroDuration()) stopped_ = true;
   if (stopped_ && credit_ >= Burst()) stopped_ = false;
   const double rate = passed > absl::ZeroDuration() ? absl::FDivDuration(used, passed) : 0;
