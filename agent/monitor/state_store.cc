@@ -179,14 +179,13 @@ absl::Status StateStore::Initialize() {
         "PRAGMA journal_size_limit=4194304", "PRAGMA trusted_schema=OFF"}) {
     DRAGNET_RETURN_IF_ERROR(Statement(database_, pragma).Run());
   }
-  Statement version(database_, "PRAGMA user_version");
-  DRAGNET_RETURN_IF_ERROR(version.Step().status());
-  if (version.Integer(0) > kSchemaVersion) {
-    return absl::FailedPreconditionError(StrCat("agent state is of version ", version.Integer(0),
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, Pragma("user_version"));
+  if (version > kSchemaVersion) {
+    return absl::FailedPreconditionError(StrCat("agent state is of version ", version,
                                                 ", this program knows up to ", kSchemaVersion,
                                                 ": start the newer dragnet-agent"));
   }
-  if (version.Integer(0) == 0) {
+  if (version == 0) {
     Transaction transaction(database_);
     if (sqlite3_exec(database_, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
       return StoreError(database_, "create tables");
@@ -195,11 +194,10 @@ absl::Status StateStore::Initialize() {
         Statement(database_, StrCat("PRAGMA user_version=", kSchemaVersion)).Run());
     DRAGNET_RETURN_IF_ERROR(transaction.Commit());
   }
-  Statement vacuum(database_, "PRAGMA auto_vacuum");
-  DRAGNET_RETURN_IF_ERROR(vacuum.Step().status());
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t auto_vacuum, Pragma("auto_vacuum"));
   // A file from before: rewritten once. Without room for that it stays as it
   // is, and as large as it once was.
-  if (vacuum.Integer(0) == 0) Statement(database_, "VACUUM").Run().IgnoreError();
+  if (auto_vacuum == 0) Statement(database_, "VACUUM").Run().IgnoreError();
   Statement spooled(database_,
                     "SELECT ifnull(sum(length(record)) FILTER (WHERE sequence>0),0),"
                     " count(*) FILTER (WHERE sequence=0) FROM spool");
@@ -449,32 +447,35 @@ absl::StatusOr<std::vector<int64_t>> StateStore::Acknowledge(std::span<const v1:
   return positions;
 }
 
+// Its own function, so that no statement is left open: a checkpoint and a VACUUM
+// take none.
+absl::StatusOr<int64_t> StateStore::Pragma(std::string_view name) {
+  Statement statement(database_, StrCat("PRAGMA ", name));
+  DRAGNET_RETURN_IF_ERROR(statement.Step().status());
+  return statement.Integer(0);
+}
+
 absl::StatusOr<bool> StateStore::Shrink() {
-  Statement free_pages(database_, "PRAGMA freelist_count");
-  DRAGNET_RETURN_IF_ERROR(free_pages.Step().status());
-  Statement all_pages(database_, "PRAGMA page_count");
-  DRAGNET_RETURN_IF_ERROR(all_pages.Step().status());
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t free, Pragma("freelist_count"));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t all, Pragma("page_count"));
   // Earlier, what is still used would be moved over and over while it drains.
-  if (free_pages.Integer(0) <= kKeptFreePages || free_pages.Integer(0) < all_pages.Integer(0) / 2) {
-    return false;
+  if (free <= kKeptFreePages || free < all / 2) return false;
+  DRAGNET_RETURN_IF_ERROR(Pragma("synchronous=NORMAL").status());
+  const absl::Cleanup restore = [this] { Pragma("synchronous=FULL").IgnoreError(); };
+  {
+    // Each step gives one page back.
+    const int64_t pages = std::min(kPagesPerShrink, free - kKeptFreePages);
+    Statement vacuum(database_, StrCat("PRAGMA incremental_vacuum(", pages, ")"));
+    while (true) {
+      DRAGNET_ASSIGN_OR_RETURN(const bool more, vacuum.Step());
+      if (!more) break;
+    }
   }
-  const int64_t pages = std::min(kPagesPerShrink, free_pages.Integer(0) - kKeptFreePages);
-  DRAGNET_RETURN_IF_ERROR(Statement(database_, "PRAGMA synchronous=NORMAL").Run());
-  const absl::Cleanup restore = [this] {
-    Statement(database_, "PRAGMA synchronous=FULL").Run().IgnoreError();
-  };
-  // Each step gives one page back.
-  Statement vacuum(database_, StrCat("PRAGMA incremental_vacuum(", pages, ")"));
-  while (true) {
-    DRAGNET_ASSIGN_OR_RETURN(const bool more, vacuum.Step());
-    if (!more) break;
-  }
-  Statement left(database_, "PRAGMA freelist_count");
-  DRAGNET_RETURN_IF_ERROR(left.Step().status());
-  if (left.Integer(0) >= free_pages.Integer(0)) return false;  // a file that can't shrink
-  if (left.Integer(0) > kKeptFreePages) return true;
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t left, Pragma("freelist_count"));
+  if (left >= free) return false;  // a file that can't shrink
+  if (left > kKeptFreePages) return true;
   // The file itself gets shorter when the log is written back.
-  DRAGNET_RETURN_IF_ERROR(Statement(database_, "PRAGMA wal_checkpoint(TRUNCATE)").Step().status());
+  DRAGNET_RETURN_IF_ERROR(Pragma("wal_checkpoint(TRUNCATE)").status());
   return false;
 }
 

@@ -125,6 +125,8 @@ class StateStore {
   absl::Status Insert(const v1::ResultRecord& record);
   absl::Status UpdateUnfinished(const v1::ResultRecord& record);
   absl::Status PruneJournal();
+  // The integer that it answers; 0 when it says nothing.
+  absl::StatusOr<int64_t> Pragma(std::string_view name);
 
   // Compiled once: those that run for each record. `sql` must be a literal.
   Statement Kept(const char* sql);

@@ -99,7 +99,7 @@ class StateStoreTest : public ::testing::Test {
       return steps;
     };
     EXPECT_EQ(shrink(), 1) << "nothing to give back";
-    EXPECT_GT(std::filesystem::file_size(path_), 20'000'000u);
+    EXPECT_GT(std::filesystem::file_size(path_), 10'000'000u);
     // The last record stays, at the end of the file.
     ASSERT_TRUE(store_->Acknowledge(std::span(keys).first(199)).ok());
     EXPECT_GT(shrink(), 5) << "in small parts";

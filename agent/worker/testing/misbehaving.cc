@@ -38,6 +38,20 @@ void SendSummary() {
 
 void SendRaw(std::string_view bytes) { WriteAll(STDOUT_FILENO, bytes).IgnoreError(); }
 
+// 10,000 of 200 bytes, no two alike: what a host with much to say sends.
+void SendManyRows() {
+  for (int message = 0; message < 100; ++message) {
+    ipc::WorkerToMonitor rows;
+    for (int i = 0; i < 100; ++i) {
+      std::string row = std::to_string(message * 100 + i);
+      row.resize(200, 'r');
+      rows.mutable_rows()->add_rows(std::move(row));
+    }
+    Send(rows);
+  }
+  SendSummary();
+}
+
 [[noreturn]] void Hang() {
   for (;;) ::pause();
 }
@@ -151,11 +165,11 @@ const Behaviour kBehaviours[] = {
               0);
        Hang();
      }},
-    // Rows that are of a size and of number: what a host with much to say sends.
-    {"many-rows",
+    {"many-rows", SendManyRows},
+    {"many-rows-later",
      [] {
-       for (int i = 0; i < 100; ++i) SendRows(100, std::string(200, 'r'));
-       SendSummary();
+       BurnFor(2);
+       SendManyRows();
      }},
     {"endless-rows",
      [] {
