@@ -183,7 +183,7 @@ TEST_F(LimitsTest, AFullSpoolThatNooneEmptiesEndsTheOperationAndItsSummarySaysWh
   ASSERT_TRUE(agent_->process().WaitForOutput("the spool is full")) << agent_->process().Output();
   ASSERT_TRUE(Eventually([&] { return agent_->WorkerPid() < 0; }));
   // A new process of the agent has it, too.
-  agent_->Kill();
+  agent_->Stop();
   agent_->Start();
   fleet_.StartScheduler();
   const v1::OperationSummary summary = WaitForSummary(action);
