@@ -133,6 +133,7 @@ void Share(uint32_t percent, const char* behaviour) {
         absl::ToInt64Milliseconds(absl::Ceil(run.deadline() - SteadyNow(), absl::Milliseconds(1)));
     ::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<int64_t>(wait, 0, 1000)));
     run.Advance();
+    run.TakeRows();
   }
   const v1::OperationSummary& summary = *run.summary();
   const double wall = absl::ToDoubleSeconds(ToDuration(summary.wall_time()));
@@ -147,6 +148,7 @@ void Share(uint32_t percent, const char* behaviour) {
 }  // namespace dragnet
 
 int main(int argc, char** argv) {
+  ::setlinebuf(stdout);
   ::signal(SIGPIPE, SIG_IGN);
   const char* what = argc > 1 ? argv[1] : "";
   if (std::strcmp(what, "spool") == 0) {
