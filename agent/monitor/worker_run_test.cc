@@ -230,6 +230,7 @@ std::string StateOf(const WorkerRun& run) {
 TEST(WorkerRunTest, OneThatIsHeldStandsStillAndItsTimeDoesNotCount) {
   OperationLimits limits;
   limits.wall_time = absl::Seconds(2);
+  const absl::Time start = SteadyNow();
   WorkerRun run(kManifest, JobThat("burn-and-end"), limits, EnvironmentOf());
   for (int i = 0; i < 2; ++i) run.Hold(true);
   EXPECT_TRUE(run.held());
@@ -241,10 +242,10 @@ TEST(WorkerRunTest, OneThatIsHeldStandsStillAndItsTimeDoesNotCount) {
   TurnToItsEnd(run);
   const v1::OperationSummary& summary = *run.summary();
   EXPECT_GE(Seconds(summary.paused_by_order()), 3) << summary.ShortDebugString();
-  // It needs two seconds of CPU time, so it ends by its limit or well; what
-  // counts is that the three seconds aren't among them.
-  EXPECT_LT(Seconds(summary.wall_time()), 2.9) << summary.ShortDebugString();
-  EXPECT_LT(Seconds(summary.held_for_cpu_share()), 1) << summary.ShortDebugString();
+  EXPECT_LE(Seconds(summary.wall_time()) + Seconds(summary.paused_by_order()),
+            absl::ToDoubleSeconds(SteadyNow() - start) + 0.001)
+      << summary.ShortDebugString();
+  EXPECT_GE(Seconds(summary.cpu_time()), 0.01) << "it went on" << summary.ShortDebugString();
 }
 
 TEST(WorkerRunTest, OneThatIsHeldIsNotContinuedByItsShare) {
