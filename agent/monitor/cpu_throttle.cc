@@ -7,7 +7,7 @@ namespace {
 
 // The kernel itself counts a running thread's time by ticks of up to 10 ms:
 // looking much more often sees nothing new.
-constexpr absl::Duration kMinInterval = absl::Milliseconds(4);
+constexpr absl::Duration kMinInterval = absl::Milliseconds(10);
 // How long threads that start suddenly go unseen.
 constexpr absl::Duration kMaxInterval = absl::Milliseconds(50);
 

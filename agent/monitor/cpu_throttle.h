@@ -20,7 +20,7 @@ class CpuThrottle {
  public:
   // What it may use at once after it has used less than its share: as much as
   // in this time.
-  static constexpr absl::Duration kPeriod = absl::Milliseconds(100);
+  static constexpr absl::Duration kPeriod = absl::Milliseconds(200);
 
   // `percent` of one core; 0: no limit. `cores`: what the process can use at most.
   CpuThrottle(uint32_t percent, int cores, absl::Time now);

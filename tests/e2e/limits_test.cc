@@ -196,5 +196,32 @@ TEST_F(LimitsTest, AFullSpoolThatNooneEmptiesEndsTheOperationAndItsSummarySaysWh
   EXPECT_EQ(results->rows.at(agent_->name()).size(), summary.rows()) << "all that it counted";
 }
 
+TEST(ModuleCommandTest, KeepsAShareOnlyIfAsked) {
+  const TemporaryDirectory directory;
+  const std::string file = directory.path() + "/file";
+  Write(file, "");
+  ASSERT_EQ(::truncate(file.c_str(), 256 << 20), 0);
+  Write(directory.path() + "/parameters",
+        StrCat(R"({"searches":[{"paths":[")", file, R"("],"sha2":[")", std::string(64, '0'),
+               R"("]}]})"));
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> command = {"dragnet-agent", "module", "file", "--params",
+                                        directory.path() + "/parameters"};
+    command.insert(command.end(), more.begin(), more.end());
+    return RunToEnd(command);
+  };
+  const Finished free = run({});
+  EXPECT_EQ(free.status(), 0) << free.err;
+  EXPECT_THAT(free.out, HasSubstr(R"("heldForCpuShare":"0")"));
+  const Finished held = run({"--cpu-share", "10"});
+  EXPECT_EQ(held.status(), 0) << held.err;
+  EXPECT_THAT(held.out, Not(HasSubstr(R"("heldForCpuShare":"0")")));
+  for (const char* wrong : {"0", "6401", "-1", "10%", ""}) {
+    const Finished refused = run({"--cpu-share", wrong});
+    EXPECT_EQ(refused.status(), 2) << wrong;
+    EXPECT_THAT(refused.err, HasSubstr("--cpu-share"));
+  }
+}
+
 }  // namespace
 }  // namespace dragnet::testing
