@@ -18,6 +18,7 @@
 #include "agent/monitor/blob_cache.h"
 #include "agent/monitor/link_process.h"
 #include "agent/monitor/orders.h"
+#include "agent/monitor/spool_queue.h"
 #include "agent/monitor/state_store.h"
 #include "agent/monitor/worker_run.h"
 #include "core/authorization.h"
@@ -30,8 +31,6 @@ class Monitor {
  public:
   // Actions that wait or run; further ones are refused with REASON_BUSY.
   static constexpr size_t kMaxActions = 64;
-  // The spool's bound; workers stand still above it.
-  static constexpr uint64_t kMaxSpooledBytes = uint64_t{256} << 20;
 
   struct Environment {
     AgentConfig config;
@@ -107,6 +106,11 @@ class Monitor {
   void EndOperation(ActionRun& run, const v1::OperationSummary& summary);
   void WriteRecords(ActionRun& run);
   void ForgetAcknowledged();
+  // Why rows can't be spooled now; empty when they can.
+  std::string WhySpoolIsFull() const;
+  void CheckSpool();
+  void GiveDiskBack();
+  void ShareCpu();
   void EndAllOperations();
 
   void SendRecords();
@@ -128,18 +132,22 @@ class Monitor {
 
   std::deque<std::unique_ptr<ActionRun>> actions_;
   OrderBook orders_;
+  // A record could not be written; told once, until one can.
   bool disk_full_ = false;
+  bool disk_full_told_ = false;
+  // Workers stand still, and no further one starts.
+  bool spool_full_ = false;
+  // More of the store's file may be given back to the disk.
+  bool may_shrink_ = true;
   // True at the start and while actions run, until memory was released.
   bool busy_ = true;
 
-  // The session's window: records sent up to `sent_position_`, how many of them
-  // unacknowledged.
+  // The session's window: how many records may be unacknowledged.
   bool connected_ = false;
   uint32_t window_ = 0;
-  uint32_t in_flight_ = 0;
-  int64_t sent_position_ = 0;
+  SpoolQueue queue_;
   // Acknowledged, but the disk was too full to forget them. At most a window.
-  std::deque<v1::RecordKey> acknowledged_;
+  std::vector<v1::RecordKey> acknowledged_;
 };
 
 }  // namespace dragnet

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "core/keys.h"
 #include "core/strings.h"
@@ -46,6 +47,7 @@ class MonitorTest : public ::testing::Test {
     environment.worker.program = DRAGNET_MISBEHAVING;
     environment.worker.allow_missing_walls = true;
     environment.link.program = "/nosuch/dragnet-link";
+    if (configure_) configure_(environment.config);
     auto store = StateStore::Open(directory_ + "/agent.db");
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = store->get();
@@ -93,6 +95,29 @@ class MonitorTest : public ::testing::Test {
     EXPECT_THAT(records.back().refusal().detail(), ::testing::Not(IsEmpty()));
     return records.back().refusal().reason();
   }
+  // A scheduler commits all that is spooled; the rows in it.
+  int AcknowledgeAll() {
+    ipc::LinkToMonitor connected;
+    connected.mutable_connected()->set_record_window(1024);
+    monitor_->HandleLinkMessage(connected);
+    int rows = 0;
+    for (const v1::ResultRecord& record : Spool()) {
+      ipc::LinkToMonitor message;
+      v1::RecordKey* key = message.mutable_acknowledged();
+      key->set_action_id(record.action_id());
+      key->set_operation(record.operation());
+      key->set_sequence(record.sequence());
+      key->set_envelope_sha256(record.refusal().envelope_sha256());
+      monitor_->HandleLinkMessage(message);
+      rows += record.rows().rows_size();
+    }
+    return rows;
+  }
+  std::optional<v1::OperationSummary> SummaryOf(const v1::Action& action) {
+    const auto records = RecordsOf(action);
+    if (records.empty() || !records.back().has_summary()) return std::nullopt;
+    return records.back().summary();
+  }
   // Lets the loop turn until `done`.
   template <typename Done>
   void RunUntil(Done done) {
@@ -107,6 +132,8 @@ class MonitorTest : public ::testing::Test {
   std::string directory_;
   StateStore* store_ = nullptr;
   std::unique_ptr<Monitor> monitor_;
+  // What the next Restart changes in the configuration.
+  std::function<void(AgentConfig&)> configure_;
 };
 
 TEST_F(MonitorTest, WithoutAPolicyNothingRuns) {
@@ -379,6 +406,142 @@ TEST_F(MonitorTest, AcknowledgementsOfWhatWasNeverSentChangeNothing) {
   message.mutable_acknowledged()->set_sequence(UINT64_MAX);
   monitor_->HandleLinkMessage(message);
   EXPECT_THAT(Spool(), SizeIs(2));
+}
+
+// ---- the spool's bounds
+
+constexpr uint64_t kSmallSpool = uint64_t{1} << 20;
+
+TEST_F(MonitorTest, AFullSpoolStopsTheWorkerAndItsSummaryGetsThroughAndSaysSo) {
+  configure_ = [](AgentConfig& config) { config.spool_bytes = kSmallSpool; };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action action = ActionThat("many-rows");
+  action.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(2);
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return SummaryOf(action).has_value(); });
+  const v1::OperationSummary summary = *SummaryOf(action);
+  EXPECT_EQ(summary.outcome(), v1::OUTCOME_INCOMPLETE);
+  EXPECT_EQ(summary.termination(), v1::TERMINATION_WALL_TIME_LIMIT);
+  EXPECT_THAT(summary.detail(), HasSubstr("the spool or the disk was full"));
+  EXPECT_GT(ToDuration(summary.stood_still_for_spool()), absl::ZeroDuration());
+  EXPECT_GE(store_->spooled_bytes(), kSmallSpool);
+  EXPECT_LT(store_->spooled_bytes(), kSmallSpool + (uint64_t{512} << 10)) << "one record above";
+  uint64_t rows = 0;
+  for (const auto& record : RecordsOf(action)) {
+    rows += static_cast<uint64_t>(record.rows().rows_size());
+  }
+  EXPECT_EQ(summary.rows(), rows) << "nothing that it counted was dropped";
+}
+
+TEST_F(MonitorTest, AWorkerGoesOnWhenTheSpoolHasRoomAndNothingStartsBefore) {
+  configure_ = [](AgentConfig& config) { config.spool_bytes = kSmallSpool; };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = ActionThat("many-rows");
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return store_->spooled_bytes() >= kSmallSpool; });
+  const v1::Action next = ActionThat("not");
+  DeliverAction(SignedByAlice(next));
+  for (int turn = 0; turn < 5; ++turn) {
+    ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+  }
+  EXPECT_THAT(RecordsOf(next), IsEmpty());
+  EXPECT_FALSE(SummaryOf(action).has_value());
+  int rows = 0;
+  RunUntil([&] {
+    const bool ended = SummaryOf(action).has_value() && SummaryOf(next).has_value();
+    if (!ended && store_->spooled_bytes() >= kSmallSpool) rows += AcknowledgeAll();
+    return ended;
+  });
+  EXPECT_EQ(SummaryOf(action)->outcome(), v1::OUTCOME_FOUND);
+  EXPECT_EQ(SummaryOf(action)->rows(), 10'000u);
+  EXPECT_EQ(rows + AcknowledgeAll(), 10'002);
+}
+
+TEST_F(MonitorTest, ADiskThatIsNearlyFullIsLeftToOthers) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  configure_ = [](AgentConfig& config) { config.spool_min_free_bytes = uint64_t{1} << 62; };
+  Restart();
+  const v1::Action action = ActionThat("not");
+  DeliverAction(SignedByAlice(action));
+  for (int turn = 0; turn < 5; ++turn) {
+    ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+  }
+  EXPECT_THAT(Spool(), IsEmpty());
+  // What refuses is small, and gets through.
+  DeliverAction("rubbish");
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_MALFORMED);
+}
+
+TEST_F(MonitorTest, AFloodOfRowsHoldsUpNoOtherOperation) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action flood = ActionThat("endless-rows");
+  DeliverAction(SignedByAlice(flood));
+  RunUntil([&] { return !RecordsOf(flood).empty(); });
+  const v1::Action small = ActionThat("not");
+  DeliverAction(SignedByAlice(small));
+  RunUntil([&] { return SummaryOf(small).has_value(); });
+  EXPECT_EQ(SummaryOf(small)->outcome(), v1::OUTCOME_FOUND);
+  EXPECT_FALSE(SummaryOf(flood).has_value()) << "it goes on meanwhile";
+}
+
+TEST_F(MonitorTest, TheShareOfAllHoldsWorkersThatRunAtOnceTogether) {
+  configure_ = [](AgentConfig& config) {
+    config.cpu_share_percent_total = 20;
+    config.limits.wall_time = absl::Seconds(3);
+  };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action actions[] = {ActionThat("burn-cpu"), ActionThat("burn-cpu-in-threads")};
+  for (const v1::Action& action : actions) DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return SummaryOf(actions[0]).has_value() && SummaryOf(actions[1]).has_value(); });
+  for (const v1::Action& action : actions) {
+    const v1::OperationSummary summary = *SummaryOf(action);
+    const double share =
+        absl::FDivDuration(ToDuration(summary.cpu_time()), ToDuration(summary.wall_time()));
+    EXPECT_LT(share, 0.15) << summary.ShortDebugString();
+    EXPECT_GT(ToDuration(summary.held_for_cpu_share()), absl::ZeroDuration());
+  }
+}
+
+// ---- clocks that jump
+
+TEST_F(MonitorTest, AClockThatJumpsNeitherEndsWhatRunsNorHoldsIt) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  for (const absl::Duration jump : {absl::Hours(5000), absl::Hours(-9000), absl::Hours(4000)}) {
+    const absl::Time before = clock_.Now();
+    const v1::Action action = ActionThat("hang");
+    const std::string envelope = SignedByAlice(action);
+    clock_.Set(fleet_.now);
+    DeliverAction(envelope);
+    RunUntil([&] { return !RecordsOf(action).empty(); });  // it runs, and then hangs
+    clock_.Set(before + jump);
+    for (int turn = 0; turn < 5; ++turn) {
+      ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+    }
+    EXPECT_FALSE(SummaryOf(action).has_value()) << jump;
+    // Nor is it forgotten that it ran.
+    clock_.Set(fleet_.now);
+    DeliverAction(envelope);
+    EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED) << jump;
+    Restart();
+    DeliverAction(envelope);
+    EXPECT_EQ(SummaryOf(action)->termination(), v1::TERMINATION_INTERRUPTED);
+    AcknowledgeAll();
+  }
+}
+
+TEST_F(MonitorTest, LimitsCountByASteadyClock) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action action = ActionThat("hang");
+  action.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(1);
+  DeliverAction(SignedByAlice(action));
+  clock_.Set(fleet_.now - absl::Hours(10000));
+  RunUntil([&] { return SummaryOf(action).has_value(); });
+  EXPECT_EQ(SummaryOf(action)->termination(), v1::TERMINATION_WALL_TIME_LIMIT);
+  EXPECT_GE(ToDuration(SummaryOf(action)->wall_time()), absl::Seconds(1));
+  EXPECT_LT(ToDuration(SummaryOf(action)->wall_time()), absl::Minutes(1));
 }
 
 TEST_F(MonitorTest, LaterOperationsRunAlthoughAnEarlierOneCrashed) {
