@@ -489,7 +489,10 @@ void Monitor::ForgetAcknowledged() {
 
 std::string Monitor::WhySpoolIsFull() const {
   const AgentConfig& config = environment_.config;
-  if (store_->spooled_bytes() >= config.spool_bytes) {
+  // Once full, an eighth must be free again: or it would be told of each record
+  // that goes.
+  const auto slack = [this](uint64_t bytes) { return spool_full_ ? bytes / 8 : 0; };
+  if (store_->spooled_bytes() >= config.spool_bytes - slack(config.spool_bytes)) {
     return StrCat("the spool is full: ", store_->spooled_bytes(), " bytes wait for a scheduler",
                   " (spool_bytes = ", config.spool_bytes, ")");
   }
@@ -499,7 +502,7 @@ std::string Monitor::WhySpoolIsFull() const {
   const uint64_t size = uint64_t{disk.f_blocks} * disk.f_frsize;
   const uint64_t least =
       config.spool_min_free_bytes.value_or(std::min(size / 20, kDefaultMinFreeBytes));
-  if (free >= least) return "";
+  if (free >= least + slack(least)) return "";
   return StrCat("the disk of ", config.state_directory, " has only ", free, " bytes free",
                 " (spool_min_free_bytes = ", least, ")");
 }

@@ -95,13 +95,14 @@ class MonitorTest : public ::testing::Test {
     EXPECT_THAT(records.back().refusal().detail(), ::testing::Not(IsEmpty()));
     return records.back().refusal().reason();
   }
-  // A scheduler commits all that is spooled; the rows in it.
-  int AcknowledgeAll() {
+  // A scheduler commits all that is spooled, or so many records; the rows in them.
+  int AcknowledgeAll(size_t count = 1000) {
     ipc::LinkToMonitor connected;
     connected.mutable_connected()->set_record_window(1024);
     monitor_->HandleLinkMessage(connected);
     int rows = 0;
     for (const v1::ResultRecord& record : Spool()) {
+      if (count-- == 0) break;
       ipc::LinkToMonitor message;
       v1::RecordKey* key = message.mutable_acknowledged();
       key->set_action_id(record.action_id());
@@ -457,6 +458,27 @@ TEST_F(MonitorTest, AWorkerGoesOnWhenTheSpoolHasRoomAndNothingStartsBefore) {
   EXPECT_EQ(SummaryOf(action)->outcome(), v1::OUTCOME_FOUND);
   EXPECT_EQ(SummaryOf(action)->rows(), 10'000u);
   EXPECT_EQ(rows + AcknowledgeAll(), 10'002);
+}
+
+TEST_F(MonitorTest, AFullSpoolTakesRowsAgainWhenAnEighthOfItIsFree) {
+  // An eighth is more than a record, and all is less than what the worker has.
+  constexpr uint64_t kBound = kSmallSpool * 3 / 2;
+  configure_ = [](AgentConfig& config) { config.spool_bytes = kBound; };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = ActionThat("many-rows");
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return store_->spooled_bytes() >= kBound; });
+  ASSERT_TRUE(monitor_->Turn(-1, absl::ZeroDuration()).ok());  // sees it
+  const size_t records = Spool().size();
+  EXPECT_GT(AcknowledgeAll(1), 0);
+  for (int turn = 0; turn < 5; ++turn) {
+    ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+  }
+  EXPECT_THAT(Spool(), SizeIs(records - 1)) << "nothing was added";
+  AcknowledgeAll();
+  RunUntil([&] { return SummaryOf(action).has_value(); });
+  EXPECT_EQ(SummaryOf(action)->outcome(), v1::OUTCOME_FOUND);
 }
 
 TEST_F(MonitorTest, ADiskThatIsNearlyFullIsLeftToOthers) {

@@ -381,6 +381,8 @@ void WorkerRun::SetCpuShare(uint32_t percent) {
   if (limits_.cpu_share_percent != 0) percent = std::min(percent, limits_.cpu_share_percent);
   if (percent == throttle_.share_percent()) return;
   Account();
+  // What it used so far was within the share that it had.
+  if (const auto cpu = child_.CpuTime(); cpu.ok()) throttle_.Sample(accounted_, *cpu);
   throttle_.SetShare(percent);
   next_check_ = std::min(next_check_, throttle_.next_sample());
   StandStillOrRun();
