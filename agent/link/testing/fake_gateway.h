@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/link/testing/test_ca.h"
+#include "core/rpc/testing/test_ca.h"
 #include "core/certificate.h"
 #include "core/rpc/rpc.h"
 #include "dragnet/v1/agent_gateway.grpc.pb.h"
