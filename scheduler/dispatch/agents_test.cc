@@ -21,11 +21,15 @@ class SilentSession : public AgentSession {
   void CutOffIfClosed() override {}
 };
 
+std::unique_ptr<SqliteStore> NewStore(const std::string& path) {
+  EXPECT_TRUE(SqliteStore::Create(path).ok());
+  return *SqliteStore::Open(path, StoreUse::kRun);
+}
+
 class AgentsTest : public testing::Test {
  protected:
   AgentsTest()
-      : store_(*SqliteStore::Open(directory_.path() + "/db", StoreUse::kRun)),
-        agents_(*Agents::Load(*store_, now_)) {}
+      : store_(NewStore(directory_.path() + "/db")), agents_(*Agents::Load(*store_, now_)) {}
 
   StoredAgent NewAgent() const {
     StoredAgent agent;

@@ -14,12 +14,15 @@ constexpr int kMaxAddresses = 4;
 constexpr size_t kMaxNameBytes = 100;
 constexpr size_t kMaxAddressBytes = 64;
 
+std::string Bounded(std::string_view text, size_t bytes) {
+  return Shorten(ForTerminal(Shorten(text, bytes)), bytes);
+}
+
 std::string WhoIs(const v1::Facts& facts) {
-  std::string who = Shorten(ForTerminal(facts.name()), kMaxNameBytes);
+  std::string who = Bounded(facts.name(), kMaxNameBytes);
   std::string addresses;
   for (int i = 0; i < std::min(facts.addresses_size(), kMaxAddresses); ++i)
-    addresses +=
-        StrCat(i == 0 ? "" : ", ", Shorten(ForTerminal(facts.addresses(i)), kMaxAddressBytes));
+    addresses += StrCat(i == 0 ? "" : ", ", Bounded(facts.addresses(i), kMaxAddressBytes));
   return addresses.empty() ? who : StrCat(who, " (", addresses, ")");
 }
 

@@ -195,9 +195,13 @@ TEST_F(TransportEndToEndTest, OfTwoHostsWithOneIdentityBothStayAndNeitherIsSentA
   b->SendRecord(RowsRecord(running, 2, {"b"}));
   EXPECT_EQ(b->ReadAcknowledgement().sequence(), 2u);
   // What is new waits.
-  const std::string action = LaunchNew();
-  EXPECT_EQ(ProgressOf(action).waiting(), 1u);
-  EXPECT_EQ(ProgressOf(action).offline(), 1u);
+  v1::Action action = NewAction();
+  *action.mutable_expires() = ToTimestamp(clock_.Now() + absl::Hours(1));
+  v1::LaunchResponse launched;
+  ASSERT_TRUE(Launch(Sign(action), &launched).ok());
+  EXPECT_EQ(launched.connected(), 0u);
+  EXPECT_EQ(ProgressOf(action.id()).waiting(), 1u);
+  EXPECT_EQ(ProgressOf(action.id()).offline(), 1u);
 
   // One is switched off.
   b.reset();
