@@ -20,6 +20,7 @@
 #include "scheduler/auth/peer.h"
 #include "scheduler/gateway/gateway_service.h"
 #include "scheduler/server/listen_address.h"
+#include "scheduler/server/release_memory.h"
 #include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
@@ -31,6 +32,7 @@ constexpr int kMaxReceiveBytes = 1536 * 1024;
 // KiB for each of ten thousand, and as much again.
 constexpr size_t kMaxTransportMemory = size_t{640} << 20;
 constexpr absl::Duration kTick = absl::Seconds(1);
+constexpr int kTicksBetweenReleases = 20;
 constexpr absl::Duration kSaveLastSeen = absl::Minutes(5);
 // Heartbeats that may be missed.
 constexpr int kMissedHeartbeats = 3;
@@ -201,12 +203,14 @@ void RunningServer::Tick() {
 }
 
 void RunningServer::TickLoop() {
+  int ticks = 0;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
       if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kTick)) return;
     }
     Tick();
+    if (++ticks % kTicksBetweenReleases == 0) ReleaseFreeMemory();
     const absl::Time now = clock_.Now();
     if (now - last_saved_ < kSaveLastSeen) continue;
     last_saved_ = now;
