@@ -72,13 +72,9 @@ absl::StatusOr<std::vector<X509Ptr>> ReadCertificates(std::string_view pem) {
   return certificates;
 }
 
-}  // namespace
-
-absl::Status VerifyClientChain(std::string_view chain, std::string_view ca_certificates) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<X509Ptr> certificates, ReadCertificates(chain));
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<X509Ptr> roots, ReadCertificates(ca_certificates));
+absl::Status VerifyAgainst(X509* root, const std::vector<X509Ptr>& certificates) {
   const X509StorePtr store(X509_STORE_new());
-  for (const X509Ptr& root : roots) X509_STORE_add_cert(store.get(), root.get());
+  X509_STORE_add_cert(store.get(), root);
   STACK_OF(X509)* between = sk_X509_new_null();
   const absl::Cleanup free_between = [&] { sk_X509_free(between); };
   for (size_t i = 1; i < certificates.size(); ++i) sk_X509_push(between, certificates[i].get());
@@ -92,6 +88,20 @@ absl::Status VerifyClientChain(std::string_view chain, std::string_view ca_certi
   return absl::InvalidArgumentError(
       StrCat("the certificate doesn't verify against the CA: ",
              X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()))));
+}
+
+}  // namespace
+
+absl::Status VerifyClientChain(std::string_view chain, std::string_view ca_certificates) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<X509Ptr> certificates, ReadCertificates(chain));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<X509Ptr> roots, ReadCertificates(ca_certificates));
+  absl::Status status;
+  // One by one: of two with one name OpenSSL would try the first alone.
+  for (const X509Ptr& root : roots) {
+    status = VerifyAgainst(root.get(), certificates);
+    if (status.ok()) break;
+  }
+  return status;
 }
 
 absl::StatusOr<CertificateInfo> ParseCertificate(std::string_view pem) {

@@ -68,11 +68,12 @@ class Caller : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
     {
       std::lock_guard lock(mutex_);
       read_ = false;
+      written_ = false;
     }
     StartWrite(&outgoing_);
     StartRead(&incoming_);
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return read_; });
+    changed_.wait(lock, [this] { return read_ && written_; });
     return ok_ && incoming_.Length() == message.size();
   }
   grpc::Status status() {
@@ -84,6 +85,11 @@ class Caller : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
     std::lock_guard lock(mutex_);
     read_ = true;
     ok_ = ok;
+    changed_.notify_all();
+  }
+  void OnWriteDone(bool) override {
+    std::lock_guard lock(mutex_);
+    written_ = true;
     changed_.notify_all();
   }
   void OnDone(const grpc::Status& status) override {
@@ -101,6 +107,7 @@ class Caller : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
   std::mutex mutex_;
   std::condition_variable changed_;
   bool read_ = false;
+  bool written_ = false;
   bool ok_ = false;
   bool done_ = false;
   grpc::Status status_;
