@@ -332,6 +332,8 @@ void Session::WriteNextLocked() {
 void Session::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;
+  // A policy's bytes aren't kept until there is something else to say.
+  written_.Clear();
   if (!ok) return FinishLocked(absl::UnavailableError("the connection is lost"));
   if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) WriteNextLocked();
 }
