@@ -27,7 +27,7 @@ struct Settings {
   uint64_t max_rows = 0;
   uint64_t max_result_bytes = 0;
   // Memory for records of all agents between network and commit, in bytes.
-  size_t record_budget = size_t{192} << 20;
+  size_t record_budget = size_t{128} << 20;
 };
 
 // InvalidArgument or NotFound, with file, line and key.
