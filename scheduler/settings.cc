@@ -25,6 +25,8 @@ absl::StatusOr<Settings> LoadSettings(const std::string& path) {
   settings.max_rows = static_cast<uint64_t>(file.Integer("max_rows", 1'000'000, 1, 1'000'000'000));
   settings.max_result_bytes = static_cast<uint64_t>(
       file.Integer("max_result_bytes", int64_t{256} << 20, 1 << 20, int64_t{1} << 40));
+  settings.record_budget = static_cast<size_t>(
+      file.Integer("record_budget", int64_t{128} << 20, 16 << 20, int64_t{64} << 30));
   DRAGNET_RETURN_IF_ERROR(file.Finish());
   if (!IsFleetId(settings.fleet_id))
     return absl::InvalidArgumentError(StrCat(path, ": fleet_id: not a fleet id"));

@@ -26,6 +26,8 @@ struct Settings {
   // What one operation may store for one agent, whatever was signed.
   uint64_t max_rows = 0;
   uint64_t max_result_bytes = 0;
+  // Memory for records of all agents between network and commit, in bytes.
+  size_t record_budget = size_t{128} << 20;
 };
 
 // InvalidArgument or NotFound, with file, line and key.

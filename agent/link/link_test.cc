@@ -179,6 +179,29 @@ class LinkTest : public testing::Test {
 
 // ---- identity
 
+TEST_F(LinkTest, ACertificateThatCanNotConnectIsNotTaken) {
+  const TestCa other;
+  const char* const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  FakeGateway gateway(ca_);
+  int enrolments = 0;
+  gateway.OnEnroll([&](const v1::EnrollRequest& request, v1::EnrollResponse* response) {
+    // First of another CA, then one with a broken chain, then a good one.
+    const TestCa& ca = enrolments == 0 ? other : ca_;
+    response->set_certificate_chain(ca.Issue(*ParseSigningRequest(request.csr()), kSpiffeUri,
+                                             absl::Now() - absl::Hours(1), absl::Hours(100)) +
+                                    (enrolments == 1 ? garbage : ""));
+    ++enrolments;
+    return grpc::Status::OK;
+  });
+  ipc::LinkStart start = Start({gateway.address()});
+  start.set_enrolment_token("secret");
+  StartLink(start);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("doesn't verify against the CA"));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("can't be read"));
+  Connect(gateway)->End(grpc::Status::OK);
+  EXPECT_EQ(gateway.enrolments(), 3);
+}
+
 TEST_F(LinkTest, EnrolsOnceAndKeepsItsIdentity) {
   FakeGateway gateway(ca_);
   gateway.OnEnroll(Enrolling("secret"));

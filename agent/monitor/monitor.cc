@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/footprint/footprint.h"
+#include "agent/monitor/host_facts.h"
 #include "agent/monitor/log.h"
 #include "core/action.h"
 #include "core/file_io.h"
@@ -710,6 +711,7 @@ v1::Hello Monitor::Hello() const {
   *hello.mutable_facts() = environment_.facts;
   hello.set_trust_policy_version(policy_.has_value() ? policy_->version() : 0);
   for (const std::string& wall : environment_.missing_walls) hello.add_missing_walls(wall);
+  hello.set_boot_id(BootId());
   return hello;
 }
 

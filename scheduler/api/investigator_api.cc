@@ -178,7 +178,7 @@ absl::Status InvestigatorApi::SearchAgents(const v1::SearchAgentsRequest& reques
                                            v1::SearchAgentsResponse* response) {
   DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 1000, 10000));
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids, agents_.Select(request.target()));
-  std::vector<v1::AgentInfo> infos = agents_.Describe(ids);
+  std::vector<v1::AgentInfo> infos = agents_.Describe(ids, clock_.Now());
   response->set_total(infos.size());
   response->set_connected(static_cast<uint64_t>(std::count_if(
       infos.begin(), infos.end(),

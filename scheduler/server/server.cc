@@ -20,6 +20,7 @@
 #include "scheduler/auth/peer.h"
 #include "scheduler/gateway/gateway_service.h"
 #include "scheduler/server/listen_address.h"
+#include "scheduler/server/release_memory.h"
 #include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
@@ -27,12 +28,18 @@ namespace {
 
 // An envelope of 1 MiB with what is around it.
 constexpr int kMaxReceiveBytes = 1536 * 1024;
+// Of gRPC for what it has read and no one has taken, of all connections: about 32
+// KiB for each of ten thousand, and as much again.
+constexpr size_t kMaxTransportMemory = size_t{640} << 20;
 constexpr absl::Duration kTick = absl::Seconds(1);
 // Actions with a rate are sent to further agents so often.
 constexpr absl::Duration kPace = absl::Milliseconds(100);
+constexpr int kTicksBetweenReleases = 20;
 constexpr absl::Duration kSaveLastSeen = absl::Minutes(5);
 // Heartbeats that may be missed.
 constexpr int kMissedHeartbeats = 3;
+// One agent may hold this part of the record budget.
+constexpr size_t kBudgetShares = 16;
 constexpr int kBackgroundThreads = 2;
 constexpr int kCallThreads = 4;
 constexpr size_t kMaxWaitingCalls = 10000;
@@ -78,24 +85,6 @@ absl::StatusOr<rpc::TlsIdentity> LoadTls(const Settings& settings, absl::Time no
   return tls;
 }
 
-void SetChannelArguments(grpc::ServerBuilder* builder) {
-  builder->SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  builder->AddChannelArgument(GRPC_ARG_TSI_MAX_FRAME_SIZE, 4096);
-  // A second scheduler on the same port is an error, not a lottery.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
-  // Peers that are gone without a word; agents also by their heartbeats.
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 120 * 1000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // Links ping about every minute, consoles more often while they watch.
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5 * 1000);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
-}
-
 // Members are taken down from the last to the first, the gRPC server before
 // all, so that no call outlives what it uses.
 class RunningServer : public Server {
@@ -114,9 +103,10 @@ class RunningServer : public Server {
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
-        gateway_parts_{*store,        *agents_,          dispatcher_,
-                       certificates_, streams_,          blob_parts_,
-                       clock,         settings.fleet_id, settings.heartbeat_interval},
+        budget_(settings.record_budget, settings.record_budget / kBudgetShares),
+        gateway_parts_{
+            *store,      *agents_, dispatcher_, certificates_,     streams_,
+            blob_parts_, budget_,  clock,       settings.fleet_id, settings.heartbeat_interval},
         api_parts_{*store,   *agents_, *policies_, dispatcher_, watchers_,        certificates_,
                    streams_, *blobs_,  calls_,     clock,       settings.fleet_id},
         store_(std::move(store)),
@@ -155,6 +145,7 @@ class RunningServer : public Server {
   CertificateRegistry certificates_;
   EnrolmentDesk desk_;
   Dispatcher dispatcher_;
+  RecordBudget budget_;
   const GatewayParts gateway_parts_;
   const ApiParts api_parts_;
   // Below what its callbacks use, so that it has called the last one before
@@ -186,7 +177,7 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
       rpc::NewServerCredentials(ca_.certificate_pem(), tls);
   credentials->SetAuthMetadataProcessor(NewCallGuard(certificates_, *policies_));
   grpc::ServerBuilder builder;
-  SetChannelArguments(&builder);
+  rpc::TuneServer(kMaxReceiveBytes, kMaxTransportMemory, &builder);
   int port = 0;
   builder.AddListeningPort(address, credentials, &port);
   builder.RegisterService(gateway_.get());
@@ -202,9 +193,12 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
 void RunningServer::Tick() {
   const absl::Time now = clock_.Now();
   streams_.Sweep(now);
+  budget_.Tick();
   const absl::Duration silence = kMissedHeartbeats * heartbeat_interval_ + absl::Seconds(10);
   for (const std::shared_ptr<AgentSession>& session : agents_->SilentSince(now - silence))
     session->Close(absl::DeadlineExceededError("no heartbeat for too long"));
+  // What waited for them while two hosts shared their identity.
+  for (const std::string& id : agents_->EndDuplicates(now)) dispatcher_.OnFactsChanged(id);
   dispatcher_.CloseExpired();
   // What the passing of time alone changes for them.
   watchers_.NotifyAll();
@@ -212,6 +206,7 @@ void RunningServer::Tick() {
 
 void RunningServer::TickLoop() {
   absl::Duration since_tick;
+  int ticks = 0;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
@@ -222,6 +217,7 @@ void RunningServer::TickLoop() {
     if (since_tick < kTick) continue;
     since_tick = absl::ZeroDuration();
     Tick();
+    if (++ticks % kTicksBetweenReleases == 0) ReleaseFreeMemory();
     const absl::Time now = clock_.Now();
     if (now - last_saved_ < kSaveLastSeen) continue;
     last_saved_ = now;
