@@ -13,6 +13,8 @@ namespace {
 
 // How long an agent that went away is expected back.
 constexpr absl::Duration kJustLeft = absl::Seconds(30);
+// What a clock may be off before someone should be told.
+constexpr absl::Duration kWrongClock = absl::Seconds(60);
 constexpr int kMaxWalls = 32;
 constexpr size_t kMaxWallBytes = 256;
 
@@ -205,15 +207,15 @@ Presence Agents::PresenceOf(const std::string& agent_id, absl::Time now) const {
   return now - found->second.disconnected_at < kJustLeft ? Presence::kJustLeft : Presence::kAway;
 }
 
+v1::AgentInfo::State Agents::StateOf(const Agent& agent, absl::Time) {
+  if (agent.stored.revoked) return v1::AgentInfo::STATE_REVOKED;
+  return agent.session != nullptr ? v1::AgentInfo::STATE_ONLINE : v1::AgentInfo::STATE_OFFLINE;
+}
+
 v1::AgentInfo Agents::InfoOf(const Agent& agent) const {
   v1::AgentInfo info;
   *info.mutable_facts() = agent.stored.facts;
-  if (agent.stored.revoked) {
-    info.set_state(v1::AgentInfo::STATE_REVOKED);
-  } else {
-    info.set_state(agent.session != nullptr ? v1::AgentInfo::STATE_ONLINE
-                                            : v1::AgentInfo::STATE_OFFLINE);
-  }
+  info.set_state(StateOf(agent, absl::InfiniteFuture()));
   const absl::Time seen = agent.session != nullptr ? agent.last_heard : agent.stored.last_seen;
   if (seen != absl::InfinitePast()) *info.mutable_last_seen() = ToTimestamp(seen);
   *info.mutable_enrolled_at() = ToTimestamp(agent.stored.enrolled_at);
@@ -235,6 +237,36 @@ std::vector<v1::AgentInfo> Agents::Describe(const std::vector<std::string>& agen
     return std::tie(a.facts().name(), a.facts().id()) < std::tie(b.facts().name(), b.facts().id());
   });
   return infos;
+}
+
+Agents::Census Agents::TakeCensus(absl::Time now) const {
+  Census census;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, agent] : agents_) {
+    const v1::AgentInfo::State state = StateOf(agent, now);
+    const std::string& name = agent.stored.facts.name();
+    switch (state) {
+      case v1::AgentInfo::STATE_ONLINE:
+        ++census.online;
+        break;
+      case v1::AgentInfo::STATE_IDLE:
+        ++census.idle;
+        break;
+      case v1::AgentInfo::STATE_DUPLICATE:
+        if (++census.duplicate <= Census::kNamed) census.duplicates.push_back(name);
+        break;
+      case v1::AgentInfo::STATE_REVOKED:
+        ++census.revoked;
+        break;
+      default:
+        ++census.offline;
+    }
+    if (state == v1::AgentInfo::STATE_ONLINE &&
+        absl::AbsDuration(agent.clock_offset) > kWrongClock &&
+        ++census.wrong_clocks <= Census::kNamed)
+      census.wrong_clock_names.push_back(name);
+  }
+  return census;
 }
 
 void Agents::SaveLastSeen(absl::Time now) {

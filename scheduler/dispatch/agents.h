@@ -79,6 +79,21 @@ class Agents {
   // Everything for consoles, by name, then id.
   std::vector<v1::AgentInfo> Describe(const std::vector<std::string>& agent_ids) const;
 
+  // How many there are, and which of them somebody should look at.
+  struct Census {
+    uint64_t online = 0;
+    uint64_t idle = 0;
+    uint64_t offline = 0;
+    uint64_t duplicate = 0;
+    uint64_t revoked = 0;
+    // At most kNamed of each, with host names: hostile text.
+    static constexpr size_t kNamed = 3;
+    std::vector<std::string> duplicates;
+    uint64_t wrong_clocks = 0;
+    std::vector<std::string> wrong_clock_names;
+  };
+  Census TakeCensus(absl::Time now) const;
+
   // Writes when the connected agents were last seen.
   void SaveLastSeen(absl::Time now);
   // Sessions from which nothing was heard since `since`.
@@ -97,6 +112,7 @@ class Agents {
 
   Agents(Store& store, std::unique_ptr<TargetTable> table)
       : store_(store), table_(std::move(table)) {}
+  static v1::AgentInfo::State StateOf(const Agent& agent, absl::Time now);
   v1::AgentInfo InfoOf(const Agent& agent) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   Store& store_;

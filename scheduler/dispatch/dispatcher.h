@@ -72,6 +72,15 @@ class Dispatcher {
   // ---- now and then; blocks
   void CloseExpired();
 
+  // ---- for those who look at the scheduler
+  struct Activity {
+    // Of actions that haven't ended.
+    std::map<v1::DispatchPhase, uint64_t> by_phase;
+    // Ids of those that stopped by themselves.
+    std::vector<std::string> stopped;
+  };
+  Activity activity() const;
+
  private:
   struct ActiveAction {
     std::string id;

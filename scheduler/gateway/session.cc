@@ -12,6 +12,7 @@
 #include "core/status_macros.h"
 #include "core/text.h"
 #include "scheduler/enrolment/enrolment.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -112,6 +113,7 @@ void Session::OnReadDone(bool ok) {
   incoming_.Clear();
   if (status.ok()) status = Handle(std::move(message));
   if (!status.ok()) {
+    TheMetrics().sessions_refused.Add(status.code());
     spdlog::warn("agent {}: session ended: {}", identity_.name,
                  Shorten(ForTerminal(ToStd(status.message())), 300));
     return Close(status);
@@ -185,6 +187,7 @@ absl::Status Session::HandleHello(const v1::Hello& hello) {
   SendWelcome(now);
   if (replaced != nullptr)
     replaced->Close(absl::AbortedError("replaced by a newer session of this agent"));
+  TheMetrics().sessions_opened.Add();
   spdlog::info("agent {}: connected as \"{}\"", identity_.name,
                Shorten(ForTerminal(hello.facts().name()), 100));
   parts_.dispatcher.OnConnected(identity_.name, *this);
@@ -269,6 +272,7 @@ void Session::Send(OutgoingMessage message) {
 bool Session::SendAction(const std::string& action_id, OutgoingMessage message, bool again) {
   absl::MutexLock lock(&mutex_);
   if (!sent_actions_.insert(action_id).second && !again) return false;
+  TheMetrics().actions_sent.Add();
   QueueLocked(std::move(message));
   return true;
 }
@@ -330,6 +334,7 @@ void Session::OnDone() {
     finished_ = true;
     context_ = nullptr;
   }
+  TheMetrics().sessions_closed.Add();
   if (parts_.agents.Disconnect(identity_.name, this, parts_.clock.Now()))
     spdlog::info("agent {}: disconnected", identity_.name);
   // The last owner, unless a callback of the store still holds one.
