@@ -28,6 +28,23 @@ std::string LaunchedWords(const v1::ActionInfo& info) {
                 info.cancelled() ? " (cancelled)" : "");
 }
 
+std::string DayWords(const google::protobuf::Timestamp& timestamp) {
+  const absl::StatusOr<absl::Time> time = ToTime(timestamp);
+  return time.ok() ? absl::FormatTime("%Y-%m-%d", *time, absl::UTCTimeZone()) : "unknown";
+}
+
+std::string KeptWords(const v1::ActionInfo& info) {
+  if (info.has_results_removed_at())
+    return StrCat("removed on ", DayWords(info.results_removed_at()), " by retention");
+  if (info.has_keep_until()) return StrCat("kept until ", DayWords(info.keep_until()));
+  return "kept as the scheduler's rules say";
+}
+
+std::string TimeMember(std::string_view name, bool set,
+                       const google::protobuf::Timestamp& timestamp) {
+  return set ? StrCat(",\"", name, "\":", MessageToJson(timestamp)) : "";
+}
+
 // One object, for programs.
 std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& verification,
                        const ModuleCatalog& modules) {
@@ -40,6 +57,9 @@ std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& ver
                 ",\"launchedBy\":", SafeJsonString(info.launched_by()),
                 ",\"launchedAt\":", MessageToJson(info.launched_at()),
                 ",\"cancelled\":", info.cancelled() ? "true" : "false",
+                TimeMember("keepUntil", info.has_keep_until(), info.keep_until()),
+                TimeMember("resultsRemovedAt", info.has_results_removed_at(),
+                           info.results_removed_at()),
                 ",\"progress\":", MessageToJson(info.progress()), "}");
 }
 
@@ -108,10 +128,11 @@ class ActionsCommand : public Command {
     }
     Sink& out = *session.io().out;
     if (output_ == "table") {
-      out.Write(DescribeAction(
-          verification->action,
-          {{"Launched", LaunchedWords(info)}, {"Progress", ProgressWords(info.progress())}},
-          session.modules()));
+      out.Write(DescribeAction(verification->action,
+                               {{"Launched", LaunchedWords(info)},
+                                {"Progress", ProgressWords(info.progress())},
+                                {"Results", KeptWords(info)}},
+                               session.modules()));
       out.Write(StrCat("\n", DescribeVerification(*verification, *policy)));
     } else if (output_ == "csv") {
       return absl::InvalidArgumentError("actions show: --output csv: give table, json or jsonl");
