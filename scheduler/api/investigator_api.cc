@@ -13,6 +13,7 @@
 #include "core/uuid.h"
 #include "scheduler/dispatch/progress.h"
 #include "scheduler/enrolment/enrolment.h"
+#include "scheduler/observe/log.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -223,7 +224,7 @@ absl::Status InvestigatorApi::KeepAction(const std::string& caller,
       return absl::InvalidArgumentError("keep_until: give a time in the next 100 years");
   }
   DRAGNET_RETURN_IF_ERROR(retention_.Keep(request.action_id(), until));
-  spdlog::info("action {}: results kept {} by {}", request.action_id(),
+  spdlog::info("{}results kept {} by {}", About({.action = request.action_id()}),
                until.has_value()
                    ? StrCat("until ", absl::FormatTime("%Y-%m-%d", *until, absl::UTCTimeZone()))
                    : "as the rules say",

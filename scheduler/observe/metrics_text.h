@@ -19,7 +19,7 @@ class MetricsText {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-  // `name` without "dragnet_" is refused by no one: process_… has its own names.
+  // Names begin with "dragnet_"; those of a process are everyone's: "process_…".
   void BeginGauge(std::string_view name, std::string_view help) { Begin(name, help, "gauge"); }
   // By convention `name` ends in _total.
   void BeginCounter(std::string_view name, std::string_view help) { Begin(name, help, "counter"); }

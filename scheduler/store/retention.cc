@@ -7,6 +7,7 @@
 
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/observe/log.h"
 #include "scheduler/observe/metrics.h"
 #include "scheduler/store/schema.h"
 
@@ -236,7 +237,7 @@ absl::Status Retention::Mark(int64_t action, absl::Time now) {
   if (id.empty()) return absl::OkStatus();
   last_agent_ = 0;
   TheMetrics().actions_removed.Add();
-  spdlog::info("action {}: retention removes its results", id);
+  spdlog::info("{}retention removes its results", About({.action = id}));
   return absl::OkStatus();
 }
 
