@@ -17,7 +17,8 @@
 namespace dragnet::scheduler {
 namespace {
 
-// Who scrapes comes once in a while; more at a time are turned away.
+// Who scrapes comes once in a while. Further ones wait in the kernel's queue, as
+// long as it is; who says nothing is cut off.
 constexpr unsigned kMaxConnections = 16;
 constexpr unsigned kSecondsOfSilence = 10;
 // For a request's line and headers, and what is written to it.
