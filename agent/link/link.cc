@@ -364,6 +364,12 @@ absl::Status Link::Forward(v1::SchedulerMessage message) {
       }
       forwarded.set_trust_policy_envelope(std::move(*message.mutable_trust_policy_envelope()));
       break;
+    case v1::SchedulerMessage::kOrderEnvelope:
+      if (message.order_envelope().size() > kMaxEnvelopeBytes) {
+        return Violation("an order envelope over 1 MiB");
+      }
+      forwarded.set_order_envelope(std::move(*message.mutable_order_envelope()));
+      break;
     case v1::SchedulerMessage::kAcknowledged:
       if (!IsBounded(message.acknowledged())) return Violation("a record key over its bounds");
       message.mutable_acknowledged()->DiscardUnknownFields();

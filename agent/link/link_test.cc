@@ -358,6 +358,9 @@ TEST_F(LinkTest, CarriesMessagesBothWays) {
   message.set_trust_policy_envelope("policy");
   session->Write(message);
   EXPECT_EQ(Receive().trust_policy_envelope(), "policy");
+  message.set_order_envelope("order");
+  session->Write(message);
+  EXPECT_EQ(Receive().order_envelope(), "order");
   message.mutable_acknowledged()->set_action_id("id");
   message.mutable_acknowledged()->set_sequence(5);
   session->Write(message);
@@ -442,6 +445,8 @@ TEST_F(LinkTest, OversizedEnvelopeIsRefused) {
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("action envelope over 1 MiB"));
   message.set_trust_policy_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("trust policy envelope over 1 MiB"));
+  message.set_order_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("order envelope over 1 MiB"));
   // Over what gRPC takes in at all.
   message.set_action_envelope(std::string(8 << 20, 'a'));
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("larger than max"));

@@ -3,6 +3,7 @@
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
 #include "console/cli/list_output.h"
+#include "console/cli/summary.h"
 #include "console/cli/verification.h"
 #include "console/form/describe.h"
 #include "console/form/values.h"
@@ -45,6 +46,11 @@ std::string TimeMember(std::string_view name, bool set,
   return set ? StrCat(",\"", name, "\":", MessageToJson(timestamp)) : "";
 }
 
+std::string PhaseText(const v1::ActionInfo& info) {
+  return StrCat(PhaseWord(info.phase()), info.phase_reason().empty() ? "" : ": ",
+                info.phase_reason());
+}
+
 // One object, for programs.
 std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& verification,
                        const ModuleCatalog& modules) {
@@ -58,6 +64,8 @@ std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& ver
       ",\"launchedBy\":", SafeJsonString(info.launched_by()),
       ",\"launchedAt\":", MessageToJson(info.launched_at()),
       ",\"cancelled\":", info.cancelled() ? "true" : "false",
+      ",\"phase\":", SafeJsonString(PhaseWord(info.phase())),
+      ",\"phaseReason\":", SafeJsonString(info.phase_reason()),
       TimeMember("keepUntil", info.has_keep_until(), info.keep_until()),
       TimeMember("resultsRemovedAt", info.has_results_removed_at(), info.results_removed_at()),
       ",\"progress\":", MessageToJson(info.progress()), "}");
@@ -103,6 +111,8 @@ class ActionsCommand : public Command {
                                       {{"action_id", "id"},
                                        {"launched_at", "launched"},
                                        {"launched_by", "by"},
+                                       {"phase", "phase"},
+                                       {"phase_reason", "phase_reason", true},
                                        {"signed_by", "signed_by", true},
                                        {"expires", "expires", true},
                                        {"cancelled", "cancelled", true},
@@ -130,6 +140,7 @@ class ActionsCommand : public Command {
     if (output_ == "table") {
       out.Write(DescribeAction(verification->action,
                                {{"Launched", LaunchedWords(info)},
+                                {"Phase", PhaseText(info)},
                                 {"Progress", ProgressWords(info.progress())},
                                 {"Results", KeptWords(info)}},
                                session.modules()));

@@ -43,6 +43,8 @@ std::unique_ptr<Command> NewResultsCommand();
 std::unique_ptr<Command> NewCancelCommand();
 std::unique_ptr<Command> NewKeepCommand();
 std::unique_ptr<Command> NewStatusCommand();
+std::unique_ptr<Command> NewPauseCommand();
+std::unique_ptr<Command> NewResumeCommand();
 std::unique_ptr<Command> NewVerifyCommand();
 std::unique_ptr<Command> NewAgentsCommand();
 std::unique_ptr<Command> NewRefusalsCommand();

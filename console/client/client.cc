@@ -151,9 +151,8 @@ class GrpcClient : public Client {
   absl::StatusOr<v1::GetActionResponse> GetAction(const v1::GetActionRequest& request) override {
     return Call(&InvestigatorService::Stub::GetAction, request);
   }
-  absl::StatusOr<v1::CancelActionResponse> CancelAction(
-      const v1::CancelActionRequest& request) override {
-    return Call(&InvestigatorService::Stub::CancelAction, request);
+  absl::StatusOr<v1::SendOrderResponse> SendOrder(const v1::SendOrderRequest& request) override {
+    return Call(&InvestigatorService::Stub::SendOrder, request);
   }
   absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(
       const v1::SearchAgentsRequest& request) override {

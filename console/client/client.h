@@ -57,8 +57,7 @@ class Client {
   virtual absl::StatusOr<v1::ListActionsResponse> ListActions(
       const v1::ListActionsRequest& request) = 0;
   virtual absl::StatusOr<v1::GetActionResponse> GetAction(const v1::GetActionRequest& request) = 0;
-  virtual absl::StatusOr<v1::CancelActionResponse> CancelAction(
-      const v1::CancelActionRequest& request) = 0;
+  virtual absl::StatusOr<v1::SendOrderResponse> SendOrder(const v1::SendOrderRequest& request) = 0;
   virtual absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(
       const v1::SearchAgentsRequest& request) = 0;
   virtual absl::StatusOr<v1::ListRefusalsResponse> ListRefusals(

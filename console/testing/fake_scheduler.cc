@@ -80,9 +80,10 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
     return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such action");
   }
 
-  grpc::Status CancelAction(grpc::ServerContext*, const v1::CancelActionRequest* request,
-                            v1::CancelActionResponse*) override {
-    fake_.cancelled.push_back(request->action_id());
+  grpc::Status SendOrder(grpc::ServerContext*, const v1::SendOrderRequest* request,
+                         v1::SendOrderResponse* response) override {
+    fake_.orders.push_back(request->envelope());
+    *response = fake_.ordered;
     return Answer();
   }
 

@@ -90,7 +90,25 @@ absl::Status InvestigatorApi::PutBlobPart(const std::string& caller,
 absl::StatusOr<v1::Progress> InvestigatorApi::ProgressOf(const std::string& action_id) {
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action_id));
   const absl::Time now = clock_.Now();
-  return CountPairs(pairs, [&](const std::string& id) { return agents_.PresenceOf(id, now); });
+  return CountPairs(
+      pairs, [&](const std::string& id) { return agents_.PresenceOf(id, now); },
+      dispatcher_.HeldBackOf(action_id));
+}
+
+absl::Status InvestigatorApi::DescribePhase(const StoredAction& action, v1::ActionInfo* info) {
+  DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Phase phase, dispatcher_.PhaseOf(action));
+  const v1::Progress& progress = info->progress();
+  const uint64_t pending = progress.waiting() + progress.sent() + progress.running();
+  const bool goes_on =
+      phase.phase == v1::DISPATCH_PHASE_OPEN || phase.phase == v1::DISPATCH_PHASE_CANARY;
+  const bool limit_reached = phase.held_back == HeldBack::kAll;
+  // Those beyond the limit never get it.
+  const bool all_ended =
+      progress.targeted() > 0 && pending == (limit_reached ? progress.held_back() : 0);
+  info->set_phase(goes_on && all_ended ? v1::DISPATCH_PHASE_ENDED : phase.phase);
+  info->set_phase_reason(phase.reason);
+  if (goes_on && limit_reached) info->set_phase_reason("the limit of agents is reached");
+  return absl::OkStatus();
 }
 
 absl::Status InvestigatorApi::Describe(const StoredAction& action, v1::ActionInfo* info) {
@@ -107,6 +125,7 @@ absl::Status InvestigatorApi::Describe(const StoredAction& action, v1::ActionInf
   if (retained.removed_at.has_value())
     *info->mutable_results_removed_at() = ToTimestamp(*retained.removed_at);
   DRAGNET_ASSIGN_OR_RETURN(*info->mutable_progress(), ProgressOf(action.id));
+  DRAGNET_RETURN_IF_ERROR(DescribePhase(action, info));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            ParseEnvelope(action.envelope, kActionPayloadType));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
@@ -146,15 +165,19 @@ absl::Status InvestigatorApi::GetAction(const v1::GetActionRequest& request,
     return absl::InvalidArgumentError(
         StrCat("several actions have ", request.action_id(), " in their id: give more of it"));
   DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(ids[0]));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders, store_.Orders(action.id));
+  for (const StoredOrder& order : orders) response->mutable_action()->add_orders(order.envelope);
   return Describe(action, response->mutable_action());
 }
 
-absl::Status InvestigatorApi::CancelAction(const v1::CancelActionRequest& request,
-                                           v1::CancelActionResponse* response) {
-  if (!IsUuid(request.action_id()))
-    return absl::InvalidArgumentError("action_id: give the whole id");
-  DRAGNET_RETURN_IF_ERROR(dispatcher_.Cancel(request.action_id()));
-  DRAGNET_ASSIGN_OR_RETURN(*response->mutable_progress(), ProgressOf(request.action_id()));
+absl::Status InvestigatorApi::SendOrder(const std::string& caller,
+                                        const v1::SendOrderRequest& request,
+                                        v1::SendOrderResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Ordered ordered,
+                           dispatcher_.SendOrder(request.envelope(), caller));
+  response->set_action_id(ordered.action_id);
+  response->set_sent(ordered.sent);
+  DRAGNET_ASSIGN_OR_RETURN(*response->mutable_progress(), ProgressOf(ordered.action_id));
   return absl::OkStatus();
 }
 

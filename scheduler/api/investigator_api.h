@@ -44,8 +44,8 @@ class InvestigatorApi {
   absl::Status ListActions(const v1::ListActionsRequest& request,
                            v1::ListActionsResponse* response);
   absl::Status GetAction(const v1::GetActionRequest& request, v1::GetActionResponse* response);
-  absl::Status CancelAction(const v1::CancelActionRequest& request,
-                            v1::CancelActionResponse* response);
+  absl::Status SendOrder(const std::string& caller, const v1::SendOrderRequest& request,
+                         v1::SendOrderResponse* response);
   absl::Status SearchAgents(const v1::SearchAgentsRequest& request,
                             v1::SearchAgentsResponse* response);
   absl::Status ListRefusals(const v1::ListRefusalsRequest& request,
@@ -67,6 +67,7 @@ class InvestigatorApi {
   // They are there, and stay as long as the action is valid, or until `at_most`.
   absl::Status KeepBlobs(const std::string& envelope_bytes, absl::Time at_most);
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
+  absl::Status DescribePhase(const StoredAction& action, v1::ActionInfo* info);
   absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
 
   Store& store_;

@@ -40,6 +40,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     });                                                                                      \
   }
   DRAGNET_NAMED_CALL(Launch)
+  DRAGNET_NAMED_CALL(SendOrder)
   DRAGNET_NAMED_CALL(PutBlobPart)
   DRAGNET_NAMED_CALL(PublishTrustPolicy)
   DRAGNET_NAMED_CALL(CreateEnrolmentToken)
@@ -57,7 +58,6 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   DRAGNET_CALL(FindMissingBlobs)
   DRAGNET_CALL(ListActions)
   DRAGNET_CALL(GetAction)
-  DRAGNET_CALL(CancelAction)
   DRAGNET_CALL(SearchAgents)
   DRAGNET_CALL(ListRefusals)
   DRAGNET_CALL(GetStatus)

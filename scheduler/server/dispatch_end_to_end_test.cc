@@ -286,21 +286,6 @@ TEST_F(DispatchEndToEndTest, WatchEndsAtOnceWhenNoAgentIsThereAndWaitsIfAsked) {
   EXPECT_EQ(Watch(id, /*until_expired=*/true).back().end().progress().never_sent(), 1u);
 }
 
-TEST_F(DispatchEndToEndTest, CancelledActionReachesNoFurtherAgent) {
-  const Agent agent = Enrol("web1");
-  const std::string cancelled = LaunchNew();
-  v1::CancelActionRequest request;
-  request.set_action_id(cancelled);
-  v1::CancelActionResponse response;
-  ASSERT_TRUE(Api().CancelAction(Patience().get(), request, &response).ok());
-  EXPECT_EQ(response.progress().never_sent(), 1u);
-  const auto peer = Connect(agent);
-  const std::string id = LaunchNew();
-  v1::Envelope envelope;
-  ASSERT_TRUE(envelope.ParseFromString(peer->ReadActionEnvelope()));
-  EXPECT_NE(envelope.payload().find(id), std::string::npos);
-}
-
 TEST_F(DispatchEndToEndTest, SameEnvelopeAgainIsAnsweredOtherBytesAreNot) {
   const v1::Action action = NewAction();
   const std::string envelope = Sign(action);

@@ -33,6 +33,8 @@ namespace {
 // An envelope of 1 MiB with what is around it.
 constexpr int kMaxReceiveBytes = 1536 * 1024;
 constexpr absl::Duration kTick = absl::Seconds(1);
+// Actions with a rate are sent to further agents so often.
+constexpr absl::Duration kPace = absl::Milliseconds(100);
 constexpr absl::Duration kSaveLastSeen = absl::Minutes(5);
 // By the clock: one that moves on a lot makes retention look again.
 constexpr int64_t kUpkeepSeconds = 60;
@@ -257,11 +259,16 @@ void RunningServer::Tick() {
 }
 
 void RunningServer::TickLoop() {
+  absl::Duration since_tick;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kTick)) return;
+      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kPace)) return;
     }
+    dispatcher_.Pace();
+    since_tick += kPace;
+    if (since_tick < kTick) continue;
+    since_tick = absl::ZeroDuration();
     Tick();
     const absl::Time now = clock_.Now();
     if (now - last_saved_ < kSaveLastSeen) continue;

@@ -126,13 +126,44 @@ CREATE UNIQUE INDEX refusals_by_key
 CREATE INDEX refusals_by_agent ON refusals (agent, position);
 )sql";
 
+// Since version 2: orders about actions, and how far an action's dispatch is.
+constexpr char kOrderTables[] = R"sql(
+CREATE TABLE orders (
+  no INTEGER PRIMARY KEY,
+  action INTEGER NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  envelope BLOB NOT NULL,
+  signed_by TEXT NOT NULL,
+  expires INTEGER NOT NULL);
+CREATE INDEX orders_by_action ON orders (action, id);
+CREATE INDEX orders_by_expiry ON orders (expires);
+-- Only for actions that have something to keep.
+CREATE TABLE dispatch (
+  action INTEGER PRIMARY KEY,
+  canaries INTEGER NOT NULL,
+  canaries_passed INTEGER NOT NULL,
+  stopped INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  ended_before INTEGER NOT NULL,
+  failed_before INTEGER NOT NULL);
+)sql";
+
+// One step for each version, from the one before it.
+absl::Status Migrate(Database& database) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
+  if (version == 1)
+    DRAGNET_RETURN_IF_ERROR(database.Execute(
+        StrCat("BEGIN IMMEDIATE;", kOrderTables, "PRAGMA user_version = 2; COMMIT")));
+  return absl::OkStatus();
+}
+
 absl::Status CheckVersion(Database& database, const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t application,
                            database.IntegerOr(0, "PRAGMA application_id"));
   if (application != kApplicationId)
     return absl::FailedPreconditionError(StrCat(path, ": not a store of dragnet-scheduler"));
   DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
-  if (version != kSchemaVersion)
+  if (version < 1 || version > kSchemaVersion)
     return absl::FailedPreconditionError(
         StrCat(path, ": its schema has version ", version, ", this program knows ", kSchemaVersion,
                ": use the version of dragnet-scheduler that wrote it"));
@@ -186,7 +217,8 @@ absl::Status CreateDatabase(const std::string& path) {
   // So that what retention removes can be given back; only before the first table.
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA auto_vacuum = INCREMENTAL"));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
-  return database->Execute(StrCat("BEGIN;", kTables, "PRAGMA application_id = ", kApplicationId,
+  return database->Execute(StrCat("BEGIN;", kTables, kOrderTables,
+                                  "PRAGMA application_id = ", kApplicationId,
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }
 
@@ -203,6 +235,7 @@ absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                            OpenChecked(path, SQLITE_OPEN_READWRITE));
   DRAGNET_RETURN_IF_ERROR(CheckBeforeWriting(*database, path));
+  DRAGNET_RETURN_IF_ERROR(Migrate(*database));
   // FULL: an acknowledged record survives a power cut, not only a crash.
   DRAGNET_RETURN_IF_ERROR(database->Execute(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536"));

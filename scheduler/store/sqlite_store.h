@@ -55,6 +55,12 @@ class SqliteStore : public Store {
   absl::Status CancelAction(std::string_view action_id) override;
   absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) override;
 
+  absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch) override;
+  absl::StatusOr<std::vector<StoredOrder>> Orders(std::string_view action_id) override;
+  absl::StatusOr<std::vector<StoredOrder>> OrdersInForce(absl::Time now) override;
+  absl::Status SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) override;
+  absl::StatusOr<KeptDispatch> FindDispatch(std::string_view action_id) override;
+
   absl::Status AddPair(std::string_view action_id, std::string_view agent_id) override;
   absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                std::string_view agent_id) override;

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|fleet|idle|modules]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|fleet|idle|limits|modules]…
 set -euo pipefail
 BIN=$1
 shift
-WHAT=${*:-launch idle modules fleet}
+WHAT=${*:-launch idle limits modules fleet}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -65,6 +65,13 @@ if asked idle; then
   printf 'together         resident %6s KB (proportional %s KB), anonymous %6s KB, CPU %s ticks of 10 ms in 30 s\n' \
     "$(sum_kb Rss "$@")" "$(sum_kb Pss "$@")" "$(sum_kb Anonymous "$@")" "$((after - before))"
   printf 'scheduler        resident %6s KB\n' "$(sum_kb Rss "$SCHEDULER_PID")"
+fi
+
+if asked limits; then
+  say "Keeping a worker's CPU share (10 s each)"
+  "$TEST_BIN/agent_costs" share
+  say "The agent's spool"
+  "$TEST_BIN/agent_costs" spool
 fi
 
 # What people use by hand instead, and the same answers asked for.
