@@ -41,6 +41,8 @@ std::unique_ptr<Command> NewRunCommand();
 std::unique_ptr<Command> NewActionsCommand();
 std::unique_ptr<Command> NewResultsCommand();
 std::unique_ptr<Command> NewCancelCommand();
+std::unique_ptr<Command> NewKeepCommand();
+std::unique_ptr<Command> NewStatusCommand();
 std::unique_ptr<Command> NewPauseCommand();
 std::unique_ptr<Command> NewResumeCommand();
 std::unique_ptr<Command> NewVerifyCommand();

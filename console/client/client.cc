@@ -173,6 +173,12 @@ class GrpcClient : public Client {
       const v1::CreateEnrolmentTokenRequest& request) override {
     return Call(&InvestigatorService::Stub::CreateEnrolmentToken, request);
   }
+  absl::StatusOr<v1::GetStatusResponse> GetStatus() override {
+    return Call(&InvestigatorService::Stub::GetStatus, v1::GetStatusRequest());
+  }
+  absl::StatusOr<v1::KeepActionResponse> KeepAction(const v1::KeepActionRequest& request) override {
+    return Call(&InvestigatorService::Stub::KeepAction, request);
+  }
   absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) override {
     return Call(&InvestigatorService::Stub::Revoke, request);
   }

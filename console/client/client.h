@@ -67,6 +67,9 @@ class Client {
       const v1::PublishTrustPolicyRequest& request) = 0;
   virtual absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
       const v1::CreateEnrolmentTokenRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetStatusResponse> GetStatus() = 0;
+  virtual absl::StatusOr<v1::KeepActionResponse> KeepAction(
+      const v1::KeepActionRequest& request) = 0;
   virtual absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) = 0;

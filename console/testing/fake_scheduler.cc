@@ -128,6 +128,18 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
     return Answer();
   }
 
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                         v1::GetStatusResponse* response) override {
+    *response = fake_.status;
+    return Answer();
+  }
+
+  grpc::Status KeepAction(grpc::ServerContext*, const v1::KeepActionRequest* request,
+                          v1::KeepActionResponse*) override {
+    fake_.kept.push_back(*request);
+    return Answer();
+  }
+
   grpc::Status Revoke(grpc::ServerContext*, const v1::RevokeRequest* request,
                       v1::RevokeResponse* response) override {
     fake_.revoked.push_back(request->agent_id());

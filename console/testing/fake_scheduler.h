@@ -38,6 +38,7 @@ class FakeScheduler {
   // stays open.
   bool interrupt_after_stream = false;
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
+  v1::GetStatusResponse status;
   v1::SendOrderResponse ordered;
 
   // ---- what it was asked
@@ -46,6 +47,7 @@ class FakeScheduler {
   std::vector<std::string> targets;          // of SearchAgents
   std::vector<uint64_t> watched_after;       // of Watch and Results
   std::vector<bool> watched_until_expired;
+  std::vector<v1::KeepActionRequest> kept;
   std::vector<std::string> orders;  // envelopes
   std::vector<std::string> revoked;
   std::vector<std::string> published;

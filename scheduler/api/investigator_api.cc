@@ -13,6 +13,7 @@
 #include "core/uuid.h"
 #include "scheduler/dispatch/progress.h"
 #include "scheduler/enrolment/enrolment.h"
+#include "scheduler/observe/log.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 // Consoles take messages of 4 MiB; a page ends when it is full.
 constexpr size_t kMaxPageBytes = 2 * 1024 * 1024;
 constexpr size_t kMinFragment = 4;
+constexpr absl::Duration kMaxKept = absl::Hours(100 * 366 * 24);
 
 // Zero means the default.
 absl::StatusOr<size_t> PageSize(uint32_t asked, uint32_t otherwise, uint32_t maximum) {
@@ -117,6 +119,11 @@ absl::Status InvestigatorApi::Describe(const StoredAction& action, v1::ActionInf
   *info->mutable_launched_at() = ToTimestamp(action.launched_at);
   *info->mutable_expires() = ToTimestamp(action.expires);
   info->set_cancelled(action.cancelled);
+  DRAGNET_ASSIGN_OR_RETURN(const Retained retained, retention_.Of(action.id));
+  if (retained.keep_until.has_value())
+    *info->mutable_keep_until() = ToTimestamp(*retained.keep_until);
+  if (retained.removed_at.has_value())
+    *info->mutable_results_removed_at() = ToTimestamp(*retained.removed_at);
   DRAGNET_ASSIGN_OR_RETURN(*info->mutable_progress(), ProgressOf(action.id));
   DRAGNET_RETURN_IF_ERROR(DescribePhase(action, info));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
@@ -219,6 +226,32 @@ absl::Status InvestigatorApi::ListRefusals(const v1::ListRefusalsRequest& reques
     entry->set_action_id(refusal.action_id);
     *entry->mutable_refusal() = refusal.refusal;
   }
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::GetStatus(const v1::GetStatusRequest&,
+                                        v1::GetStatusResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(*response, status_.Describe());
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::KeepAction(const std::string& caller,
+                                         const v1::KeepActionRequest& request,
+                                         v1::KeepActionResponse*) {
+  if (!IsUuid(request.action_id()))
+    return absl::InvalidArgumentError("action_id: give the whole id");
+  std::optional<absl::Time> until;
+  if (request.has_keep_until()) {
+    DRAGNET_ASSIGN_OR_RETURN(until, ToTime(request.keep_until()));
+    if (*until <= clock_.Now() || *until > clock_.Now() + kMaxKept)
+      return absl::InvalidArgumentError("keep_until: give a time in the next 100 years");
+  }
+  DRAGNET_RETURN_IF_ERROR(retention_.Keep(request.action_id(), until));
+  spdlog::info("{}results kept {} by {}", About({.action = request.action_id()}),
+               until.has_value()
+                   ? StrCat("until ", absl::FormatTime("%Y-%m-%d", *until, absl::UTCTimeZone()))
+                   : "as the rules say",
+               caller);
   return absl::OkStatus();
 }
 

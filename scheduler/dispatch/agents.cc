@@ -19,6 +19,8 @@ namespace {
 constexpr absl::Duration kJustLeft = absl::Seconds(30);
 // One that went away more lately than that is idle, not offline.
 constexpr absl::Duration kIdle = absl::Hours(1);
+// What a clock may be off before someone should be told.
+constexpr absl::Duration kWrongClock = absl::Seconds(60);
 constexpr int kMaxWalls = 32;
 constexpr size_t kMaxWallBytes = 256;
 
@@ -331,6 +333,36 @@ std::vector<v1::AgentInfo> Agents::Describe(const std::vector<std::string>& agen
     return std::tie(a.facts().name(), a.facts().id()) < std::tie(b.facts().name(), b.facts().id());
   });
   return infos;
+}
+
+Agents::Census Agents::TakeCensus(absl::Time now) const {
+  Census census;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, agent] : agents_) {
+    const v1::AgentInfo::State state = StateOf(agent, now);
+    const std::string& name = agent.stored.facts.name();
+    switch (state) {
+      case v1::AgentInfo::STATE_ONLINE:
+        ++census.online;
+        break;
+      case v1::AgentInfo::STATE_IDLE:
+        ++census.idle;
+        break;
+      case v1::AgentInfo::STATE_DUPLICATE:
+        if (++census.duplicate <= Census::kNamed) census.duplicates.push_back(name);
+        break;
+      case v1::AgentInfo::STATE_REVOKED:
+        ++census.revoked;
+        break;
+      default:
+        ++census.offline;
+    }
+    if (state == v1::AgentInfo::STATE_ONLINE &&
+        absl::AbsDuration(agent.clock_offset) > kWrongClock &&
+        ++census.wrong_clocks <= Census::kNamed)
+      census.wrong_clock_names.push_back(name);
+  }
+  return census;
 }
 
 void Agents::SaveLastSeen(absl::Time now) {

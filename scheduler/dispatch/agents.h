@@ -90,6 +90,21 @@ class Agents {
   // may lack actions. To be called every second or so.
   std::vector<std::string> EndDuplicates(absl::Time now);
 
+  // How many there are, and which of them somebody should look at.
+  struct Census {
+    uint64_t online = 0;
+    uint64_t idle = 0;
+    uint64_t offline = 0;
+    uint64_t duplicate = 0;
+    uint64_t revoked = 0;
+    // At most kNamed of each, with host names: hostile text.
+    static constexpr size_t kNamed = 3;
+    std::vector<std::string> duplicates;
+    uint64_t wrong_clocks = 0;
+    std::vector<std::string> wrong_clock_names;
+  };
+  Census TakeCensus(absl::Time now) const;
+
   // Writes when the connected agents were last seen.
   void SaveLastSeen(absl::Time now);
   // Sessions from which nothing was heard since `since`.

@@ -19,6 +19,7 @@
 #include "dragnet/v1/agent_gateway.pb.h"
 #include "modules/manifest.h"
 #include "scheduler/dispatch/failure.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -71,6 +72,27 @@ OutgoingMessage PolicyMessage(const std::string& envelope) {
 std::string WordOf(v1::DispatchState state) {
   const std::string name = v1::DispatchState_Name(state);
   return absl::AsciiStrToLower(absl::StripPrefix(name, "DISPATCH_STATE_"));
+}
+
+// What is counted of a record once it is committed.
+struct RecordSize {
+  explicit RecordSize(const v1::ResultRecord& record)
+      : rows(static_cast<uint64_t>(record.rows().rows_size())),
+        bytes(record.ByteSizeLong()),
+        refusal(record.has_refusal() ? static_cast<int>(record.refusal().reason()) : -1) {}
+  uint64_t rows;
+  uint64_t bytes;
+  int refusal;  // its reason; -1: none
+};
+
+void Count(const RecordSize& size, const Appended& appended) {
+  Metrics& metrics = TheMetrics();
+  if (appended.duplicate) return metrics.records_repeated.Add();
+  if (!appended.dropped.ok()) return metrics.records_dropped.Add();
+  metrics.records_committed.Add();
+  metrics.rows_committed.Add(size.rows);
+  metrics.record_bytes_committed.Add(size.bytes);
+  if (size.refusal >= 0) metrics.refusals.Add(size.refusal);
 }
 
 // It got the action and hasn't ended it.
@@ -205,6 +227,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   context.weights_needed = WeightsNeeded;
   std::variant<AuthorizedAction, RefusedAction> decision = AuthorizeAction(envelope_bytes, context);
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
+    TheMetrics().actions_refused.Add(ToStatus(*refused).code());
     spdlog::warn("action {} of {} refused: {}", ForLog(refused->action_id), launched_by,
                  ForLog(refused->detail));
     return ToStatus(*refused);
@@ -227,6 +250,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   absl::Status added = store_.AddAction(action, targeted);
   if (absl::IsAlreadyExists(added)) return AnswerAgain(action, envelope_bytes);
   DRAGNET_RETURN_IF_ERROR(added);
+  TheMetrics().actions_launched.Add();
   DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, Activate(action, KeptDispatch()));
 
   std::vector<std::string> connected;
@@ -409,11 +433,13 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record,
     refusal = StrCat(v1::Refusal::Reason_Name(record.refusal().reason()), ": ",
                      ForLog(record.refusal().detail()));
   const std::string action_id = record.action_id();
+  const RecordSize size(record);
   store_.AppendRecord(
       agent_id, std::move(record),
-      [this, agent_id, action_id, refusal,
+      [this, agent_id, action_id, refusal, size,
        done = std::move(done)](absl::StatusOr<Appended> appended) {
         if (!appended.ok()) return done(appended.status());
+        Count(size, *appended);
         if (!refusal.empty())
           spdlog::info("action {} agent {}: refused: {}", ForLog(action_id), agent_id, refusal);
         if (!appended->dropped.ok())
@@ -426,6 +452,19 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record,
         OnStored(agent_id, action_id, appended->state);
         watchers_.Notify(action_id);
       });
+}
+
+Dispatcher::Activity Dispatcher::activity() const {
+  Activity activity;
+  const absl::Time now = clock_.Now();
+  for (const ActivePtr& action : ActiveActions()) {
+    absl::MutexLock lock(&action->mutex);
+    if (action->closed || action->expires < now) continue;
+    const v1::DispatchPhase phase = action->dispatch.phase();
+    ++activity.by_phase[phase];
+    if (phase == v1::DISPATCH_PHASE_STOPPED) activity.stopped.push_back(action->id);
+  }
+  return activity;
 }
 
 void Dispatcher::OnStored(const std::string& agent_id, const std::string& action_id,

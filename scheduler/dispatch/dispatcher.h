@@ -96,6 +96,15 @@ class Dispatcher {
   // Sends what it is time for. About ten times a second.
   void Pace();
 
+  // ---- for those who look at the scheduler
+  struct Activity {
+    // Of actions that haven't ended.
+    std::map<v1::DispatchPhase, uint64_t> by_phase;
+    // Ids of those that stopped by themselves.
+    std::vector<std::string> stopped;
+  };
+  Activity activity() const;
+
  private:
   // An action that goes to agents, or about which agents may still need an order.
   struct ActiveAction {

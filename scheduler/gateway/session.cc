@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "scheduler/enrolment/enrolment.h"
 #include "scheduler/gateway/message_cost.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -153,6 +154,7 @@ void Session::HandleAndReadOn(const grpc::Slice& serialised, size_t cost) {
 }
 
 void Session::EndWith(const absl::Status& reason) {
+  TheMetrics().sessions_refused.Add(reason.code());
   spdlog::warn("agent {}: session ended: {}", identity_.name,
                Shorten(ForTerminal(ToStd(reason.message())), 300));
   Close(reason);
@@ -224,6 +226,7 @@ absl::Status Session::HandleHello(const v1::Hello& hello) {
   SendWelcome(now);
   if (replaced != nullptr)
     replaced->Close(absl::AbortedError("replaced by a newer session of this agent"));
+  TheMetrics().sessions_opened.Add();
   spdlog::info("agent {}: connected as \"{}\"", identity_.name,
                Shorten(ForTerminal(hello.facts().name()), 100));
   parts_.dispatcher.OnConnected(identity_.name, *this);
@@ -306,6 +309,7 @@ void Session::Send(OutgoingMessage message) {
 bool Session::SendAction(const std::string& action_id, OutgoingMessage message, bool again) {
   absl::MutexLock lock(&mutex_);
   if (!sent_actions_.insert(action_id).second && !again) return false;
+  TheMetrics().actions_sent.Add();
   QueueLocked(std::move(message));
   return true;
 }
@@ -370,6 +374,7 @@ void Session::OnDone() {
     context_ = nullptr;
   }
   parts_.budget.Leave(*this);
+  TheMetrics().sessions_closed.Add();
   if (parts_.agents.Disconnect(identity_.name, this, parts_.clock.Now()))
     spdlog::info("agent {}: disconnected", identity_.name);
   // The last owner, unless a callback of the store still holds one.

@@ -2,7 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -17,11 +19,14 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "scheduler/api/investigator_service.h"
+#include "scheduler/api/status.h"
 #include "scheduler/auth/peer.h"
 #include "scheduler/gateway/gateway_service.h"
+#include "scheduler/observe/http_server.h"
 #include "scheduler/server/listen_address.h"
 #include "scheduler/server/release_memory.h"
 #include "scheduler/store/sqlite_store.h"
+#include "scheduler/store/upkeep.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -36,6 +41,8 @@ constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr absl::Duration kPace = absl::Milliseconds(100);
 constexpr int kTicksBetweenReleases = 20;
 constexpr absl::Duration kSaveLastSeen = absl::Minutes(5);
+// By the clock: one that moves on a lot makes retention look again.
+constexpr int64_t kUpkeepSeconds = 60;
 // Heartbeats that may be missed.
 constexpr int kMissedHeartbeats = 3;
 // One agent may hold this part of the record budget.
@@ -91,7 +98,8 @@ class RunningServer : public Server {
  public:
   RunningServer(const Settings& settings, const Clock& clock, CertificateAuthority ca,
                 std::unique_ptr<Store> store, std::unique_ptr<Agents> agents,
-                std::unique_ptr<Policies> policies, std::unique_ptr<BlobFiles> blobs)
+                std::unique_ptr<Policies> policies, std::unique_ptr<BlobFiles> blobs,
+                std::unique_ptr<Upkeep> upkeep, const StatusFacts& fixed)
       : clock_(clock),
         heartbeat_interval_(settings.heartbeat_interval),
         ca_(std::move(ca)),
@@ -107,9 +115,22 @@ class RunningServer : public Server {
         gateway_parts_{
             *store,      *agents_, dispatcher_, certificates_,     streams_,
             blob_parts_, budget_,  clock,       settings.fleet_id, settings.heartbeat_interval},
-        api_parts_{*store,   *agents_, *policies_, dispatcher_, watchers_,        certificates_,
-                   streams_, *blobs_,  calls_,     clock,       settings.fleet_id},
+        status_({*store, *agents_, *policies_, dispatcher_, watchers_, *upkeep, clock}, fixed),
+        api_parts_{*store,
+                   *agents_,
+                   *policies_,
+                   dispatcher_,
+                   watchers_,
+                   certificates_,
+                   streams_,
+                   *blobs_,
+                   calls_,
+                   clock,
+                   settings.fleet_id,
+                   status_,
+                   upkeep->retention()},
         store_(std::move(store)),
+        upkeep_(std::move(upkeep)),
         last_saved_(clock.Now()) {}
 
   ~RunningServer() override {
@@ -118,6 +139,7 @@ class RunningServer : public Server {
       stopping_ = true;
     }
     if (ticking_.joinable()) ticking_.join();
+    http_.reset();
     if (server_ != nullptr) {
       streams_.CloseAll(absl::UnavailableError("the scheduler stops"));
       server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
@@ -126,8 +148,11 @@ class RunningServer : public Server {
   }
 
   absl::Status Listen(const std::string& address, const rpc::TlsIdentity& tls);
+  // A port that is taken is no reason to leave the fleet without a scheduler.
+  void ListenForMetrics(const Settings& settings);
 
   const std::string& address() const override { return address_; }
+  std::string metrics_address() const override { return http_ == nullptr ? "" : http_->address(); }
   void Tick() override;
 
  private:
@@ -147,10 +172,12 @@ class RunningServer : public Server {
   Dispatcher dispatcher_;
   RecordBudget budget_;
   const GatewayParts gateway_parts_;
+  StatusReport status_;
   const ApiParts api_parts_;
   // Below what its callbacks use, so that it has called the last one before
   // that goes; and above the threads whose tasks wait for it.
   const std::unique_ptr<Store> store_;
+  const std::unique_ptr<Upkeep> upkeep_;
   // Separate threads, so that a fleet that reconnects doesn't hold up consoles.
   Executor background_{kBackgroundThreads, kMaxWaitingAgents};
   // Apart, because those who call it have not shown who they are.
@@ -159,8 +186,10 @@ class RunningServer : public Server {
   std::unique_ptr<grpc::Service> gateway_;
   std::unique_ptr<grpc::Service> api_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<HttpServer> http_;
   std::string address_;
   absl::Time last_saved_;
+  std::atomic<int64_t> upkeep_woken_ = 0;  // seconds since 1970
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -190,6 +219,20 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
   return absl::OkStatus();
 }
 
+void RunningServer::ListenForMetrics(const Settings& settings) {
+  if (settings.metrics_listen.empty()) return;
+  absl::StatusOr<std::unique_ptr<HttpServer>> http =
+      HttpServer::Start(settings.metrics_listen, settings.metrics_allow_remote,
+                        [this](const std::string& path) { return status_.Answer(path); });
+  if (http.ok()) {
+    http_ = *std::move(http);
+    return;
+  }
+  const std::string what = StrCat("metrics_listen: ", http.status().message());
+  spdlog::error("{}", what);
+  status_.NoteMetricsError(what);
+}
+
 void RunningServer::Tick() {
   const absl::Time now = clock_.Now();
   streams_.Sweep(now);
@@ -200,6 +243,11 @@ void RunningServer::Tick() {
   // What waited for them while two hosts shared their identity.
   for (const std::string& id : agents_->EndDuplicates(now)) dispatcher_.OnFactsChanged(id);
   dispatcher_.CloseExpired();
+  const int64_t seconds = absl::ToUnixSeconds(now);
+  if (std::abs(seconds - upkeep_woken_) > kUpkeepSeconds) {
+    upkeep_woken_ = seconds;
+    upkeep_->Wake();
+  }
   // What the passing of time alone changes for them.
   watchers_.NotifyAll();
 }
@@ -234,8 +282,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
   DRAGNET_ASSIGN_OR_RETURN(const RootSet roots, LoadRoots(settings));
   DRAGNET_ASSIGN_OR_RETURN(CertificateAuthority ca, LoadCa(settings, now));
   DRAGNET_ASSIGN_OR_RETURN(const rpc::TlsIdentity tls, LoadTls(settings, now));
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteStore> store,
                            SqliteStore::Open(settings.store, StoreUse::kRun));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Upkeep> upkeep,
+                           Upkeep::Start(*store, settings.store, clock, settings.retention));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Policies> policies,
                            Policies::Load(*store, settings.fleet_id, roots));
   if (policies->current()->expired(now))
@@ -246,10 +296,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Agents> agents, Agents::Load(*store, now));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<BlobFiles> blobs,
                            BlobFiles::Open(StrCat(settings.store, ".blobs")));
-  auto server =
-      std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
-                                      std::move(agents), std::move(policies), std::move(blobs));
+  DRAGNET_ASSIGN_OR_RETURN(const StatusFacts fixed,
+                           FixedFacts(settings, ca.certificate_pem(), tls.certificate_chain, now));
+  auto server = std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
+                                                std::move(agents), std::move(policies),
+                                                std::move(blobs), std::move(upkeep), fixed);
   DRAGNET_RETURN_IF_ERROR(server->Listen(settings.listen, tls));
+  server->ListenForMetrics(settings);
   return server;
 }
 

@@ -116,6 +116,7 @@ void ServerTest::SetUp() {
   options.listen = "127.0.0.1:0";
   ASSERT_TRUE(InitializeFleet(options, clock_.Now()).ok());
   settings_ = *LoadSettings(Path("scheduler.toml"));
+  settings_.metrics_listen = "127.0.0.1:0";
   investigator_tls_ = {*ReadFile(Path("investigator/tls.pem")),
                        *ReadFile(Path("investigator/tls.key"))};
   Start();

@@ -75,6 +75,13 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
                                                       int limit) override;
 
+  // For background work (retention.h): a change among all others of the writer.
+  // Blocks until it is committed. `forget`: what was looked up of actions and
+  // agents may have changed by it.
+  absl::Status Maintain(const Writer::Change& change, bool forget);
+  // Commits a change that means nothing, to see whether that goes.
+  void Probe(Done done);
+
  private:
   SqliteStore(UniqueFd lock, std::unique_ptr<ReadPool> readers,
               std::unique_ptr<RecordTables> records, std::unique_ptr<Database> database);
