@@ -5,6 +5,7 @@
 #include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/store/migration.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -86,6 +87,7 @@ CREATE TABLE pairs (
   drop_reason TEXT NOT NULL DEFAULT '',
   detail TEXT NOT NULL DEFAULT '',
   refusal BLOB,
+  failed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (action, agent)) WITHOUT ROWID;
 CREATE INDEX pairs_by_position ON pairs (action, position);
 CREATE TABLE pair_operations (
@@ -98,6 +100,9 @@ CREATE TABLE pair_operations (
   last_sequence INTEGER NOT NULL,
   summary_sequence INTEGER NOT NULL,
   summary BLOB,
+  -- Sequences below last_sequence that aren't stored, rising, with spaces between:
+  -- this is how a repeated record is known, without an index of all of them.
+  missing TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (action, agent, operation)) WITHOUT ROWID;
 
 CREATE TABLE records (
@@ -108,8 +113,6 @@ CREATE TABLE records (
   operation INTEGER NOT NULL,
   sequence INTEGER NOT NULL,
   rows BLOB NOT NULL);
-CREATE UNIQUE INDEX records_by_key
-  ON records (action, agent, occurrence, operation, sequence);
 CREATE INDEX records_by_action ON records (action, position);
 
 -- What agents refused, and what of theirs was dropped.
@@ -125,17 +128,26 @@ CREATE UNIQUE INDEX refusals_by_key
 CREATE INDEX refusals_by_agent ON refusals (agent, position);
 )sql";
 
-absl::Status CheckVersion(Database& database, const std::string& path) {
+// That it is a store, and not of a newer version; gives its version.
+absl::StatusOr<int64_t> VersionOf(Database& database, const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t application,
                            database.IntegerOr(0, "PRAGMA application_id"));
   if (application != kApplicationId)
     return absl::FailedPreconditionError(StrCat(path, ": not a store of dragnet-scheduler"));
   DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
-  if (version != kSchemaVersion)
+  if (version < 1 || version > kSchemaVersion)
     return absl::FailedPreconditionError(
         StrCat(path, ": its schema has version ", version, ", this program knows ", kSchemaVersion,
                ": use the version of dragnet-scheduler that wrote it"));
-  return absl::OkStatus();
+  return version;
+}
+
+absl::Status CheckIsCurrent(Database& database, const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, VersionOf(database, path));
+  if (version == kSchemaVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat(path, ": its schema has version ", version, ", this program works with ",
+             kSchemaVersion, ": start this version of dragnet-scheduler on it first"));
 }
 
 absl::Status CheckPages(Database& database, const std::string& path) {
@@ -149,11 +161,15 @@ absl::Status CheckPages(Database& database, const std::string& path) {
   return query.status();
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenChecked(const std::string& path, int flags) {
+absl::StatusOr<std::unique_ptr<Database>> OpenExisting(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("open ", path), errno);
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, flags));
-  DRAGNET_RETURN_IF_ERROR(CheckVersion(*database, path));
+  return Database::Open(path, SQLITE_OPEN_READWRITE);
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenCurrent(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenExisting(path));
+  DRAGNET_RETURN_IF_ERROR(CheckIsCurrent(*database, path));
   return database;
 }
 
@@ -169,9 +185,29 @@ absl::Status CreateDatabase(const std::string& path) {
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }
 
+absl::Status CheckIsStore(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, OpenExisting(path));
+  return VersionOf(*database, path).status();
+}
+
+absl::Status BringUpToDate(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, OpenExisting(path));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, VersionOf(*database, path));
+  if (version == kSchemaVersion) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(CheckPages(*database, path));
+  // All or nothing: what fails on the way leaves the version that was there.
+  DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
+  absl::Status migrated = Migrate(*database, static_cast<int>(version));
+  if (migrated.ok())
+    migrated = database->Execute(StrCat("PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
+  if (migrated.ok()) return migrated;
+  if (database->in_transaction()) database->Execute("ROLLBACK").IgnoreError();
+  return absl::Status(migrated.code(), StrCat(path, ": from schema ", version, " to ",
+                                              kSchemaVersion, ": ", migrated.message()));
+}
+
 absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           OpenChecked(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenCurrent(path));
   DRAGNET_RETURN_IF_ERROR(CheckPages(*database, path));
   // FULL: an acknowledged record survives a power cut, not only a crash.
   DRAGNET_RETURN_IF_ERROR(database->Execute(
@@ -182,8 +218,7 @@ absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path
 absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path) {
   // Read-write, because a reader of a WAL may have to mend its index; but it
   // is not let write.
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           OpenChecked(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenCurrent(path));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA query_only = 1"));
   return database;
 }

@@ -11,13 +11,22 @@
 namespace dragnet::scheduler {
 
 // PRAGMA user_version of the tables that this program knows.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // A new, empty store with mode 0600. AlreadyExists if the file is there.
 absl::Status CreateDatabase(const std::string& path);
 
+// NotFound; FailedPrecondition for a file that isn't a store or was written by a
+// newer version.
+absl::Status CheckIsStore(const std::string& path);
+
+// Brings the tables of an older version to this one's, in one transaction. Only
+// for who holds the store's lock: no other program may have it open.
+// Errors as CheckIsStore, and DataLoss for a damaged one.
+absl::Status BringUpToDate(const std::string& path);
+
 // For writing. NotFound; FailedPrecondition for a file that isn't a store or
-// was written by a newer version; DataLoss for a damaged one.
+// was written by another version; DataLoss for a damaged one.
 absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path);
 absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path);
 

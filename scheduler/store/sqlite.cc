@@ -67,6 +67,11 @@ void Query::Bind(int index, std::string_view value) {
   sqlite3_bind_text(statement_, index, bytes, static_cast<int>(value.size()), SQLITE_STATIC);
 }
 
+void Query::Bind(int index, const std::optional<std::string>& value) {
+  if (value.has_value()) return Bind(index, std::string_view(*value));
+  sqlite3_bind_null(statement_, index);
+}
+
 void Query::Bind(int index, absl::Time value) { Bind(index, absl::ToUnixMillis(value)); }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path, int flags) {

@@ -105,6 +105,8 @@ struct PairState {
   std::string agent_id;
   v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
   uint64_t rows = 0;
+  // As Failed(pair).
+  bool failed = false;
 };
 
 // Something that happened to an action, at a position in the order of

@@ -12,8 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -69,8 +69,7 @@ void Measure(const std::string& name, double count, const std::function<void()>&
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   const double used = CpuSeconds() - cpu;
   std::printf("%-58s %8.1f ms  CPU %8.1f ms", name.c_str(), seconds * 1e3, used * 1e3);
-  if (count > 0)
-    std::printf("  %9.0f/s  CPU %7.2f us each", count / seconds, used * 1e6 / count);
+  if (count > 0) std::printf("  %9.0f/s  CPU %7.2f us each", count / seconds, used * 1e6 / count);
   std::printf("  resident %ld MiB\n", ResidentMiB());
   std::fflush(stdout);
 }
@@ -142,9 +141,9 @@ class Bench {
   void MarkSent(const std::string& action, size_t agents) {
     for (size_t begin = 0; begin < agents; begin += 256) {
       pending_.Add();
-      store_->MarkSent(
-          action, {agents_.begin() + begin, agents_.begin() + std::min(begin + 256, agents)},
-          [this](absl::Status status) { pending_.Done(status); });
+      store_->MarkSent(action,
+                       {agents_.begin() + begin, agents_.begin() + std::min(begin + 256, agents)},
+                       [this](absl::Status status) { pending_.Done(status); });
     }
     pending_.Wait();
   }
@@ -152,7 +151,8 @@ class Bench {
   void MarkAccepted(const std::string& action, size_t agents) {
     for (size_t i = 0; i < agents; ++i) {
       pending_.Add();
-      store_->MarkAccepted(action, agents_[i], [this](absl::Status status) { pending_.Done(status); });
+      store_->MarkAccepted(action, agents_[i],
+                           [this](absl::Status status) { pending_.Done(status); });
     }
     pending_.Wait();
   }
@@ -250,7 +250,8 @@ void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
     Measure("from each a record of one 1 KiB row, and a summary", n,
             [&] { bench.Append(action, agents, 1, 1, 1024); });
     Measure("read all that", n, [&] { bench.ReadAll(action); });
-    Measure("read its first page", 0, [&] { Get(bench.store().ReadChanges(action, 0, 256 * 1024)); });
+    Measure("read its first page", 0,
+            [&] { Get(bench.store().ReadChanges(action, 0, 256 * 1024)); });
     Measure("read the states of all pairs", n, [&] { Get(bench.store().Pairs(action)); });
 
     const std::string bulk = bench.NewAction(bulk_agents);
@@ -258,9 +259,8 @@ void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
     const double rows = static_cast<double>(bulk_agents) * kRecordsPerAgent * kRowsPerRecord;
     Measure(StrCat("from each of ", bulk_agents, ": ", kRecordsPerAgent, " records of ",
                    kRowsPerRecord, " rows of ", kRowBytes, " bytes (rows)"),
-            rows, [&] {
-              bench.Append(bulk, bulk_agents, kRecordsPerAgent, kRowsPerRecord, kRowBytes);
-            });
+            rows,
+            [&] { bench.Append(bulk, bulk_agents, kRecordsPerAgent, kRowsPerRecord, kRowBytes); });
     Measure("read its first page", 0, [&] { Get(bench.store().ReadChanges(bulk, 0, 256 * 1024)); });
     Measure("read all that (rows)", rows, [&] { bench.ReadAll(bulk); });
     Measure("open again", 0, [&] { bench.Open(); });
