@@ -38,6 +38,7 @@ class FakeScheduler {
   // stays open.
   bool interrupt_after_stream = false;
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
+  v1::StackResponse stack;
 
   // ---- what it was asked
   std::vector<std::string> launched;         // envelopes
@@ -49,6 +50,7 @@ class FakeScheduler {
   std::vector<std::string> revoked;
   std::vector<std::string> published;
   std::vector<v1::CreateEnrolmentTokenRequest> tokens;
+  std::vector<v1::StackRequest> stacked;
 
  private:
   class Service;

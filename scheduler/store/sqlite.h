@@ -42,6 +42,8 @@ class Query {
   bool IsNull(int column) const;
   // Text or blob.
   std::string Text(int column) const;
+  // The same without a copy, until the next Next.
+  std::string_view View(int column) const;
   absl::Time Time(int column) const;
 
  private:

@@ -266,6 +266,29 @@ absl::StatusOr<std::vector<Change>> SqliteStore::ReadChanges(std::string_view ac
   return changes;
 }
 
+absl::StatusOr<uint64_t> SqliteStore::ReadRows(std::string_view action_id, uint32_t operation,
+                                               uint64_t position, size_t max_bytes,
+                                               const RowsReader& reader) {
+  ReadPool::Lease database = readers_->Take();
+  DRAGNET_ASSIGN_OR_RETURN(const ActionKey action, KeyOf(*database, action_id));
+  Query query = database->Ask(
+      "SELECT position, agent, operation, rows FROM records WHERE action = ? AND position > ?"
+      " ORDER BY position",
+      action.no, position);
+  size_t bytes = 0;
+  while (bytes < max_bytes && query.Next()) {
+    position = static_cast<uint64_t>(query.Integer(0));
+    // Those of other operations are passed over here, so that they count as read.
+    bytes += 64;
+    if (query.Integer(2) != operation) continue;
+    const std::string_view rows = query.View(3);
+    bytes += rows.size();
+    DRAGNET_RETURN_IF_ERROR(reader(static_cast<uint64_t>(query.Integer(1)), rows));
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return position;
+}
+
 absl::StatusOr<std::vector<StoredRefusal>> SqliteStore::Refusals(std::string_view agent_id,
                                                                  int limit) {
   ReadPool::Lease database = readers_->Take();
