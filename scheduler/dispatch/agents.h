@@ -37,6 +37,14 @@ class AgentSession : public OpenStream {
   virtual bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) = 0;
 };
 
+// Some of those that were asked for, by name, then id.
+struct AgentPage {
+  std::vector<v1::AgentInfo> agents;
+  // Of all that were asked for.
+  uint64_t total = 0;
+  uint64_t connected = 0;
+};
+
 class Agents {
  public:
   // All agents of the store. `now` counts as when they were last connected: at
@@ -78,6 +86,12 @@ class Agents {
 
   // Everything for consoles, by name, then id.
   std::vector<v1::AgentInfo> Describe(const std::vector<std::string>& agent_ids) const;
+
+  // At most `limit` of these agents, which must be in order of id, that come after
+  // the agent `after`; from the first if it is empty. Describes no more than those.
+  // InvalidArgument: `after` is not a known agent.
+  absl::StatusOr<AgentPage> PageOf(const std::vector<std::string>& agent_ids,
+                                   std::string_view after, size_t limit) const;
 
   // Writes when the connected agents were last seen.
   void SaveLastSeen(absl::Time now);
