@@ -82,8 +82,6 @@ bool EndedByFailure(const OperationProgress& operation) {
     case v1::TERMINATION_MEMORY_LIMIT:
     case v1::TERMINATION_PROTOCOL_VIOLATION:
     case v1::TERMINATION_NOT_STARTED:
-    // The worker ran, but the operation could not be started.
-    case v1::TERMINATION_INVALID_PARAMETERS:
     case v1::TERMINATION_MODULE_ERROR:
       return true;
     default:

@@ -235,6 +235,7 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   ASSERT_TRUE(SqliteStore::Open(path_, StoreUse::kRun).ok());
   const std::string fresh = directory_.path() + "/new.db";
   ASSERT_TRUE(SqliteStore::Create(fresh).ok());
+  ASSERT_TRUE(SqliteStore::Open(fresh, StoreUse::kRun).ok());
   EXPECT_EQ(LayoutOf(path_), LayoutOf(fresh));
   // And stays that.
   EXPECT_TRUE(SqliteStore::Open(path_, StoreUse::kRun).ok());

@@ -22,6 +22,7 @@
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/uuid.h"
+#include "scheduler/api/stack.h"
 #include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
@@ -179,6 +180,20 @@ class Bench {
     }
   }
 
+  // By os (4), or by name (3), which is different in each row of an agent.
+  v1::StackResponse Stack(const std::string& action, uint32_t field) {
+    v1::StackRequest request;
+    request.set_action_id(action);
+    request.add_columns()->add_field_numbers(field);
+    request.set_most_frequent_first(true);
+    Stacking stacking = Get(Stacking::Create(*store_, request));
+    while (!Get(stacking.Step())) {
+    }
+    v1::StackResponse response;
+    stacking.Answer(&response);
+    return response;
+  }
+
   Store& store() { return *store_; }
 
  private:
@@ -194,13 +209,20 @@ class Bench {
     Check(store_->EnrolAgent(enrolment, absl::Now()));
   }
 
+  // Rows are Facts, as some module's might be: 50 values of `os`, `name` is another
+  // one in each row of an agent.
   static v1::ResultRecord RowsRecord(const std::string& action, uint64_t sequence, int rows,
                                      int row_bytes) {
     v1::ResultRecord record;
     record.set_action_id(action);
     record.set_sequence(sequence);
-    for (int i = 0; i < rows; ++i)
-      record.mutable_rows()->add_rows(std::string(static_cast<size_t>(row_bytes), 'r'));
+    v1::Facts row;
+    for (int i = 0; i < rows; ++i) {
+      row.set_name(StrCat("/usr/lib/x86_64-linux-gnu/some-library-", sequence, "-", i));
+      row.set_os(StrCat("value ", i % 50));
+      row.set_kernel(std::string(static_cast<size_t>(row_bytes) - 70, 'r'));
+      record.mutable_rows()->add_rows(row.SerializeAsString());
+    }
     return record;
   }
 
@@ -263,6 +285,14 @@ void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
             [&] { bench.Append(bulk, bulk_agents, kRecordsPerAgent, kRowsPerRecord, kRowBytes); });
     Measure("read its first page", 0, [&] { Get(bench.store().ReadChanges(bulk, 0, 256 * 1024)); });
     Measure("read all that (rows)", rows, [&] { bench.ReadAll(bulk); });
+    for (const int field : {v1::Facts::kOsFieldNumber, v1::Facts::kNameFieldNumber}) {
+      v1::StackResponse response;
+      const auto stack = [&] { response = bench.Stack(bulk, static_cast<uint32_t>(field)); };
+      Measure("stack all that by a column (rows)", rows, stack);
+      std::printf("  %llu different values in %llu rows\n",
+                  static_cast<unsigned long long>(response.different()),
+                  static_cast<unsigned long long>(response.rows()));
+    }
     Measure("open again", 0, [&] { bench.Open(); });
   }
   std::printf("database: %.1f MiB\n",
