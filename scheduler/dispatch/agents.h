@@ -87,11 +87,12 @@ class Agents {
   // Everything for consoles, by name, then id.
   std::vector<v1::AgentInfo> Describe(const std::vector<std::string>& agent_ids) const;
 
-  // At most `limit` of these agents, which must be in order of id, that come after
-  // the agent `after`; from the first if it is empty. Describes no more than those.
-  // InvalidArgument: `after` is not a known agent.
-  absl::StatusOr<AgentPage> PageOf(const std::vector<std::string>& agent_ids,
-                                   std::string_view after, size_t limit) const;
+  // Those that `target` selects, as Select; all, also the revoked ones, for an empty
+  // one. At most `limit` of them that come after the agent `after`; from the first
+  // if it is empty. Describes no more than those. InvalidArgument: the target, or
+  // `after` is not a known agent.
+  absl::StatusOr<AgentPage> Search(std::string_view target, std::string_view after,
+                                   size_t limit) const;
 
   // Writes when the connected agents were last seen.
   void SaveLastSeen(absl::Time now);

@@ -210,8 +210,11 @@ absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenCurrent(path));
   DRAGNET_RETURN_IF_ERROR(CheckPages(*database, path));
   // FULL: an acknowledged record survives a power cut, not only a crash.
+  // A log of 16 MiB before it is copied into the file: pages that every commit
+  // changes are copied once in that time, and fewer commits wait for two syncs.
   DRAGNET_RETURN_IF_ERROR(database->Execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536"));
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
+      "PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864"));
   return database;
 }
 
