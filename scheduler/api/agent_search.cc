@@ -22,9 +22,8 @@ absl::Status SearchAgents(const Agents& agents, const v1::SearchAgentsRequest& r
   if (request.page_size() > kMaxPage)
     return absl::InvalidArgumentError(StrCat("page_size: at most ", kMaxPage));
   const size_t page_size = request.page_size() == 0 ? kDefaultPage : request.page_size();
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids, agents.Select(request.target()));
   // One more, to know whether there is one more.
-  DRAGNET_ASSIGN_OR_RETURN(AgentPage page, agents.PageOf(ids, request.page_token(),
+  DRAGNET_ASSIGN_OR_RETURN(AgentPage page, agents.Search(request.target(), request.page_token(),
                                                          request.count_only() ? 0 : page_size + 1));
   response->set_total(page.total);
   response->set_connected(page.connected);
