@@ -130,7 +130,7 @@ TEST_F(StackTest, EqualValuesAreCountedWithTheirAgentsOnce) {
   EXPECT_EQ(response->different(), 2u);
 
   const auto both = Stack(Request({static_cast<uint32_t>(os_), static_cast<uint32_t>(name_)}));
-  EXPECT_EQ(Text(*both), (std::vector<std::string>{"linux x: 6/2", "bsd z: 3/1", "linux y: 3/1"}));
+  EXPECT_EQ(Text(*both), (std::vector<std::string>{"linux x: 6/2", "linux y: 3/1", "bsd z: 3/1"}));
 }
 
 TEST_F(StackTest, RarestFirstAndNoMoreThanAskedFor) {

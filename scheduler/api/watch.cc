@@ -199,9 +199,12 @@ void WatchStream::WriteNextLocked() {
   writing_ = true;
   written_ = std::move(events_.front());
   events_.pop_front();
-  // Those that others follow at once go to the network together with the last.
+  // Those that others follow at once go to the network together with the last. Not
+  // the first one: with it goes the head of the call, which must be sent before
+  // gRPC says that the write is done.
   grpc::WriteOptions options;
-  if (!events_.empty()) options.set_buffer_hint();
+  if (begun_ && !events_.empty()) options.set_buffer_hint();
+  begun_ = true;
   StartWrite(&written_, options);
 }
 

@@ -120,6 +120,8 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
   // A step runs, or waits for a thread.
   bool stepping_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Something was written.
+  bool begun_ ABSL_GUARDED_BY(mutex_) = false;
   // Something happened since the last step began.
   bool news_ ABSL_GUARDED_BY(mutex_) = false;
   // The events that wait are the last ones.
