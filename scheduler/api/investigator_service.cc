@@ -35,12 +35,13 @@ class StackCall : public std::enable_shared_from_this<StackCall> {
   // `running` counts those that live, this one too. Shared, because the last turn may
   // end after the service.
   StackCall(Executor& executor, std::shared_ptr<std::atomic<int>> running, Stacking stacking,
-            grpc::CallbackServerContext* context, v1::StackResponse* response)
+            grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+            v1::StackResponse* response)
       : executor_(executor),
         running_(std::move(running)),
         stacking_(std::move(stacking)),
         context_(context),
-        reactor_(context->DefaultReactor()),
+        reactor_(reactor),
         response_(response) {}
   ~StackCall() { --*running_; }
   StackCall(const StackCall&) = delete;
@@ -134,10 +135,12 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
       return Refuse(context, absl::ResourceExhaustedError(
                                  StrCat(kMaxStacks, " stacks are counted now: try again later")));
     }
-    const auto call = std::make_shared<StackCall>(parts_.executor, stacks_, *std::move(stacking),
-                                                  context, response);
-    call->Continue();
-    return context->DefaultReactor();
+    // Before it begins: it may be over, and its context gone, before this returns.
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    std::make_shared<StackCall>(parts_.executor, stacks_, *std::move(stacking), context, reactor,
+                                response)
+        ->Continue();
+    return reactor;
   }
 
   grpc::ServerWriteReactor<v1::WatchEvent>* Watch(grpc::CallbackServerContext* context,
