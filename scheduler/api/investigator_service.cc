@@ -32,8 +32,8 @@ constexpr absl::Duration kStackTurn = absl::Milliseconds(20);
 // One Stack call. It goes back to the end of the executor's queue after each turn.
 class StackCall : public std::enable_shared_from_this<StackCall> {
  public:
-  // `running` counts those that live, this one too. Shared, because the last turn may
-  // end after the service.
+  // `running` counts those that haven't finished, this one too. Shared, because the
+  // last turn may end after the service.
   StackCall(Executor& executor, std::shared_ptr<std::atomic<int>> running, Stacking stacking,
             grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
             v1::StackResponse* response)
@@ -43,7 +43,6 @@ class StackCall : public std::enable_shared_from_this<StackCall> {
         context_(context),
         reactor_(reactor),
         response_(response) {}
-  ~StackCall() { --*running_; }
   StackCall(const StackCall&) = delete;
   StackCall& operator=(const StackCall&) = delete;
 
@@ -67,7 +66,11 @@ class StackCall : public std::enable_shared_from_this<StackCall> {
     Continue();
   }
 
-  void Finish(const absl::Status& status) { reactor_->Finish(rpc::ToGrpc(status)); }
+  // Once, the last thing: nothing of the call may be there after it.
+  void Finish(const absl::Status& status) {
+    --*running_;
+    reactor_->Finish(rpc::ToGrpc(status));
+  }
 
   Executor& executor_;
   const std::shared_ptr<std::atomic<int>> running_;
