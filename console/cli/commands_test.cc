@@ -321,7 +321,7 @@ TEST_F(CommandsTest, AStackSaysWhatItCouldNotRead) {
   *scheduler_->actions[0].mutable_progress() = Progress(1);
   scheduler_->stack.set_unreadable(4);
   const Outcome outcome = Dragnet({"results", "last", "--stack", "path"});
-  EXPECT_EQ(outcome.status, kExitIncomplete);
+  EXPECT_EQ(outcome.status, 3);
   EXPECT_THAT(outcome.err, HasSubstr("4 rows could not be read"));
 }
 
