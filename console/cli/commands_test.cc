@@ -329,9 +329,9 @@ TEST_F(CommandsTest, StacksThatMakeNoSenseAreRefusedByName) {
   v1::Action two = SampleAction();
   *two.add_operations() = two.operations(0);
   scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
-  const Outcome unknown = Dragnet({"results", "last", "--stack", "paht"});
+  const Outcome unknown = Dragnet({"results", "last", "--stack", "paths"});
   EXPECT_EQ(unknown.status, 2);
-  EXPECT_THAT(unknown.err, HasSubstr("no column \"paht\" (path?)"));
+  EXPECT_THAT(unknown.err, HasSubstr("no column \"paths\" (path?)"));
   EXPECT_THAT(unknown.err, HasSubstr("hash"));
   for (const std::vector<std::string>& more :
        std::vector<std::vector<std::string>>{{"--stack", "path", "--follow"},
