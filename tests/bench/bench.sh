@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|fleet|idle|limits|modules]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|fleet|idle|limits|modules|store]…
 set -euo pipefail
 BIN=$1
 shift
-WHAT=${*:-launch idle limits modules fleet}
+WHAT=${*:-launch idle limits modules fleet store}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -34,6 +34,15 @@ cpu_ticks() {
   local pid
   for pid in "$@"; do awk '{print $14 + $15}' "/proc/$pid/stat"; done | awk '{s += $1} END {print s}'
 }
+
+if asked store; then
+  say "The scheduler's store, and its agents by target"
+  STORE_DIR=$(mktemp -d "${DRAGNET_BENCH_DIR:-/var/tmp}/dragnet-store-bench.XXXXXX")
+  "$TEST_BIN/store_bench" "$STORE_DIR"
+  rm -rf "$STORE_DIR"
+  "$TEST_BIN/target_bench"
+  if [ "$WHAT" = store ]; then exit; fi
+fi
 
 start_scheduler bench
 start_agent one bench
