@@ -58,8 +58,10 @@ absl::StatusOr<Authority::Policy> Authority::TakePolicy(const Policy& held,
   absl::StatusOr<TrustPolicy> policy = held == nullptr
                                            ? TrustPolicy::VerifyFirst(envelope, roots_, fleet_id_)
                                            : held->VerifySuccessor(envelope, absl::Now());
-  absl::StatusOr<Policy> taken = policy.status();
-  if (policy.ok()) {
+  absl::StatusOr<Policy> taken = Policy();
+  if (!policy.ok()) {
+    taken = policy.status();
+  } else {
     // One object for all agents that hold it, however often it is verified.
     const auto found = policies_.find(key);
     taken = found != policies_.end() && found->second.ok()
