@@ -82,6 +82,12 @@ v1::Facts SimulatedAgent::Facts() const {
   return FactsOf(world_.seed, identity_.index(), world_.fleet_id, identity_.agent_id());
 }
 
+void SimulatedAgent::AddBytes(Statistics* statistics) const {
+  if (call_ == nullptr) return;
+  statistics->bytes_read += call_->bytes_read();
+  statistics->bytes_written += call_->bytes_written();
+}
+
 // --- the connection
 
 void SimulatedAgent::Connect() {

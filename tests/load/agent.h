@@ -61,6 +61,8 @@ class SimulatedAgent final : public GrpcCall::Owner, public Timed {
   void RestoreEnd();
 
   v1::Facts Facts() const;
+  // Those of the connection that is up.
+  void AddBytes(Statistics* statistics) const;
   void AddToLedger(Ledger* ledger) const;
 
  private:

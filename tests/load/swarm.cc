@@ -143,8 +143,10 @@ class Swarm {
   }
 
   void Print() const {
+    Statistics statistics = statistics_;
+    for (const auto& agent : agents_) agent->AddBytes(&statistics);
     const std::string line =
-        ToJson(statistics_, absl::ToDoubleSeconds(loop_.now() - start_),
+        ToJson(statistics, absl::ToDoubleSeconds(loop_.now() - start_),
                {{"verify", options_.verify_every ? "every agent" : "once per envelope"},
                 {"verifications", StrCat(authority_->verifications())}});
     std::printf("%s\n", line.c_str());
