@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|fleet|idle|modules]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|modules|hosts]…
+#        bench.sh DIRECTORY_OF_THE_PROGRAMS fleet [MEASURE…] [SIZE…]   (fleet.sh)
 set -euo pipefail
 BIN=$1
 shift
-WHAT=${*:-launch idle modules fleet}
+if [ "${1:-}" = fleet ]; then
+  shift
+  exec "$(dirname "$0")/fleet.sh" "$BIN" "$@"
+fi
+WHAT=${*:-launch idle modules hosts}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -82,7 +87,7 @@ if asked modules; then
   "$TEST_BIN/memory_throughput"
 fi
 
-if asked fleet; then
+if asked hosts; then
   say "100 agents on this machine"
   for i in $(seq 99); do start_agent "host$i" bench; done
   wait_for "100 agents" 180 online 100

@@ -18,6 +18,8 @@ EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), now_(SteadyNow(
   }
 }
 
+absl::Time EventLoop::Now() { return now_ = SteadyNow(); }
+
 void EventLoop::Arm(Timed& timed, absl::Time when) {
   if (when >= timed.due_) return;
   timed.due_ = when;

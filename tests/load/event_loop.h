@@ -30,6 +30,8 @@ class EventLoop {
 
   // Monotonic; read once a turn.
   absl::Time now() const { return now_; }
+  // Reads it anew.
+  absl::Time Now();
   // Wakes it then, once. An earlier time than the last one replaces it, a later
   // one doesn't: whoever is woken too early arms itself anew.
   void Arm(Timed& timed, absl::Time when);

@@ -22,6 +22,7 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "core/uuid.h"
 #include "tests/load/event_loop.h"
 
 namespace dragnet::load {
@@ -45,6 +46,14 @@ std::string StatusName(const std::string& number) {
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), code);
   if (number.empty() || error != std::errc() || code >= std::size(kStatusNames)) return "no status";
   return kStatusNames[code];
+}
+
+// Ends are counted by what they say: whose it was must not be in it.
+std::string WithoutIds(std::string text) {
+  constexpr size_t kUuid = 36;
+  for (size_t at = 0; at + kUuid <= text.size(); ++at)
+    if (IsUuid(std::string_view(text).substr(at, kUuid))) text.replace(at, kUuid, "ID");
+  return text;
 }
 
 std::string TlsErrorText() {
@@ -173,7 +182,7 @@ struct Http2Callbacks {
       call.NoteEnd(true, "call: OK");
     else
       call.NoteEnd(false, StrCat("call: ", StatusName(call.grpc_status_), ": ",
-                                 Shorten(ForTerminal(call.grpc_message_), 120)));
+                                 Shorten(WithoutIds(ForTerminal(call.grpc_message_)), 120)));
     return 0;
   }
 

@@ -11,6 +11,9 @@ struct Statistics {
   // Now.
   uint64_t connected = 0;
   uint64_t connecting = 0;
+  // Seconds from the start until all were connected for the first time; -1 until
+  // then.
+  double all_connected_after = -1;
   // Since the start.
   uint64_t connections = 0;
   uint64_t resumed = 0;

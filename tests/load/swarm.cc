@@ -42,7 +42,7 @@ absl::Status RaiseDescriptorLimit(uint32_t agents) {
 
 class Swarm {
  public:
-  explicit Swarm(const SwarmOptions& options) : options_(options), start_(loop_.now()) {}
+  explicit Swarm(const SwarmOptions& options) : options_(options) {}
 
   absl::Status Initialize() {
     DRAGNET_RETURN_IF_ERROR(RaiseDescriptorLimit(options_.count));
@@ -73,6 +73,7 @@ class Swarm {
   }
 
   absl::Status Run(int stop_fd) {
+    start_ = loop_.Now();
     for (size_t i = 0; i < agents_.size(); ++i)
       agents_[i]->Start(start_ + options_.spread * (static_cast<double>(i) /
                                                     static_cast<double>(agents_.size())));
@@ -83,6 +84,8 @@ class Swarm {
     while (loop_.now() < end && ::poll(&stop, 1, 0) == 0) {
       loop_.Turn(kLongestTurn);
       DRAGNET_RETURN_IF_ERROR(failure_);
+      if (statistics_.all_connected_after < 0 && statistics_.connected == agents_.size())
+        statistics_.all_connected_after = absl::ToDoubleSeconds(loop_.now() - start_);
       if (loop_.now() < next_line) continue;
       Print();
       next_line = std::max(next_line + absl::Seconds(1), loop_.now());
@@ -162,7 +165,7 @@ class Swarm {
 
   const SwarmOptions options_;
   EventLoop loop_;
-  const absl::Time start_;
+  absl::Time start_;
   FleetFiles fleet_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<Authority> authority_;
