@@ -150,6 +150,8 @@ measure_reconnect() {
   note "reconnect: $result after it was down for $(((stopped - stopping) / 1000000)) ms to end and $((($(date +%s%N) - stopped) / 1000000)) ms in all since; ends of connections so far: $(failures)"
 }
 
+set -E
+trap 'tail -n 5 "$FLEET_ROOT"/*.log >&2; die "line $LINENO failed with $SIZE agents; logs are above"' ERR
 NOTES=
 echo "| agents | all connected | resident, idle | CPU, idle | first / last row | search | 3 MB to all / other action | bulk rows, peak memory | all back |"
 echo "|---|---|---|---|---|---|---|---|---|"

@@ -162,18 +162,18 @@ absl::StatusOr<Json> RunActions(Bench& bench, const std::string& target, const s
     last.push_back(absl::ToDoubleMilliseconds(timing.last_row));
     end.push_back(absl::ToDoubleMilliseconds(timing.end));
   }
-  return Json{
-      {"envelope_bytes", timing.envelope_bytes},
-      {"targeted", timing.progress.targeted()},
-      {"found", timing.progress.found()},
-      {"incomplete", timing.progress.incomplete()},
-      {"rows", timing.rows},
-      {"launched_ms", Median(launched)},
-      {"first_row_ms", Median(first)},
-      {"last_row_ms", Median(last)},
-      {"end_ms", Median(end)},
-      {"worst_end_ms", Greatest(end)},
-      {"rows_per_second", static_cast<double>(timing.rows) / (timing.last_row / absl::Seconds(1))}};
+  return Json{{"envelope_bytes", timing.envelope_bytes},
+              {"targeted", timing.progress.targeted()},
+              {"found", timing.progress.found()},
+              {"incomplete", timing.progress.incomplete()},
+              {"rows", timing.rows},
+              {"launched_ms", Median(launched)},
+              {"first_row_ms", Median(first)},
+              {"last_row_ms", Median(last)},
+              {"end_ms", Median(end)},
+              {"worst_end_ms", Greatest(end)},
+              {"rows_per_second",
+               static_cast<double>(timing.rows) / absl::ToDoubleSeconds(timing.last_row)}};
 }
 
 absl::Status PutBlobs(Bench& bench, const BlobContents& contents) {
