@@ -93,6 +93,7 @@ class Swarm {
     }
     Print();
     for (const auto& agent : agents_) agent->Stop();
+    spool_file_.Flush();
     return options_.ledger.empty() ? absl::OkStatus() : SaveLedger();
   }
 
