@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|fleet|idle|limits|modules|store]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|store|hosts]…
+#        bench.sh DIRECTORY_OF_THE_PROGRAMS fleet [MEASURE…] [SIZE…]   (fleet.sh)
 set -euo pipefail
 BIN=$1
 shift
-WHAT=${*:-launch idle limits modules fleet store}
+if [ "${1:-}" = fleet ]; then
+  shift
+  exec "$(dirname "$0")/fleet.sh" "$BIN" "$@"
+fi
+WHAT=${*:-launch idle limits modules store hosts}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -98,7 +103,7 @@ if asked modules; then
   "$TEST_BIN/memory_throughput"
 fi
 
-if asked fleet; then
+if asked hosts; then
   say "100 agents on this machine"
   for i in $(seq 99); do start_agent "host$i" bench; done
   wait_for "100 agents" 180 online 100

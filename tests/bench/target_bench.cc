@@ -84,7 +84,7 @@ void Measure(const Agents& agents, const std::string& target, bool count_only) {
   for (int i = 0; i < kRounds; ++i) {
     const absl::Time begin = absl::Now();
     response.Clear();
-    Check(SearchAgents(agents, request, &response));
+    Check(SearchAgents(agents, absl::Now(), request, &response));
     milliseconds.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
   }
   std::sort(milliseconds.begin(), milliseconds.end());
