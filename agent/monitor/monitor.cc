@@ -27,14 +27,11 @@ constexpr absl::Duration kRetryInterval = absl::Seconds(1);
 // on small disks a twentieth of it.
 constexpr uint64_t kDefaultMinFreeBytes = uint64_t{64} << 20;
 constexpr absl::Duration kBlobCheckInterval = absl::Seconds(1);
-// A record's rows are gathered from small messages until there are this many;
-// with the message that goes over it, still below a record's 512 KiB.
-constexpr size_t kMaxRecordBytes = 128 * 1024;
-// How often a paused action is looked at: it may expire meanwhile.
-constexpr absl::Duration kPauseCheckInterval = absl::Seconds(1);
-// Workers that stand still by order and yet leave their place to others: a
-// paused action must not stop all others, nor fill the host with workers.
-constexpr int kMaxHeldBesides = 4;
+// A record's rows are gathered until they are this large, with the row that goes
+// over it: a scheduler holds one record of each agent at least, so of ten thousand.
+constexpr size_t kMaxRecordBytes = 32 * 1024;
+// Rows of one worker per turn of the loop: what is written in one commit.
+constexpr size_t kMaxTurnBytes = 128 * 1024;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 
@@ -613,19 +610,28 @@ void Monitor::ShareCpu() {
 
 void Monitor::AdvanceWorker(ActionRun& run) {
   run.worker->Pause(!run.unwritten.empty() || spool_full_);
-  // What is there now becomes one record: a commit each would be the slowest part.
+  // What is there now is written at once: a commit each would be the slowest part.
   v1::Rows gathered;
-  size_t bytes = 0;
-  for (int messages = 0; messages < kMaxMessagesPerTurn && bytes < kMaxRecordBytes; ++messages) {
+  size_t record_bytes = 0;
+  size_t turn_bytes = 0;
+  const auto add_record = [&] {
+    if (gathered.rows_size() == 0) return;
+    AddRecord(run).mutable_rows()->Swap(&gathered);
+    gathered.Clear();
+    record_bytes = 0;
+  };
+  for (int messages = 0; messages < kMaxMessagesPerTurn && turn_bytes < kMaxTurnBytes; ++messages) {
     run.worker->Advance();
     std::optional<v1::Rows> rows = run.worker->TakeRows();
     if (!rows.has_value()) break;
     for (std::string& row : *rows->mutable_rows()) {
-      bytes += row.size();
+      record_bytes += row.size();
+      turn_bytes += row.size();
       gathered.add_rows(std::move(row));
+      if (record_bytes >= kMaxRecordBytes) add_record();
     }
   }
-  if (gathered.rows_size() > 0) *AddRecord(run).mutable_rows() = std::move(gathered);
+  add_record();
   if (run.worker->summary().has_value()) {
     const v1::OperationSummary summary = *run.worker->summary();
     run.worker.reset();
@@ -650,7 +656,7 @@ v1::ResultRecord& Monitor::AddRecord(ActionRun& run) {
   return record;
 }
 
-// What the disk has no room for waits: at most one record of rows and one
+// What the disk has no room for waits: at most the rows of a turn and one
 // summary, because the worker is not read meanwhile.
 void Monitor::WriteRecords(ActionRun& run) {
   if (run.unwritten.empty()) return;
