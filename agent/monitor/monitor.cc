@@ -32,6 +32,11 @@ constexpr absl::Duration kBlobCheckInterval = absl::Seconds(1);
 constexpr size_t kMaxRecordBytes = 32 * 1024;
 // Rows of one worker per turn of the loop: what is written in one commit.
 constexpr size_t kMaxTurnBytes = 128 * 1024;
+// How often a paused action is looked at: it may expire meanwhile.
+constexpr absl::Duration kPauseCheckInterval = absl::Seconds(1);
+// Workers that stand still by order and yet leave their place to others: a
+// paused action must not stop all others, nor fill the host with workers.
+constexpr int kMaxHeldBesides = 4;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 
