@@ -294,7 +294,8 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
   auto& authorized = std::get<AuthorizedAction>(decision);
   const std::string id = authorized.action.id();
   // The journal may have had no room for it.
-  if (orders_.IsCancelled(id)) {
+  if (orders_.IsCancelled(id) ||
+      std::find(unjournaled_.begin(), unjournaled_.end(), id) != unjournaled_.end()) {
     return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
   }
   if (orders_.IsPaused(id) &&
