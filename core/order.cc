@@ -76,7 +76,7 @@ absl::Status CheckStartWeight(const OrderContext& context, const AuthorizedOrder
   const std::optional<std::vector<std::string>> modules =
       context.modules_of(authorized.order.action_id());
   if (!modules.has_value()) {
-    return absl::FailedPreconditionError("the action isn't here: there is nothing to resume");
+    return absl::NotFoundError("the action isn't here: there is nothing to resume");
   }
   if (modules->empty()) return absl::PermissionDeniedError("the action has no operations");
   for (const std::string& module : *modules) {

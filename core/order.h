@@ -51,6 +51,7 @@ struct AuthorizedOrder {
 // Why it doesn't.
 struct RefusedOrder {
   // InvalidArgument: malformed. PermissionDenied: no signature that has a say.
+  // NotFound: a resume of an action that isn't here.
   // FailedPrecondition: everything that another time, policy or order decides.
   absl::Status status;
   // Known only where the payload could be read; for the report.

@@ -199,7 +199,7 @@ TEST_F(OrderTest, ToResumeTakesTheWeightThatToStartDoes) {
   context_.weights_needed = [](std::string_view) { return std::vector<std::string>(); };
   ExpectRefused(together, absl::StatusCode::kPermissionDenied, "does not exist here");
   modules_ = std::nullopt;
-  ExpectRefused(together, absl::StatusCode::kFailedPrecondition, "isn't here");
+  ExpectRefused(together, absl::StatusCode::kNotFound, "isn't here");
   modules_ = std::vector<std::string>();
   ExpectRefused(together, absl::StatusCode::kPermissionDenied, "no operations");
 }

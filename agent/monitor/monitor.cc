@@ -431,6 +431,11 @@ void Monitor::HandleOrderEnvelope(const std::string& bytes) {
   if (orders_.HoldsEnvelope(bytes)) return;
   const auto decision = AuthorizeOrder(bytes, OrderAuthorization());
   if (const auto* refused = std::get_if<RefusedOrder>(&decision)) {
+    // It has ended here, faster than the scheduler could know: no news to anyone.
+    if (absl::IsNotFound(refused->status) && !orders_.IsCancelled(refused->action_id) &&
+        store_->JournalHolds(refused->action_id, 0).value_or(false)) {
+      return;
+    }
     return Refuse(bytes, refused->action_id, v1::Refusal::REASON_ORDER_REJECTED,
                   ToStd(refused->status.message()));
   }

@@ -822,6 +822,13 @@ TEST_F(MonitorOrderTest, WhatIsNotHereCannotBeResumed) {
   const v1::Action action = ActionThat("not");
   Deliver(action, v1::Order::KIND_PAUSE);
   ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "isn't here");
+  // One that ended in the meantime is nothing to report.
+  const v1::Action ended = ActionThat("not");
+  DeliverAction(SignedByAlice(ended));
+  RunUntil([&] { return Summaries(ended) == 1; });
+  const size_t before = Spool().size();
+  Deliver(ended, v1::Order::KIND_RESUME);
+  EXPECT_EQ(Spool().size(), before);
 }
 
 TEST_F(MonitorOrderTest, CancellationsOfMadeUpActionsShutNothingOut) {
@@ -937,8 +944,9 @@ TEST_F(MonitorOrderTest, ACancellationCannotBeUndone) {
   DeliverAction(SignedByAlice(action));
   RunUntilItRuns(action);
   Deliver(action, v1::Order::KIND_CANCEL);
-  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "can't be undone");
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_PAUSE)), "can't be undone");
   RunUntil([&] { return Summaries(action) == 2; });
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "isn't here");
 }
 
 TEST_F(MonitorOrderTest, WithoutAPolicyOrdersAreRefused) {
