@@ -126,6 +126,35 @@ class OrdersEndToEndTest : public ServerTest {
     return reached;
   }
 
+  // From now on `file` takes two: alice, and bob with this key.
+  void PublishThatFileTakesTwo(const PrivateKey& bob) {
+    v1::GetTrustPolicyResponse current;
+    ASSERT_TRUE(Api().GetTrustPolicy(Patience().get(), {}, &current).ok());
+    v1::Envelope envelope;
+    ASSERT_TRUE(envelope.ParseFromString(current.envelope()));
+    v1::TrustPolicy policy;
+    ASSERT_TRUE(policy.ParseFromString(envelope.payload()));
+    policy.set_version(policy.version() + 1);
+    v1::Investigator* investigator = policy.add_investigators();
+    investigator->set_name("bob");
+    investigator->add_keys()->set_spki(bob.public_key().spki());
+    investigator->add_roles(v1::ROLE_INVESTIGATOR);
+    for (v1::ModulePolicy& module : *policy.mutable_modules()) {
+      if (module.module() != "file") continue;
+      module.set_minimum_weight(2);
+      v1::Weight* weight = module.add_weights();
+      weight->set_investigator("bob");
+      weight->set_weight(1);
+    }
+    envelope = NewEnvelope(kTrustPolicyPayloadType, policy.SerializeAsString());
+    ASSERT_TRUE(AddSignature(*PrivateKey::Load(Path("root/root-1.key")), &envelope).ok());
+    v1::PublishTrustPolicyRequest request;
+    request.set_envelope(envelope.SerializeAsString());
+    v1::PublishTrustPolicyResponse response;
+    const grpc::Status status = Api().PublishTrustPolicy(Patience().get(), request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+
   int orders_made_ = 0;
 };
 
@@ -278,6 +307,26 @@ TEST_F(OrdersEndToEndTest, OrdersThatChangeNothingOrExpireTooEarlyAreRefused) {
   Order(action, v1::Order::KIND_PAUSE);
   EXPECT_THAT(refusal(NewOrder(action, v1::Order::KIND_PAUSE)), HasSubstr("paused already"));
   EXPECT_EQ(Info(action).orders_size(), 1);
+}
+
+TEST_F(OrdersEndToEndTest, OneMayPauseWhatItTakesTwoToResume) {
+  const v1::Action action = NewAction();
+  LaunchThis(action);
+  const PrivateKey bob = *PrivateKey::Generate(KeyAlgorithm::kEd25519);
+  PublishThatFileTakesTwo(bob);
+  Order(action, v1::Order::KIND_PAUSE);
+  const std::string alone = SignOrder(NewOrder(action, v1::Order::KIND_RESUME));
+  v1::SendOrderResponse response;
+  const grpc::Status refused = Send(alone, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("to resume takes what to start does"));
+  EXPECT_EQ(Info(action).phase(), v1::DISPATCH_PHASE_PAUSED);
+  v1::Envelope together;
+  ASSERT_TRUE(together.ParseFromString(alone));
+  ASSERT_TRUE(AddSignature(bob, &together).ok());
+  const grpc::Status sent = Send(together.SerializeAsString(), &response);
+  EXPECT_TRUE(sent.ok()) << sent.error_message();
+  EXPECT_EQ(Info(action).phase(), v1::DISPATCH_PHASE_OPEN);
 }
 
 TEST_F(OrdersEndToEndTest, ACancellationIsNotShutOutByAPauseFromTheFuture) {
