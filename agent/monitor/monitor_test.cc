@@ -874,6 +874,7 @@ TEST_F(MonitorOrderTest, ACancellationThatTheDiskHadNoRoomForIsJournaledLater) {
   RunUntil([&] { return *store_->WasCancelled(action.id()); });
   Restart();
   DeliverAction(SignedByAlice(action));
+  ASSERT_FALSE(Spool().empty());
   EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_CANCELLED);
 }
 
