@@ -238,7 +238,9 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   ASSERT_TRUE(SqliteStore::Open(fresh, StoreUse::kRun).ok());
   EXPECT_EQ(LayoutOf(path_), LayoutOf(fresh));
   // And stays that.
-  EXPECT_TRUE(SqliteStore::Open(path_, StoreUse::kRun).ok());
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
 }
 
 TEST_F(MigrationTest, RecordsAreStillStoredOnceAndGapsStillFilled) {

@@ -201,9 +201,12 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
   if (action != nullptr) {
     DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *action, agent));
   }
-  if (record.has_refusal()) return AppendRefusal(database, agent, record, known);
+  const bool removed = action != nullptr && action->results_removed_at.has_value();
+  // What is left of an action after retention says how it was; no agent changes that.
+  if (record.has_refusal())
+    return AppendRefusal(database, agent, record, removed ? nullptr : known);
   Appended appended;
-  if (action != nullptr && action->results_removed_at.has_value()) {
+  if (removed) {
     appended.dropped = absl::FailedPreconditionError("retention has removed this action's results");
   } else if (known != nullptr) {
     return AppendToPair(database, *action, record, known);
@@ -402,6 +405,8 @@ absl::Status RecordTables::MarkAccepted(Database& database, std::string_view act
   }
   if (known == nullptr)
     return absl::PermissionDeniedError("it accepted an action that it was not sent");
+  // As in Append.
+  if (action->results_removed_at.has_value()) return absl::OkStatus();
   Change(known, [](Pair* pair) {
     OnAccepted(pair);
     return false;
