@@ -414,6 +414,29 @@ absl::Status RecordTables::MarkAccepted(Database& database, std::string_view act
   return absl::OkStatus();
 }
 
+absl::Status RecordTables::MarkDoubted(Database& database, std::string_view agent_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
+  if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
+  // Read to their end first: to find a pair may write others.
+  std::vector<std::string> actions;
+  {
+    Query open = database.Ask("SELECT id FROM actions WHERE closed = 0");
+    while (open.Next()) actions.push_back(open.Text(0));
+    DRAGNET_RETURN_IF_ERROR(open.status());
+  }
+  for (const std::string& id : actions) {
+    DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, id));
+    if (action == nullptr) continue;
+    DRAGNET_ASSIGN_OR_RETURN(KnownPair * known, FindPair(database, *action, agent));
+    if (known == nullptr) continue;
+    Change(known, [](Pair* pair) {
+      OnDoubted(pair);
+      return false;
+    });
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RecordTables::CloseWaiting(Database& database, int64_t action) {
   // Their states are about to change behind the back of what is known here.
   DRAGNET_RETURN_IF_ERROR(Flush(database));
