@@ -29,7 +29,7 @@ constexpr uint64_t kDefaultMinFreeBytes = uint64_t{64} << 20;
 constexpr absl::Duration kBlobCheckInterval = absl::Seconds(1);
 // A record's rows are gathered until they are this large, with the row that goes
 // over it: a scheduler holds one record of each agent at least, so of ten thousand.
-constexpr size_t kMaxRecordBytes = 32 * 1024;
+constexpr size_t kMaxRecordBytes = 16 * 1024;
 // Rows of one worker per turn of the loop: what is written in one commit.
 constexpr size_t kMaxTurnBytes = 128 * 1024;
 // How often a paused action is looked at: it may expire meanwhile.
