@@ -33,17 +33,17 @@ void RecordLog::Say(const std::string& action_id, const std::string& agent_id,
   std::optional<uint64_t> said;
   if (!refusal.empty()) {
     // By its reason: what the host says may differ each time.
-    said = sampler_.Ask(StrCat(agent_id, " ", refusal.substr(0, refusal.find(':'))), now);
+    said = lines_.Ask(StrCat(agent_id, " ", refusal.substr(0, refusal.find(':'))), now);
     if (said.has_value())
       spdlog::info("action {} agent {}: refused: {}{}", action_id, agent_id, refusal,
-                   LogSampler::Words(*said));
+                   RepeatedLines::Words(*said));
   } else if (!appended.dropped.ok()) {
     said =
-        sampler_.Ask(StrCat(agent_id, " ", absl::StatusCodeToString(appended.dropped.code())), now);
+        lines_.Ask(StrCat(agent_id, " ", absl::StatusCodeToString(appended.dropped.code())), now);
     if (said.has_value())
       spdlog::warn("action {} agent {}: record dropped: {}{}", action_id, agent_id,
                    Shorten(ForTerminal(ToStd(appended.dropped.message())), kMaxLoggedText),
-                   LogSampler::Words(*said));
+                   RepeatedLines::Words(*said));
   } else if (!appended.duplicate) {
     said = 0;
   }

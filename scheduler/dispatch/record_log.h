@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "scheduler/observe/log_sampler.h"
+#include "scheduler/observe/repeated_lines.h"
 #include "scheduler/store/store.h"
 
 namespace dragnet::scheduler {
@@ -21,7 +21,7 @@ class RecordLog {
            const Appended& appended);
 
  private:
-  LogSampler sampler_;
+  RepeatedLines lines_;
 };
 
 }  // namespace dragnet::scheduler

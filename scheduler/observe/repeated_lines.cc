@@ -1,4 +1,4 @@
-#include "scheduler/observe/log_sampler.h"
+#include "scheduler/observe/repeated_lines.h"
 
 #include <utility>
 
@@ -13,7 +13,7 @@ constexpr absl::Duration kSweepEvery = absl::Seconds(10);
 
 }  // namespace
 
-std::optional<uint64_t> LogSampler::Ask(std::string_view key, absl::Time now) {
+std::optional<uint64_t> RepeatedLines::Ask(std::string_view key, absl::Time now) {
   absl::MutexLock lock(&mutex_);
   Line& line = FindLocked(key, now);
   if (now - line.said < kSaidEvery) {
@@ -24,7 +24,7 @@ std::optional<uint64_t> LogSampler::Ask(std::string_view key, absl::Time now) {
   return std::exchange(line.not_said, 0);
 }
 
-LogSampler::Line& LogSampler::FindLocked(std::string_view key, absl::Time now) {
+RepeatedLines::Line& RepeatedLines::FindLocked(std::string_view key, absl::Time now) {
   if (auto found = lines_.find(ToAbsl(key)); found != lines_.end()) return found->second;
   if (lines_.size() >= max_keys_ && now - swept_ >= kSweepEvery) {
     swept_ = now;
@@ -35,7 +35,7 @@ LogSampler::Line& LogSampler::FindLocked(std::string_view key, absl::Time now) {
   return lines_[std::string(key)];
 }
 
-std::string LogSampler::Words(uint64_t not_said) {
+std::string RepeatedLines::Words(uint64_t not_said) {
   return not_said == 0 ? "" : StrCat(" (and ", not_said, " more like it)");
 }
 

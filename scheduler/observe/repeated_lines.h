@@ -1,8 +1,8 @@
 // For lines that a peer could cause again and again: each is said once a minute,
 // with how often it would have been said since. Thread-safe.
 //
-//   if (const auto said = sampler.Ask(StrCat(agent, " dropped"), SteadyNow()))
-//     spdlog::warn("agent {}: record dropped{}", agent, LogSampler::Words(*said));
+//   if (const auto said = lines.Ask(StrCat(agent, " dropped"), SteadyNow()))
+//     spdlog::warn("agent {}: record dropped{}", agent, RepeatedLines::Words(*said));
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,11 @@
 
 namespace dragnet::scheduler {
 
-class LogSampler {
+class RepeatedLines {
  public:
   // Of so many different lines it is known when each was said last; those that
   // are too many share one.
-  explicit LogSampler(size_t max_keys = 20'000) : max_keys_(max_keys) {}
+  explicit RepeatedLines(size_t max_keys = 20'000) : max_keys_(max_keys) {}
 
   // Nothing: it was said in the last minute. Else how often it was not said
   // since then. `key` says which line it is: of bounded size, without what
