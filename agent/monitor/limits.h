@@ -20,6 +20,7 @@ struct OperationLimits {
   // What is resident is held to it as well.
   uint64_t memory_bytes = uint64_t{512} << 20;
   uint64_t rows = 100'000;
+  // Of rows, each with 6 bytes for its framing.
   uint64_t result_bytes = uint64_t{64} << 20;
   // CPU time over wall-clock time in percent of one core, of all threads
   // together; 0: no limit.

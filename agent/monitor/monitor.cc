@@ -34,6 +34,8 @@ constexpr size_t kMaxRecordBytes = 16 * 1024;
 constexpr size_t kMaxTurnBytes = 128 * 1024;
 // How often a paused action is looked at: it may expire meanwhile.
 constexpr absl::Duration kPauseCheckInterval = absl::Seconds(1);
+// Acknowledgements that are written in one transaction.
+constexpr size_t kMaxAcknowledged = 2048;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 
@@ -555,8 +557,12 @@ void Monitor::EndByOrder(ActionRun& run, std::string_view detail) {
 }
 
 void Monitor::HandleAcknowledgement(const v1::RecordKey& key) {
-  // More than were sent would be a link that makes keys up.
-  if (acknowledged_.size() < window_) acknowledged_.push_back(key);
+  // Not by the window: what isn't in the spool (see Refuse) is acknowledged, too. One
+  // that is passed over would hold its record's place until the next session.
+  if (acknowledged_.size() >= kMaxAcknowledged) ForgetAcknowledged();
+  // Nothing can be forgotten, and a link that makes keys up may go on.
+  if (acknowledged_.size() >= kMaxAcknowledged) return;
+  acknowledged_.push_back(key);
 }
 
 // Those of one turn together: a transaction for each would cost more than all else.
@@ -788,11 +794,23 @@ void Monitor::SendRecords() {
     v1::AgentMessage message;
     if (!message.mutable_record()->ParseFromString((*next)->bytes)) {
       LogWarning(StrCat("spool: record ", (*next)->position, " can't be read, it is not sent"));
-      queue_.Forgotten((*next)->position);
-      continue;
+      if (!ReplaceUnreadable((*next)->position, &message)) continue;
     }
     SendToScheduler(message);
   }
+}
+
+// Rows that are gone leave a gap in the operation, which makes it incomplete; the
+// end of an operation that is gone is told in other words.
+bool Monitor::ReplaceUnreadable(int64_t position, v1::AgentMessage* message) {
+  auto replacement = store_->ReplaceUnreadable(position);
+  if (!replacement.ok()) LogWarning(StrCat("spool: ", replacement.status().message()));
+  if (!replacement.ok() || !replacement->has_value()) {
+    queue_.Forgotten(position);
+    return false;
+  }
+  *message->mutable_record() = **std::move(replacement);
+  return true;
 }
 
 // What isn't spooled is dropped when the link doesn't read: its queue is bounded.

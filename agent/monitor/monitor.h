@@ -132,6 +132,8 @@ class Monitor {
   void EndAllOperations();
 
   void SendRecords();
+  // False: there is nothing to send in its place.
+  bool ReplaceUnreadable(int64_t position, v1::AgentMessage* message);
   void SendToScheduler(const v1::AgentMessage& message);
   v1::Hello Hello() const;
   ipc::LinkStart LinkStart() const;

@@ -415,6 +415,29 @@ TEST_F(MonitorTest, AcknowledgementsOfWhatWasNeverSentChangeNothing) {
 
 // ---- the spool's bounds
 
+// What can't be spooled is sent all the same, and acknowledged beyond the window: that
+// must not have the acknowledgement of another record passed over.
+TEST_F(MonitorTest, AcknowledgementsAboveTheWindowAreNotPassedOver) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  DeliverAction(SignedByAlice(ActionThat("not")));
+  RunUntil([&] { return !Spool().empty() && Spool().back().has_summary(); });
+  const auto spool = Spool();
+  ipc::LinkToMonitor connected;
+  connected.mutable_connected()->set_record_window(1);
+  monitor_->HandleLinkMessage(connected);
+  ipc::LinkToMonitor message;
+  message.mutable_acknowledged()->set_action_id("one that was not spooled");
+  monitor_->HandleLinkMessage(message);
+  for (const v1::ResultRecord& record : spool) {
+    v1::RecordKey* key = message.mutable_acknowledged();
+    key->set_action_id(record.action_id());
+    key->set_operation(record.operation());
+    key->set_sequence(record.sequence());
+    monitor_->HandleLinkMessage(message);
+  }
+  RunUntil([&] { return Spool().empty(); });
+}
+
 constexpr uint64_t kSmallSpool = uint64_t{1} << 20;
 
 TEST_F(MonitorTest, AFullSpoolStopsTheWorkerAndItsSummaryGetsThroughAndSaysSo) {

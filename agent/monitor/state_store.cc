@@ -491,6 +491,56 @@ absl::StatusOr<std::vector<int64_t>> StateStore::Acknowledge(std::span<const v1:
   return positions;
 }
 
+absl::StatusOr<std::optional<v1::ResultRecord>> StateStore::ReplaceUnreadable(int64_t position) {
+  Transaction transaction(database_);
+  v1::ResultRecord record;
+  uint64_t bytes = 0;
+  bool is_end = false;
+  {
+    Statement statement(
+        database_,
+        "SELECT action_id, occurrence, operation, sequence, length(record),"
+        " sequence > 0"
+        " AND NOT EXISTS (SELECT 1 FROM spool l WHERE l.action_id=s.action_id AND"
+        "  l.occurrence=s.occurrence AND l.operation=s.operation AND l.sequence>s.sequence)"
+        " AND NOT EXISTS (SELECT 1 FROM unfinished u WHERE u.action_id=s.action_id AND"
+        "  u.occurrence=s.occurrence AND u.operation=s.operation)"
+        " FROM spool s WHERE position=?");
+    DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(position).Step());
+    if (!found) return std::nullopt;
+    record.set_action_id(statement.Bytes(0));
+    record.set_occurrence(statement.Integer(1));
+    record.set_operation(static_cast<uint32_t>(statement.Integer(2)));
+    record.set_sequence(static_cast<uint64_t>(statement.Integer(3)));
+    bytes = static_cast<uint64_t>(statement.Integer(4));
+    is_end = statement.Integer(5) != 0;
+  }
+  std::string replacement;
+  if (is_end) {
+    v1::OperationSummary* summary = record.mutable_summary();
+    summary->set_outcome(v1::OUTCOME_INCOMPLETE);
+    summary->set_termination(v1::TERMINATION_INTERRUPTED);
+    summary->set_detail("the agent's spool was damaged, and with it how this ended");
+    replacement = record.SerializeAsString();
+    DRAGNET_RETURN_IF_ERROR(Statement(database_, "UPDATE spool SET record=? WHERE position=?")
+                                .BindBlob(replacement)
+                                .Bind(position)
+                                .Run());
+  } else {
+    DRAGNET_RETURN_IF_ERROR(
+        Statement(database_, "DELETE FROM spool WHERE position=?").Bind(position).Run());
+  }
+  DRAGNET_RETURN_IF_ERROR(transaction.Commit());
+  if (record.sequence() == 0) {
+    spooled_refusals_ -= std::min<int64_t>(spooled_refusals_, 1);
+  } else {
+    spooled_bytes_ -= std::min(spooled_bytes_, bytes);
+    spooled_bytes_ += replacement.size();
+  }
+  if (!is_end) return std::nullopt;
+  return record;
+}
+
 // Its own function, so that no statement is left open: a checkpoint and a VACUUM
 // take none.
 absl::StatusOr<int64_t> StateStore::Pragma(std::string_view name) {

@@ -117,6 +117,9 @@ class StateStore {
   // after a crash is sent again and changes nothing. The positions of those that
   // were there.
   absl::StatusOr<std::vector<int64_t>> Acknowledge(std::span<const v1::RecordKey> keys);
+  // For a record whose bytes are damaged: it is forgotten. If it was the end of its
+  // operation, a summary that says so stands in its place, and is returned.
+  absl::StatusOr<std::optional<v1::ResultRecord>> ReplaceUnreadable(int64_t position);
   // Serialised bytes of all records waiting; without refusals, which are bounded
   // by their number.
   uint64_t spooled_bytes() const { return spooled_bytes_; }

@@ -271,6 +271,36 @@ TEST_F(StateStoreTest, TheSpoolKnowsItsSize) {
   EXPECT_EQ(store_->spooled_bytes(), 0u);
 }
 
+// A disk that changes bytes must neither hold a place of the window for ever nor
+// make an operation look as if it still ran.
+TEST_F(StateStoreTest, DamagedRecordsLeaveAGapAndADamagedEndIsTold) {
+  ASSERT_TRUE(store_->JournalTaken("action", 0, 1, fleet_.now).ok());
+  for (const uint64_t sequence : {1, 2}) ASSERT_TRUE(Append({RowsRecord(sequence)}).ok());
+  const int64_t first = (*store_->NextAfter(0))->position;
+  const int64_t second = (*store_->NextAfter(first))->position;
+  // More of its operation may come: it isn't its end.
+  EXPECT_FALSE(store_->ReplaceUnreadable(second)->has_value());
+  ASSERT_TRUE(Append({SummaryRecord(3)}).ok());
+  EXPECT_FALSE(store_->ReplaceUnreadable(first)->has_value());
+  const auto replaced = store_->ReplaceUnreadable((*store_->NextAfter(0))->position);
+  ASSERT_TRUE(replaced.ok()) << replaced.status();
+  ASSERT_TRUE(replaced->has_value());
+  EXPECT_EQ((*replaced)->sequence(), 3u);
+  EXPECT_EQ((*replaced)->summary().outcome(), v1::OUTCOME_INCOMPLETE);
+  const auto spool = Spool();
+  ASSERT_EQ(spool.size(), 1u);
+  EXPECT_EQ(spool[0].SerializeAsString(), (*replaced)->SerializeAsString());
+  EXPECT_EQ(store_->spooled_bytes(), spool[0].ByteSizeLong());
+  EXPECT_FALSE(store_->ReplaceUnreadable(12345)->has_value());
+  // Refusals, too, have a place.
+  ExecuteSql(
+      "INSERT INTO spool(action_id, occurrence, operation, sequence, envelope_sha256, record)"
+      " VALUES('action', 0, 0, 0, x'01', x'ff')");
+  const auto refusal = store_->NextAfter((*store_->NextAfter(0))->position);
+  EXPECT_FALSE(store_->ReplaceUnreadable((*refusal)->position)->has_value());
+  EXPECT_EQ(Spool().size(), 1u);
+}
+
 TEST_F(StateStoreTest, RefusalsAreBounded) {
   for (int64_t i = 0; i < StateStore::kMaxSpooledRefusals + 5; ++i) {
     v1::ResultRecord record;

@@ -25,6 +25,8 @@ namespace {
 // 256 KiB of rows, and the one that went over (ipc.proto).
 constexpr size_t kMaxWorkerFrame = 352 * 1024;
 constexpr size_t kMaxRowBytes = 64 * 1024;
+// What a row takes beside its bytes, at most: its field's number and its length.
+constexpr size_t kRowFraming = 6;
 constexpr size_t kMaxDetailBytes = 1024;
 constexpr size_t kMaxSummaryBytes = 128 * 1024;
 // How often its CPU time and memory are looked at, at least; RLIMIT_CPU and
@@ -278,12 +280,14 @@ void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
     if (row_count_ == limits_.rows) {
       return Stop(v1::TERMINATION_ROW_LIMIT, StrCat("more than ", limits_.rows, " rows"));
     }
-    if (row_bytes_ + row.size() > limits_.result_bytes) {
+    // As it is stored: a million rows of one byte take more than a megabyte.
+    const size_t bytes = row.size() + kRowFraming;
+    if (row_bytes_ + bytes > limits_.result_bytes) {
       return Stop(v1::TERMINATION_RESULT_SIZE_LIMIT,
                   StrCat("more than ", limits_.result_bytes, " bytes of rows"));
     }
     ++row_count_;
-    row_bytes_ += row.size();
+    row_bytes_ += bytes;
     rows_->add_rows(row);
   }
 }
@@ -291,7 +295,8 @@ void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
 std::optional<v1::Rows> WorkerRun::TakeRows() { return std::exchange(rows_, std::nullopt); }
 
 void WorkerRun::CheckLimits() {
-  if (killed_ < absl::InfiniteFuture() || !child_.valid() || held_) return;
+  if (killed_ < absl::InfiniteFuture() || !child_.valid()) return;
+  if (held_) return CheckHeld();
   if (WallTime() >= limits_.wall_time) {
     return Stop(v1::TERMINATION_WALL_TIME_LIMIT, WallTimeDetail());
   }
@@ -319,6 +324,21 @@ void WorkerRun::CheckUse(absl::Time now) {
     Stop(v1::TERMINATION_MEMORY_LIMIT,
          StrCat("needed more than ", limits_.memory_bytes, " bytes of memory"));
   }
+}
+
+// Whoever has the worker's user, another worker for one, can continue it.
+void WorkerRun::CheckHeld() {
+  const absl::Time now = SteadyNow();
+  if (now < next_check_) return;
+  next_check_ = now + kSampleInterval;
+  const absl::StatusOr<absl::Duration> cpu = child_.CpuTime();
+  if (!cpu.ok()) return;
+  if (*cpu >= limits_.cpu_time) {
+    return Stop(v1::TERMINATION_CPU_TIME_LIMIT,
+                StrCat("used ", absl::FormatDuration(limits_.cpu_time), " of CPU time"));
+  }
+  if (*cpu > held_at_cpu_) child_.Signal(SIGSTOP).IgnoreError();
+  held_at_cpu_ = *cpu;
 }
 
 std::string WorkerRun::WallTimeDetail() const {
@@ -373,7 +393,7 @@ void WorkerRun::Hold(bool held) {
   Account();
   held_ = held;
   // What it used before counts on; what it didn't use meanwhile isn't saved up.
-  if (!held_) next_check_ = SteadyNow();
+  next_check_ = SteadyNow();
   StandStillOrRun();
 }
 

@@ -112,6 +112,7 @@ class WorkerRun {
   void TakeRowsMessage(const v1::Rows& rows);
   void CheckLimits();
   void CheckUse(absl::Time now);
+  void CheckHeld();
   std::string WallTimeDetail() const;
   void Account();
   void StandStillOrRun();
@@ -135,6 +136,8 @@ class WorkerRun {
   bool held_ = false;
   // It was sent SIGSTOP, and no SIGCONT since.
   bool standing_still_ = false;
+  // What it had used when that was looked at last while it was held.
+  absl::Duration held_at_cpu_;
   CpuThrottle throttle_;
   // When its use is looked at next.
   absl::Time next_check_;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -53,7 +54,7 @@ class StackCall : public std::enable_shared_from_this<StackCall> {
 
  private:
   void Turn() {
-    const absl::Time end = absl::Now() + kStackTurn;
+    const absl::Time end = SteadyNow() + kStackTurn;
     do {
       if (context_->IsCancelled()) return Finish(absl::CancelledError("the console is gone"));
       const absl::StatusOr<bool> done = stacking_.Step();
@@ -62,7 +63,7 @@ class StackCall : public std::enable_shared_from_this<StackCall> {
         stacking_.Answer(response_);
         return Finish(absl::OkStatus());
       }
-    } while (absl::Now() < end);
+    } while (SteadyNow() < end);
     Continue();
   }
 

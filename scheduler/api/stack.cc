@@ -10,7 +10,8 @@
 namespace dragnet::scheduler {
 namespace {
 
-constexpr size_t kStepBytes = 4 * 1024 * 1024;
+// Rows may have two bytes: some hundred thousand of them, and a record more.
+constexpr size_t kStepBytes = 256 * 1024;
 constexpr uint32_t kDefaultLimit = 1000;
 constexpr uint32_t kMaxLimit = 10'000;
 // Consoles take messages of 4 MiB.

@@ -152,6 +152,20 @@ TEST_F(StackTest, OtherOperationsAreNotCounted) {
   EXPECT_EQ(Text(*Stack(request)), std::vector<std::string>{"b : 2/1"});
 }
 
+// Others wait for the thread meanwhile, and rows may be tiny.
+TEST_F(StackTest, AStepReadsLittle) {
+  constexpr size_t kRecords = 10, kBytes = 64 * 1024;
+  for (size_t i = 0; i < kRecords; ++i) Append(0, {Row("a", std::string(kBytes - 64, 'x'))});
+  auto stacking = Stacking::Create(*store_, Request({static_cast<uint32_t>(os_)}));
+  ASSERT_TRUE(stacking.ok()) << stacking.status();
+  size_t steps = 0;
+  while (!*stacking->Step()) ++steps;
+  EXPECT_GE(steps, kRecords * kBytes / (256 * 1024));
+  v1::StackResponse response;
+  stacking->Answer(&response);
+  EXPECT_EQ(response.rows(), kRecords);
+}
+
 TEST_F(StackTest, RowsThatAreNoMessagesAreCountedApart) {
   Append(0, {Row("a"), "\xff\xff\xff", "no message"});
   const auto response = Stack(Request({static_cast<uint32_t>(os_)}));

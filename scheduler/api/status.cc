@@ -17,6 +17,8 @@ namespace {
 
 // Somebody needs time to sign or issue something new.
 constexpr absl::Duration kExpiresSoon = absl::Hours(14 * 24);
+// How old what /metrics says may be.
+constexpr absl::Duration kPageHolds = absl::Seconds(1);
 constexpr uint64_t kLowDiskBytes = uint64_t{1} << 30;
 constexpr uint64_t kLowDiskPercent = 10;
 // Of what may wait to be committed (docs/flow-control.md).
@@ -94,7 +96,8 @@ class Problems {
           " of results wait for the disk: agents are slowed down; is it slow, or busy?");
     if (facts_.retention_over_its_bytes)
       Say("the store is larger than retention_bytes (", Megabytes(facts_.retention.bytes),
-          "), and no action's results may be removed: all are active or kept");
+          "), and no action's results may be removed: all are active, kept, or ended less than 24 "
+          "hours ago");
     if (facts_.retention_held)
       Say("the clock jumped: retention removes nothing for ",
           absl::FormatDuration(facts_.retention.clock_hold),
@@ -292,7 +295,18 @@ HttpAnswer StatusReport::Answer(const std::string& path) {
   return {.status = 404, .body = "there are /metrics, /healthz and /readyz\n"};
 }
 
+// To gather it all takes the locks that all else needs: however many ask, and
+// however often, it is done once a second.
 HttpAnswer StatusReport::MetricsPage() {
+  absl::MutexLock lock(&page_mutex_);
+  const absl::Time now = SteadyNow();
+  if (now - page_made_ < kPageHolds) return page_;
+  page_ = MakePage();
+  page_made_ = SteadyNow();
+  return page_;
+}
+
+HttpAnswer StatusReport::MakePage() {
   const absl::StatusOr<StatusFacts> facts = Gather();
   if (!facts.ok())
     return {.status = 503, .body = StrCat(ForTerminal(ToStd(facts.status().message())), "\n")};

@@ -85,17 +85,24 @@ class StatusReport {
   void NoteMetricsError(const std::string& error);
 
   absl::StatusOr<v1::GetStatusResponse> Describe();
-  // GET /metrics, /healthz (it answers), /readyz (it can also store something).
+  // GET /metrics (as of the last second), /healthz (it answers), /readyz (it can also store
+  // something).
   HttpAnswer Answer(const std::string& path);
 
  private:
   absl::StatusOr<StatusFacts> Gather();
   HttpAnswer MetricsPage();
+  HttpAnswer MakePage();
   HttpAnswer Ready();
 
   const Parts parts_;
   absl::Mutex mutex_;
   StatusFacts fixed_ ABSL_GUARDED_BY(mutex_);
+
+  // Before mutex_.
+  absl::Mutex page_mutex_;
+  HttpAnswer page_ ABSL_GUARDED_BY(page_mutex_);
+  absl::Time page_made_ ABSL_GUARDED_BY(page_mutex_) = absl::InfinitePast();
 };
 
 }  // namespace dragnet::scheduler

@@ -59,7 +59,7 @@ void WatchStream::Notify() {
 
 void WatchStream::StepSoonLocked() {
   if (finished_ || ending_) return;
-  if (absl::Now() < step_again_at_) return WakeLocked(step_again_at_, &step_);
+  if (SteadyNow() < step_again_at_) return WakeLocked(step_again_at_, &step_);
   stepping_ = true;
   news_ = false;
   if (parts_.executor.Run([self = self_] { self->Step(); })) return;
@@ -114,20 +114,20 @@ absl::Status WatchStream::ReadNext(std::vector<v1::WatchEvent>* events, bool* en
     news_ = true;
     // While it is behind with rows it reads on.
     if (options_.follow && bytes < kBatchBytes / 2)
-      step_again_at_ = absl::Now() + GatherFor(changes.size());
+      step_again_at_ = SteadyNow() + GatherFor(changes.size());
     if (progress_sent_) return absl::OkStatus();
   }
   return ReadProgress(events, end);
 }
 
 absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool* end) {
-  const absl::Time now = parts_.clock.Now();
-  if (progress_sent_ && now < count_again_at_) {
+  const absl::Time begin = SteadyNow();
+  if (progress_sent_ && begin < count_again_at_) {
     absl::MutexLock lock(&mutex_);
     WakeLocked(count_again_at_, &count_);
     return absl::OkStatus();
   }
-  const absl::Time begin = absl::Now();
+  const absl::Time now = parts_.clock.Now();
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs,
                            parts_.store.Pairs(options_.action_id));
   const auto presence = [&](const std::string& id) { return parts_.agents.PresenceOf(id, now); };
@@ -135,7 +135,8 @@ absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool
   v1::Progress progress = CountPairs(pairs, presence, held_back);
   const bool more = options_.follow && MoreToCome(pairs, presence, options_.until_expired,
                                                   now > expires_ + kExpiryGrace, held_back);
-  count_again_at_ = now + kCountingShare * (absl::Now() - begin);
+  const absl::Time counted = SteadyNow();
+  count_again_at_ = counted + kCountingShare * (counted - begin);
 
   if (!progress_sent_ || !google::protobuf::util::MessageDifferencer::Equals(progress, progress_)) {
     *events->emplace_back().mutable_progress() = progress;
@@ -161,15 +162,17 @@ void WatchStream::WakeLocked(absl::Time at, Wake* wake) {
   if (wake->set || finished_) return;
   wake->set = true;
   wake->alarm = std::make_unique<grpc::Alarm>();
-  wake->alarm->Set(absl::ToChronoTime(at), [weak = std::weak_ptr<WatchStream>(self_), wake](bool) {
-    const std::shared_ptr<WatchStream> self = weak.lock();
-    if (self == nullptr) return;
-    {
-      absl::MutexLock lock(&self->mutex_);
-      wake->set = false;
-    }
-    self->Notify();
-  });
+  // gRPC takes it for a duration from now on, too.
+  wake->alarm->Set(absl::ToChronoTime(absl::Now() + (at - SteadyNow())),
+                   [weak = std::weak_ptr<WatchStream>(self_), wake](bool) {
+                     const std::shared_ptr<WatchStream> self = weak.lock();
+                     if (self == nullptr) return;
+                     {
+                       absl::MutexLock lock(&self->mutex_);
+                       wake->set = false;
+                     }
+                     self->Notify();
+                   });
 }
 
 v1::WatchEvent WatchStream::EventOf(Change change) const {

@@ -87,7 +87,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
   absl::Status LoadAction();
   v1::WatchEvent EventOf(Change change) const;
 
-  // A time at which to look again.
+  // A time at which to look again, on SteadyNow's scale.
   struct Wake {
     std::unique_ptr<grpc::Alarm> alarm;
     bool set = false;
@@ -110,13 +110,14 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
   absl::Time expires_;
   bool progress_sent_ = false;
   v1::Progress progress_;
-  absl::Time count_again_at_ = absl::InfinitePast();
+  absl::Time count_again_at_ = absl::InfinitePast();  // steady
 
   absl::Mutex mutex_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);
   // For the next count and the next step, when they have to wait.
   Wake count_ ABSL_GUARDED_BY(mutex_);
   Wake step_ ABSL_GUARDED_BY(mutex_);
+  // Steady: a clock that is set back must not silence a watcher.
   absl::Time step_again_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   // How often CutOffIfClosed found it so.

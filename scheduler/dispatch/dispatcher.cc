@@ -7,8 +7,6 @@
 #include <utility>
 #include <variant>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/strip.h"
 #include "core/action.h"
 #include "core/authorization.h"
 #include "core/envelope.h"
@@ -60,12 +58,6 @@ OutgoingMessage PolicyMessage(const std::string& envelope) {
   v1::SchedulerMessage message;
   message.set_trust_policy_envelope(envelope);
   return std::make_shared<const std::string>(message.SerializeAsString());
-}
-
-// DISPATCH_STATE_FOUND is "found".
-std::string WordOf(v1::DispatchState state) {
-  const std::string name = v1::DispatchState_Name(state);
-  return absl::AsciiStrToLower(absl::StripPrefix(name, "DISPATCH_STATE_"));
 }
 
 // What is counted of a record once it is committed.
@@ -484,32 +476,23 @@ void Dispatcher::OnAccepted(const std::string& agent_id, const std::string& acti
   });
 }
 
-void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record,
-                          std::function<void(absl::Status)> done) {
+void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record, RecordDone done) {
   std::string refusal;
   if (record.has_refusal())
     refusal = StrCat(v1::Refusal::Reason_Name(record.refusal().reason()), ": ",
                      ForLog(record.refusal().detail()));
   const std::string action_id = record.action_id();
   const RecordSize size(record);
-  store_.AppendRecord(
-      agent_id, std::move(record),
-      [this, agent_id, action_id, refusal, size,
-       done = std::move(done)](absl::StatusOr<Appended> appended) {
-        if (!appended.ok()) return done(appended.status());
-        Count(size, *appended);
-        if (!refusal.empty())
-          spdlog::info("action {} agent {}: refused: {}", ForLog(action_id), agent_id, refusal);
-        if (!appended->dropped.ok())
-          spdlog::warn("action {} agent {}: record dropped: {}", ForLog(action_id), agent_id,
-                       ForLog(ToStd(appended->dropped.message())));
-        if (IsFinal(appended->state) && !appended->duplicate &&
-            appended->state != v1::DISPATCH_STATE_UNSPECIFIED)
-          spdlog::info("action {} agent {}: {}", action_id, agent_id, WordOf(appended->state));
-        done(absl::OkStatus());
-        OnStored(agent_id, action_id, appended->state);
-        watchers_.Notify(action_id);
-      });
+  store_.AppendRecord(agent_id, std::move(record),
+                      [this, agent_id, action_id, refusal, size,
+                       done = std::move(done)](absl::StatusOr<Appended> appended) {
+                        if (!appended.ok()) return done(appended.status(), false);
+                        Count(size, *appended);
+                        record_log_.Say(ForLog(action_id), agent_id, refusal, *appended);
+                        done(absl::OkStatus(), BringsNothingNew(*appended, refusal));
+                        OnStored(agent_id, action_id, appended->state);
+                        watchers_.Notify(action_id);
+                      });
 }
 
 Dispatcher::Activity Dispatcher::activity() const {

@@ -23,6 +23,7 @@
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatch.h"
 #include "scheduler/dispatch/policies.h"
+#include "scheduler/dispatch/record_log.h"
 #include "scheduler/dispatch/watchers.h"
 #include "scheduler/executor.h"
 #include "scheduler/store/store.h"
@@ -87,9 +88,9 @@ class Dispatcher {
   void OnPolicyTaken(const std::string& agent_id, uint64_t version);
   void OnAccepted(const std::string& agent_id, const std::string& action_id);
   // `done` with OK when the record may be forgotten by the agent: it is stored,
-  // or it never will be.
-  void OnRecord(const std::string& agent_id, v1::ResultRecord record,
-                std::function<void(absl::Status)> done);
+  // or it never will be. Then also whether it brought nothing new.
+  using RecordDone = std::function<void(absl::Status, bool nothing_new)>;
+  void OnRecord(const std::string& agent_id, v1::ResultRecord record, RecordDone done);
 
   // ---- now and then; both block
   void CloseExpired();
@@ -205,6 +206,7 @@ class Dispatcher {
   const Clock& clock_;
   const std::string fleet_id_;
   const OperationBounds ceiling_;
+  RecordLog record_log_;
 
   // Held while an order is decided over what is stored, and stored: one at a time.
   absl::Mutex ordering_;

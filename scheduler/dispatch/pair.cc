@@ -8,6 +8,7 @@
 namespace dragnet::scheduler {
 namespace {
 
+constexpr char kDoubted[] = "two hosts used this identity: these may be the results of either";
 constexpr size_t kMaxDetail = 1024;
 
 // What is wrong with an operation's claim, given what is stored of it; empty
@@ -64,7 +65,9 @@ void Evaluate(Pair* pair) {
   }
   if (pair->dropped > 0) {
     incomplete = true;
-    pair->detail = StrCat(pair->dropped, " records were dropped: ", pair->drop_reason);
+    pair->detail = pair->drop_reason == kDoubted
+                       ? pair->drop_reason
+                       : StrCat(pair->dropped, " records were dropped: ", pair->drop_reason);
   }
   if (incomplete) {
     pair->state = v1::DISPATCH_STATE_INCOMPLETE;
@@ -255,6 +258,13 @@ void OnRecord(const v1::ResultRecord& record, Pair* pair) {
 void OnDropped(const absl::Status& reason, Pair* pair) {
   if (pair->dropped++ == 0) pair->drop_reason = Shorten(ToStd(reason.message()), kMaxDetail);
   if (Started(*pair)) Evaluate(pair);
+}
+
+void OnDoubted(Pair* pair) {
+  if (IsFinal(pair->state) || pair->state == v1::DISPATCH_STATE_WAITING) return;
+  // Before the words for what was dropped: this is worse.
+  pair->drop_reason = kDoubted;
+  ++pair->dropped;
 }
 
 void OnRefusal(const v1::Refusal& refusal, Pair* pair) {

@@ -56,7 +56,8 @@ struct Pair {
   // One for each operation of the action.
   std::vector<OperationProgress> operations;
   std::optional<v1::Refusal> refusal;
-  // Records that were not stored, and the words for the first of them.
+  // Records that were not stored, and the words for the first of them. Also one
+  // for OnDoubted.
   uint64_t dropped = 0;
   std::string drop_reason;
   // Why `state` is incomplete although the agent said otherwise.
@@ -96,6 +97,9 @@ void OnAccepted(Pair* pair);
 // `record` passed CheckRecord.
 void OnRecord(const v1::ResultRecord& record, Pair* pair);
 void OnDropped(const absl::Status& reason, Pair* pair);
+// Two hosts use the identity of the pair's agent: whose records these are, no one can
+// say. Changes nothing of a pair that waits, or that has ended before.
+void OnDoubted(Pair* pair);
 void OnRefusal(const v1::Refusal& refusal, Pair* pair);
 // The action was cancelled or expired.
 void OnClosed(Pair* pair);

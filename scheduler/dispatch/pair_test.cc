@@ -181,6 +181,24 @@ TEST(PairTest, WhatWasDroppedMakesThePairIncomplete) {
   EXPECT_NE(pair.detail.find("more than 10 rows"), std::string::npos) << pair.detail;
 }
 
+TEST(PairTest, WhatTwoHostsMayHaveSentIsNeverClean) {
+  Pair waiting = NewPair();
+  OnDoubted(&waiting);
+  OnRecord(SummaryRecord(1, v1::OUTCOME_CLEAN, 0), &waiting);
+  EXPECT_EQ(waiting.state, v1::DISPATCH_STATE_CLEAN);
+  Pair ended = waiting;
+  OnDoubted(&ended);
+  EXPECT_EQ(ended.state, v1::DISPATCH_STATE_CLEAN);
+  Pair running = NewPair();
+  OnAccepted(&running);
+  OnDoubted(&running);
+  EXPECT_EQ(running.state, v1::DISPATCH_STATE_RUNNING);
+  OnDropped(absl::OutOfRangeError("more than 10 rows"), &running);
+  OnRecord(SummaryRecord(1, v1::OUTCOME_CLEAN, 0), &running);
+  EXPECT_EQ(running.state, v1::DISPATCH_STATE_INCOMPLETE);
+  EXPECT_EQ(running.detail.rfind("two hosts", 0), 0u) << running.detail;
+}
+
 TEST(PairTest, WhatIsDroppedAfterTheEndMakesItIncompleteToo) {
   Pair pair = After({SummaryRecord(1, v1::OUTCOME_CLEAN, 0)});
   EXPECT_FALSE(Check(RowsRecord(2, 1), pair).ok());

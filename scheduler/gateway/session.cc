@@ -249,16 +249,18 @@ void Session::SendWelcome(absl::Time now) {
 
 absl::Status Session::HandleRecord(v1::ResultRecord record, size_t* cost) {
   DRAGNET_RETURN_IF_ERROR(CheckKey(record));
+  DRAGNET_RETURN_IF_ERROR(drops_.Check(SteadyNow()));
   {
     absl::MutexLock lock(&mutex_);
     ++records_under_way_;
   }
   const v1::RecordKey key = KeyOf(record);
-  parts_.dispatcher.OnRecord(
-      identity_.name, std::move(record),
-      [session = shared_from_this(), key, held = std::exchange(*cost, 0)](absl::Status status) {
-        session->OnRecordDone(key, held, status);
-      });
+  parts_.dispatcher.OnRecord(identity_.name, std::move(record),
+                             [session = shared_from_this(), key, held = std::exchange(*cost, 0)](
+                                 const absl::Status& status, bool nothing_new) {
+                               if (nothing_new) session->drops_.Note(SteadyNow());
+                               session->OnRecordDone(key, held, status);
+                             });
   return absl::OkStatus();
 }
 

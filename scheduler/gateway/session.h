@@ -24,6 +24,7 @@
 #include "scheduler/blobs/blob_turns.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
+#include "scheduler/gateway/drop_limit.h"
 #include "scheduler/gateway/record_budget.h"
 
 namespace dragnet::scheduler {
@@ -112,6 +113,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   // A leaky bucket of messages that aren't records, on SteadyNow's scale.
   double light_messages_ = 0;
   absl::Time light_since_;
+  DropLimit drops_;
 
   absl::Mutex mutex_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);

@@ -298,6 +298,29 @@ TEST_F(IdentityEndToEndTest, RecordsOfAnotherAgentsActionAreDroppedAndNoted) {
   EXPECT_TRUE(RefusalsOf(a.id).empty());
 }
 
+// Each is acknowledged at once, so the window alone doesn't slow it down.
+TEST_F(IdentityEndToEndTest, AFloodOfRecordsThatAreDroppedEndsTheStream) {
+  const Agent agent = Enrol("web1");
+  const auto peer = Connect(agent);
+  v1::AgentMessage message;
+  v1::ResultRecord& record = *message.mutable_record();
+  record.set_action_id("0190a000-0000-7000-8000-00000000ffff");
+  record.mutable_rows()->add_rows("made up");
+  uint64_t sent = 0;
+  for (; sent < 5000; ++sent) {
+    record.set_sequence(sent + 1);
+    if (!peer->Write(message) || peer->ReadAcknowledgement().sequence() == ~uint64_t{0}) break;
+  }
+  EXPECT_GE(sent, 199u);
+  EXPECT_LT(sent, 5000u);
+  EXPECT_EQ(peer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  // The next session begins anew.
+  const auto next = Connect(agent);
+  record.set_sequence(1);
+  next->SendRecord(record);
+  EXPECT_EQ(next->ReadAcknowledgement().sequence(), 1u);
+}
+
 TEST_F(IdentityEndToEndTest, OversizedRecordsAreDroppedAndNotedLargerMessagesEndTheStream) {
   const Agent agent = Enrol("web1");
   const auto peer = Connect(agent);

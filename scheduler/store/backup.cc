@@ -18,6 +18,7 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/unique_fd.h"
+#include "scheduler/store/act_as_owner.h"
 #include "scheduler/store/retention.h"
 #include "scheduler/store/schema.h"
 #include "scheduler/store/sqlite.h"
@@ -43,7 +44,7 @@ bool Exists(const std::string& path) {
 }
 
 absl::Status Sync(const std::string& path, int flags) {
-  const UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC));
+  const UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid()) return ErrnoStatus(StrCat("open ", path), errno);
   if (::fsync(file.get()) != 0) return ErrnoStatus(StrCat("sync ", path), errno);
   return absl::OkStatus();
@@ -52,16 +53,6 @@ absl::Status Sync(const std::string& path, int flags) {
 absl::Status Rename(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0)
     return ErrnoStatus(StrCat("rename ", from, " to ", to), errno);
-  return absl::OkStatus();
-}
-
-// Root restores for the user that the scheduler runs as: whose directory it is.
-absl::Status GiveToOwnerOf(const std::string& directory, const std::string& path) {
-  struct stat info = {};
-  if (::geteuid() != 0 || !Exists(path)) return absl::OkStatus();
-  if (::stat(directory.c_str(), &info) != 0) return ErrnoStatus(StrCat("stat ", directory), errno);
-  if (::lchown(path.c_str(), info.st_uid, info.st_gid) != 0)
-    return ErrnoStatus(StrCat("chown ", path), errno);
   return absl::OkStatus();
 }
 
@@ -112,10 +103,18 @@ bool IsBlobName(const std::string& name) {
          name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-// A blob never changes, so a second name for it is as good as a copy; where
-// that can't be, on another disk, it is copied.
+// Whether a second name for this file is as good as a copy: a blob never changes,
+// but it stays its owner's, who must be the one that both names are for.
+bool MayBeLinked(const std::string& path) {
+  struct stat info = {};
+  return ::lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == ::geteuid();
+}
+
+// Where it can't be linked, on another disk for one, it is copied.
 absl::Status LinkOrCopy(const std::string& from, const std::string& to) {
-  if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST) return absl::OkStatus();
+  if (Exists(to)) return absl::OkStatus();
+  if (MayBeLinked(from) && (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST))
+    return absl::OkStatus();
   const std::string partial = to + ".part";
   std::error_code error;
   std::filesystem::copy_file(from, partial, std::filesystem::copy_options::overwrite_existing,
@@ -135,10 +134,9 @@ absl::StatusOr<uint64_t> CopyBlobs(const std::string& from, const std::string& t
   for (; files != std::filesystem::directory_iterator(); files.increment(error)) {
     if (error) return absl::UnknownError(StrCat("read ", from, ": ", error.message()));
     const std::string name = files->path().filename().string();
-    if (!IsBlobName(name) || !files->is_regular_file(error)) continue;
+    if (!IsBlobName(name) || files->is_symlink(error) || !files->is_regular_file(error)) continue;
     if (count == 0) DRAGNET_RETURN_IF_ERROR(MakeDirectories(to, 0700));
-    absl::Status copied = LinkOrCopy(files->path().string(), StrCat(to, "/", name));
-    if (copied.ok()) copied = GiveToOwnerOf(DirectoryOf(to), StrCat(to, "/", name));
+    const absl::Status copied = LinkOrCopy(files->path().string(), StrCat(to, "/", name));
     // One that no one needs any more may go at any time.
     if (!copied.ok() && !Exists(files->path().string())) continue;
     DRAGNET_RETURN_IF_ERROR(copied);
@@ -164,16 +162,24 @@ absl::StatusOr<absl::Time> NewestTime(const std::string& path) {
   return newest == 0 ? absl::InfinitePast() : absl::FromUnixMillis(newest);
 }
 
-// The database with the log that belongs to it.
+// The database with the log that belongs to it. The database first: one without
+// its log would be taken for whole, after a crash in between, and isn't. A log
+// without its database is no store, and the next restore takes it away.
 absl::Status KeepAside(const std::string& store, const std::string& aside) {
-  for (const char* suffix : {"-wal", "-shm", ""})
-    if (Exists(store + suffix)) DRAGNET_RETURN_IF_ERROR(Rename(store + suffix, aside + suffix));
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    if (!Exists(store + suffix)) continue;
+    const absl::Status moved = Rename(store + suffix, aside + suffix);
+    if (moved.ok()) continue;
+    // As it was.
+    for (const char* done : {"-wal", ""})
+      if (Exists(aside + done) && !Exists(store + done))
+        Rename(aside + done, store + done).IgnoreError();
+    return moved;
+  }
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<BackupResult> BackUp(const std::string& store, const std::string& file) {
+absl::StatusOr<BackupResult> BackUpHere(const std::string& store, const std::string& file) {
   if (Exists(file))
     return absl::AlreadyExistsError(StrCat(file, ": is there already: choose another name"));
   const std::string partial = file + ".partial";
@@ -195,8 +201,8 @@ absl::StatusOr<BackupResult> BackUp(const std::string& store, const std::string&
   return result;
 }
 
-absl::StatusOr<RestoreResult> Restore(const std::string& file, const std::string& store,
-                                      const RestoreOptions& options, absl::Time now) {
+absl::StatusOr<RestoreResult> RestoreHere(const std::string& file, const std::string& store,
+                                          const RestoreOptions& options, absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(const UniqueFd lock, TakeStoreLock(store));
   if (Exists(store) && !options.replace)
     return absl::AlreadyExistsError(
@@ -213,8 +219,6 @@ absl::StatusOr<RestoreResult> Restore(const std::string& file, const std::string
   DRAGNET_ASSIGN_OR_RETURN(result.newest, NewestTime(partial));
   DRAGNET_RETURN_IF_ERROR(Sync(partial, O_RDONLY));
   DRAGNET_ASSIGN_OR_RETURN(result.blobs, CopyBlobs(file + ".blobs", store + ".blobs"));
-  for (const std::string& path : {partial, store + ".lock", store + ".blobs"})
-    DRAGNET_RETURN_IF_ERROR(GiveToOwnerOf(DirectoryOf(store), path));
   const std::string aside =
       StrCat(store, ".replaced-", absl::FormatTime("%Y%m%dT%H%M%SZ", now, absl::UTCTimeZone()));
   if (Exists(store)) result.kept_aside = aside;
@@ -223,6 +227,26 @@ absl::StatusOr<RestoreResult> Restore(const std::string& file, const std::string
   DRAGNET_RETURN_IF_ERROR(Rename(partial, store));
   DRAGNET_RETURN_IF_ERROR(Sync(DirectoryOf(store), O_RDONLY | O_DIRECTORY));
   return result;
+}
+
+// With the words at the end: often the reason for it.
+template <typename Result>
+absl::StatusOr<Result> Explain(absl::StatusOr<Result> result, const ActAsOwner& owner) {
+  if (result.ok() || owner.words().empty()) return result;
+  return absl::Status(result.status().code(), StrCat(result.status().message(), owner.words()));
+}
+
+}  // namespace
+
+absl::StatusOr<BackupResult> BackUp(const std::string& store, const std::string& file) {
+  DRAGNET_ASSIGN_OR_RETURN(const auto owner, ActAsOwner::Of(DirectoryOf(store)));
+  return Explain(BackUpHere(store, file), *owner);
+}
+
+absl::StatusOr<RestoreResult> Restore(const std::string& file, const std::string& store,
+                                      const RestoreOptions& options, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const auto owner, ActAsOwner::Of(DirectoryOf(store)));
+  return Explain(RestoreHere(file, store, options, now), *owner);
 }
 
 }  // namespace dragnet::scheduler

@@ -1,8 +1,12 @@
-// Copies of a scheduler's store, and going back to one. Thread-safe: no state.
+// Copies of a scheduler's store, and going back to one. Of a process with
+// one thread.
 //
 // A backup is the file FILE (one SQLite database, complete in itself, mode 0600)
 // and, if there are blobs, the directory FILE.blobs. It is the store of one
 // moment: that at which the backup began.
+//
+// Root acts as the user whom the store's directory belongs to (act_as_owner.h):
+// that user must be able to read and write `file`.
 #pragma once
 
 #include <cstdint>

@@ -142,6 +142,109 @@ TEST_F(BackupTest, LogOfTheFormerStoreGoesAsideWithIt) {
   EXPECT_TRUE(std::filesystem::exists(result->kept_aside + "-wal"));
 }
 
+TEST_F(BackupTest, OneThatCanNotKeepTheLogAsideLeavesTheStoreAsItWas) {
+  ASSERT_TRUE(BackUp(path_, file_).ok());
+  {
+    const auto store = SqliteStore::Open(path_, StoreUse::kRun);
+    AddPolicy(**store, 1);
+    std::filesystem::copy_file(path_ + "-wal", path_ + ".saved");
+  }
+  std::filesystem::rename(path_ + ".saved", path_ + "-wal");
+  // A directory that isn't empty, where the log would go.
+  std::filesystem::create_directories(
+      path_ + absl::FormatTime(".replaced-%Y%m%dT%H%M%SZ-wal/full", kNow, absl::UTCTimeZone()));
+  EXPECT_FALSE(Restore(file_, path_, {.replace = true}, kNow).ok());
+  EXPECT_EQ(Policies(path_), 1u);
+}
+
+// Root's commands in a directory of the scheduler's user, who is hostile.
+class BackupByRootTest : public BackupTest {
+ protected:
+  static constexpr uid_t kUser = 64123;
+
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can act as another user";
+    ASSERT_EQ(::chmod(directory_.path().c_str(), 0711), 0);
+    for (const std::string& directory : {fleet_, backups_}) Make(directory, 0700, kUser);
+    Make(roots_, 0700, 0);
+    ASSERT_TRUE(SqliteStore::Create(store_).ok());
+    Make(store_ + ".blobs", 0700, kUser);
+    std::ofstream(blob_) << "rules";
+    for (const std::string& path : {store_, blob_})
+      ASSERT_EQ(::chown(path.c_str(), kUser, kUser), 0);
+  }
+
+  static void Make(const std::string& directory, mode_t mode, uid_t user) {
+    ASSERT_EQ(::mkdir(directory.c_str(), mode), 0);
+    ASSERT_EQ(::chown(directory.c_str(), user, user), 0);
+  }
+  static uid_t OwnerOf(const std::string& path) {
+    struct stat info = {};
+    EXPECT_EQ(::lstat(path.c_str(), &info), 0) << path;
+    return info.st_uid;
+  }
+
+  const std::string fleet_ = directory_.path() + "/fleet";
+  const std::string backups_ = directory_.path() + "/backups";
+  const std::string roots_ = directory_.path() + "/roots";
+  const std::string store_ = fleet_ + "/dragnet.db";
+  const std::string blob_ = store_ + ".blobs/" + std::string(64, 'a');
+};
+
+TEST_F(BackupByRootTest, EverythingStaysAndBecomesTheUsers) {
+  const std::string file = backups_ + "/copy.db";
+  const absl::StatusOr<BackupResult> backup = BackUp(store_, file);
+  ASSERT_TRUE(backup.ok()) << backup.status();
+  EXPECT_EQ(::geteuid(), 0u);
+  EXPECT_EQ(backup->blobs, 1u);
+  EXPECT_EQ(OwnerOf(file), kUser);
+  EXPECT_EQ(OwnerOf(blob_), kUser);
+  // A backup that was kept elsewhere, and brought back by root.
+  const std::string kept = file + ".blobs/" + std::string(64, 'a');
+  std::filesystem::remove(kept);
+  std::ofstream(kept) << "rules";
+  std::filesystem::remove(blob_);
+  ASSERT_EQ(OwnerOf(kept), 0u);
+  const absl::StatusOr<RestoreResult> restored = Restore(file, store_, {.replace = true}, kNow);
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  for (const std::string& path : {store_, store_ + ".lock", blob_, restored->kept_aside})
+    EXPECT_EQ(OwnerOf(path), kUser) << path;
+  EXPECT_EQ(OwnerOf(kept), 0u);
+}
+
+TEST_F(BackupByRootTest, LinksOfTheUserLeadNowhereThatItCouldNotGoItself) {
+  const std::string victim = roots_ + "/victim";
+  std::ofstream(victim) << "root's";
+  const std::string file = backups_ + "/copy.db";
+  ASSERT_TRUE(BackUp(store_, file).ok());
+  for (const char* suffix : {".lock", ".restoring", "-wal", ".blobs/"}) {
+    std::string link = store_ + suffix;
+    if (link.back() == '/') link = blob_;
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink(victim, link);
+    Restore(file, store_, {.replace = true}, kNow).IgnoreError();
+    BackUp(store_, backups_ + "/other.db").IgnoreError();
+    std::string content;
+    std::getline(std::ifstream(victim), content);
+    EXPECT_EQ(content, "root's") << link;
+    EXPECT_EQ(OwnerOf(victim), 0u) << link;
+    std::filesystem::remove(link);
+  }
+  // Nor is what only root may read copied to where the user can read it.
+  std::filesystem::create_symlink(victim, blob_);
+  std::filesystem::remove_all(file + ".blobs");
+  std::filesystem::remove(file);
+  BackUp(store_, file).IgnoreError();
+  EXPECT_FALSE(std::filesystem::exists(file + ".blobs/" + std::string(64, 'a')));
+}
+
+TEST_F(BackupByRootTest, WhereTheUserMayNotWriteItSaysAsWhomItTried) {
+  const absl::Status status = BackUp(store_, roots_ + "/copy.db").status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(status.ToString(), HasSubstr(StrCat("as user ", kUser)));
+  EXPECT_TRUE(std::filesystem::is_empty(roots_));
+}
+
 TEST_F(BackupTest, WhatIsNoBackupIsRefusedAndChangesNothing) {
   const auto refused = [&](const std::string& file) {
     return Restore(file, path_, {.replace = true}, kNow).status();

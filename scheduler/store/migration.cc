@@ -1,5 +1,7 @@
 #include "scheduler/store/migration.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,18 +21,28 @@ struct OperationKey {
   int64_t last_sequence = 0;
 };
 
+// The newest kMaxMissingRecords: gaps of version 1 had no bound. Older ones count as
+// repeated from then on, if they still come; nothing says that they are there.
 absl::StatusOr<std::string> MissingOf(Database& database, const OperationKey& key) {
   Query query = database.Ask(
       "SELECT sequence FROM records WHERE action = ? AND agent = ? AND occurrence = 0"
-      " AND operation = ? ORDER BY sequence",
+      " AND operation = ? ORDER BY sequence DESC",
       key.action, key.agent, key.operation);
+  // From the newest record down, so that what is kept bounds what is done.
   std::vector<int64_t> missing;
-  int64_t next = 1;
-  while (query.Next()) {
-    for (; next < query.Integer(0); ++next) missing.push_back(next);
-    ++next;
+  std::optional<int64_t> above;
+  while (missing.size() < kMaxMissingRecords) {
+    const bool found = query.Next();
+    const int64_t sequence = found ? query.Integer(0) : 0;
+    if (above.has_value())
+      for (int64_t next = *above - 1; next > sequence && missing.size() < kMaxMissingRecords;
+           --next)
+        missing.push_back(next);
+    if (!found) break;
+    above = sequence;
   }
   DRAGNET_RETURN_IF_ERROR(query.status());
+  std::reverse(missing.begin(), missing.end());
   return absl::StrJoin(missing, " ");
 }
 

@@ -238,7 +238,9 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   ASSERT_TRUE(SqliteStore::Open(fresh, StoreUse::kRun).ok());
   EXPECT_EQ(LayoutOf(path_), LayoutOf(fresh));
   // And stays that.
-  EXPECT_TRUE(SqliteStore::Open(path_, StoreUse::kRun).ok());
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
 }
 
 TEST_F(MigrationTest, RecordsAreStillStoredOnceAndGapsStillFilled) {
@@ -250,6 +252,36 @@ TEST_F(MigrationTest, RecordsAreStillStoredOnceAndGapsStillFilled) {
   EXPECT_TRUE(Append(**store, 2)->duplicate);
   EXPECT_FALSE(Append(**store, 4)->duplicate);
   EXPECT_EQ((*(*store)->FindPair(kAction, kRunningAgent))->rows(), 4u);
+}
+
+// Version 1 let an agent leave as many out as it liked.
+TEST_F(MigrationTest, GapsOfAHostileAgentAreBounded) {
+  constexpr int64_t kLast = int64_t{1} << 40;
+  {
+    auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+    for (const int64_t sequence : {kLast - 2000, kLast})
+      ASSERT_TRUE(database
+                      ->Run("INSERT INTO records (position, action, agent, occurrence, operation,"
+                            " sequence, rows) VALUES (?1, 1, 3, 0, 0, ?1, x'')",
+                            sequence)
+                      .ok());
+    ASSERT_TRUE(database
+                    ->Run("UPDATE pair_operations SET records = 4, last_sequence = ?"
+                          " WHERE agent = 3",
+                          kLast)
+                    .ok());
+  }
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto pair = (*store)->FindPair(kAction, kRunningAgent);
+  ASSERT_TRUE(pair.ok()) << pair.status();
+  const std::vector<uint64_t>& missing = (*pair)->operations[0].missing;
+  ASSERT_EQ(missing.size(), kMaxMissingRecords);
+  EXPECT_EQ(missing.front(), uint64_t{kLast} - kMaxMissingRecords);
+  EXPECT_EQ(missing.back(), uint64_t{kLast} - 1);
+  // Forgotten: not stored, and the pair doesn't end as if all were there.
+  EXPECT_TRUE(Append(**store, 2)->duplicate);
+  EXPECT_FALSE(Append(**store, uint64_t{kLast} - 1)->duplicate);
 }
 
 TEST_F(MigrationTest, FailedAgentsAreKnownAsSuch) {

@@ -201,9 +201,12 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
   if (action != nullptr) {
     DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *action, agent));
   }
-  if (record.has_refusal()) return AppendRefusal(database, agent, record, known);
+  const bool removed = action != nullptr && action->results_removed_at.has_value();
+  // What is left of an action after retention says how it was; no agent changes that.
+  if (record.has_refusal())
+    return AppendRefusal(database, agent, record, removed ? nullptr : known);
   Appended appended;
-  if (action != nullptr && action->results_removed_at.has_value()) {
+  if (removed) {
     appended.dropped = absl::FailedPreconditionError("retention has removed this action's results");
   } else if (known != nullptr) {
     return AppendToPair(database, *action, record, known);
@@ -402,10 +405,35 @@ absl::Status RecordTables::MarkAccepted(Database& database, std::string_view act
   }
   if (known == nullptr)
     return absl::PermissionDeniedError("it accepted an action that it was not sent");
+  // As in Append.
+  if (action->results_removed_at.has_value()) return absl::OkStatus();
   Change(known, [](Pair* pair) {
     OnAccepted(pair);
     return false;
   });
+  return absl::OkStatus();
+}
+
+absl::Status RecordTables::MarkDoubted(Database& database, std::string_view agent_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
+  if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
+  // Read to their end first: to find a pair may write others.
+  std::vector<std::string> actions;
+  {
+    Query open = database.Ask("SELECT id FROM actions WHERE closed = 0");
+    while (open.Next()) actions.push_back(open.Text(0));
+    DRAGNET_RETURN_IF_ERROR(open.status());
+  }
+  for (const std::string& id : actions) {
+    DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, id));
+    if (action == nullptr) continue;
+    DRAGNET_ASSIGN_OR_RETURN(KnownPair * known, FindPair(database, *action, agent));
+    if (known == nullptr) continue;
+    Change(known, [](Pair* pair) {
+      OnDoubted(pair);
+      return false;
+    });
+  }
   return absl::OkStatus();
 }
 

@@ -42,6 +42,7 @@ class RecordTables {
                         const std::vector<std::string>& agent_ids);
   absl::Status MarkAccepted(Database& database, std::string_view action_id,
                             std::string_view agent_id);
+  absl::Status MarkDoubted(Database& database, std::string_view agent_id);
 
   // Write at once; nothing may wait for a Flush.
   absl::Status AddPair(Database& database, std::string_view action_id, std::string_view agent_id);

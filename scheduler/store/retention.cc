@@ -22,6 +22,9 @@ constexpr int kPairsPerStep = 512;
 constexpr int64_t kFreePagesKept = 1024;
 // Results of an agent that was slow may still be on their way.
 constexpr absl::Duration kSettled = absl::Hours(1);
+// However large the store is, results are there for a day: one agent that fills it
+// must not have what the fleet has just found removed.
+constexpr absl::Duration kKeptWhateverTheSize = absl::Hours(24);
 constexpr absl::Duration kJump = absl::Hours(1);
 // Between two runs of a scheduler.
 constexpr absl::Duration kLongAway = absl::Hours(30 * 24);
@@ -212,7 +215,7 @@ absl::StatusOr<int64_t> Retention::FindNext(absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(const uint64_t used, BytesUsed());
   int64_t oldest = 0;
   if (used > rules_.bytes) {
-    DRAGNET_ASSIGN_OR_RETURN(oldest, OldestEndedBefore(now - kSettled, now));
+    DRAGNET_ASSIGN_OR_RETURN(oldest, OldestEndedBefore(now - kKeptWhateverTheSize, now));
   }
   const WaitableMutex::Lock lock(mutex_);
   over_its_bytes_ = used > rules_.bytes && oldest == 0;

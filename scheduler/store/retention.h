@@ -6,7 +6,8 @@
 // "found nothing".
 //
 // An action ends when it expires. One that has not is never touched, nor one
-// that is kept for longer (Keep). Work is done in steps of a few milliseconds
+// that is kept for longer (Keep), nor, because of the store's size, one that ended
+// in the last 24 hours. Work is done in steps of a few milliseconds
 // on the store's writer, between the commits of others.
 //
 // A clock that jumps must not remove a year's results: after a jump nothing is

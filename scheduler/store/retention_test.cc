@@ -252,6 +252,59 @@ TEST_F(RetentionTest, WhatComesAfterwardsIsRefusedAndNamed) {
   EXPECT_EQ(store_->Refusals(agents_[0], 10)->size(), 1u);
 }
 
+// An agent that never answered, and does after the results are gone.
+TEST_F(RetentionTest, NoAgentRewritesItsStateAfterwards) {
+  const std::string id = AddEndedAction(3);
+  AddAgent("late");
+  ASSERT_TRUE(store_->AddPair(id, agents_[2]).ok());
+  const auto state = [&] {
+    const std::vector<PairState> pairs = *store_->Pairs(id);
+    for (const PairState& pair : pairs)
+      if (pair.agent_id == agents_[2]) return pair.state;
+    return v1::DISPATCH_STATE_UNSPECIFIED;
+  };
+  clock_.Advance(40 * kDay);
+  Work(*Open(ByAge(30 * kDay)));
+  ASSERT_EQ(state(), v1::DISPATCH_STATE_NEVER_SENT);
+  v1::ResultRecord refusal;
+  refusal.set_action_id(id);
+  refusal.mutable_refusal()->set_reason(v1::Refusal::REASON_EXPIRED);
+  ASSERT_TRUE(Append(agents_[2], refusal).ok());
+  EXPECT_EQ(state(), v1::DISPATCH_STATE_NEVER_SENT);
+  std::promise<absl::Status> accepted;
+  store_->MarkAccepted(id, agents_[2], [&](absl::Status status) { accepted.set_value(status); });
+  EXPECT_TRUE(accepted.get_future().get().ok());
+  EXPECT_EQ(state(), v1::DISPATCH_STATE_NEVER_SENT);
+  // It isn't lost, either.
+  EXPECT_EQ(store_->Refusals(agents_[2], 10)->size(), 1u);
+}
+
+// One agent that fills the store must not have it throw away what the fleet has
+// just found.
+TEST_F(RetentionTest, BySizeNothingGoesThatEndedInTheLastDay) {
+  const std::string old = AddEndedAction(3, 50'000);
+  clock_.Advance(kDay + absl::Hours(2));
+  const std::string evidence = AddEndedAction(3, 50'000);
+  clock_.Advance(absl::Hours(24));
+  const std::string flood = AddEndedAction(40, 50'000);
+  clock_.Advance(absl::Minutes(90));
+  const auto retention = Open({.bytes = 1'000'000, .clock_hold = absl::ZeroDuration()});
+  // It ended 24.5 hours ago.
+  Work(*retention);
+  EXPECT_EQ(RecordsOf(old), 0);
+  EXPECT_EQ(RecordsOf(evidence), 0);
+  EXPECT_EQ(RecordsOf(flood), 80);
+  EXPECT_TRUE(retention->over_its_bytes());
+  const std::string next = AddEndedAction(3, 50'000);
+  clock_.Advance(absl::Hours(23));
+  Work(*retention);
+  EXPECT_EQ(RecordsOf(flood), 80);
+  clock_.Advance(absl::Hours(2));
+  Work(*retention);
+  EXPECT_EQ(RecordsOf(flood), 0);
+  EXPECT_EQ(RecordsOf(next), 6);
+}
+
 TEST_F(RetentionTest, ClockThatJumpsRemovesNothing) {
   const std::string id = AddEndedAction(3);
   const auto retention = Open({.age = 30 * kDay, .clock_hold = kDay});

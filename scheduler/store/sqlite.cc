@@ -1,9 +1,13 @@
 #include "scheduler/store/sqlite.h"
 
+#include "absl/strings/cord.h"
 #include "core/strings.h"
 
 namespace dragnet::scheduler {
 namespace {
+
+// Of statuses that are SQLite's own; its result code.
+constexpr char kPayload[] = "dragnet/sqlite";
 
 absl::StatusCode CodeOf(int code) {
   switch (code & 0xff) {
@@ -93,9 +97,15 @@ Database::~Database() {
 }
 
 absl::Status Database::Error(int code) const {
-  return absl::Status(
+  absl::Status status(
       CodeOf(code),
       StrCat(path_, ": ", handle_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle_)));
+  status.SetPayload(kPayload, absl::Cord(StrCat(code)));
+  return status;
+}
+
+bool Database::IsError(const absl::Status& status) {
+  return status.GetPayload(kPayload).has_value();
 }
 
 absl::Status Database::Execute(const std::string& sql) {

@@ -117,6 +117,8 @@ class Database {
   bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
   absl::Status Error(int code) const;
+  // Whether it came from Error, and not from who uses the database.
+  static bool IsError(const absl::Status& status);
   // For what has no SQL: backups, and ending a query from another thread.
   sqlite3* handle() { return handle_; }
 

@@ -129,6 +129,15 @@ absl::Status WriteAgent(Database& database, const std::string& id, const AgentUp
   return absl::OkStatus();
 }
 
+// What it takes while it waits: facts are what a host says of itself.
+size_t BytesOf(const AgentUpdate& update) {
+  size_t bytes = sizeof(update);
+  if (update.facts.has_value()) bytes += update.facts->SpaceUsedLong();
+  if (update.missing_walls.has_value())
+    for (const std::string& wall : *update.missing_walls) bytes += sizeof(wall) + wall.size();
+  return bytes;
+}
+
 }  // namespace
 
 absl::Status SqliteStore::Create(const std::string& path) { return CreateDatabase(path); }
@@ -172,7 +181,8 @@ void SqliteStore::Probe(Done done) {
         return database.Run(
             "INSERT OR REPLACE INTO upkeep (name, value) VALUES ('probe', random())");
       },
-      0, Durability::kSoon, std::move(done));
+      // Whether it can be committed to the disk is what is asked.
+      0, Durability::kSynced, std::move(done));
 }
 
 // ---- trust policies
@@ -284,9 +294,10 @@ absl::StatusOr<StoredAgent> SqliteStore::FindAgent(std::string_view agent_id) {
 }
 
 void SqliteStore::UpdateAgent(std::string_view agent_id, const AgentUpdate& update, Done done) {
+  const size_t bytes = BytesOf(update);
   writer_.Submit([id = std::string(agent_id),
                   update](Database& database) { return WriteAgent(database, id, update); },
-                 0, Durability::kSoon, std::move(done));
+                 bytes, Durability::kSoon, std::move(done));
 }
 
 }  // namespace dragnet::scheduler

@@ -68,6 +68,7 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) override;
   void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids, Done done) override;
   void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) override;
+  void MarkDoubted(std::string_view agent_id, Done done) override;
 
   void AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) override;
   size_t PendingBytes() const override;

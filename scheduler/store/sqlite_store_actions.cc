@@ -234,6 +234,12 @@ void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agen
       0, Durability::kSoon, std::move(done));
 }
 
+void SqliteStore::MarkDoubted(std::string_view agent_id, Done done) {
+  writer_.SubmitWhole([this, agent = std::string(agent_id)](
+                          Database& database) { return records_->MarkDoubted(database, agent); },
+                      0, Durability::kSynced, std::move(done));
+}
+
 void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) {
   auto appended = std::make_shared<Appended>();
   const size_t bytes = record.ByteSizeLong();

@@ -6,7 +6,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "core/strings.h"
 #include "scheduler/store/schema.h"
@@ -148,6 +151,71 @@ TEST_F(SqliteStoreTest, FullDiskFailsTheChangeAndLosesNothingBefore) {
   EXPECT_TRUE(writer.Run(add("small again")).ok());
   auto reader = OpenForReading(path_);
   EXPECT_EQ(*(*reader)->IntegerOr(0, "SELECT count(*) FROM trust_policies"), 2);
+}
+
+// A change that is taken for whole and that SQLite fails in its middle.
+TEST_F(SqliteStoreTest, OneThatFailsHalfwayLeavesNothingAndTheOthersStand) {
+  auto database = OpenForWriting(path_);
+  ASSERT_TRUE(database.ok());
+  Writer writer(*std::move(database), {});
+  const auto add = [](Database& open, int version) {
+    return open.Run("INSERT INTO trust_policies (version, envelope) VALUES (?, 'x')", version);
+  };
+  absl::Notification go;
+  writer.Submit(
+      [&](Database&) {
+        go.WaitForNotification();
+        return absl::OkStatus();
+      },
+      0, Durability::kSoon, [](absl::Status) {});
+  // These share a transaction.
+  std::vector<absl::Status> results(3);
+  absl::BlockingCounter done(3);
+  const auto submit = [&](int index, Writer::Change change) {
+    writer.SubmitWhole(std::move(change), 0, Durability::kSynced, [&, index](absl::Status status) {
+      results[index] = std::move(status);
+      done.DecrementCount();
+    });
+  };
+  submit(0, [&](Database& open) { return add(open, 1); });
+  submit(1, [&](Database& open) {
+    const absl::Status first = add(open, 2);
+    return first.ok() ? add(open, 2) : first;
+  });
+  submit(2, [&](Database& open) { return add(open, 3); });
+  go.Notify();
+  done.Wait();
+  EXPECT_TRUE(results[0].ok()) << results[0];
+  EXPECT_TRUE(absl::IsAlreadyExists(results[1])) << results[1];
+  EXPECT_TRUE(results[2].ok()) << results[2];
+  auto reader = OpenForReading(path_);
+  EXPECT_EQ(*(*reader)->IntegerOr(0, "SELECT group_concat(version, '') FROM trust_policies"), 13);
+}
+
+// What hosts say of themselves is counted while it waits.
+TEST_F(SqliteStoreTest, WhatIsNewOfAnAgentIsCountedWhileItWaits) {
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok());
+  absl::Notification begun, go;
+  std::thread blocking([&] {
+    EXPECT_TRUE((*store)
+                    ->Maintain(
+                        [&](Database&) {
+                          begun.Notify();
+                          go.WaitForNotification();
+                          return absl::OkStatus();
+                        },
+                        /*forget=*/false)
+                    .ok());
+  });
+  begun.WaitForNotification();
+  AgentUpdate update;
+  update.facts.emplace().set_name(std::string(50'000, 'x'));
+  for (int i = 0; i < 10; ++i) (*store)->UpdateAgent("agent", update, [](absl::Status) {});
+  EXPECT_GE((*store)->PendingBytes(), 500'000u);
+  go.Notify();
+  blocking.join();
+  ASSERT_TRUE((*store)->AddTrustPolicy({.version = 1, .envelope = "x"}).ok());
 }
 
 }  // namespace

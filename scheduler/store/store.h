@@ -236,6 +236,9 @@ class Store {
   virtual void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
                         Done done) = 0;
   virtual void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) = 0;
+  // Two hosts use this identity: of actions that haven't ended, what the agent has begun
+  // ends incomplete. NotFound.
+  virtual void MarkDoubted(std::string_view agent_id, Done done) = 0;
 
   // ---- records
   // Stores what this agent sends: rows and summaries of a pair, refusals of

@@ -509,6 +509,22 @@ TEST_P(StoreConformance, CallbacksComeInOrderAndNothingIsLostWhenItCloses) {
   EXPECT_EQ(store_->PendingBytes(), 0u);
 }
 
+TEST_P(StoreConformance, WhatTwoHostsMayHaveSentEndsIncomplete) {
+  const std::string agent = AddAgent('1'), other = AddAgent('2');
+  const StoredAction action = NewAction(kAction);
+  ASSERT_TRUE(store_->AddAction(action, {agent, other}).ok());
+  for (const std::string& id : {agent, other}) MarkSent(kAction, id);
+  std::promise<absl::Status> done;
+  store_->MarkDoubted(agent, [&](absl::Status status) { done.set_value(std::move(status)); });
+  ASSERT_TRUE(done.get_future().get().ok());
+  Reopen();
+  for (const std::string& id : {agent, other})
+    ASSERT_TRUE(Append(id, SummaryRecord(1, v1::OUTCOME_CLEAN, 0)).ok());
+  EXPECT_EQ(FindPair(kAction, agent).state, v1::DISPATCH_STATE_INCOMPLETE);
+  EXPECT_EQ(FindPair(kAction, agent).detail.rfind("two hosts", 0), 0u);
+  EXPECT_EQ(FindPair(kAction, other).state, v1::DISPATCH_STATE_CLEAN);
+}
+
 TEST_P(StoreConformance, AFailedChangeLeavesThoseBesideItStanding) {
   const std::string agent = AddAgent('1');
   ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());

@@ -12,7 +12,7 @@ namespace dragnet::scheduler {
 
 absl::StatusOr<UniqueFd> TakeStoreLock(const std::string& store) {
   const std::string lock_path = store + ".lock";
-  UniqueFd lock(::open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  UniqueFd lock(::open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock.valid()) return ErrnoStatus(StrCat("open ", lock_path), errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     return absl::UnavailableError(

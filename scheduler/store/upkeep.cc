@@ -156,7 +156,7 @@ absl::Status Upkeep::CheckWritable(absl::Duration patience) {
 }
 
 absl::StatusOr<uint64_t> Upkeep::RowsStored() {
-  const WaitableMutex::Lock lock(mutex_);
+  const WaitableMutex::Lock lock(reading_);
   const absl::Time begun = SteadyNow();
   if (begun < count_again_at_) return rows_;
   DRAGNET_ASSIGN_OR_RETURN(
@@ -178,7 +178,7 @@ absl::StatusOr<StoreSizes> Upkeep::Sizes() {
   DRAGNET_ASSIGN_OR_RETURN(const DiskSpace disk, ReadDiskSpace(path_));
   sizes.disk_free_bytes = disk.free_bytes;
   sizes.disk_bytes = disk.total_bytes;
-  const WaitableMutex::Lock lock(mutex_);
+  const WaitableMutex::Lock lock(reading_);
   DRAGNET_ASSIGN_OR_RETURN(const int64_t unused, reader_->IntegerOr(0, "PRAGMA freelist_count"));
   DRAGNET_ASSIGN_OR_RETURN(const int64_t page, reader_->IntegerOr(0, "PRAGMA page_size"));
   sizes.unused_bytes = static_cast<uint64_t>(unused * page);

@@ -70,14 +70,19 @@ class Upkeep {
   // The connection of the background check; null when there is none to do.
   const std::unique_ptr<Database> checked_;
 
+  // Apart from mutex_, which those take who may not wait for a long query: Wake is
+  // called by the thread that keeps the scheduler's time.
+  WaitableMutex reading_;
+  // Guarded by reading_.
+  const std::unique_ptr<Database> reader_;
+  uint64_t rows_ = 0;
+  absl::Time count_again_at_ = absl::InfinitePast();  // steady
+
   WaitableMutex mutex_;
   // Guarded by mutex_.
-  const std::unique_ptr<Database> reader_;
   bool stopping_ = false;
   bool woken_ = false;
   absl::Status damage_;
-  uint64_t rows_ = 0;
-  absl::Time count_again_at_ = absl::InfinitePast();  // steady
   std::shared_ptr<Probe> probe_;
 
   std::atomic<bool> stop_checking_ = false;

@@ -15,11 +15,9 @@ namespace {
 constexpr size_t kMaxBatch = 4096;
 constexpr size_t kMaxBatchBytes = 16 * 1024 * 1024;
 
-// What may have left half of a statement behind; other errors are found before
-// anything is written.
+// What undoes everything: there is no use in trying the others by themselves.
 bool IsOfTheDisk(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) || absl::IsInternal(status) ||
-         absl::IsUnavailable(status);
+  return absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
 }
 
 }  // namespace
@@ -109,14 +107,25 @@ void Writer::WriteLoop() {
 
 void Writer::Commit(std::vector<Job>* batch) {
   const absl::Time begun = SteadyNow();
-  absl::Status status = Apply(batch);
+  absl::Status status = Apply(batch, /*apart=*/false);
+  // A damaged page, say, that one of them has to do with: it fails by itself, and
+  // not all others with it. It may have left half of what it does behind, so all
+  // are undone first.
+  if (Database::IsError(status) && !IsOfTheDisk(status)) {
+    Undo();
+    status = Apply(batch, /*apart=*/true);
+  }
   TheMetrics().commits.Add();
   TheMetrics().commit_seconds.Add(absl::ToDoubleSeconds(SteadyNow() - begun));
   if (status.ok()) return;
   TheMetrics().commits_failed.Add();
+  Undo();
+  for (Job& job : *batch) job.status = status;
+}
+
+void Writer::Undo() {
   if (database_->in_transaction()) database_->Execute("ROLLBACK").IgnoreError();
   memory_.undone();
-  for (Job& job : *batch) job.status = status;
 }
 
 absl::Status Writer::SetSync(bool full) {
@@ -129,28 +138,31 @@ absl::Status Writer::SetSync(bool full) {
   return absl::OkStatus();
 }
 
-absl::Status Writer::Apply(std::vector<Job>* batch) {
+absl::Status Writer::Apply(std::vector<Job>* batch, bool apart) {
   DRAGNET_RETURN_IF_ERROR(SetSync(std::any_of(batch->begin(), batch->end(), [](const Job& job) {
     return job.durability == Durability::kSynced;
   })));
   DRAGNET_RETURN_IF_ERROR(database_->Run("BEGIN IMMEDIATE"));
-  for (Job& job : *batch) DRAGNET_RETURN_IF_ERROR(ApplyOne(&job));
+  for (Job& job : *batch) DRAGNET_RETURN_IF_ERROR(ApplyOne(&job, apart));
   DRAGNET_RETURN_IF_ERROR(memory_.flush(*database_));
   return database_->Run("COMMIT");
 }
 
 // An error is the whole transaction's.
-absl::Status Writer::ApplyOne(Job* job) {
-  if (!job->whole) {
+absl::Status Writer::ApplyOne(Job* job, bool apart) {
+  const bool whole = job->whole && !apart;
+  if (!whole) {
     // Or what others wait to write would be undone with this one.
     DRAGNET_RETURN_IF_ERROR(memory_.flush(*database_));
     DRAGNET_RETURN_IF_ERROR(database_->Run("SAVEPOINT change"));
   }
   job->status = job->change(*database_);
+  // What it left to be written may be what fails.
+  if (job->whole && apart && job->status.ok()) job->status = memory_.flush(*database_);
   // A full disk and the like undo the whole transaction.
   if (!database_->in_transaction())
     return job->status.ok() ? absl::InternalError("the transaction ended early") : job->status;
-  if (job->whole) return IsOfTheDisk(job->status) ? job->status : absl::OkStatus();
+  if (whole) return Database::IsError(job->status) ? job->status : absl::OkStatus();
   if (!job->status.ok()) {
     DRAGNET_RETURN_IF_ERROR(database_->Run("ROLLBACK TO change"));
     memory_.undone();

@@ -51,7 +51,9 @@ class Writer {
   // `done` runs after the commit, on a thread of its own, in the order of the
   // submissions. `bytes` are counted as pending until the commit.
   void Submit(Change change, size_t bytes, Durability durability, Done done);
-  // The same for a change that has done nothing when it fails, which costs less.
+  // The same for a change that has done nothing when it fails of its own accord,
+  // which costs less. When SQLite fails it, the transaction is undone and made once
+  // more with this one by itself, so it may run twice.
   void SubmitWhole(Change change, size_t bytes, Durability durability, Done done);
   // Returns after the commit. Not from a `done`.
   absl::Status Run(Change change);
@@ -74,8 +76,10 @@ class Writer {
   void WriteLoop();
   void CallbackLoop();
   void Commit(std::vector<Job>* batch);
-  absl::Status Apply(std::vector<Job>* batch);
-  absl::Status ApplyOne(Job* job);
+  // `apart`: also those that are whole may have to be undone by themselves.
+  absl::Status Apply(std::vector<Job>* batch, bool apart);
+  absl::Status ApplyOne(Job* job, bool apart);
+  void Undo();
   absl::Status SetSync(bool full);
   void Enqueue(Job job);
 
