@@ -18,6 +18,9 @@ constexpr int kUnreadBytes = 16 * 1024;
 // A fleet that comes back at once shares the processor for half a minute, so
 // that each handshake takes as long.
 constexpr int kHandshakeTimeoutMs = 60 * 1000;
+// Of a connection without a call. Agents have a stream all the time; whoever
+// shows no certificate gets no call, and consoles connect again by themselves.
+constexpr int kMaxIdleMs = 30 * 1000;
 // Sessions of so many schedulers.
 constexpr size_t kMaxSessions = 8;
 
@@ -95,6 +98,7 @@ void TuneServer(int max_receive_bytes, size_t max_memory, grpc::ServerBuilder* b
   builder->AddChannelArgument(GRPC_ARG_TSI_MAX_FRAME_SIZE, kTlsFrameBytes);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kUnreadBytes);
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kMaxIdleMs);
   // A second scheduler on the same port is an error, not a lottery.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);

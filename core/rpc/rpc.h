@@ -61,7 +61,7 @@ std::shared_ptr<grpc::ServerCredentials> NewServerCredentials(const std::string&
                                                               const TlsIdentity& identity);
 
 // What a server with ten thousand connections needs: little memory for each,
-// idle ones that cost nothing, dead ones that are noticed, and an end to
+// none that nobody uses, dead ones that are noticed, and an end to
 // handshakes that don't end by themselves.
 // `max_receive_bytes`: gRPC 1.51 looks at this bound only when it has the whole
 // message; `max_memory` is what stops a peer that sends a larger one. That is for

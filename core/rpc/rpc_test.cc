@@ -175,5 +175,32 @@ TEST_F(TransportTest, ChannelsOfOneSessionCacheWorkOneAfterTheOther) {
   }
 }
 
+TEST_F(TransportTest, AClientWhoseIdleConnectionWasEndedConnectsAgain) {
+  // As TuneServer has it, only sooner: of two values the first counts.
+  grpc::ServerBuilder builder;
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 100);
+  TuneServer(kMaxMessageBytes, kMaxMemory, &builder);
+  EchoService service;
+  int port = 0;
+  builder.AddListeningPort("localhost:0", NewServerCredentials(ca_.pem(), tls_), &port);
+  builder.RegisterCallbackGenericService(&service);
+  const auto server = builder.BuildAndStart();
+  const auto channel = NewChannel(StrCat("localhost:", port), ca_.pem(), tls_, 0);
+  for (int i = 0; i < 3; ++i) {
+    {
+      Caller caller(channel);
+      EXPECT_TRUE(caller.SendAndReceive("x"));
+    }
+    // Nothing but the server ends it.
+    const auto patience = std::chrono::system_clock::now() + std::chrono::seconds(30);
+    grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/false);
+    while (state == GRPC_CHANNEL_READY) {
+      ASSERT_TRUE(channel->WaitForStateChange(state, patience));
+      state = channel->GetState(false);
+    }
+  }
+  server->Shutdown(std::chrono::system_clock::now());
+}
+
 }  // namespace
 }  // namespace dragnet::rpc

@@ -23,23 +23,13 @@ absl::Status SearchAgents(const Agents& agents, absl::Time now,
   if (request.page_size() > kMaxPage)
     return absl::InvalidArgumentError(StrCat("page_size: at most ", kMaxPage));
   const size_t page_size = request.page_size() == 0 ? kDefaultPage : request.page_size();
-  // One more, to know whether there is one more.
   DRAGNET_ASSIGN_OR_RETURN(AgentPage page,
                            agents.Search(request.target(), request.page_token(),
-                                         request.count_only() ? 0 : page_size + 1, now));
+                                         request.count_only() ? 0 : page_size, kMaxPageBytes, now));
   response->set_total(page.total);
   response->set_connected(page.connected);
-  size_t bytes = 0;
-  for (v1::AgentInfo& info : page.agents) {
-    const size_t count = static_cast<size_t>(response->agents_size());
-    const size_t size = info.ByteSizeLong();
-    if (count == page_size || (count > 0 && bytes + size > kMaxPageBytes)) {
-      response->set_next_page_token(response->agents(static_cast<int>(count) - 1).facts().id());
-      break;
-    }
-    bytes += size;
-    *response->add_agents() = std::move(info);
-  }
+  if (page.more) response->set_next_page_token(page.agents.back().facts().id());
+  for (v1::AgentInfo& info : page.agents) *response->add_agents() = std::move(info);
   return absl::OkStatus();
 }
 

@@ -1,21 +1,58 @@
 #include "scheduler/auth/open_streams.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
+#include "core/clock.h"
 #include "core/strings.h"
+#include "core/text.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 
 absl::Status OpenStreams::Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream) {
-  absl::MutexLock lock(&mutex_);
-  // Who reconnects often would leave a trail of streams that are gone.
-  auto [begin, end] = entries_.equal_range(identity.uri);
-  while (begin != end) begin = begin->second.stream.expired() ? entries_.erase(begin) : ++begin;
-  if (entries_.count(identity.uri) >= kMaxPerIdentity)
-    return absl::ResourceExhaustedError(
-        StrCat("more than ", kMaxPerIdentity, " open streams of ", identity.uri));
-  entries_.emplace(identity.uri, Entry{stream, identity.not_after});
+  std::shared_ptr<OpenStream> surplus;
+  {
+    absl::MutexLock lock(&mutex_);
+    // Who reconnects often would leave a trail of streams that are gone.
+    auto [begin, end] = entries_.equal_range(identity.uri);
+    while (begin != end) begin = begin->second.stream.expired() ? entries_.erase(begin) : ++begin;
+    if (identity.kind == Identity::Kind::kAgent) {
+      surplus = TakeSurplusLocked(identity.uri);
+    } else if (entries_.count(identity.uri) >= kMaxPerIdentity) {
+      return absl::ResourceExhaustedError(
+          StrCat("more than ", kMaxPerIdentity, " open streams of ", identity.uri));
+    }
+    entries_.emplace(identity.uri, Entry{stream, identity.not_after});
+  }
+  if (surplus == nullptr) return absl::OkStatus();
+  const absl::Status reason = absl::ResourceExhaustedError("too many open streams of this agent");
+  surplus->CutOff(reason);
+  TheMetrics().sessions_refused.Add(reason.code());
+  if (const auto left_out = log_.Take(SteadyNow()))
+    spdlog::warn("{}: too many open streams: one was cut off ({} more such lines left out)",
+                 ForTerminal(identity.uri), *left_out);
   return absl::OkStatus();
+}
+
+std::shared_ptr<OpenStream> OpenStreams::TakeSurplusLocked(const std::string& uri) {
+  // In the order in which they were added. Bounded: at most kMaxPerIdentity.
+  auto [begin, end] = entries_.equal_range(uri);
+  size_t all = 0;
+  size_t before_hello = 0;
+  auto oldest_before_hello = end;
+  for (auto entry = begin; entry != end; ++entry) {
+    ++all;
+    const std::shared_ptr<OpenStream> stream = entry->second.stream.lock();
+    if (stream == nullptr || stream->established()) continue;
+    if (before_hello++ == 0) oldest_before_hello = entry;
+  }
+  if (before_hello < kMaxBeforeHello && all < kMaxPerIdentity) return nullptr;
+  const auto surplus = before_hello > 0 ? oldest_before_hello : begin;
+  std::shared_ptr<OpenStream> stream = surplus->second.stream.lock();
+  entries_.erase(surplus);
+  return stream;
 }
 
 std::vector<std::shared_ptr<OpenStream>> OpenStreams::Streams(const std::string* uri) {

@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "scheduler/auth/identity.h"
+#include "scheduler/auth/log_sampler.h"
 
 namespace dragnet::scheduler {
 
@@ -26,16 +27,26 @@ class OpenStream {
   // Called every second: a closed stream whose peer has not read the reason by
   // now is cut off.
   virtual void CutOffIfClosed() = 0;
+  // Closes it without waiting for the peer to read the reason.
+  virtual void CutOff(const absl::Status& reason) { Close(reason); }
+  // The peer has said who it is; only agents have to. Asked under a lock: must not
+  // come back here.
+  virtual bool established() const { return true; }
 };
 
 class OpenStreams {
  public:
   // Of one identity: an agent needs one, a person some watches.
   static constexpr size_t kMaxPerIdentity = 64;
+  // Of one agent, before Hello.
+  static constexpr size_t kMaxBeforeHello = 4;
 
   // Until `stream` is gone. Whoever calls this checks afterwards that the
   // identity still stands: a revocation may have passed just before.
-  // ResourceExhausted, and not added, above kMaxPerIdentity.
+  // ResourceExhausted, and not added, above kMaxPerIdentity of an investigator. An
+  // agent that comes is never turned away: whoever has its certificate as well
+  // could keep it out. The oldest that didn't say Hello is cut off for it, or the
+  // oldest of all.
   absl::Status Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream);
 
   // How many were closed.
@@ -51,9 +62,13 @@ class OpenStreams {
     absl::Time not_after;
   };
 
+  // The one to cut off before another one of this agent is added; null for none.
+  std::shared_ptr<OpenStream> TakeSurplusLocked(const std::string& uri)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Those that are still there, of all or of one peer.
   std::vector<std::shared_ptr<OpenStream>> Streams(const std::string* uri);
 
+  LogSampler log_{/*per_second=*/1};
   absl::Mutex mutex_;
   std::multimap<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
 };

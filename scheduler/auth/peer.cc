@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "core/certificate.h"
+#include "core/clock.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
 #include "core/text.h"
+#include "scheduler/auth/log_sampler.h"
 #include "scheduler/auth/rpc_roles.h"
 #include "scheduler/observe/metrics.h"
 
@@ -38,8 +40,11 @@ class CallGuard : public grpc::AuthMetadataProcessor {
     const absl::Status status = Decide(method, *context);
     if (!status.ok()) {
       TheMetrics().calls_refused.Add(status.code());
-      spdlog::warn("call {} refused: {}", Shorten(ForTerminal(method), 100),
-                   ForTerminal(ToStd(status.message())));
+      // Anyone who reaches the port can cause these.
+      if (const auto left_out = log_.Take(SteadyNow()))
+        spdlog::warn("call {} refused: {} ({} more such lines left out)",
+                     Shorten(ForTerminal(method), 100), ForTerminal(ToStd(status.message())),
+                     *left_out);
     }
     return rpc::ToGrpc(status);
   }
@@ -59,6 +64,7 @@ class CallGuard : public grpc::AuthMetadataProcessor {
 
   CertificateRegistry& certificates_;
   const Policies& policies_;
+  LogSampler log_{/*per_second=*/10};
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "scheduler/blobs/blob_turns.h"
 
+#include <vector>
+
 namespace dragnet::scheduler {
 namespace {
 
@@ -12,7 +14,7 @@ bool BlobTurns::Take(const std::shared_ptr<Taker>& taker) {
   if (taken_.size() < turns_ && line_.empty()) {
     taker->place_ = Taker::Place::kHasTurn;
     taker->since_ = tick_;
-    taken_.insert(taker.get());
+    taken_[taker.get()] = taker;
     return true;
   }
   taker->place_ = Taker::Place::kInLine;
@@ -31,16 +33,19 @@ void BlobTurns::GiveBack(Taker& taker) {
 }
 
 void BlobTurns::Tick() {
+  // The last owner of one lets it go without the lock.
+  std::vector<std::shared_ptr<Taker>> looked_at;
   {
     const WaitableMutex::Lock lock(mutex_);
     ++tick_;
-    for (auto taker = taken_.begin(); taker != taken_.end();) {
-      if (tick_ - (*taker)->since_ <= kPatienceTicks) {
-        ++taker;
+    for (auto entry = taken_.begin(); entry != taken_.end();) {
+      const std::shared_ptr<Taker>& taker = looked_at.emplace_back(entry->second.lock());
+      if (taker != nullptr && tick_ - taker->since_ <= kPatienceTicks) {
+        ++entry;
         continue;
       }
-      (*taker)->place_ = Taker::Place::kLent;
-      taker = taken_.erase(taker);
+      if (taker != nullptr) taker->place_ = Taker::Place::kLent;
+      entry = taken_.erase(entry);
     }
   }
   Serve();
@@ -53,7 +58,7 @@ std::shared_ptr<BlobTurns::Taker> BlobTurns::NextLocked() {
     if (taker == nullptr || taker->place_ != Taker::Place::kInLine) continue;
     taker->place_ = Taker::Place::kHasTurn;
     taker->since_ = tick_;
-    taken_.insert(taker.get());
+    taken_[taker.get()] = taker;
     return taker;
   }
   return nullptr;

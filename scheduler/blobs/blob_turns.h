@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
-#include <set>
 
 #include "core/mutex.h"
 
@@ -53,7 +53,8 @@ class BlobTurns {
   mutable WaitableMutex mutex_;
   // Guarded by mutex_.
   uint64_t tick_ = 0;
-  std::set<Taker*> taken_;
+  // By address, which says nothing of one that is gone.
+  std::map<const Taker*, std::weak_ptr<Taker>> taken_;
   std::deque<std::weak_ptr<Taker>> line_;
 };
 

@@ -72,5 +72,18 @@ TEST_F(BlobTurnsTest, WhoDoesntReadHoldsUpNoOneForLong) {
   EXPECT_EQ(agents_[4]->came, 1);
 }
 
+TEST_F(BlobTurnsTest, ATakerThatIsGoneWithItsTurnLeavesItToOthers) {
+  EXPECT_TRUE(turns_.Take(agents_[0]));
+  EXPECT_TRUE(turns_.Take(agents_[1]));
+  EXPECT_FALSE(turns_.Take(agents_[2]));
+  EXPECT_FALSE(turns_.Take(agents_[3]));
+  // Without a word: what is left of them must not be looked at.
+  agents_[0].reset();
+  agents_[1].reset();
+  turns_.Tick();
+  EXPECT_EQ(agents_[2]->came, 1);
+  EXPECT_EQ(agents_[3]->came, 1);
+}
+
 }  // namespace
 }  // namespace dragnet::scheduler

@@ -69,9 +69,8 @@ absl::Status Agents::Add(StoredAgent stored) {
 }
 
 std::shared_ptr<AgentSession> Agents::Replace(Agent& agent, Connection connection) {
-  const auto same = [&](const Connection& other) { return other.boot_id == connection.boot_id; };
   std::shared_ptr<AgentSession> replaced;
-  if (agent.current.boot_id.empty() || connection.boot_id.empty() || same(agent.current)) {
+  if (agent.current.boot_id == connection.boot_id) {
     replaced = std::move(agent.current.session);
   } else if (agent.connected()) {
     agent.others.push_back(std::move(agent.current));
@@ -105,7 +104,7 @@ absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
     const std::string& agent_id, const std::shared_ptr<AgentSession>& session,
     const v1::Hello& hello, absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Facts before, FactsOf(agent_id));
-  DRAGNET_RETURN_IF_ERROR(UpdateFacts(agent_id, hello.facts()));
+  DRAGNET_RETURN_IF_ERROR(UpdateFacts(agent_id, before, hello.facts()).status());
   AgentUpdate update;
   update.last_seen = now;
   update.trust_policy_version = hello.trust_policy_version();
@@ -157,23 +156,30 @@ bool Agents::Disconnect(const std::string& agent_id, const AgentSession* session
   return true;
 }
 
-absl::Status Agents::UpdateFacts(const std::string& agent_id, const v1::Facts& facts) {
+absl::StatusOr<bool> Agents::UpdateFacts(const std::string& agent_id, const v1::Facts& facts) {
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Facts before, FactsOf(agent_id));
+  return UpdateFacts(agent_id, before, facts);
+}
+
+absl::StatusOr<bool> Agents::UpdateFacts(const std::string& agent_id, const v1::Facts& before,
+                                         const v1::Facts& facts) {
+  // A fleet that comes back says what it said before: it doesn't wait for the
+  // table, which whoever evaluates a target holds.
+  if (google::protobuf::util::MessageDifferencer::Equals(before, facts)) return false;
   absl::MutexLock table_lock(&table_mutex_);
   {
     absl::MutexLock lock(&mutex_);
     auto found = agents_.find(agent_id);
     if (found == agents_.end()) return absl::NotFoundError(StrCat("no agent ", agent_id));
-    if (found->second.stored.revoked) return absl::OkStatus();
-    // A fleet that comes back says what it said before.
-    if (google::protobuf::util::MessageDifferencer::Equals(found->second.stored.facts, facts))
-      return absl::OkStatus();
+    if (found->second.stored.revoked) return false;
     found->second.stored.facts = facts;
   }
   AgentUpdate update;
   update.facts = facts;
   store_.UpdateAgent(agent_id, update, Ignore);
   // Revoke, if it comes now, waits for the table and removes it again.
-  return table_->Upsert(facts);
+  DRAGNET_RETURN_IF_ERROR(table_->Upsert(facts));
+  return true;
 }
 
 void Agents::UpdatePolicyVersion(const std::string& agent_id, uint64_t version) {
@@ -194,17 +200,32 @@ void Agents::NoteHeartbeat(const std::string& agent_id, const AgentSession* sess
   auto found = agents_.find(agent_id);
   if (found == agents_.end()) return;
   Agent& agent = found->second;
-  Connection* connection = &agent.current;
-  for (Connection& other : agent.others)
-    if (other.session.get() == session) connection = &other;
-  // A session that was replaced and isn't closed yet.
-  if (connection->session.get() != session) return;
-  connection->last_heard = now;
+  Connection* connection = ConnectionOf(agent, session);
+  if (connection == nullptr) return;
   agent.clock_offset = agent_now - now;
-  if (agent.identity.OnHeartbeat(connection->boot_id, agent_now, now)) {
-    duplicates_.insert(&agent);
-    NoteDuplicate(agent, now);
-  }
+  NoteHeardLocked(agent, *connection, now);
+}
+
+void Agents::NoteHeard(const std::string& agent_id, const AgentSession* session, absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  auto found = agents_.find(agent_id);
+  if (found == agents_.end()) return;
+  Connection* connection = ConnectionOf(found->second, session);
+  if (connection != nullptr) NoteHeardLocked(found->second, *connection, now);
+}
+
+Agents::Connection* Agents::ConnectionOf(Agent& agent, const AgentSession* session) {
+  if (agent.current.session.get() == session) return &agent.current;
+  for (Connection& other : agent.others)
+    if (other.session.get() == session) return &other;
+  return nullptr;
+}
+
+void Agents::NoteHeardLocked(Agent& agent, Connection& connection, absl::Time now) {
+  connection.last_heard = now;
+  if (!agent.identity.OnHeard(connection.boot_id, now)) return;
+  duplicates_.insert(&agent);
+  NoteDuplicate(agent, now);
 }
 
 std::vector<std::string> Agents::EndDuplicates(absl::Time now) {
@@ -368,7 +389,7 @@ Agents::Census Agents::TakeCensus(absl::Time now) const {
 }
 
 absl::StatusOr<AgentPage> Agents::Search(std::string_view target, std::string_view after,
-                                         size_t limit, absl::Time now) const {
+                                         size_t limit, size_t max_bytes, absl::Time now) const {
   std::vector<std::string> ids;
   if (!target.empty()) {
     absl::MutexLock lock(&table_mutex_);
@@ -409,8 +430,14 @@ absl::StatusOr<AgentPage> Agents::Search(std::string_view target, std::string_vi
   }
   const auto end = listed.begin() + static_cast<ptrdiff_t>(std::min(limit, listed.size()));
   std::partial_sort(listed.begin(), end, listed.end(), comes_before);
-  for (auto agent = listed.begin(); agent != end; ++agent)
-    page.agents.push_back(InfoOf(**agent, now));
+  size_t bytes = 0;
+  for (auto agent = listed.begin(); agent != end; ++agent) {
+    v1::AgentInfo info = InfoOf(**agent, now);
+    bytes += info.ByteSizeLong();
+    if (bytes > max_bytes && !page.agents.empty()) break;
+    page.agents.push_back(std::move(info));
+  }
+  page.more = page.agents.size() < listed.size();
   return page;
 }
 
@@ -429,12 +456,15 @@ void Agents::SaveLastSeen(absl::Time now) {
 }
 
 std::vector<std::shared_ptr<AgentSession>> Agents::SilentSince(absl::Time since) const {
+  const auto is_silent = [since](const Connection& connection) {
+    return connection.last_heard < since && connection.session->silent_since() < since;
+  };
   absl::MutexLock lock(&mutex_);
   std::vector<std::shared_ptr<AgentSession>> silent;
   for (const Agent* agent : connected_) {
-    if (agent->current.last_heard < since) silent.push_back(agent->current.session);
+    if (is_silent(agent->current)) silent.push_back(agent->current.session);
     for (const Connection& other : agent->others)
-      if (other.last_heard < since) silent.push_back(other.session);
+      if (is_silent(other)) silent.push_back(other.session);
   }
   return silent;
 }

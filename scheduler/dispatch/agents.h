@@ -37,11 +37,16 @@ class AgentSession : public OpenStream {
   // Queues an action's envelope, once for each session however often it is
   // asked to, unless `again`. False if it was sent before.
   virtual bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) = 0;
+  // Since when the agent has said nothing although it was listened to; in the
+  // infinite future while it isn't. Asked under a lock: takes none.
+  virtual absl::Time silent_since() const { return absl::InfinitePast(); }
 };
 
 // Some of those that were asked for, by name, then id.
 struct AgentPage {
   std::vector<v1::AgentInfo> agents;
+  // There are further ones after these.
+  bool more = false;
   // Of all that were asked for.
   uint64_t total = 0;
   uint64_t connected = 0;
@@ -57,8 +62,8 @@ class Agents {
   absl::Status Add(StoredAgent agent);
 
   // Facts and the like of Hello. Gives the session that this one replaces: the
-  // one of the same boot, or of any if one of them doesn't say. That of another
-  // boot stays beside it, until it ends by itself: see IdentityWatch.
+  // one of the same boot. That of another boot stays beside it, until it ends by
+  // itself: see IdentityWatch. Not to say is a boot like any other.
   // NotFound for an unknown agent.
   absl::StatusOr<std::shared_ptr<AgentSession>> Connect(
       const std::string& agent_id, const std::shared_ptr<AgentSession>& session,
@@ -66,11 +71,14 @@ class Agents {
   // False when the agent has another session.
   bool Disconnect(const std::string& agent_id, const AgentSession* session, absl::Time now);
 
-  absl::Status UpdateFacts(const std::string& agent_id, const v1::Facts& facts);
+  // Whether they are other ones than before.
+  absl::StatusOr<bool> UpdateFacts(const std::string& agent_id, const v1::Facts& facts);
   void UpdatePolicyVersion(const std::string& agent_id, uint64_t version);
   // `agent_now` is what the agent's clock said.
   void NoteHeartbeat(const std::string& agent_id, const AgentSession* session, absl::Time agent_now,
                      absl::Time now);
+  // Anything came from this session. Every few seconds is often enough.
+  void NoteHeard(const std::string& agent_id, const AgentSession* session, absl::Time now);
   // For good; also takes it out of all targets.
   void Revoke(const std::string& agent_id);
 
@@ -114,21 +122,22 @@ class Agents {
   Census TakeCensus(absl::Time now) const;
 
   // Those that `target` selects, as Select; all, also the revoked ones, for an empty
-  // one. At most `limit` of them that come after the agent `after`; from the first
-  // if it is empty. Describes no more than those. InvalidArgument: the target, or
-  // `after` is not a known agent.
+  // one. At most `limit` of them that come after the agent `after`, or `max_bytes`
+  // serialised, but one in any case; from the first if `after` is empty. Describes
+  // no more than those and one. InvalidArgument: the target, or `after` is not a
+  // known agent.
   absl::StatusOr<AgentPage> Search(std::string_view target, std::string_view after, size_t limit,
-                                   absl::Time now) const;
+                                   size_t max_bytes, absl::Time now) const;
 
   // Writes when the connected agents were last seen.
   void SaveLastSeen(absl::Time now);
-  // Sessions from which nothing was heard since `since`.
+  // Sessions that were listened to and from which nothing was heard since `since`.
   std::vector<std::shared_ptr<AgentSession>> SilentSince(absl::Time since) const;
 
  private:
   struct Connection {
     std::shared_ptr<AgentSession> session;
-    // A UUID, or empty when the host doesn't say.
+    // A UUID; empty for hosts that don't say.
     std::string boot_id;
     absl::Time last_heard;
   };
@@ -151,6 +160,13 @@ class Agents {
       : store_(store), table_(std::move(table)) {}
   // Makes it the current one; gives the session whose place it takes.
   static std::shared_ptr<AgentSession> Replace(Agent& agent, Connection connection);
+  // Null for a session that was replaced and isn't closed yet.
+  static Connection* ConnectionOf(Agent& agent, const AgentSession* session);
+  void NoteHeardLocked(Agent& agent, Connection& connection, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `before`: those that are known.
+  absl::StatusOr<bool> UpdateFacts(const std::string& agent_id, const v1::Facts& before,
+                                   const v1::Facts& facts);
   void NoteDuplicate(const Agent& agent, absl::Time now) ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   static v1::AgentInfo::State StateOf(const Agent& agent, absl::Time now);
   v1::AgentInfo InfoOf(const Agent& agent, absl::Time now) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);

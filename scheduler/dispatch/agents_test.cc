@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -19,6 +20,8 @@ class SilentSession : public AgentSession {
   bool SendAction(const std::string&, OutgoingMessage, bool) override { return true; }
   void Close(const absl::Status&) override {}
   void CutOffIfClosed() override {}
+  absl::Time silent_since() const override { return silent_since_; }
+  absl::Time silent_since_ = absl::InfinitePast();
 };
 
 std::unique_ptr<SqliteStore> NewStore(const std::string& path) {
@@ -131,6 +134,58 @@ TEST_F(AgentsTest, OnlineThenIdleForAnHourThenOffline) {
   EXPECT_EQ(InfoOf(agent).state(), v1::AgentInfo::STATE_OFFLINE);
 }
 
+TEST_F(AgentsTest, WhoIsNotListenedToIsNotSilent) {
+  const StoredAgent agent = NewAgent();
+  ASSERT_TRUE(agents_->Add(agent).ok());
+  const auto session = std::make_shared<SilentSession>();
+  Connect(agent, session, boot_a_);
+  now_ += absl::Minutes(2);
+  session->silent_since_ = absl::InfiniteFuture();
+  EXPECT_TRUE(agents_->SilentSince(now_ - absl::Minutes(1)).empty());
+  session->silent_since_ = now_;
+  EXPECT_TRUE(agents_->SilentSince(now_ - absl::Minutes(1)).empty());
+  now_ += absl::Minutes(2);
+  EXPECT_EQ(agents_->SilentSince(now_ - absl::Minutes(1)).size(), 1u);
+}
+
+// ---- facts
+
+TEST_F(AgentsTest, FactsThatAreTheSameAreNoChange) {
+  StoredAgent agent = NewAgent();
+  ASSERT_TRUE(agents_->Add(agent).ok());
+  EXPECT_FALSE(*agents_->UpdateFacts(agent.id, agent.facts));
+  agent.facts.set_name("web2");
+  EXPECT_TRUE(*agents_->UpdateFacts(agent.id, agent.facts));
+  EXPECT_FALSE(*agents_->UpdateFacts(agent.id, agent.facts));
+  EXPECT_TRUE(absl::IsNotFound(agents_->UpdateFacts(NewUuidV4(), agent.facts).status()));
+}
+
+TEST_F(AgentsTest, APageEndsWhereItsBytesDo) {
+  for (int i = 0; i < 20; ++i) {
+    StoredAgent agent = NewAgent();
+    agent.facts.set_name(std::string(1000, static_cast<char>('a' + i)));
+    ASSERT_TRUE(agents_->Add(agent).ok());
+  }
+  std::string after;
+  std::vector<std::string> names;
+  for (bool more = true; more;) {
+    const AgentPage page = *agents_->Search("", after, /*limit=*/100, /*max_bytes=*/3500, now_);
+    ASSERT_FALSE(page.agents.empty());
+    EXPECT_LE(page.agents.size(), 3u);
+    EXPECT_EQ(page.total, 20u);
+    for (const v1::AgentInfo& info : page.agents) names.push_back(info.facts().name());
+    after = page.agents.back().facts().id();
+    more = page.more;
+  }
+  EXPECT_EQ(names.size(), 20u);
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+  // One that is larger than a page is a page.
+  EXPECT_EQ(agents_->Search("", "", 100, /*max_bytes=*/1, now_)->agents.size(), 1u);
+  const AgentPage count = *agents_->Search("", "", /*limit=*/0, 1, now_);
+  EXPECT_TRUE(count.agents.empty());
+  EXPECT_FALSE(count.more);
+}
+
 // ---- two hosts with one identity
 
 TEST_F(AgentsTest, ASessionOfTheSameBootReplacesTheFirst) {
@@ -144,12 +199,16 @@ TEST_F(AgentsTest, ASessionOfTheSameBootReplacesTheFirst) {
   EXPECT_EQ(agents_->SessionOf(agent.id), second);
 }
 
-TEST_F(AgentsTest, ASessionThatDoesNotSayReplacesTheFirst) {
+TEST_F(AgentsTest, ASessionThatDoesNotSayStaysBesideTheFirst) {
   const StoredAgent agent = NewAgent();
   ASSERT_TRUE(agents_->Add(agent).ok());
   const auto first = NewSession();
   Connect(agent, first, boot_a_);
-  EXPECT_EQ(Connect(agent, NewSession(), ""), first);
+  EXPECT_EQ(Connect(agent, NewSession(), ""), nullptr);
+  // Any message, not only a heartbeat.
+  now_ += absl::Seconds(31);
+  agents_->NoteHeard(agent.id, first.get(), now_);
+  EXPECT_EQ(InfoOf(agent).state(), v1::AgentInfo::STATE_DUPLICATE);
 }
 
 TEST_F(AgentsTest, WhoIsBootedAnewGetsActionsThoughTheOldSessionIsStillThere) {
@@ -176,6 +235,8 @@ TEST_F(AgentsTest, TwoLivingHostsAreBothNamedAndNeitherGetsActionsUntilOneIsLeft
   const auto b = NewSession();
   Connect(agent, a, boot_a_);
   Connect(agent, b, boot_b_);
+  now_ += absl::Seconds(31);
+  agents_->NoteHeard(agent.id, b.get(), now_);
   agents_->NoteHeartbeat(agent.id, a.get(), now_, now_);
   const v1::AgentInfo info = InfoOf(agent);
   EXPECT_EQ(info.state(), v1::AgentInfo::STATE_DUPLICATE);

@@ -26,11 +26,6 @@ std::string WhoIs(const v1::Facts& facts) {
   return addresses.empty() ? who : StrCat(who, " (", addresses, ")");
 }
 
-absl::Time BootTimeOf(const v1::Facts& facts) {
-  const absl::StatusOr<absl::Time> time = ToTime(facts.boot_time());
-  return facts.has_boot_time() && time.ok() ? *time : absl::InfinitePast();
-}
-
 }  // namespace
 
 IdentityWatch::Host* IdentityWatch::Find(std::string_view boot_id) {
@@ -45,11 +40,17 @@ void IdentityWatch::ForgetOldest() {
       [](const Host& left, const Host& right) { return left.last_heard < right.last_heard; }));
 }
 
+size_t IdentityWatch::NewHosts(absl::Time now) const {
+  return static_cast<size_t>(std::count_if(hosts_.begin(), hosts_.end(), [&](const Host& host) {
+    return now - host.since < kEndsAfter;
+  }));
+}
+
 bool IdentityWatch::OnHello(std::string_view boot_id, const v1::Facts& facts,
                             const v1::Facts& before, absl::Time now) {
-  if (boot_id.empty()) return false;
   Host* host = Find(boot_id);
-  const bool came_back = host != nullptr && current_ != boot_id;
+  const bool changes = hosts_.empty() || current_ != boot_id;
+  const bool came_back = host != nullptr && changes;
   if (host == nullptr) {
     if (!hosts_.empty() && hosts_.back().who.empty()) hosts_.back().who = WhoIs(before);
     if (hosts_.size() == kMaxHosts) ForgetOldest();
@@ -58,21 +59,20 @@ bool IdentityWatch::OnHello(std::string_view boot_id, const v1::Facts& facts,
     host->since = now;
   }
   if (hosts_.size() > 1) host->who = WhoIs(facts);
-  host->boot_time = BootTimeOf(facts);
   host->last_heard = now;
-  current_ = std::string(boot_id);
-  return came_back && !std::exchange(duplicate_, true);
+  if (changes) {
+    current_ = std::string(boot_id);
+    current_since_ = now;
+  }
+  if (!came_back && NewHosts(now) <= kMaxNewHosts) return false;
+  return !std::exchange(duplicate_, true);
 }
 
-bool IdentityWatch::OnHeartbeat(std::string_view boot_id, absl::Time agent_now, absl::Time now) {
-  Host* host = boot_id.empty() ? nullptr : Find(boot_id);
+bool IdentityWatch::OnHeard(std::string_view boot_id, absl::Time now) {
+  Host* host = Find(boot_id);
   if (host == nullptr) return false;
   host->last_heard = now;
-  if (current_ == boot_id) return false;
-  // What was sent before the other one was booted says nothing of two: one host
-  // was booted anew, and its last words came late.
-  const Host* current = Find(current_);
-  if (current == nullptr || agent_now <= current->boot_time) return false;
+  if (current_ == boot_id || now - current_since_ <= kLastWords) return false;
   return !std::exchange(duplicate_, true);
 }
 
@@ -89,7 +89,10 @@ bool IdentityWatch::Expire(absl::Time now) {
   if (alive.size() > 1) return false;
   duplicate_ = false;
   // Who is left is not the second one of whoever said Hello last.
-  if (!alive.empty()) current_ = alive.front()->boot_id;
+  if (!alive.empty() && current_ != alive.front()->boot_id) {
+    current_ = alive.front()->boot_id;
+    current_since_ = now;
+  }
   return true;
 }
 
@@ -98,7 +101,7 @@ std::vector<std::string> IdentityWatch::Hosts(absl::Time now) const {
   if (!duplicate_) return lines;
   for (const Host* host : Alive(now))
     lines.push_back(
-        StrCat(host->who, " boot ", host->boot_id, " since ",
+        StrCat(host->who, " boot ", host->boot_id.empty() ? "unknown" : host->boot_id, " since ",
                absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", host->since, absl::UTCTimeZone())));
   return lines;
 }

@@ -1,6 +1,8 @@
 // Whether one agent's identity is used by two hosts, as after a disk was
-// cloned. Told apart by their boot ids (random(4)): no host has had the boot id
-// of another one, and none gets an old one back by a reboot.
+// cloned or a certificate was stolen. Told apart by their boot ids (random(4)):
+// no host has had the boot id of another one, and none gets an old one back by a
+// reboot. What they say of themselves beside that, also when they were booted,
+// proves nothing: only when it came here counts, by the scheduler's own clock.
 //
 // One value for each agent; bounded; no clock, no sessions. Not thread-safe.
 #pragma once
@@ -21,15 +23,22 @@ class IdentityWatch {
   // It ends by itself when only one host was heard for so long.
   static constexpr absl::Duration kEndsAfter = absl::Minutes(10);
 
-  // A session says Hello. `boot_id` is a UUID or empty: of a host that doesn't
-  // say, nothing follows. `before` are the facts known until now. True if this
-  // shows that there are two: a boot id came back after another one.
+  // A host that was booted anew is heard no more; what it said before may have
+  // been on its way for so long.
+  static constexpr absl::Duration kLastWords = absl::Seconds(30);
+  // So many boot ids that were not known appear within kEndsAfter at most: more
+  // is someone who draws them.
+  static constexpr size_t kMaxNewHosts = 3;
+
+  // A session says Hello. `boot_id` is a UUID, or empty for a host that doesn't
+  // say: that is one like any other. `before` are the facts known until now. True
+  // if this shows that there are two: a boot id came back after another one, or
+  // too many new ones came.
   bool OnHello(std::string_view boot_id, const v1::Facts& facts, const v1::Facts& before,
                absl::Time now);
-  // A heartbeat of the host with `boot_id`, which it sent when its clock said
-  // `agent_now`. True if this shows that there are two: it lives on although
-  // another host was booted and said Hello since.
-  bool OnHeartbeat(std::string_view boot_id, absl::Time agent_now, absl::Time now);
+  // Anything came from the host with `boot_id`. True if this shows that there are
+  // two: it lives on although another host has said Hello since.
+  bool OnHeard(std::string_view boot_id, absl::Time now);
   // True if they were two, and only one was heard for kEndsAfter.
   bool Expire(absl::Time now);
 
@@ -43,19 +52,20 @@ class IdentityWatch {
     std::string boot_id;
     // Name and addresses; kept only when there is another host to tell it from.
     std::string who;
-    absl::Time boot_time = absl::InfinitePast();
     absl::Time since;
     absl::Time last_heard;
   };
 
   Host* Find(std::string_view boot_id);
   void ForgetOldest();
+  size_t NewHosts(absl::Time now) const;
   // Those heard within kEndsAfter.
   std::vector<const Host*> Alive(absl::Time now) const;
 
   std::vector<Host> hosts_;
-  // Who said Hello last; "" before the first.
+  // Who said Hello last, and since when: its own further ones change nothing.
   std::string current_;
+  absl::Time current_since_ = absl::InfinitePast();
   bool duplicate_ = false;
 };
 

@@ -33,7 +33,7 @@ TEST_F(IdentityWatchTest, OneHostThatReconnectsIsOne) {
   for (int i = 0; i < 10; ++i) {
     const absl::Time now = kStart + absl::Minutes(i);
     EXPECT_FALSE(watch_.OnHello(kA, a_, a_, now));
-    EXPECT_FALSE(watch_.OnHeartbeat(kA, now, now));
+    EXPECT_FALSE(watch_.OnHeard(kA, now));
   }
   EXPECT_FALSE(watch_.duplicate());
 }
@@ -42,7 +42,7 @@ TEST_F(IdentityWatchTest, ARebootIsNoClone) {
   watch_.OnHello(kA, a_, {}, kStart);
   const absl::Time booted = kStart + absl::Minutes(5);
   EXPECT_FALSE(watch_.OnHello(kB, FactsOf("web1", booted), a_, booted + absl::Seconds(20)));
-  EXPECT_FALSE(watch_.OnHeartbeat(kB, booted + absl::Minutes(1), booted + absl::Minutes(1)));
+  EXPECT_FALSE(watch_.OnHeard(kB, booted + absl::Minutes(1)));
   EXPECT_FALSE(watch_.duplicate());
 }
 
@@ -50,17 +50,19 @@ TEST_F(IdentityWatchTest, LastWordsThatComeAfterTheRebootAreNoClone) {
   watch_.OnHello(kA, a_, {}, kStart);
   const absl::Time booted = kStart + absl::Minutes(5);
   watch_.OnHello(kB, FactsOf("web1", booted), a_, booted + absl::Seconds(20));
-  // Read late, because the scheduler had stopped reading that session.
-  EXPECT_FALSE(watch_.OnHeartbeat(kA, booted - absl::Seconds(10), booted + absl::Seconds(30)));
+  // Read late. That the host was booted since is not what decides: it is its
+  // own word, and it may say any time.
+  EXPECT_FALSE(watch_.OnHeard(kA, booted + absl::Seconds(50)));
   EXPECT_FALSE(watch_.duplicate());
 }
 
 TEST_F(IdentityWatchTest, AFirstHostThatLivesOnBesidesTheSecondIsFoundAndSaidOnce) {
   watch_.OnHello(kA, a_, {}, kStart);
   EXPECT_FALSE(watch_.OnHello(kB, b_, a_, kStart + absl::Seconds(10)));
-  const absl::Time later = kStart + absl::Seconds(30);
-  EXPECT_TRUE(watch_.OnHeartbeat(kA, later, later));
-  EXPECT_FALSE(watch_.OnHeartbeat(kA, later, later));
+  EXPECT_FALSE(watch_.OnHeard(kA, kStart + absl::Seconds(40)));
+  const absl::Time later = kStart + absl::Seconds(41);
+  EXPECT_TRUE(watch_.OnHeard(kA, later));
+  EXPECT_FALSE(watch_.OnHeard(kA, later));
   EXPECT_TRUE(watch_.duplicate());
   const auto hosts = watch_.Hosts(later);
   ASSERT_EQ(hosts.size(), 2u);
@@ -79,20 +81,20 @@ TEST_F(IdentityWatchTest, ABootIdThatComesBackIsAClone) {
 TEST_F(IdentityWatchTest, ItEndsWhenOnlyOneIsHeardForTenMinutes) {
   watch_.OnHello(kA, a_, {}, kStart);
   watch_.OnHello(kB, b_, a_, kStart);
-  ASSERT_TRUE(watch_.OnHeartbeat(kA, kStart, kStart));
+  ASSERT_TRUE(watch_.OnHeard(kA, kStart + absl::Seconds(31)));
   absl::Time now = kStart;
   for (int i = 0; i < 9; ++i) {
     now += absl::Minutes(1);
-    watch_.OnHeartbeat(kA, now, now);
+    watch_.OnHeard(kA, now);
     EXPECT_FALSE(watch_.Expire(now));
   }
   now += absl::Minutes(1);
-  watch_.OnHeartbeat(kA, now, now);
+  watch_.OnHeard(kA, now);
   EXPECT_TRUE(watch_.Expire(now));
   EXPECT_FALSE(watch_.duplicate());
   EXPECT_TRUE(watch_.Hosts(now).empty());
   // The one that is left doesn't start it anew, the other one does.
-  EXPECT_FALSE(watch_.OnHeartbeat(kA, now, now));
+  EXPECT_FALSE(watch_.OnHeard(kA, now));
   EXPECT_FALSE(watch_.OnHello(kA, a_, a_, now));
   EXPECT_TRUE(watch_.OnHello(kB, b_, a_, now));
 }
@@ -103,19 +105,63 @@ TEST_F(IdentityWatchTest, TwoThatGoOnStayTwo) {
   absl::Time now = kStart;
   for (int i = 0; i < 100; ++i) {
     now += absl::Minutes(1);
-    watch_.OnHeartbeat(kA, now, now);
-    watch_.OnHeartbeat(kB, now, now);
+    watch_.OnHeard(kA, now);
+    watch_.OnHeard(kB, now);
     EXPECT_FALSE(watch_.Expire(now));
   }
   EXPECT_TRUE(watch_.duplicate());
 }
 
-TEST_F(IdentityWatchTest, OfAHostThatDoesNotSayNothingFollows) {
-  watch_.OnHello("", a_, {}, kStart);
+TEST_F(IdentityWatchTest, NotToSayIsABootLikeAnyOther) {
+  EXPECT_FALSE(watch_.OnHello("", a_, {}, kStart));
+  // An agent that can't say, again and again.
+  EXPECT_FALSE(watch_.OnHello("", a_, a_, kStart + absl::Minutes(1)));
+  EXPECT_FALSE(watch_.OnHello(kA, a_, {}, kStart + absl::Minutes(2)));
+  EXPECT_TRUE(watch_.OnHello("", a_, {}, kStart + absl::Minutes(3)));
+  EXPECT_TRUE(watch_.duplicate());
+  EXPECT_NE(watch_.Hosts(kStart + absl::Minutes(3)).at(0).find("boot unknown"), std::string::npos);
+}
+
+TEST_F(IdentityWatchTest, AThiefThatWillBeBootedInTheFutureIsFound) {
   watch_.OnHello(kA, a_, {}, kStart);
-  watch_.OnHello("", a_, {}, kStart);
-  EXPECT_FALSE(watch_.OnHeartbeat("", kStart, kStart));
-  EXPECT_FALSE(watch_.OnHello(kA, a_, {}, kStart));
+  watch_.OnHello(kB, FactsOf("thief", kStart + absl::Hours(100'000)), a_, kStart);
+  EXPECT_TRUE(watch_.OnHeard(kA, kStart + absl::Minutes(1)));
+}
+
+TEST_F(IdentityWatchTest, AThiefThatReconnectsAgainAndAgainIsFound) {
+  // Its time doesn't begin anew.
+  watch_.OnHello(kA, a_, {}, kStart);
+  absl::Time now = kStart;
+  for (int i = 0; i < 4; ++i) {
+    now += absl::Seconds(10);
+    EXPECT_FALSE(watch_.OnHello(kB, b_, a_, now));
+  }
+  EXPECT_TRUE(watch_.OnHeard(kA, now + absl::Seconds(1)));
+}
+
+TEST_F(IdentityWatchTest, WhoDrawsBootIdsIsFoundAndTheTrueHostIsNotForgotten) {
+  watch_.OnHello(kA, a_, {}, kStart);
+  EXPECT_FALSE(watch_.OnHello(NewUuidV4(), b_, a_, kStart));
+  EXPECT_FALSE(watch_.OnHello(NewUuidV4(), b_, a_, kStart));
+  EXPECT_TRUE(watch_.OnHello(NewUuidV4(), b_, a_, kStart));
+  EXPECT_TRUE(watch_.duplicate());
+  absl::Time now = kStart;
+  for (int i = 0; i < 20; ++i) {
+    now += absl::Seconds(1);
+    watch_.OnHeard(kA, now);
+    watch_.OnHello(NewUuidV4(), b_, a_, now);
+  }
+  bool named = false;
+  for (const std::string& line : watch_.Hosts(now)) named |= line.find(kA) != std::string::npos;
+  EXPECT_TRUE(named);
+}
+
+TEST_F(IdentityWatchTest, AHostThatIsBootedThreeTimesIsOne) {
+  watch_.OnHello(kA, a_, {}, kStart);
+  EXPECT_FALSE(watch_.OnHello(kB, a_, a_, kStart + absl::Minutes(2)));
+  EXPECT_FALSE(watch_.OnHello(NewUuidV4(), a_, a_, kStart + absl::Minutes(4)));
+  // The first is longer ago than that.
+  EXPECT_FALSE(watch_.OnHello(NewUuidV4(), a_, a_, kStart + absl::Minutes(11)));
   EXPECT_FALSE(watch_.duplicate());
 }
 

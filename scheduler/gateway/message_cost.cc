@@ -68,15 +68,22 @@ bool AddFields(const Descriptor& type, google::protobuf::io::CodedInputStream* i
   return input->BytesUntilLimit() == 0;
 }
 
-// Whether a field `number` stands at the top of the message.
-bool HasField(std::string_view serialised, int number) {
+// Of a message that AddFields has walked through: the number of the one known
+// field at its top; 0 for none, and -1 for more than one. A parser takes the last
+// of several, after all of them have cost memory.
+int OnlyContent(std::string_view serialised) {
   google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(serialised.data()),
                                                static_cast<int>(serialised.size()));
+  int content = 0;
   while (const uint32_t tag = input.ReadTag()) {
-    if (WireFormatLite::GetTagFieldNumber(tag) == number) return true;
-    if (!WireFormatLite::SkipField(&input, tag)) return false;
+    const int number = WireFormatLite::GetTagFieldNumber(tag);
+    if (v1::AgentMessage::descriptor()->FindFieldByNumber(number) != nullptr) {
+      if (content != 0) return -1;
+      content = number;
+    }
+    if (!WireFormatLite::SkipField(&input, tag)) break;
   }
-  return false;
+  return content;
 }
 
 }  // namespace
@@ -89,7 +96,9 @@ absl::StatusOr<MessageCost> CostOfAgentMessage(std::string_view serialised) {
   input.PushLimit(static_cast<int>(serialised.size()));
   if (!AddFields(*v1::AgentMessage::descriptor(), &input, &cost.bytes))
     return absl::InvalidArgumentError("not an AgentMessage");
-  cost.is_record = HasField(serialised, v1::AgentMessage::kRecordFieldNumber);
+  const int content = OnlyContent(serialised);
+  if (content < 0) return absl::InvalidArgumentError("more than one content in an AgentMessage");
+  cost.is_record = content == v1::AgentMessage::kRecordFieldNumber;
   return cost;
 }
 

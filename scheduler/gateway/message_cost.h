@@ -13,11 +13,12 @@ namespace dragnet::scheduler {
 struct MessageCost {
   // An upper bound, with the serialised form and one copy of it.
   size_t bytes = 0;
-  // There is a ResultRecord in it.
+  // It is a ResultRecord, and nothing else.
   bool is_record = false;
 };
 
-// InvalidArgument for what isn't an AgentMessage.
+// InvalidArgument for what isn't an AgentMessage, or is several in one: what it
+// counts as and what it is parsed as must be the same.
 absl::StatusOr<MessageCost> CostOfAgentMessage(std::string_view serialised);
 
 }  // namespace dragnet::scheduler

@@ -64,15 +64,24 @@ TEST(MessageCostTest, FieldsOfNoVersionAreCountedToo) {
   EXPECT_GE(cost->bytes, SizeInMemory(varints));
 }
 
-TEST(MessageCostTest, ARecordBesideOtherContentIsARecord) {
-  // The last one of a oneof counts; a parser reads both.
+TEST(MessageCostTest, ARecordBesideOtherContentIsRefused) {
+  // A parser takes the last one: it would wait as a record and be something else.
   v1::AgentMessage record;
   record.mutable_record()->set_sequence(1);
-  v1::AgentMessage heartbeat;
-  heartbeat.mutable_heartbeat();
-  const auto cost = CostOfAgentMessage(record.SerializeAsString() + heartbeat.SerializeAsString());
-  ASSERT_TRUE(cost.ok());
-  EXPECT_TRUE(cost->is_record);
+  v1::AgentMessage request;
+  request.mutable_blob_request()->set_sha256(std::string(32, 'x'));
+  v1::AgentMessage hello;
+  hello.mutable_hello();
+  const std::string first = record.SerializeAsString();
+  for (const v1::AgentMessage& other : {request, hello, record}) {
+    const std::string second = other.SerializeAsString();
+    EXPECT_TRUE(absl::IsInvalidArgument(CostOfAgentMessage(first + second).status()));
+    EXPECT_TRUE(absl::IsInvalidArgument(CostOfAgentMessage(second + first).status()));
+  }
+  // What this version doesn't know changes nothing.
+  const auto newer = CostOfAgentMessage("\x78\x01" + first + "\x78\x01");  // field 15
+  ASSERT_TRUE(newer.ok());
+  EXPECT_TRUE(newer->is_record);
 }
 
 TEST(MessageCostTest, WhatIsNotAMessageIsRefused) {

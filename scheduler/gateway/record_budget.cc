@@ -1,9 +1,19 @@
 #include "scheduler/gateway/record_budget.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace dragnet::scheduler {
+namespace {
+
+// An ordinary record takes about a third of it. Who once sent a large one
+// doesn't get as much set aside at each of its readings.
+constexpr size_t kMaxExpected = size_t{256} << 10;
+// By a thread that came to give something back: a record each has to be parsed.
+constexpr size_t kMostServedByTheWay = 16;
+
+}  // namespace
 
 bool RecordBudget::WithinShare(const Holder& holder, size_t bytes) const {
   return holder.held_ == 0 || holder.held_ + bytes <= share_;
@@ -19,6 +29,18 @@ void RecordBudget::ForgetExpectedLocked(Holder& holder) {
   holder.expected_in_ = 0;
 }
 
+void RecordBudget::StandInLineLocked(const std::shared_ptr<Holder>& holder) {
+  holder->in_line_ = line_.insert(line_.end(), holder);
+  holder->place_ = Holder::Place::kInLine;
+}
+
+void RecordBudget::StopWaitingLocked(Holder& holder) {
+  holder.waits_ = Holder::Waits::kNo;
+  waiting_bytes_ -= std::exchange(holder.waiting_bytes_, 0);
+  const auto place = std::exchange(holder.place_, Holder::Place::kNone);
+  if (place == Holder::Place::kInLine) line_.erase(holder.in_line_);
+}
+
 bool RecordBudget::GrantLocked(Holder& holder) {
   if (!WithinShare(holder, holder.wanted_) || !FitsLocked(holder.wanted_)) return false;
   if (holder.waits_ == Holder::Waits::kToKeep) {
@@ -29,7 +51,7 @@ bool RecordBudget::GrantLocked(Holder& holder) {
     holder.expected_in_ = tick_;
     set_aside_ += holder.wanted_;
   }
-  holder.waits_ = Holder::Waits::kNo;
+  StopWaitingLocked(holder);
   return true;
 }
 
@@ -37,18 +59,28 @@ bool RecordBudget::AskLocked(const std::shared_ptr<Holder>& holder, Holder::Wait
                              size_t bytes) {
   holder->waits_ = what;
   holder->wanted_ = bytes;
-  holder->aside_ = !WithinShare(*holder, bytes);
-  if (holder->aside_) return false;
+  if (!WithinShare(*holder, bytes)) {
+    holder->place_ = Holder::Place::kAside;
+    return false;
+  }
   if (line_.empty() && GrantLocked(*holder)) return true;
-  line_.push_back(holder);
+  StandInLineLocked(holder);
   return false;
 }
 
-bool RecordBudget::Keep(const std::shared_ptr<Holder>& holder, size_t bytes) {
+RecordBudget::Answer RecordBudget::Keep(const std::shared_ptr<Holder>& holder, size_t bytes,
+                                        size_t message_bytes) {
   const WaitableMutex::Lock lock(mutex_);
   ForgetExpectedLocked(*holder);
-  holder->expected_ = bytes;
-  return AskLocked(holder, Holder::Waits::kToKeep, bytes);
+  holder->expected_ = std::min(bytes, kMaxExpected);
+  if (AskLocked(holder, Holder::Waits::kToKeep, bytes)) return Answer::kGoOn;
+  if (waiting_bytes_ + message_bytes > waiting_) {
+    StopWaitingLocked(*holder);
+    return Answer::kNoRoom;
+  }
+  holder->waiting_bytes_ = message_bytes;
+  waiting_bytes_ += message_bytes;
+  return Answer::kWait;
 }
 
 void RecordBudget::ReadNoRecord(Holder& holder) {
@@ -58,7 +90,7 @@ void RecordBudget::ReadNoRecord(Holder& holder) {
     // Whoever says something else now may well have no records left.
     holder.expected_ = 0;
   }
-  ServeLine();
+  ServeLine(kMostServedByTheWay);
 }
 
 bool RecordBudget::Read(const std::shared_ptr<Holder>& holder) {
@@ -71,26 +103,23 @@ void RecordBudget::Return(const std::shared_ptr<Holder>& holder, size_t bytes) {
     const WaitableMutex::Lock lock(mutex_);
     held_ -= bytes;
     holder->held_ -= bytes;
-    if (holder->aside_ && WithinShare(*holder, holder->wanted_)) {
-      holder->aside_ = false;
-      line_.push_back(holder);
-    }
+    if (holder->place_ == Holder::Place::kAside && WithinShare(*holder, holder->wanted_))
+      StandInLineLocked(holder);
   }
-  ServeLine();
+  ServeLine(kMostServedByTheWay);
 }
 
 void RecordBudget::Leave(Holder& holder) {
+  // It may be the line that keeps it; it goes without the lock.
+  std::shared_ptr<Holder> keep;
   {
     const WaitableMutex::Lock lock(mutex_);
     ForgetExpectedLocked(holder);
-    holder.waits_ = Holder::Waits::kNo;
-    holder.aside_ = false;
-    const auto in_line = std::find_if(line_.begin(), line_.end(),
-                                      [&](const auto& other) { return other.get() == &holder; });
-    if (in_line != line_.end()) line_.erase(in_line);
+    if (holder.place_ == Holder::Place::kInLine) keep = *holder.in_line_;
+    StopWaitingLocked(holder);
   }
   // It may have been the first, with a wish that was too large.
-  ServeLine();
+  ServeLine(kMostServedByTheWay);
 }
 
 void RecordBudget::Tick() {
@@ -99,18 +128,19 @@ void RecordBudget::Tick() {
     ++tick_;
     set_aside_ = 0;
   }
-  ServeLine();
+  ServeLine(std::numeric_limits<size_t>::max());
 }
 
-void RecordBudget::ServeLine() {
-  while (true) {
+void RecordBudget::ServeLine(size_t most) {
+  for (size_t served = 0; served < most; ++served) {
     std::shared_ptr<Holder> next;
     {
       const WaitableMutex::Lock lock(mutex_);
       // Whoever serves looks again after each one.
-      if (serving_ || line_.empty() || !GrantLocked(*line_.front())) return;
-      next = std::move(line_.front());
-      line_.pop_front();
+      if (serving_ || line_.empty()) return;
+      next = line_.front();
+      // Out of the line, if so.
+      if (!GrantLocked(*next)) return;
       serving_ = true;
     }
     next->Resume();
@@ -128,6 +158,11 @@ size_t RecordBudget::held() const {
 size_t RecordBudget::waiting() const {
   const WaitableMutex::Lock lock(mutex_);
   return line_.size();
+}
+
+size_t RecordBudget::waiting_bytes() const {
+  const WaitableMutex::Lock lock(mutex_);
+  return waiting_bytes_;
 }
 
 }  // namespace dragnet::scheduler

@@ -32,11 +32,20 @@ class Reader : public RecordBudget::Holder {
 
 std::shared_ptr<Reader> NewReader() { return std::make_shared<Reader>(); }
 
+constexpr size_t kPlenty = size_t{1} << 40;
+
+// Of a message that takes half of what it grows to.
+bool Keep(RecordBudget& budget, const std::shared_ptr<RecordBudget::Holder>& holder, size_t bytes) {
+  const RecordBudget::Answer answer = budget.Keep(holder, bytes, bytes / 2);
+  EXPECT_NE(answer, RecordBudget::Answer::kNoRoom);
+  return answer == RecordBudget::Answer::kGoOn;
+}
+
 TEST(RecordBudgetTest, WhoFitsGoesOnAtOnce) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   const auto a = NewReader();
   EXPECT_TRUE(budget.Read(a));
-  EXPECT_TRUE(budget.Keep(a, 60));
+  EXPECT_TRUE(Keep(budget, a, 60));
   EXPECT_EQ(budget.held(), 60u);
   budget.Return(a, 60);
   EXPECT_EQ(budget.held(), 0u);
@@ -44,12 +53,12 @@ TEST(RecordBudgetTest, WhoFitsGoesOnAtOnce) {
 }
 
 TEST(RecordBudgetTest, WhoDoesNotFitIsResumedOnceThereIsRoomAndNotBefore) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   const auto a = NewReader();
   const auto b = NewReader();
-  ASSERT_TRUE(budget.Keep(a, 40));
-  ASSERT_TRUE(budget.Keep(a, 40));
-  ASSERT_FALSE(budget.Keep(b, 70));
+  ASSERT_TRUE(Keep(budget, a, 40));
+  ASSERT_TRUE(Keep(budget, a, 40));
+  ASSERT_FALSE(Keep(budget, b, 70));
   budget.Return(a, 40);
   EXPECT_EQ(b->resumed, 0);
   budget.Return(a, 40);
@@ -58,41 +67,41 @@ TEST(RecordBudgetTest, WhoDoesNotFitIsResumedOnceThereIsRoomAndNotBefore) {
 }
 
 TEST(RecordBudgetTest, TheLineIsFirstComeFirstServedAlsoForSmallWishes) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   const auto a = NewReader();
-  ASSERT_TRUE(budget.Keep(a, 90));
+  ASSERT_TRUE(Keep(budget, a, 90));
   std::vector<int> order;
   std::vector<std::shared_ptr<Reader>> others;
   const size_t wishes[] = {80, 5, 5};
   for (int i = 0; i < 3; ++i) {
     others.push_back(std::make_shared<Reader>([&order, i] { order.push_back(i); }));
     // The small ones would fit; but then the large one could wait for ever.
-    EXPECT_FALSE(budget.Keep(others.back(), wishes[i]));
+    EXPECT_FALSE(Keep(budget, others.back(), wishes[i]));
   }
   budget.Return(a, 90);
   EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
 }
 
 TEST(RecordBudgetTest, ARecordLargerThanAllPassesAlone) {
-  RecordBudget budget(100, 10);
+  RecordBudget budget(100, 10, kPlenty);
   const auto a = NewReader();
   const auto b = NewReader();
-  ASSERT_TRUE(budget.Keep(b, 1));
-  ASSERT_FALSE(budget.Keep(a, 500));
+  ASSERT_TRUE(Keep(budget, b, 1));
+  ASSERT_FALSE(Keep(budget, a, 500));
   budget.Return(b, 1);
   EXPECT_EQ(a->resumed, 1);
-  EXPECT_FALSE(budget.Keep(b, 1));
+  EXPECT_FALSE(Keep(budget, b, 1));
   budget.Return(a, 500);
   EXPECT_EQ(b->resumed, 1);
 }
 
 TEST(RecordBudgetTest, WhoHasItsShareWaitsForItselfAndHoldsUpNoOne) {
-  RecordBudget budget(100, 30);
+  RecordBudget budget(100, 30, kPlenty);
   const auto greedy = NewReader();
   const auto other = NewReader();
-  ASSERT_TRUE(budget.Keep(greedy, 20));
-  ASSERT_FALSE(budget.Keep(greedy, 20));
-  EXPECT_TRUE(budget.Keep(other, 25));
+  ASSERT_TRUE(Keep(budget, greedy, 20));
+  ASSERT_FALSE(Keep(budget, greedy, 20));
+  EXPECT_TRUE(Keep(budget, other, 25));
   budget.Return(other, 25);
   EXPECT_EQ(greedy->resumed, 0);
   budget.Return(greedy, 20);
@@ -101,11 +110,11 @@ TEST(RecordBudgetTest, WhoHasItsShareWaitsForItselfAndHoldsUpNoOne) {
 }
 
 TEST(RecordBudgetTest, NoOneReadsOnWhileAllIsUsed) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   const auto a = NewReader();
   const auto b = NewReader();
-  ASSERT_TRUE(budget.Keep(b, 10));
-  ASSERT_TRUE(budget.Keep(a, 90));
+  ASSERT_TRUE(Keep(budget, b, 10));
+  ASSERT_TRUE(Keep(budget, a, 90));
   // One like the last is expected of it.
   EXPECT_FALSE(budget.Read(b));
   budget.Return(a, 90);
@@ -113,11 +122,11 @@ TEST(RecordBudgetTest, NoOneReadsOnWhileAllIsUsed) {
 }
 
 TEST(RecordBudgetTest, ReadersAreNotLetGoAllAtOnce) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   std::vector<std::shared_ptr<Reader>> readers;
   for (int i = 0; i < 5; ++i) {
     readers.push_back(NewReader());
-    ASSERT_TRUE(budget.Keep(readers[i], 40));
+    ASSERT_TRUE(Keep(budget, readers[i], 40));
     budget.Return(readers[i], 40);
   }
   EXPECT_TRUE(budget.Read(readers[0]));
@@ -130,11 +139,11 @@ TEST(RecordBudgetTest, ReadersAreNotLetGoAllAtOnce) {
 }
 
 TEST(RecordBudgetTest, AReaderThatBringsNothingHoldsNothingForLong) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   const auto idle = NewReader();
   const auto waiting = NewReader();
-  ASSERT_TRUE(budget.Keep(idle, 90));
-  ASSERT_FALSE(budget.Keep(waiting, 90));
+  ASSERT_TRUE(Keep(budget, idle, 90));
+  ASSERT_FALSE(Keep(budget, waiting, 90));
   budget.Return(idle, 90);
   ASSERT_EQ(waiting->resumed, 1);
   budget.Return(waiting, 90);
@@ -145,11 +154,11 @@ TEST(RecordBudgetTest, AReaderThatBringsNothingHoldsNothingForLong) {
 }
 
 TEST(RecordBudgetTest, AMessageThatIsNoRecordFreesWhatWasExpected) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   const auto a = NewReader();
   const auto b = NewReader();
   for (const auto& reader : {a, b}) {
-    ASSERT_TRUE(budget.Keep(reader, 90));
+    ASSERT_TRUE(Keep(budget, reader, 90));
     budget.Return(reader, 90);
   }
   ASSERT_TRUE(budget.Read(a));
@@ -159,13 +168,13 @@ TEST(RecordBudgetTest, AMessageThatIsNoRecordFreesWhatWasExpected) {
 }
 
 TEST(RecordBudgetTest, WhoLeavesIsNotResumedAndLetsTheNextOneGo) {
-  RecordBudget budget(100, 100);
+  RecordBudget budget(100, 100, kPlenty);
   const auto a = NewReader();
   const auto gone = NewReader();
   const auto next = NewReader();
-  ASSERT_TRUE(budget.Keep(a, 50));
-  ASSERT_FALSE(budget.Keep(gone, 90));
-  ASSERT_FALSE(budget.Keep(next, 50));
+  ASSERT_TRUE(Keep(budget, a, 50));
+  ASSERT_FALSE(Keep(budget, gone, 90));
+  ASSERT_FALSE(Keep(budget, next, 50));
   budget.Leave(*gone);
   EXPECT_EQ(next->resumed, 1);
   budget.Return(a, 50);
@@ -173,14 +182,68 @@ TEST(RecordBudgetTest, WhoLeavesIsNotResumedAndLetsTheNextOneGo) {
 }
 
 TEST(RecordBudgetTest, WhatItsShareKeptBackIsForgottenWhenItLeaves) {
-  RecordBudget budget(100, 10);
+  RecordBudget budget(100, 10, kPlenty);
   const auto a = NewReader();
-  ASSERT_TRUE(budget.Keep(a, 10));
-  ASSERT_FALSE(budget.Keep(a, 10));
+  ASSERT_TRUE(Keep(budget, a, 10));
+  ASSERT_FALSE(Keep(budget, a, 10));
   budget.Leave(*a);
   budget.Return(a, 10);
   EXPECT_EQ(a->resumed, 0);
   EXPECT_EQ(budget.held(), 0u);
+}
+
+TEST(RecordBudgetTest, WhatWaitsHasABoundAndWhoComesOnTopOfItIsTurnedAway) {
+  RecordBudget budget(100, 50, /*waiting=*/30);
+  const auto large = NewReader();
+  const auto full = NewReader();
+  std::vector<std::shared_ptr<Reader>> readers;
+  ASSERT_EQ(budget.Keep(large, 50, 10), RecordBudget::Answer::kGoOn);
+  ASSERT_EQ(budget.Keep(full, 50, 10), RecordBudget::Answer::kGoOn);
+  // In line and aside count alike.
+  EXPECT_EQ(budget.Keep(full, 10, 10), RecordBudget::Answer::kWait);
+  for (int i = 0; i < 2; ++i) {
+    readers.push_back(NewReader());
+    EXPECT_EQ(budget.Keep(readers[i], 20, 10), RecordBudget::Answer::kWait);
+  }
+  EXPECT_EQ(budget.waiting_bytes(), 30u);
+  const auto late = NewReader();
+  EXPECT_EQ(budget.Keep(late, 1, 1), RecordBudget::Answer::kNoRoom);
+  // Who doesn't wait needs no room to.
+  budget.Return(large, 50);
+  EXPECT_EQ(readers[0]->resumed, 1);
+  EXPECT_EQ(readers[1]->resumed, 1);
+  EXPECT_EQ(late->resumed, 0);
+  EXPECT_EQ(budget.waiting_bytes(), 10u);
+  EXPECT_EQ(budget.Keep(late, 1, 1), RecordBudget::Answer::kGoOn);
+  budget.Leave(*full);
+  EXPECT_EQ(budget.waiting_bytes(), 0u);
+}
+
+TEST(RecordBudgetTest, WhoSentALargeRecordDoesNotGetAsMuchSetAside) {
+  constexpr size_t kMiB = size_t{1} << 20;
+  RecordBudget budget(8 * kMiB, 8 * kMiB, kPlenty);
+  const auto liar = NewReader();
+  ASSERT_TRUE(Keep(budget, liar, 8 * kMiB));
+  budget.Return(liar, 8 * kMiB);
+  ASSERT_TRUE(budget.Read(liar));
+  EXPECT_TRUE(Keep(budget, NewReader(), 7 * kMiB));
+}
+
+TEST(RecordBudgetTest, WhoReturnsSomethingServesSomeOfTheLineAndATickTheRest) {
+  RecordBudget budget(1000, 1000, kPlenty);
+  const auto a = NewReader();
+  ASSERT_TRUE(Keep(budget, a, 1000));
+  std::vector<std::shared_ptr<Reader>> readers;
+  for (int i = 0; i < 500; ++i) {
+    readers.push_back(NewReader());
+    ASSERT_FALSE(Keep(budget, readers.back(), 2));
+  }
+  budget.Return(a, 1000);
+  EXPECT_GE(readers[0]->resumed, 1);
+  EXPECT_GT(budget.waiting(), 400u);
+  budget.Tick();
+  EXPECT_EQ(budget.waiting(), 0u);
+  for (const auto& reader : readers) EXPECT_EQ(reader->resumed, 1);
 }
 
 // Sessions with a committer: each keeps a record, hands it over and reads on;
@@ -220,7 +283,7 @@ class SwarmOfReaders {
     void Step() {
       size_ = 1 + random_() % 300;
       has_record_ = true;
-      if (swarm_.budget_.Keep(shared_from_this(), size_)) Resume();
+      if (Keep(swarm_.budget_, shared_from_this(), size_)) Resume();
     }
     void Resume() override {
       if (!std::exchange(has_record_, false)) return Step();
@@ -263,7 +326,7 @@ class SwarmOfReaders {
     }
   }
 
-  RecordBudget budget_{kTotal, 200};
+  RecordBudget budget_{kTotal, 200, kPlenty};
   std::vector<std::shared_ptr<Session>> sessions_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -20,6 +20,14 @@ namespace {
 
 // Records of one agent that may wait for their commit.
 constexpr size_t kRecordWindow = 32;
+// What one record may grow to in memory. Agents' ordinary ones take a hundredth
+// of it, the largest that is stored a fifth; one between is dropped by name, with
+// its bytes counted as any other's.
+constexpr size_t kMaxRecordCost = size_t{8} << 20;
+// So many acknowledgements are left unread by an agent that has no window.
+constexpr size_t kMaxUnreadAcknowledgements = 2 * kRecordWindow;
+// How often the agent's table is told that something came.
+constexpr absl::Duration kNoteHeardEvery = absl::Seconds(10);
 // Facts, and room for what later versions say.
 constexpr size_t kMaxOtherBytes = 2 * kMaxFactsBytes;
 // An agent that sends and doesn't read its acknowledgements.
@@ -33,6 +41,9 @@ constexpr size_t kMaxDigestBytes = 32;
 // second. A well-behaved agent sends some a minute.
 constexpr double kMaxLightMessages = 300;
 constexpr double kLightMessagesPerSecond = 20;
+// Those after which the agent's row is written and its actions are looked up.
+constexpr double kFactsWeight = 20;
+constexpr double kPolicyWeight = 4;
 
 // A slice that shares the message instead of copying it.
 grpc::ByteBuffer ToByteBuffer(const OutgoingMessage& message) {
@@ -95,21 +106,37 @@ void Session::ReadOn() {
   {
     absl::MutexLock lock(&mutex_);
     if (finished_) return;
-    if (records_under_way_ >= kRecordWindow) {
+    const bool unread = acknowledgements_ > kMaxUnreadAcknowledgements;
+    // It is the agent that stands still: its time runs.
+    if (unread) silent_since_ = absl::ToUnixMicros(parts_.clock.Now());
+    if (unread || records_under_way_ >= kRecordWindow) {
       paused_ = true;
       return;
     }
   }
-  if (parts_.budget.Read(shared_from_this())) StartReading();
+  if (!said_hello_ || parts_.budget.Read(shared_from_this())) StartReading();
+}
+
+bool Session::TakeUpReadingLocked() {
+  return acknowledgements_ <= kRecordWindow && records_under_way_ <= kRecordWindow / 2 &&
+         std::exchange(paused_, false);
 }
 
 void Session::StartReading() {
   absl::MutexLock lock(&mutex_);
-  if (!finished_) StartRead(&incoming_);
+  if (finished_) return;
+  silent_since_ = absl::ToUnixMicros(parts_.clock.Now());
+  StartRead(&incoming_);
+}
+
+absl::Time Session::silent_since() const {
+  const int64_t since = silent_since_;
+  return since == kNotSilent ? absl::InfiniteFuture() : absl::FromUnixMicros(since);
 }
 
 void Session::OnReadDone(bool ok) {
   if (!ok) return Close(absl::OkStatus());
+  silent_since_ = kNotSilent;
   if (const absl::Status status = HandleIncoming(); !status.ok()) EndWith(status);
 }
 
@@ -121,17 +148,42 @@ absl::Status Session::HandleIncoming() {
   DRAGNET_ASSIGN_OR_RETURN(
       const MessageCost cost,
       CostOfAgentMessage({reinterpret_cast<const char*>(serialised.begin()), serialised.size()}));
-  if (cost.is_record) {
-    kept_ = std::move(serialised);
-    kept_cost_ = cost.bytes;
-    if (parts_.budget.Keep(shared_from_this(), cost.bytes)) HandleKept();
-    return absl::OkStatus();
-  }
+  if (said_hello_) NoteHeard();
+  if (cost.is_record) return Keep(std::move(serialised), cost.bytes);
   if (serialised.size() > kMaxOtherBytes)
     return absl::InvalidArgumentError("a message that isn't a record, over its size");
   parts_.budget.ReadNoRecord(*this);
   HandleAndReadOn(serialised, /*cost=*/0);
   return absl::OkStatus();
+}
+
+absl::Status Session::Keep(grpc::Slice serialised, size_t cost) {
+  if (!said_hello_) return absl::InvalidArgumentError("a record before Hello");
+  // Before it stands in the line: there it would hold up all others until there
+  // is room for it.
+  if (cost > kMaxRecordCost) return absl::InvalidArgumentError("a record over its size");
+  const size_t bytes = serialised.size();
+  kept_ = std::move(serialised);
+  kept_cost_ = cost;
+  switch (parts_.budget.Keep(shared_from_this(), cost, bytes)) {
+    case RecordBudget::Answer::kGoOn:
+      HandleKept();
+      break;
+    case RecordBudget::Answer::kWait:
+      break;
+    case RecordBudget::Answer::kNoRoom:
+      kept_.reset();
+      // Not acknowledged: the agent keeps it and tries again.
+      return absl::ResourceExhaustedError("too many results come at once: try again later");
+  }
+  return absl::OkStatus();
+}
+
+void Session::NoteHeard() {
+  const absl::Time now = parts_.clock.Now();
+  if (absl::AbsDuration(now - noted_heard_) < kNoteHeardEvery) return;
+  noted_heard_ = now;
+  parts_.agents.NoteHeard(identity_.name, this, now);
 }
 
 void Session::Resume() {
@@ -141,12 +193,22 @@ void Session::Resume() {
 
 void Session::HandleKept() {
   const grpc::Slice serialised = *std::exchange(kept_, std::nullopt);
+  const bool finished = [this] {
+    absl::MutexLock lock(&mutex_);
+    return finished_;
+  }();
+  if (finished) return parts_.budget.Return(shared_from_this(), kept_cost_);
   HandleAndReadOn(serialised, kept_cost_);
 }
 
 void Session::HandleAndReadOn(const grpc::Slice& serialised, size_t cost) {
   v1::AgentMessage message;
+  const bool counted = cost > 0;
   absl::Status status = Parse(serialised, &message);
+  // What waited may be handled when gRPC is done with this session already, and
+  // only a record may then.
+  if (status.ok() && counted != message.has_record())
+    status = absl::InvalidArgumentError("a message that was taken for another one");
   if (status.ok()) status = Handle(std::move(message), &cost);
   if (cost > 0) parts_.budget.Return(shared_from_this(), cost);
   if (!status.ok()) return EndWith(status);
@@ -185,15 +247,21 @@ absl::Status Session::Handle(v1::AgentMessage message, size_t* cost) {
         parts_.dispatcher.OnAccepted(identity_.name, message.accepted().action_id());
       return absl::OkStatus();
     case v1::AgentMessage::kFactsChanged: {
+      DRAGNET_RETURN_IF_ERROR(TakeLightMessage(kFactsWeight));
       const v1::Facts& facts = message.facts_changed().facts();
       DRAGNET_RETURN_IF_ERROR(CheckFacts(facts, parts_.fleet_id, identity_.name));
-      DRAGNET_RETURN_IF_ERROR(parts_.agents.UpdateFacts(identity_.name, facts));
-      parts_.dispatcher.OnFactsChanged(identity_.name);
+      DRAGNET_ASSIGN_OR_RETURN(const bool changed,
+                               parts_.agents.UpdateFacts(identity_.name, facts));
+      if (changed) parts_.dispatcher.OnFactsChanged(identity_.name);
       return absl::OkStatus();
     }
-    case v1::AgentMessage::kPolicyTaken:
-      parts_.dispatcher.OnPolicyTaken(identity_.name, message.policy_taken().version());
+    case v1::AgentMessage::kPolicyTaken: {
+      DRAGNET_RETURN_IF_ERROR(TakeLightMessage(kPolicyWeight));
+      const uint64_t version = message.policy_taken().version();
+      if (version != parts_.agents.PolicyVersionOf(identity_.name))
+        parts_.dispatcher.OnPolicyTaken(identity_.name, version);
       return absl::OkStatus();
+    }
     case v1::AgentMessage::kBlobRequest:
       return HandleBlobRequest(message.blob_request());
     case v1::AgentMessage::CONTENT_NOT_SET:
@@ -203,12 +271,13 @@ absl::Status Session::Handle(v1::AgentMessage message, size_t* cost) {
   return absl::OkStatus();
 }
 
-absl::Status Session::TakeLightMessage() {
+absl::Status Session::TakeLightMessage(double weight) {
   const absl::Time now = SteadyNow();
   light_messages_ = std::max(
       0.0, light_messages_ - absl::ToDoubleSeconds(now - light_since_) * kLightMessagesPerSecond);
   light_since_ = now;
-  if (++light_messages_ > kMaxLightMessages)
+  light_messages_ += weight;
+  if (light_messages_ > kMaxLightMessages)
     return absl::ResourceExhaustedError("too many messages that aren't results");
   return absl::OkStatus();
 }
@@ -218,6 +287,8 @@ bool Session::WasSent(const std::string& action_id) {
   return sent_actions_.contains(action_id);
 }
 
+// Only from OnReadDone, and gRPC calls OnDone after that: what is connected here
+// is disconnected there.
 absl::Status Session::HandleHello(const v1::Hello& hello) {
   DRAGNET_RETURN_IF_ERROR(CheckFacts(hello.facts(), parts_.fleet_id, identity_.name));
   const absl::Time now = parts_.clock.Now();
@@ -242,7 +313,7 @@ void Session::SendWelcome(absl::Time now) {
   absl::MutexLock lock(&mutex_);
   if (finished_) return;
   // Before what the dispatcher may have queued since it can see this session.
-  outgoing_.push_front(Serialised(message));
+  outgoing_.push_front({Serialised(message), /*acknowledgement=*/false});
   welcomed_ = true;
   WriteNextLocked();
 }
@@ -306,9 +377,8 @@ void Session::OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::St
     *message.mutable_acknowledged() = key;
     absl::MutexLock lock(&mutex_);
     --records_under_way_;
-    QueueLocked(Serialised(message));
-    read_on = paused_ && records_under_way_ <= kRecordWindow / 2;
-    if (read_on) paused_ = false;
+    QueueLocked(Serialised(message), /*acknowledgement=*/true);
+    read_on = TakeUpReadingLocked();
   } else {
     // Not acknowledged: the agent keeps it and tries again.
     spdlog::error("agent {}: record not stored: {}", identity_.name,
@@ -332,11 +402,12 @@ bool Session::SendAction(const std::string& action_id, OutgoingMessage message, 
   return true;
 }
 
-void Session::QueueLocked(OutgoingMessage message) {
+void Session::QueueLocked(OutgoingMessage message, bool acknowledgement) {
   if (finished_) return;
   if (outgoing_.size() >= kMaxOutgoing)
     return FinishLocked(absl::ResourceExhaustedError("the agent doesn't read what it is sent"));
-  outgoing_.push_back(std::move(message));
+  outgoing_.push_back({std::move(message), acknowledgement});
+  if (acknowledgement) ++acknowledgements_;
   if (welcomed_ && !writing_) WriteNextLocked();
 }
 
@@ -346,7 +417,8 @@ void Session::WriteNextLocked() {
     written_ = ToByteBuffer(std::exchange(blob_part_, nullptr));
     writes_blob_part_ = true;
   } else {
-    written_ = ToByteBuffer(outgoing_.front());
+    written_ = ToByteBuffer(outgoing_.front().message);
+    if (outgoing_.front().acknowledgement) --acknowledgements_;
     outgoing_.pop_front();
   }
   StartWrite(&written_);
@@ -354,6 +426,7 @@ void Session::WriteNextLocked() {
 
 void Session::OnWriteDone(bool ok) {
   bool wrote_blob_part = false;
+  bool read_on = false;
   {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
@@ -366,8 +439,10 @@ void Session::OnWriteDone(bool ok) {
     } else if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) {
       WriteNextLocked();
     }
+    read_on = TakeUpReadingLocked();
   }
   if (wrote_blob_part) parts_.blob_turns.GiveBack(*this);
+  if (read_on) ReadOn();
 }
 
 void Session::Close(const absl::Status& reason) {
@@ -379,6 +454,7 @@ void Session::FinishLocked(const absl::Status& reason) {
   if (finished_) return;
   finished_ = true;
   outgoing_.clear();
+  acknowledgements_ = 0;
   blob_part_ = nullptr;
   Finish(rpc::ToGrpc(reason));
 }
@@ -391,6 +467,17 @@ void Session::CutOffIfClosed() {
     FinishLocked(absl::DeadlineExceededError("no Hello came"));
   if (!finished_ || context_ == nullptr) return;
   if (++closed_for_ >= kSecondsToReadTheReason) context_->TryCancel();
+}
+
+void Session::CutOff(const absl::Status& reason) {
+  absl::MutexLock lock(&mutex_);
+  FinishLocked(reason);
+  if (context_ != nullptr) context_->TryCancel();
+}
+
+bool Session::established() const {
+  absl::MutexLock lock(&mutex_);
+  return welcomed_;
 }
 
 void Session::OnCancel() { Close(absl::CancelledError("the connection is lost")); }

@@ -1,9 +1,12 @@
 // One agent's stream. Reads one message at a time, and none while too many of
-// its records wait to be stored or the budget of all records is used up: the
-// agent is then held up by HTTP/2 itself.
+// its records wait to be stored, it leaves its acknowledgements unread, or the
+// budget of all records is used up: the agent is then held up by HTTP/2 itself.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -61,6 +64,9 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) override;
   void Close(const absl::Status& reason) override;
   void CutOffIfClosed() override;
+  void CutOff(const absl::Status& reason) override;
+  bool established() const override;
+  absl::Time silent_since() const override;
 
  private:
   Session(const GatewayParts& parts, Identity identity, grpc::CallbackServerContext* context)
@@ -75,13 +81,19 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void TurnCame() override;
 
   absl::Status HandleIncoming();
+  // A record that waits for room in the budget, if there is none.
+  absl::Status Keep(grpc::Slice serialised, size_t cost);
   // Parses and handles a record that the budget has room for.
   void HandleKept();
+  // `cost` above 0: that of a record.
   void HandleAndReadOn(const grpc::Slice& serialised, size_t cost);
+  // A message came from an agent that said Hello: it is there.
+  void NoteHeard();
   // Not OK ends the session. `cost` is what the budget holds for the message:
   // 0 afterwards if that was passed on with a record.
   absl::Status Handle(v1::AgentMessage message, size_t* cost);
-  absl::Status TakeLightMessage();
+  // One that makes as much work as `weight` others.
+  absl::Status TakeLightMessage(double weight = 1);
   bool WasSent(const std::string& action_id);
   absl::Status HandleHello(const v1::Hello& hello);
   void SendWelcome(absl::Time now);
@@ -90,11 +102,16 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void AnswerBlobRequest();
   void OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status);
 
-  void QueueLocked(OutgoingMessage message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void QueueLocked(OutgoingMessage message, bool acknowledgement = false)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Reads on, unless too many records wait; then OnRecordDone or Resume does.
+  // Reads on, unless too many records or acknowledgements wait; then OnRecordDone,
+  // OnWriteDone or Resume does. Before Hello at once: it isn't to wait for others'
+  // records, and no record is kept.
   void ReadOn();
+  // It had paused and needn't any more: the caller reads on.
+  bool TakeUpReadingLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartReading();
   void EndWith(const absl::Status& reason);
 
@@ -110,12 +127,18 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   std::optional<grpc::Slice> kept_;
   size_t kept_cost_ = 0;
   bool said_hello_ = false;
+  absl::Time noted_heard_ = absl::InfinitePast();
   // A leaky bucket of messages that aren't records, on SteadyNow's scale.
   double light_messages_ = 0;
   absl::Time light_since_;
   DropLimit drops_;
 
-  absl::Mutex mutex_;
+  // Since when it is the agent that says nothing, in microseconds since 1970;
+  // kNotSilent while it is this side that doesn't read.
+  static constexpr int64_t kNotSilent = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> silent_since_ = kNotSilent;
+
+  mutable absl::Mutex mutex_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   // How often CutOffIfClosed found it so.
@@ -127,13 +150,20 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   size_t records_under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of outgoing_. An agent that keeps its window leaves no more of them unread
+  // than that has.
+  size_t acknowledgements_ ABSL_GUARDED_BY(mutex_) = 0;
   // The answer to a blob request that waits to be written: one at a time.
   std::optional<v1::BlobRequest> blob_request_ ABSL_GUARDED_BY(mutex_);
   OutgoingMessage blob_part_ ABSL_GUARDED_BY(mutex_);
   bool writes_blob_part_ ABSL_GUARDED_BY(mutex_) = false;
   // The last answer was less than a whole part.
   bool short_blob_part_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<OutgoingMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
+  struct Outgoing {
+    OutgoingMessage message;
+    bool acknowledgement;
+  };
+  std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer written_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> sent_actions_ ABSL_GUARDED_BY(mutex_);
 };

@@ -47,6 +47,9 @@ constexpr int64_t kUpkeepSeconds = 60;
 constexpr int kMissedHeartbeats = 3;
 // One agent may hold this part of the record budget.
 constexpr size_t kBudgetShares = 16;
+// What messages may take that are read and wait for the budget: one each of ten
+// thousand agents whose answers come at once.
+constexpr size_t kMaxWaitingMessages = size_t{384} << 20;
 // Parts of 256 KiB on their way to agents at one time.
 constexpr size_t kBlobTurns = 32;
 constexpr int kBackgroundThreads = 2;
@@ -113,7 +116,8 @@ class RunningServer : public Server {
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
-        budget_(settings.record_budget, settings.record_budget / kBudgetShares),
+        budget_(settings.record_budget, settings.record_budget / kBudgetShares,
+                kMaxWaitingMessages),
         gateway_parts_{*store,
                        *agents_,
                        dispatcher_,
@@ -191,6 +195,8 @@ class RunningServer : public Server {
   const std::unique_ptr<Upkeep> upkeep_;
   // Separate threads, so that a fleet that reconnects doesn't hold up consoles.
   Executor background_{kBackgroundThreads, kMaxWaitingAgents};
+  // Apart, because what waits for room in memory must not wait for the store.
+  Executor waiting_agents_{/*threads=*/1, /*max_waiting=*/1};
   // Apart, because those who call it have not shown who they are.
   Executor enrolments_{/*threads=*/1, kMaxWaitingEnrolments};
   Executor calls_{kCallThreads, kMaxWaitingCalls};
@@ -247,8 +253,12 @@ void RunningServer::ListenForMetrics(const Settings& settings) {
 void RunningServer::Tick() {
   const absl::Time now = clock_.Now();
   streams_.Sweep(now);
-  budget_.Tick();
-  blob_turns_.Tick();
+  // Whoever was waiting goes on there: not while the clock's thread waits. One
+  // that has not come round yet does it all.
+  (void)waiting_agents_.Run([this] {
+    budget_.Tick();
+    blob_turns_.Tick();
+  });
   const absl::Duration silence = kMissedHeartbeats * heartbeat_interval_ + absl::Seconds(10);
   for (const std::shared_ptr<AgentSession>& session : agents_->SilentSince(now - silence))
     session->Close(absl::DeadlineExceededError("no heartbeat for too long"));

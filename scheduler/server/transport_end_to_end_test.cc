@@ -2,10 +2,12 @@
 // and two hosts that are one agent. Over real TLS.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <thread>
 
 #include "core/action.h"
 #include "core/uuid.h"
+#include "scheduler/observe/metrics.h"
 #include "scheduler/server/server_fixture.h"
 
 namespace dragnet::scheduler {
@@ -90,18 +92,83 @@ TEST_F(TransportEndToEndTest, ARestartedSchedulerTakesWholeHandshakesInstead) {
 
 // ---- the budget of records
 
-TEST_F(TransportEndToEndTest, AMegabyteOfEmptyRowsIsAnsweredAndHoldsUpNoOne) {
-  const Agent liar = Enrol("liar");
+TEST_F(TransportEndToEndTest, RecordsOverTheirSizeEndTheSessionByNameAndHoldUpNoOne) {
   const Agent honest = Enrol("honest");
-  const auto bad = Connect(liar);
   const auto good = Connect(honest);
   const std::string action = LaunchNew();
-  v1::ResultRecord record = RowsRecord(action, 1, {});
-  for (int i = 0; i < 700'000; ++i) record.mutable_rows()->add_rows();
-  bad->SendRecord(record);
-  good->SendRecord(RowsRecord(action, 1, {"a"}));
-  EXPECT_EQ(good->ReadAcknowledgement().sequence(), 1u);
-  EXPECT_EQ(bad->ReadAcknowledgement().sequence(), 1u);
+  // A megabyte that grows to fifty.
+  v1::ResultRecord rows = RowsRecord(action, 1, {});
+  for (int i = 0; i < 700'000; ++i) rows.mutable_rows()->add_rows();
+  // Half of one, of another kind, that grows to more than an agent's share.
+  v1::ResultRecord summary = SummaryRecord(action, 1, v1::OUTCOME_CLEAN, 0);
+  for (int i = 0; i < 250'000; ++i) summary.mutable_summary()->mutable_module()->add_unexamined();
+  uint64_t sequence = 0;
+  for (const v1::ResultRecord& record : {rows, summary}) {
+    const Agent liar = Enrol("liar");
+    const auto bad = Connect(liar);
+    bad->SendRecord(record);
+    const grpc::Status status = bad->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_NE(status.error_message().find("over its size"), std::string::npos)
+        << status.error_message();
+    good->SendRecord(RowsRecord(action, ++sequence, {"a"}));
+    EXPECT_EQ(good->ReadAcknowledgement().sequence(), sequence);
+  }
+}
+
+TEST_F(TransportEndToEndTest, TheLargestRecordIsStored) {
+  const Agent agent = Enrol("web1");
+  const auto peer = Connect(agent);
+  const std::string action = LaunchNew();
+  peer->SendRecord(RowsRecord(action, 1, std::vector<std::string>(8, std::string(65'000, 'x'))));
+  EXPECT_EQ(peer->ReadAcknowledgement().sequence(), 1u);
+  EXPECT_EQ(ProgressOf(action).rows(), 8u);
+}
+
+TEST_F(TransportEndToEndTest, ARecordBeforeHelloEndsTheSession) {
+  const Agent agent = Enrol("web1");
+  AgentPeer peer(Channel(agent.tls), agent.facts);
+  peer.SendRecord(RowsRecord(NewUuidV4(), 1, {"a"}));
+  EXPECT_EQ(peer.Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(TransportEndToEndTest, AnAgentThatReadsNoAcknowledgementsIsNotReadOnUntilItDoes) {
+  const Agent agent = Enrol("web1");
+  const auto peer = Connect(agent);
+  const std::string action = LaunchNew();
+  const uint64_t before = TheMetrics().records_committed.value();
+  const auto committed = [&] { return TheMetrics().records_committed.value() - before; };
+  // More than have room, acknowledged, on the way to it.
+  constexpr uint64_t kRecords = 6000;
+  std::thread writer([&] {
+    for (uint64_t i = 1; i <= kRecords; ++i) peer->SendRecord(RowsRecord(action, i, {"x"}));
+  });
+  // Until nothing more is taken: that may be too soon, but not too late.
+  for (uint64_t last = 0; last == 0 || last != committed();) {
+    last = committed();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  EXPECT_LT(committed(), kRecords);
+  for (uint64_t i = 1; i <= kRecords; ++i) {
+    const uint64_t sequence = peer->ReadAcknowledgement().sequence();
+    EXPECT_EQ(sequence, i);
+    if (sequence != i) break;
+  }
+  writer.join();
+  EXPECT_EQ(ProgressOf(action).rows(), kRecords);
+}
+
+// ---- streams of one identity
+
+TEST_F(TransportEndToEndTest, StreamsThatSayNothingDontKeepTheAgentOut) {
+  const Agent agent = Enrol("web1");
+  const auto channel = Channel(agent.tls);
+  std::vector<std::unique_ptr<AgentPeer>> silent;
+  for (int i = 0; i < 70; ++i) silent.push_back(std::make_unique<AgentPeer>(channel, agent.facts));
+  const auto peer = Connect(agent);
+  EXPECT_EQ(InfoOf(agent).state(), v1::AgentInfo::STATE_ONLINE);
+  // The first ones were cut off for the later ones.
+  EXPECT_FALSE(silent.front()->Finish().ok());
 }
 
 class SmallBudgetTest : public TransportEndToEndTest {
@@ -181,6 +248,7 @@ TEST_F(TransportEndToEndTest, OfTwoHostsWithOneIdentityBothStayAndNeitherIsSentA
   EXPECT_NE(a->ReadActionEnvelope(), "");
   auto b = Connect(agent, boot_b);
   EXPECT_EQ(InfoOf(agent).state(), v1::AgentInfo::STATE_ONLINE);
+  clock_.Advance(absl::Seconds(31));
   a->Heartbeat(clock_.Now());
   Settle(*a);
   const v1::AgentInfo info = InfoOf(agent);
@@ -221,7 +289,7 @@ TEST_F(TransportEndToEndTest, AHostThatWasBootedAnewIsNoClone) {
   clock_.Advance(absl::Minutes(5));
   *agent.facts.mutable_boot_time() = ToTimestamp(clock_.Now());
   const auto after = Connect(agent, NewUuidV4());
-  // Its last words come late.
+  // Its last words come late, but not as late as that.
   before->Heartbeat(clock_.Now() - absl::Minutes(1));
   Settle(*before);
   EXPECT_EQ(InfoOf(agent).state(), v1::AgentInfo::STATE_ONLINE);
