@@ -30,6 +30,7 @@ void FullSchedulerDisk(Round& round) {
     round.Wander(absl::Milliseconds(100), absl::Seconds(3));
     disk.MakeRoom();
   }
+  round.Note(StrCat("the scheduler said ", round.Said("full"), " times that it was full"));
   round.Launch();
   round.WaitForEnd();
   round.Check();
@@ -51,6 +52,10 @@ void FullAgentDisk(Round& round) {
     disk.MakeRoom();
     round.WaitForEnd();
   }
+  for (Agent* agent : round.real_agents())
+    round.Note(StrCat(agent->name(), agent->process().Output().find("full") == std::string::npos
+                                         ? " never noticed"
+                                         : " noticed"));
   round.Check();
 }
 

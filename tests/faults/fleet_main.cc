@@ -22,6 +22,7 @@ struct Options {
   int rounds = 1;
   uint32_t agents = 200;
   uint64_t seed = 0;
+  std::string logs;
   std::vector<std::string> faults;
 };
 
@@ -49,6 +50,7 @@ RoundResult RunRound(const Fault& fault, const RoundOptions& options) {
   Round round(options);
   fault.run(round);
   RoundResult result = round.TakeResult();
+  if (!result.problems.empty() && !options.logs.empty()) round.KeepLogs(fault.name);
   std::printf("%s, seed %llu: %s, %.1f s, %llu of %llu rows stored%s%s\n", fault.name.c_str(),
               static_cast<unsigned long long>(options.seed),
               result.problems.empty() ? "good" : "BAD", absl::ToDoubleSeconds(absl::Now() - begin),
@@ -72,8 +74,9 @@ Line RunFault(const Fault& fault, const Options& options) {
     return line;
   }
   for (int i = 0; i < options.rounds; ++i)
-    Add(RunRound(fault,
-                 {.agents = options.agents, .seed = options.seed + static_cast<uint64_t>(i)}),
+    Add(RunRound(fault, {.agents = options.agents,
+                         .seed = options.seed + static_cast<uint64_t>(i),
+                         .logs = options.logs}),
         &line);
   return line;
 }
@@ -121,6 +124,9 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", options.seed,
                  "Of the first round; each further one's is one more. Default: by chance");
+  app.add_option("--logs", options.logs,
+                 "Directory for logs, ledgers and databases of rounds that were bad")
+      ->check(CLI::ExistingDirectory);
   std::vector<std::string> names;
   for (const Fault& fault : AllFaults()) names.push_back(fault.name);
   app.add_option("faults", options.faults, Names())->check(CLI::IsMember(names));

@@ -78,6 +78,26 @@ void Round::Wander(absl::Duration from, absl::Duration to) {
   absl::SleepFor(absl::Seconds(seconds));
 }
 
+size_t Round::Said(const std::string& text) {
+  const std::string output = fleet_->scheduler().Output();
+  size_t count = 0;
+  for (size_t at = output.find(text); at != std::string::npos; at = output.find(text, at + 1))
+    ++count;
+  return count;
+}
+
+void Round::KeepLogs(const std::string& fault) {
+  const std::string to = StrCat(options_.logs, "/", fault, "-", options_.seed);
+  MakeDirectory(to);
+  for (const std::string& name : Names(fleet_->temporary()))
+    if (name.ends_with(".log") || name.ends_with(".ledger"))
+      CopyFile(StrCat(fleet_->temporary(), "/", name), StrCat(to, "/", name), 0644);
+  for (const Agent* agent : real_agents_)
+    CopyFile(StrCat(fleet_->temporary(), "/", agent->name(), "/agent.log"),
+             StrCat(to, "/", agent->name(), ".log"), 0644);
+  CopyFile(database_, to + "/dragnet.db", 0600);
+}
+
 // --- before
 
 void Round::Make(Setup setup) {
@@ -250,9 +270,9 @@ void Round::Drain() {
   for (int i = 0; pending() > 0; ++i) {
     if (i == 20) return Problem("rows are still not acknowledged");
     for (const auto& swarm : swarms_) swarm->Start();
+    // Back-off included, until it is connected and has sent what it has.
     absl::SleepFor(absl::Seconds(2 + i));
   }
-  for (const auto& swarm : swarms_) swarm->Start();
 }
 
 // What the scheduler says of each action, before it is stopped.

@@ -21,6 +21,8 @@ namespace dragnet::testing {
 struct RoundOptions {
   uint32_t agents = 200;
   uint64_t seed = 1;
+  // Where logs of a bad round go; empty: nowhere.
+  std::string logs = {};
 };
 
 struct RoundResult {
@@ -103,6 +105,10 @@ class Round {
   // nothing else may be missing. No pair may be whole without them.
   void CheckAgainst(const std::string& former_database);
   RoundResult TakeResult() { return std::move(result_); }
+  // How often the scheduler that runs now has said it.
+  size_t Said(const std::string& text);
+  // Logs, ledgers and database into a directory of their own below options().logs.
+  void KeepLogs(const std::string& fault);
 
  private:
   struct Launched {

@@ -71,6 +71,7 @@ void SwarmProcess::Start() {
 }
 
 void SwarmProcess::Stop() {
+  if (!process_->running()) return;
   process_->Signal(SIGTERM);
   const auto ended = process_->WaitForEnd(kPatienceWithSwarm);
   Need(ended.has_value() && ended->exit_status == 0, "stop dragnet-swarm", process_->Output());

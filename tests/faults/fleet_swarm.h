@@ -37,7 +37,7 @@ class SwarmProcess {
   void Start();
   // SIGKILL.
   void Kill() { process_->Kill(); }
-  // SIGTERM: the ledger is written.
+  // SIGTERM: the ledger is written. Nothing if it is stopped.
   void Stop();
 
   const SwarmPart& part() const { return part_; }

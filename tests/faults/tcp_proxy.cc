@@ -105,6 +105,8 @@ TcpProxy::TcpProxy(int port, const std::string& host, int target)
 void TcpProxy::Run() {
   std::list<Connection> connections;
   while (!stop_) {
+    ++turns_;
+    turns_.notify_all();
     std::vector<pollfd> fds = {{wake_.get(), POLLIN, 0}};
     const bool hold = hold_answers_;
     if (!black_hole_) {
@@ -149,12 +151,19 @@ void TcpProxy::Heal() {
 
 void TcpProxy::HoldAnswers(bool hold) {
   hold_answers_ = hold;
-  Wake();
+  WaitForTurn();
 }
 
 void TcpProxy::BreakConnections() {
   break_ = true;
+  while (break_) WaitForTurn();
+}
+
+// Returns in a turn that sees what was set before.
+void TcpProxy::WaitForTurn() const {
+  const uint64_t now = turns_;
   Wake();
+  turns_.wait(now);
 }
 
 void TcpProxy::Wake() const { ::eventfd_write(wake_.get(), 1); }

@@ -28,16 +28,17 @@ class TcpProxy {
   void BlackHole();
   void Heal();
   // While held, nothing goes from the target to who connected; the other way it does.
+  // In force when it returns.
   void HoldAnswers(bool hold);
-  // Resets what is open now, with what is on its way. breaking() until that is done.
+  // Resets what is open now, with what is on its way. Done when it returns.
   void BreakConnections();
-  bool breaking() const { return break_; }
   // Bytes forwarded so far, both ways.
   uint64_t forwarded() const { return forwarded_; }
 
  private:
   void Run();
   void Wake() const;
+  void WaitForTurn() const;
 
   const sockaddr_in target_;
   UniqueFd listener_;
@@ -46,6 +47,7 @@ class TcpProxy {
   std::atomic<bool> hold_answers_ = false;
   std::atomic<bool> break_ = false;
   std::atomic<bool> stop_ = false;
+  std::atomic<uint64_t> turns_ = 0;
   std::atomic<uint64_t> forwarded_ = 0;
   std::jthread thread_;
 };
