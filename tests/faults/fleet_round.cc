@@ -28,6 +28,8 @@ constexpr char kAnswer[] =
 constexpr double kRowsPerAgent = 125 * 0.9;
 // A fleet of thousands on a busy machine.
 constexpr absl::Duration kPatienceWithFleet = absl::Minutes(10);
+// Longer than an agent waits at most before it tries again.
+constexpr absl::Duration kLongestSilence = absl::Seconds(90);
 constexpr size_t kMaxProblems = 20;
 
 // Rows of one agent's answer to one action, in the order of their sequence.
@@ -203,10 +205,8 @@ uint64_t Round::AgentsOf(const Launched& action) const {
   return action.to_real_agents ? real_agents_.size() : options_.agents;
 }
 
-bool Round::HasEnded(const Launched& action) {
-  const auto progress = ProgressOf(action.id);
-  return progress.has_value() && progress->targeted() >= AgentsOf(action) &&
-         EndedOf(*progress) == progress->targeted();
+bool Round::HasEnded(const Launched& action, const v1::Progress& progress) const {
+  return progress.targeted() >= AgentsOf(action) && EndedOf(progress) == progress.targeted();
 }
 
 void Round::WaitForShare(double share) {
@@ -238,15 +238,27 @@ void Round::RestartScheduler() {
 // --- afterwards
 
 void Round::WaitForEnd() {
-  const bool ended = Eventually(
+  std::string before;
+  absl::Time changed = absl::Now();
+  bool ended = false;
+  Eventually(
       [&] {
-        return std::all_of(launched_.begin(), launched_.end(),
-                           [&](const Launched& action) { return HasEnded(action); });
+        std::string now;
+        ended = true;
+        for (const Launched& action : launched_) {
+          const auto progress = ProgressOf(action.id);
+          StrAppend(&now, progress.has_value() ? progress->ShortDebugString() : "no answer", "\n");
+          ended = ended && progress.has_value() && HasEnded(action, *progress);
+        }
+        if (now != before) changed = absl::Now();
+        before = now;
+        return ended || absl::Now() - changed > kLongestSilence;
       },
-      kPatienceWithFleet);
+      absl::Hours(1));
   if (ended) return;
   for (const Launched& action : launched_) {
     const auto progress = ProgressOf(action.id);
+    if (progress.has_value() && HasEnded(action, *progress)) continue;
     Problem(StrCat("action ", action.id, " doesn't end: ",
                    progress.has_value() ? progress->ShortDebugString() : "no answer"));
   }

@@ -121,7 +121,7 @@ class Round {
   void LaunchAction(const v1::Action& action, bool to_real_agents,
                     const std::function<void()>& meanwhile);
   std::optional<v1::Progress> ProgressOf(const std::string& action_id);
-  bool HasEnded(const Launched& action);
+  bool HasEnded(const Launched& action, const v1::Progress& progress) const;
   uint64_t AgentsOf(const Launched& action) const;
   void StopAll();
   void CheckSums();
