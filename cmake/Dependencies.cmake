@@ -72,12 +72,15 @@ dragnet_dependency(dep_zlib SHARED z STATIC -l:libz.a)
 dragnet_dependency(dep_compression
   SHARED z bz2 lzma zstd lz4 STATIC -l:libz.a -l:libbz2.a -l:liblzma.a -l:libzstd.a -l:liblz4.a)
 dragnet_dependency(dep_grpc SHARED grpc++ grpc gpr STATIC ${grpc_static})
+# The scheduler alone uses it, and takes the shared one.
+dragnet_dependency(dep_microhttpd SHARED microhttpd STATIC microhttpd)
 foreach(dependency dep_absl dep_protobuf dep_crypto dep_ssl dep_sqlite dep_grpc)
   target_link_libraries(${dependency} INTERFACE Threads::Threads)
 endforeach()
 
 pkg_check_modules(RE2 REQUIRED re2)
 pkg_check_modules(SECCOMP REQUIRED libseccomp)
+pkg_check_modules(MICROHTTPD REQUIRED libmicrohttpd)
 pkg_check_modules(TCMALLOC REQUIRED IMPORTED_TARGET libtcmalloc_minimal)
 pkg_check_modules(FMT REQUIRED IMPORTED_TARGET fmt)
 pkg_check_modules(SPDLOG REQUIRED IMPORTED_TARGET spdlog)

@@ -47,6 +47,22 @@ absl::Status ValidateLimits(std::string_view field, const v1::Limits& limits) {
       return Invalid(field, "limits.wall_time and cpu_time go from 1s to 24h");
     }
   }
+  if (limits.cpu_share_percent() > kMaxCpuSharePercent) {
+    return Invalid(field, StrCat("limits.cpu_share_percent goes from 1 to ", kMaxCpuSharePercent));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateDispatch(const v1::Dispatch& dispatch) {
+  if (dispatch.agents_per_second() > kMaxAgentsPerSecond) {
+    return Invalid("dispatch.agents_per_second", StrCat("at most ", kMaxAgentsPerSecond));
+  }
+  if (dispatch.canary_percent() > kMaxCanaryPercent) {
+    return Invalid("dispatch.canary_percent", StrCat("at most ", kMaxCanaryPercent));
+  }
+  if (dispatch.stop_when_failed_percent() > 100) {
+    return Invalid("dispatch.stop_when_failed_percent", "at most 100");
+  }
   return absl::OkStatus();
 }
 
@@ -141,6 +157,7 @@ absl::Status ValidateAction(const v1::Action& action) {
   DRAGNET_RETURN_IF_ERROR(CheckLength("description", action.description(), kMaxActionDescription));
   DRAGNET_RETURN_IF_ERROR(ValidateThreat(action.threat()));
   DRAGNET_RETURN_IF_ERROR(ValidateTimes(action));
+  DRAGNET_RETURN_IF_ERROR(ValidateDispatch(action.dispatch()));
   if (action.operations_size() == 0) return Invalid("operations", "none");
   if (action.operations_size() > kMaxOperations) {
     return Invalid("operations", StrCat(action.operations_size(), ", at most ", kMaxOperations));

@@ -24,6 +24,9 @@ inline constexpr uint64_t kMaxBlobBytes = uint64_t{32} << 20;
 inline constexpr uint64_t kMaxBlobBytesOfOperation = uint64_t{64} << 20;
 inline constexpr size_t kMaxBlobPartBytes = 256 * 1024;
 inline constexpr absl::Duration kMaxActionLifetime = absl::Hours(366 * 24);
+inline constexpr uint32_t kMaxAgentsPerSecond = 100'000;
+inline constexpr uint32_t kMaxCanaryPercent = 50;
+inline constexpr uint32_t kMaxCpuSharePercent = 6400;
 
 // Conversions. A timestamp outside of years 1 to 9999 is InvalidArgument.
 absl::StatusOr<absl::Time> ToTime(const google::protobuf::Timestamp& timestamp);

@@ -62,6 +62,31 @@ TEST(ActionTest, EveryBoundNamesItsField) {
         a.mutable_operations(0)->mutable_limits()->mutable_cpu_time()->set_seconds(INT64_MAX);
       }),
       HasSubstr("limits"));
+  EXPECT_THAT(
+      ProblemOf([](auto& a) {
+        a.mutable_operations(0)->mutable_limits()->set_cpu_share_percent(kMaxCpuSharePercent + 1);
+      }),
+      HasSubstr("cpu_share_percent"));
+}
+
+TEST(ActionTest, DispatchOptionsHaveTheirBounds) {
+  EXPECT_THAT(ProblemOf([](auto& a) {
+                a.mutable_dispatch()->set_agents_per_second(kMaxAgentsPerSecond + 1);
+              }),
+              HasSubstr("dispatch.agents_per_second"));
+  EXPECT_THAT(
+      ProblemOf([](auto& a) { a.mutable_dispatch()->set_canary_percent(kMaxCanaryPercent + 1); }),
+      HasSubstr("dispatch.canary_percent"));
+  EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_dispatch()->set_stop_when_failed_percent(101); }),
+              HasSubstr("dispatch.stop_when_failed_percent"));
+  testing::Fleet fleet;
+  v1::Action action = fleet.ActionProto();
+  action.mutable_dispatch()->set_agents_per_second(kMaxAgentsPerSecond);
+  action.mutable_dispatch()->set_canary_percent(kMaxCanaryPercent);
+  action.mutable_dispatch()->set_agent_limit(UINT64_MAX);
+  action.mutable_dispatch()->set_stop_when_failed_percent(100);
+  action.mutable_operations(0)->mutable_limits()->set_cpu_share_percent(kMaxCpuSharePercent);
+  EXPECT_TRUE(ValidateAction(action).ok()) << ValidateAction(action);
 }
 
 TEST(ActionTest, BlobsHaveAFieldADigestAndASize) {

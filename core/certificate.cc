@@ -56,7 +56,53 @@ std::string SpiffeUri(X509* certificate) {
   return uris[0];
 }
 
+// All certificates of a PEM text, and nothing else in it.
+absl::StatusOr<std::vector<X509Ptr>> ReadCertificates(std::string_view pem) {
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::vector<X509Ptr> certificates;
+  ClearOpensslErrors();
+  while (X509* certificate = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr))
+    certificates.emplace_back(certificate);
+  const unsigned long code = ERR_peek_last_error();
+  const bool at_end =
+      ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  if (!at_end) return OpensslError("a certificate that can't be read");
+  ClearOpensslErrors();
+  if (certificates.empty()) return absl::InvalidArgumentError("no certificate in PEM form");
+  return certificates;
+}
+
+absl::Status VerifyAgainst(X509* root, const std::vector<X509Ptr>& certificates) {
+  const X509StorePtr store(X509_STORE_new());
+  X509_STORE_add_cert(store.get(), root);
+  STACK_OF(X509)* between = sk_X509_new_null();
+  const absl::Cleanup free_between = [&] { sk_X509_free(between); };
+  for (size_t i = 1; i < certificates.size(); ++i) sk_X509_push(between, certificates[i].get());
+  const X509StoreContextPtr context(X509_STORE_CTX_new());
+  if (X509_STORE_CTX_init(context.get(), store.get(), certificates[0].get(), between) != 1)
+    return OpensslError("certificate chain");
+  X509_STORE_CTX_set_purpose(context.get(), X509_PURPOSE_SSL_CLIENT);
+  X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_NO_CHECK_TIME);
+  if (X509_verify_cert(context.get()) == 1) return absl::OkStatus();
+  ClearOpensslErrors();
+  return absl::InvalidArgumentError(
+      StrCat("the certificate doesn't verify against the CA: ",
+             X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()))));
+}
+
 }  // namespace
+
+absl::Status VerifyClientChain(std::string_view chain, std::string_view ca_certificates) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<X509Ptr> certificates, ReadCertificates(chain));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<X509Ptr> roots, ReadCertificates(ca_certificates));
+  absl::Status status;
+  // One by one: of two with one name OpenSSL would try the first alone.
+  for (const X509Ptr& root : roots) {
+    status = VerifyAgainst(root.get(), certificates);
+    if (status.ok()) break;
+  }
+  return status;
+}
 
 absl::StatusOr<CertificateInfo> ParseCertificate(std::string_view pem) {
   const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));

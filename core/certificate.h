@@ -26,6 +26,12 @@ struct CertificateInfo {
 // The first certificate of a PEM text.
 absl::StatusOr<CertificateInfo> ParseCertificate(std::string_view pem);
 
+// Whether `chain` (PEM: a certificate, then those between it and the CA) will do
+// as a TLS client's: every part of it can be read, and one of `ca_certificates`
+// (PEM) signed it. InvalidArgument says why not. Says nothing of its validity in
+// time: this host's clock may be off, and the peer's counts.
+absl::Status VerifyClientChain(std::string_view chain, std::string_view ca_certificates);
+
 // DER PKCS#10 (RFC 2986), signed by `key`. Its subject is empty: the issuer
 // takes only the public key and names the owner itself.
 absl::StatusOr<std::string> CreateSigningRequest(const PrivateKey& key);

@@ -1,5 +1,7 @@
 #include "core/certificate.h"
 
+#include "absl/time/clock.h"
+#include "core/rpc/testing/test_ca.h"
 #include "core/testing.h"
 #include "gtest/gtest.h"
 
@@ -42,6 +44,34 @@ TEST(CertificateTest, WhatIsNoCertificateIsRefused) {
   EXPECT_FALSE(ParseCertificate("").ok());
   EXPECT_FALSE(
       ParseCertificate("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").ok());
+}
+
+TEST(CertificateTest, AChainIsTakenOnlyIfTheCaSignedItAndAllOfItCanBeRead) {
+  const TestCa ca;
+  const TestCa other;
+  const PrivateKey key = testing::NewKey(KeyAlgorithm::kEcdsaP256);
+  const std::string chain = ca.Issue(key.public_key(), "URI:spiffe://f/agent/a",
+                                     absl::Now() - absl::Hours(1), absl::Hours(2));
+  EXPECT_TRUE(VerifyClientChain(chain, ca.pem()).ok());
+  EXPECT_TRUE(VerifyClientChain(chain, other.pem() + ca.pem()).ok());
+  EXPECT_FALSE(VerifyClientChain(chain, other.pem()).ok());
+  EXPECT_FALSE(VerifyClientChain("", ca.pem()).ok());
+  EXPECT_FALSE(VerifyClientChain(chain, "").ok());
+  // The first certificate will do; TLS would choke on what follows it.
+  EXPECT_FALSE(
+      VerifyClientChain(chain + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                        ca.pem())
+          .ok());
+  EXPECT_FALSE(VerifyClientChain(chain + "-----BEGIN CERTIFICATE-----\nAAAA\n", ca.pem()).ok());
+}
+
+TEST(CertificateTest, AChainIsTakenThoughThisHostsClockIsOff) {
+  const TestCa ca;
+  const PrivateKey key = testing::NewKey(KeyAlgorithm::kEcdsaP256);
+  EXPECT_TRUE(VerifyClientChain(ca.Issue(key.public_key(), "URI:spiffe://f/agent/a",
+                                         absl::Now() + absl::Hours(1), absl::Hours(2)),
+                                ca.pem())
+                  .ok());
 }
 
 }  // namespace

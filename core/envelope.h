@@ -16,6 +16,7 @@ namespace dragnet {
 inline constexpr std::string_view kActionPayloadType = "application/vnd.dragnet.action.v1+protobuf";
 inline constexpr std::string_view kTrustPolicyPayloadType =
     "application/vnd.dragnet.trust.v1+protobuf";
+inline constexpr std::string_view kOrderPayloadType = "application/vnd.dragnet.order.v1+protobuf";
 
 inline constexpr size_t kMaxEnvelopeBytes = 1024 * 1024;
 inline constexpr int kMaxSignatures = 32;

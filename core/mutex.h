@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "absl/time/time.h"
+
 namespace dragnet {
 
 class WaitableMutex {
@@ -23,6 +25,11 @@ class WaitableMutex {
     template <typename Condition>
     void Await(Condition condition) {
       mutex_.changed_.wait(lock_, condition);
+    }
+    // The same, but no longer than `patience`; what `condition` is then.
+    template <typename Condition>
+    bool AwaitFor(absl::Duration patience, Condition condition) {
+      return mutex_.changed_.wait_for(lock_, absl::ToChronoNanoseconds(patience), condition);
     }
 
    private:

@@ -26,6 +26,8 @@ struct OpensslDeleter {
 
 using BioPtr = std::unique_ptr<BIO, OpensslDeleter<BIO_free_all>>;
 using EvpMdContextPtr = std::unique_ptr<EVP_MD_CTX, OpensslDeleter<EVP_MD_CTX_free>>;
+using X509StorePtr = std::unique_ptr<X509_STORE, OpensslDeleter<X509_STORE_free>>;
+using X509StoreContextPtr = std::unique_ptr<X509_STORE_CTX, OpensslDeleter<X509_STORE_CTX_free>>;
 using X509Ptr = std::unique_ptr<X509, OpensslDeleter<X509_free>>;
 using X509RequestPtr = std::unique_ptr<X509_REQ, OpensslDeleter<X509_REQ_free>>;
 

@@ -50,4 +50,14 @@ bool IsUuidV7(std::string_view text) {
          (text[19] == '8' || text[19] == '9' || text[19] == 'a' || text[19] == 'b');
 }
 
+absl::Time TimeOfUuidV7(std::string_view text) {
+  // 8 hex digits, a hyphen, 4 hex digits.
+  int64_t milliseconds = 0;
+  for (const char c : text.substr(0, 13)) {
+    if (c == '-') continue;
+    milliseconds = milliseconds * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  return absl::FromUnixMillis(milliseconds);
+}
+
 }  // namespace dragnet

@@ -20,4 +20,7 @@ bool IsUuid(std::string_view text);
 // True for canonical text of version 7, variant 10.
 bool IsUuidV7(std::string_view text);
 
+// The time in a UUID of version 7, to the millisecond. Only for such.
+absl::Time TimeOfUuidV7(std::string_view text);
+
 }  // namespace dragnet

@@ -14,6 +14,7 @@
 #include "scheduler/init/init.h"
 #include "scheduler/server/run.h"
 #include "scheduler/settings.h"
+#include "scheduler/store/backup.h"
 #include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
@@ -72,6 +73,45 @@ absl::Status CreateTokenCommand(const TokenOptions& options) {
   return absl::OkStatus();
 }
 
+struct BackupOptions {
+  std::string config;
+  std::string file;
+  bool replace = false;
+};
+
+absl::Status BackupCommand(const BackupOptions& options) {
+  DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(options.config));
+  DRAGNET_ASSIGN_OR_RETURN(const BackupResult result, BackUp(settings.store, options.file));
+  std::printf("%s: %s bytes, checked; %s blobs%s\n", options.file.c_str(),
+              StrCat(result.bytes).c_str(), StrCat(result.blobs).c_str(),
+              result.blobs > 0 ? StrCat(" in ", options.file, ".blobs").c_str() : "");
+  return absl::OkStatus();
+}
+
+absl::Status RestoreCommand(const BackupOptions& options) {
+  DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(options.config));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const RestoreResult result,
+      Restore(options.file, settings.store, {.replace = options.replace}, Clock::System().Now()));
+  std::printf("%s: restored from %s", settings.store.c_str(), options.file.c_str());
+  if (result.newest != absl::InfinitePast())
+    std::printf("; the newest that it knows is of %s",
+                absl::FormatTime("%Y-%m-%d %H:%M UTC", result.newest, absl::UTCTimeZone()).c_str());
+  std::printf("\n");
+  if (!result.kept_aside.empty())
+    std::printf("The former store is %s\n", result.kept_aside.c_str());
+  std::fputs(
+      "What happened since then is not in it. Before agents connect again, think of:\n"
+      "  - revocations since: revoke again\n"
+      "  - trust policies and orders (cancel, pause) since: publish and send again\n"
+      "  - hosts that enrolled since: they need a new token\n"
+      "  - actions launched since: their results are dropped and named in dragnet refusals;\n"
+      "    launch them again as new actions\n"
+      "docs/operations.md, \"After a restore\", says why.\n",
+      stdout);
+  return absl::OkStatus();
+}
+
 absl::Status InitCommand(InitOptions options) {
   DRAGNET_ASSIGN_OR_RETURN(const InitResult result,
                            InitializeFleet(options, Clock::System().Now()));
@@ -124,6 +164,28 @@ CLI::App* AddTokenCreate(CLI::App& app, TokenOptions* options) {
   return create;
 }
 
+CLI::App* AddBackup(CLI::App& app, BackupOptions* options) {
+  CLI::App* backup = app.add_subcommand(
+      "backup", "Copy the store, while the scheduler runs or not, and check the copy");
+  backup->add_option("--config", options->config, "scheduler.toml")->required()->type_name("FILE");
+  backup
+      ->add_option("--to", options->file,
+                   "New file for the database; blobs go to a directory FILE.blobs beside it")
+      ->required()
+      ->type_name("FILE");
+  return backup;
+}
+
+CLI::App* AddRestore(CLI::App& app, BackupOptions* options) {
+  CLI::App* restore =
+      app.add_subcommand("restore", "Go back to a backup; the scheduler must not be running");
+  restore->add_option("--config", options->config, "scheduler.toml")->required()->type_name("FILE");
+  restore->add_option("--from", options->file, "What backup wrote")->required()->type_name("FILE");
+  restore->add_flag("--replace", options->replace,
+                    "When there is a store already: keep it aside, under another name, and go on");
+  return restore;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app(
       "Dragnet's scheduler: takes signed actions, hands them to agents, keeps results.\n"
@@ -144,6 +206,11 @@ int Main(int argc, char** argv) {
   TokenOptions token_options;
   const CLI::App* token_create = AddTokenCreate(app, &token_options);
 
+  BackupOptions backup_options;
+  const CLI::App* backup = AddBackup(app, &backup_options);
+  BackupOptions restore_options;
+  const CLI::App* restore = AddRestore(app, &restore_options);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -154,6 +221,8 @@ int Main(int argc, char** argv) {
   if (init->parsed()) status = InitCommand(init_options);
   if (run->parsed()) status = RunScheduler(config);
   if (token_create->parsed()) status = CreateTokenCommand(token_options);
+  if (backup->parsed()) status = BackupCommand(backup_options);
+  if (restore->parsed()) status = RestoreCommand(restore_options);
   return status.ok() ? kDone : Fail(status);
 }
 

@@ -7,6 +7,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "scheduler/observe/log.h"
+#include "scheduler/store/retention_rules.h"
 
 namespace dragnet::scheduler {
 
@@ -26,6 +28,15 @@ struct Settings {
   // What one operation may store for one agent, whatever was signed.
   uint64_t max_rows = 0;
   uint64_t max_result_bytes = 0;
+  // Memory for records of all agents between network and commit, in bytes.
+  size_t record_budget = size_t{128} << 20;
+
+  // Where GET /metrics, /healthz and /readyz are answered; empty: nowhere.
+  std::string metrics_listen = "127.0.0.1:7480";
+  bool metrics_allow_remote = false;
+  LogFormat log_format = LogFormat::kText;
+  spdlog::level::level_enum log_level = spdlog::level::info;
+  RetentionRules retention;
 };
 
 // InvalidArgument or NotFound, with file, line and key.

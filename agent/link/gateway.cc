@@ -182,6 +182,14 @@ std::optional<absl::StatusOr<Response>> TakeResult(std::unique_ptr<Call<Response
 
 }  // namespace
 
+struct TlsSessions::Cache {
+  rpc::SessionCache sessions;
+};
+
+TlsSessions::TlsSessions() : cache_(std::make_unique<Cache>()) {}
+TlsSessions::~TlsSessions() = default;
+void TlsSessions::Clear() { cache_ = std::make_unique<Cache>(); }
+
 struct Gateway::Parts {
   std::function<void()> wake;
   std::unique_ptr<Stub> stub;
@@ -201,7 +209,8 @@ Gateway::Gateway(const Options& options, std::function<void()> wake)
   parts_->wake = std::move(wake);
   parts_->stub = v1::AgentGateway::NewStub(
       rpc::NewChannel(options.address, options.ca_certificates,
-                      {options.certificate_chain, options.private_key}, kKeepaliveSeconds));
+                      {options.certificate_chain, options.private_key}, kKeepaliveSeconds,
+                      options.sessions == nullptr ? nullptr : &options.sessions->cache_->sessions));
 }
 
 Gateway::~Gateway() = default;

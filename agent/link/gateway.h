@@ -20,6 +20,24 @@
 
 namespace dragnet {
 
+// TLS sessions of earlier connections, which later ones resume: that saves the
+// scheduler most of a handshake when a whole fleet comes back. In memory only.
+class TlsSessions {
+ public:
+  TlsSessions();
+  ~TlsSessions();
+  TlsSessions(const TlsSessions&) = delete;
+  TlsSessions& operator=(const TlsSessions&) = delete;
+
+  // Needed with every new certificate: a session goes on showing the old one.
+  void Clear();
+
+ private:
+  friend class Gateway;
+  struct Cache;
+  std::unique_ptr<Cache> cache_;
+};
+
 class Gateway {
  public:
   struct Options {
@@ -28,6 +46,8 @@ class Gateway {
     // Empty for enrolment.
     std::string certificate_chain;
     std::string private_key;
+    // Null for none.
+    const TlsSessions* sessions = nullptr;
   };
 
   // For main(), before any thread.

@@ -24,10 +24,10 @@ absl::StatusOr<PrivateKey> LoadOrDrawKey(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<Identity> Identity::Open(const std::string& directory, std::string_view fleet_id,
-                                        std::string_view agent_id) {
+                                        std::string_view agent_id, std::string ca_certificates) {
   DRAGNET_ASSIGN_OR_RETURN(PrivateKey key, LoadOrDrawKey(KeyPath(directory)));
   SpiffeId id{std::string(fleet_id), "agent", std::string(agent_id)};
-  Identity identity(directory, FormatSpiffeId(id), std::move(key));
+  Identity identity(directory, FormatSpiffeId(id), std::move(key), std::move(ca_certificates));
 
   absl::StatusOr<std::string> chain = ReadFile(ChainPath(directory), kMaxChainBytes);
   if (absl::IsNotFound(chain.status())) return identity;
@@ -65,6 +65,7 @@ absl::StatusOr<CertificateInfo> Identity::Check(const std::string& chain) const 
 
 absl::Status Identity::TakeCertificate(const std::string& chain) {
   DRAGNET_ASSIGN_OR_RETURN(CertificateInfo info, Check(chain));
+  DRAGNET_RETURN_IF_ERROR(VerifyClientChain(chain, ca_certificates_));
   DRAGNET_RETURN_IF_ERROR(WriteFileAtomically(ChainPath(directory_), chain, 0600));
   certificate_ = std::move(info);
   chain_ = chain;

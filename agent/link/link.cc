@@ -102,8 +102,8 @@ Link::Link(MonitorSocket monitor, ipc::LinkStart start)
 const std::string& Link::scheduler() const { return start_.schedulers(current_scheduler_); }
 
 absl::Status Link::Run() {
-  absl::StatusOr<Identity> identity =
-      Identity::Open(start_.identity_directory(), start_.fleet_id(), start_.agent_id());
+  absl::StatusOr<Identity> identity = Identity::Open(start_.identity_directory(), start_.fleet_id(),
+                                                     start_.agent_id(), start_.ca_certificates());
   if (!identity.ok()) {
     // The monitor can tell a person; by itself it gets no better.
     DRAGNET_RETURN_IF_ERROR(TellDisconnected(std::string(identity.status().message())));
@@ -227,6 +227,7 @@ void Link::Connect(bool with_identity) {
   if (with_identity) {
     options.certificate_chain = identity_->certificate_chain();
     options.private_key = identity_->private_key();
+    options.sessions = &sessions_;
   }
   gateway_ = std::make_unique<Gateway>(options, [this] { wake_(); });
 }
@@ -256,6 +257,8 @@ absl::Status Link::StartEnrolment() {
 }
 
 absl::Status Link::GiveUp(Attempt attempt, const absl::Status& why) {
+  // A session that was resumed may be why: the next one is negotiated anew.
+  if (state_ == State::kGreeting) sessions_.Clear();
   const bool was_good = state_ == State::kConnected && Elapsed() - connected_since_ >= kGoodSession;
   if (was_good) retry_delay_.Reset();
   return WaitBeforeRetry(PlainReason(attempt, scheduler(), why, absl::Now()));
@@ -284,6 +287,7 @@ absl::Status Link::HandleEnrolled(absl::StatusOr<v1::EnrollResponse> response) {
   absl::Status status = response.status();
   if (status.ok()) status = identity_->TakeCertificate(response->certificate_chain());
   if (!status.ok()) return GiveUp(Attempt::kEnrolment, status);
+  sessions_.Clear();
   // With the identity that it got, at the same scheduler.
   retry_delay_.Reset();
   StartSession();
@@ -307,7 +311,9 @@ absl::Status Link::HandleRenewed(absl::StatusOr<v1::RenewResponse> response) {
   if (status.ok()) status = identity_->TakeCertificate(response->certificate_chain());
   // There is a third of the lifetime left to try again; the session goes on.
   if (!status.ok() || state_ != State::kConnected) return absl::OkStatus();
-  // The open connection still shows the old certificate.
+  // The open connection still shows the old certificate, and so would one that
+  // resumes its session.
+  sessions_.Clear();
   DRAGNET_RETURN_IF_ERROR(TellDisconnected("certificate renewed; connecting anew with it"));
   StartSession();
   return absl::OkStatus();
@@ -363,6 +369,12 @@ absl::Status Link::Forward(v1::SchedulerMessage message) {
         return Violation("a trust policy envelope over 1 MiB");
       }
       forwarded.set_trust_policy_envelope(std::move(*message.mutable_trust_policy_envelope()));
+      break;
+    case v1::SchedulerMessage::kOrderEnvelope:
+      if (message.order_envelope().size() > kMaxEnvelopeBytes) {
+        return Violation("an order envelope over 1 MiB");
+      }
+      forwarded.set_order_envelope(std::move(*message.mutable_order_envelope()));
       break;
     case v1::SchedulerMessage::kAcknowledged:
       if (!IsBounded(message.acknowledged())) return Violation("a record key over its bounds");

@@ -84,6 +84,7 @@ class Link {
   ipc::LinkStart start_;
   Wake wake_;
   std::optional<Identity> identity_;
+  TlsSessions sessions_;
   std::unique_ptr<Gateway> gateway_;
   State state_ = State::kWaiting;
   RetryDelay retry_delay_;

@@ -179,6 +179,29 @@ class LinkTest : public testing::Test {
 
 // ---- identity
 
+TEST_F(LinkTest, ACertificateThatCanNotConnectIsNotTaken) {
+  const TestCa other;
+  const char* const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  FakeGateway gateway(ca_);
+  int enrolments = 0;
+  gateway.OnEnroll([&](const v1::EnrollRequest& request, v1::EnrollResponse* response) {
+    // First of another CA, then one with a broken chain, then a good one.
+    const TestCa& ca = enrolments == 0 ? other : ca_;
+    response->set_certificate_chain(ca.Issue(*ParseSigningRequest(request.csr()), kSpiffeUri,
+                                             absl::Now() - absl::Hours(1), absl::Hours(100)) +
+                                    (enrolments == 1 ? garbage : ""));
+    ++enrolments;
+    return grpc::Status::OK;
+  });
+  ipc::LinkStart start = Start({gateway.address()});
+  start.set_enrolment_token("secret");
+  StartLink(start);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("doesn't verify against the CA"));
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("can't be read"));
+  Connect(gateway)->End(grpc::Status::OK);
+  EXPECT_EQ(gateway.enrolments(), 3);
+}
+
 TEST_F(LinkTest, EnrolsOnceAndKeepsItsIdentity) {
   FakeGateway gateway(ca_);
   gateway.OnEnroll(Enrolling("secret"));
@@ -358,6 +381,9 @@ TEST_F(LinkTest, CarriesMessagesBothWays) {
   message.set_trust_policy_envelope("policy");
   session->Write(message);
   EXPECT_EQ(Receive().trust_policy_envelope(), "policy");
+  message.set_order_envelope("order");
+  session->Write(message);
+  EXPECT_EQ(Receive().order_envelope(), "order");
   message.mutable_acknowledged()->set_action_id("id");
   message.mutable_acknowledged()->set_sequence(5);
   session->Write(message);
@@ -442,6 +468,8 @@ TEST_F(LinkTest, OversizedEnvelopeIsRefused) {
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("action envelope over 1 MiB"));
   message.set_trust_policy_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("trust policy envelope over 1 MiB"));
+  message.set_order_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("order envelope over 1 MiB"));
   // Over what gRPC takes in at all.
   message.set_action_envelope(std::string(8 << 20, 'a'));
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("larger than max"));

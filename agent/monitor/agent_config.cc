@@ -1,5 +1,9 @@
 #include "agent/monitor/agent_config.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "core/config.h"
 #include "core/file_io.h"
@@ -10,6 +14,10 @@ namespace dragnet {
 namespace {
 
 constexpr int64_t kMaxMemory = int64_t{64} << 30;
+constexpr int64_t kMaxSpool = int64_t{1} << 40;
+constexpr int64_t kMaxWorkers = 16;
+// core/action.h: what a signer can ask for.
+constexpr int64_t kMaxCpuSharePercent = 6400;
 
 OperationLimits ReadLimits(ConfigFile& file) {
   OperationLimits limits;
@@ -23,7 +31,15 @@ OperationLimits ReadLimits(ConfigFile& file) {
       file.Integer("limits.rows", static_cast<int64_t>(limits.rows), 1, 1'000'000'000));
   limits.result_bytes = static_cast<uint64_t>(file.Integer(
       "limits.result_bytes", static_cast<int64_t>(limits.result_bytes), 4096, kMaxMemory));
+  limits.cpu_share_percent = static_cast<uint32_t>(
+      file.Integer("limits.cpu_share_percent", limits.cpu_share_percent, 1, kMaxCpuSharePercent));
   return limits;
+}
+
+// Half of the host's cores, but at least one, and what one operation may have.
+int64_t DefaultCpuShareOfAll(const OperationLimits& limits) {
+  const int64_t half = 50 * ::sysconf(_SC_NPROCESSORS_ONLN);
+  return std::max({int64_t{100}, half, int64_t{limits.cpu_share_percent}});
 }
 
 absl::StatusOr<RootSet> LoadRootKeys(const std::vector<std::string>& paths, int64_t threshold) {
@@ -92,7 +108,15 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
   config.program_directory = file.Path("program_dir", own_directory);
   config.tags = file.StringMap("tags");
   config.limits = ReadLimits(file);
-  config.workers = static_cast<int>(file.Integer("limits.workers", config.workers, 1, 16));
+  config.workers = static_cast<int>(file.Integer("limits.workers", config.workers, 1, kMaxWorkers));
+  config.cpu_share_percent_total = static_cast<uint32_t>(
+      file.Integer("limits.cpu_share_percent_total", DefaultCpuShareOfAll(config.limits), 1,
+                   kMaxWorkers * kMaxCpuSharePercent));
+  config.spool_bytes = static_cast<uint64_t>(
+      file.Integer("spool_bytes", static_cast<int64_t>(config.spool_bytes), 1 << 20, kMaxSpool));
+  if (const int64_t free = file.Integer("spool_min_free_bytes", -1, 0, kMaxSpool); free >= 0) {
+    config.spool_min_free_bytes = static_cast<uint64_t>(free);
+  }
   config.privacy = file.Bool("privacy", false);
   config.allow_missing_walls = file.Bool("allow_missing_walls", false);
   DRAGNET_RETURN_IF_ERROR(file.Finish());

@@ -1,7 +1,8 @@
-// agent.toml, read strictly. docs/operations.md lists every key.
+// agent.toml, read strictly. docs/agent-toml.md lists every key.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,14 @@ struct AgentConfig {
   bool privacy = false;
   OperationLimits limits;
   int workers = 2;
+  // Of all workers together, in percent of one core. Default: half of the host's
+  // cores, at least one.
+  uint32_t cpu_share_percent_total = 100;
+  // Records that wait for a scheduler; above it workers stand still.
+  uint64_t spool_bytes = uint64_t{256} << 20;
+  // Rows are not spooled when less than this is free on the disk. Default: 5 %
+  // of it, at most 64 MiB.
+  std::optional<uint64_t> spool_min_free_bytes;
   // As root: go on where the kernel can't put a wall of the sandbox up, instead
   // of refusing to start. As another user that is always so.
   bool allow_missing_walls = false;

@@ -16,6 +16,7 @@
 #include "core/file_io.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "core/uuid.h"
 #include "core/version.h"
 #include "modules/manifest.h"
 
@@ -111,6 +112,11 @@ v1::Facts CollectHostFacts() {
     facts.add_modules(std::string(manifest->name));
   }
   return facts;
+}
+
+std::string BootId() {
+  std::string id = FirstLine("/proc/sys/kernel/random/boot_id");
+  return IsUuid(id) ? id : "";
 }
 
 }  // namespace dragnet

@@ -12,6 +12,9 @@ namespace dragnet {
 // are those of the calling process's network namespace.
 v1::Facts CollectHostFacts();
 
+// What random(4) says of this boot: a UUID, or "" if it says anything else.
+std::string BootId();
+
 // PRETTY_NAME="Debian …" lines of os-release(5), unquoted. For tests.
 std::map<std::string, std::string> ParseOsRelease(std::string_view text);
 

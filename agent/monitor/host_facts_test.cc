@@ -1,6 +1,7 @@
 #include "agent/monitor/host_facts.h"
 
 #include "core/target.h"
+#include "core/uuid.h"
 #include "gtest/gtest.h"
 
 namespace dragnet {
@@ -19,6 +20,11 @@ TEST(HostFactsTest, ThisHostHasWhatTargetsAskFor) {
   facts.set_id("id");
   EXPECT_TRUE(*TargetMatches("os='linux' and length(name)>0 and length(arch)>0", facts));
   EXPECT_TRUE(*TargetMatches("modules like '%\"file\"%' and boot_time>0", facts));
+}
+
+TEST(HostFactsTest, TheBootIdIsAUuidAndStaysTheSame) {
+  EXPECT_TRUE(IsUuid(BootId()));
+  EXPECT_EQ(BootId(), BootId());
 }
 
 }  // namespace

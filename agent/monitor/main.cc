@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "agent/footprint/footprint.h"
 #include "agent/monitor/agent_config.h"
 #include "agent/monitor/host_facts.h"
@@ -38,10 +39,12 @@ constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
   dragnet-agent run --config FILE
       Runs the agent. Enrols by itself on its first start, with the token that
       the configuration names.
-  dragnet-agent module NAME --params FILE|- [--mig] [--worker-user USER]
+  dragnet-agent module NAME --params FILE|- [--mig] [--worker-user USER] [--cpu-share PERCENT]
       Runs one module on this host in the same sandboxed worker as in
       production; no fleet needed. JSON parameters in ("{}" when --params is not
       given). JSON Lines out: {"row":{…}} per finding, last {"summary":{…}}.
+      --cpu-share: CPU time over wall-clock time in percent of one core, 1 to 6400;
+      without it, as much as the module can use.
       --mig: NAME and parameters as in an operation of a MIG action, and one JSON
       document out in MIG's form of results.
   dragnet-agent --version | --help
@@ -131,6 +134,7 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   DRAGNET_RETURN_IF_ERROR(MakeStateDirectory(config, environment.link.user));
   environment.worker.hidden_directory = config.state_directory;
   environment.worker.privacy = config.privacy;
+  environment.worker.idle_io = true;
 
   // Notes, not reasons to refuse.
   for (const std::string& wall : sandbox::FindWeakWalls()) LogInfo(StrCat("note: ", wall));
@@ -190,7 +194,7 @@ absl::StatusOr<std::string> ReadParameters(const std::string& path) {
 }
 
 int ModuleCommand(const std::string& module, const std::string& params_path,
-                  const std::string& worker_user, ModuleForm form) {
+                  const std::string& worker_user, uint32_t cpu_share_percent, ModuleForm form) {
   const absl::StatusOr<std::string> parameters = ReadParameters(params_path);
   if (!parameters.ok()) return Fail(Annotate(parameters.status(), "--params"));
   WorkerEnvironment environment;
@@ -210,7 +214,7 @@ int ModuleCommand(const std::string& module, const std::string& params_path,
   }
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
-  return RunModuleCommand(module, *parameters, form, environment);
+  return RunModuleCommand(module, *parameters, form, environment, cpu_share_percent);
 }
 
 int Usage(std::string_view problem) {
@@ -222,6 +226,7 @@ struct CommandLine {
   std::string config;
   std::string params;
   std::string worker_user;
+  uint32_t cpu_share_percent = 0;  // 0: no limit
   bool mig = false;
   std::vector<std::string> words;  // what isn't an option
 };
@@ -231,6 +236,7 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
   static const option kOptions[] = {{"config", required_argument, nullptr, 'c'},
                                     {"params", required_argument, nullptr, 'p'},
                                     {"worker-user", required_argument, nullptr, 'u'},
+                                    {"cpu-share", required_argument, nullptr, 's'},
                                     {"mig", no_argument, nullptr, 'm'},
                                     {nullptr, 0, nullptr, 0}};
   CommandLine line;
@@ -247,6 +253,13 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
         break;
       case 'u':
         line.worker_user = optarg;
+        break;
+      case 's':
+        if (!absl::SimpleAtoi(optarg, &line.cpu_share_percent) || line.cpu_share_percent < 1 ||
+            line.cpu_share_percent > 6400) {
+          Usage(StrCat("--cpu-share ", optarg, ": give a percentage of one core, 1 to 6400"));
+          return std::nullopt;
+        }
         break;
       case 'm':
         line.mig = true;
@@ -286,7 +299,7 @@ int Main(int argc, char** argv) {
   const std::string command = line->words.empty() ? "" : line->words[0];
   if (command == "module") {
     if (line->words.size() != 2) return Usage("module: give one module's name");
-    return ModuleCommand(line->words[1], line->params, line->worker_user,
+    return ModuleCommand(line->words[1], line->params, line->worker_user, line->cpu_share_percent,
                          line->mig ? ModuleForm::kMig : ModuleForm::kOwn);
   }
   if (command == "run") {

@@ -62,6 +62,7 @@ std::string SummaryJson(const v1::OperationSummary& summary) {
       ",\"bytesExamined\":", module.bytes_examined(), ",\"unexamined\":", UnexaminedJson(module),
       ",\"limitsHit\":", JsonArray({module.limits_hit().begin(), module.limits_hit().end()}),
       ",\"wallTime\":", Seconds(summary.wall_time()), ",\"cpuTime\":", Seconds(summary.cpu_time()),
+      ",\"heldForCpuShare\":", Seconds(summary.held_for_cpu_share()),
       ",\"peakMemoryBytes\":", summary.peak_memory_bytes(), "}");
 }
 
@@ -99,7 +100,7 @@ absl::StatusOr<std::vector<UniqueFd>> PutParameters(const std::string& parameter
 }  // namespace
 
 int RunModuleCommand(const std::string& module, const std::string& json_parameters, ModuleForm form,
-                     const WorkerEnvironment& environment) {
+                     const WorkerEnvironment& environment, uint32_t cpu_share_percent) {
   const ModuleManifest* manifest =
       form == ModuleForm::kMig ? FindManifestOfMig(module) : FindManifest(module);
   if (manifest == nullptr) {
@@ -117,7 +118,9 @@ int RunModuleCommand(const std::string& module, const std::string& json_paramete
                  std::string(inputs.status().message()).c_str());
     return 2;
   }
-  WorkerRun run(*manifest, job, OperationLimits(), environment, *inputs);
+  OperationLimits limits;
+  limits.cpu_share_percent = cpu_share_percent;
+  WorkerRun run(*manifest, job, limits, environment, *inputs);
   while (true) {
     run.Advance();
     while (const std::optional<v1::Rows> rows = run.TakeRows()) {

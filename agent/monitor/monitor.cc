@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "agent/footprint/footprint.h"
+#include "agent/monitor/host_facts.h"
 #include "agent/monitor/log.h"
 #include "core/action.h"
 #include "core/file_io.h"
@@ -21,10 +23,18 @@ namespace {
 constexpr size_t kMaxRefusalDetail = 1024;
 // How often a full disk is tried again.
 constexpr absl::Duration kRetryInterval = absl::Seconds(1);
+// Free on the disk for all else, where the configuration doesn't say how much;
+// on small disks a twentieth of it.
+constexpr uint64_t kDefaultMinFreeBytes = uint64_t{64} << 20;
 constexpr absl::Duration kBlobCheckInterval = absl::Seconds(1);
 // A record's rows are gathered from small messages until there are this many;
 // with the message that goes over it, still below a record's 512 KiB.
 constexpr size_t kMaxRecordBytes = 128 * 1024;
+// How often a paused action is looked at: it may expire meanwhile.
+constexpr absl::Duration kPauseCheckInterval = absl::Seconds(1);
+// Workers that stand still by order and yet leave their place to others: a
+// paused action must not stop all others, nor fill the host with workers.
+constexpr int kMaxHeldBesides = 4;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 
@@ -53,7 +63,8 @@ Monitor::Monitor(Environment environment, std::unique_ptr<StateStore> store, con
     : environment_(std::move(environment)),
       store_(std::move(store)),
       clock_(clock),
-      link_(environment_.link) {}
+      link_(environment_.link),
+      queue_(*store_) {}
 
 absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Create(Environment environment,
                                                          std::unique_ptr<StateStore> store,
@@ -173,7 +184,9 @@ absl::Status Monitor::Run(int stop_fd) {
 }
 
 absl::StatusOr<bool> Monitor::Turn(int stop_fd, absl::Duration longest) {
-  if (link_.EnsureRunning(LinkStart())) connected_ = false;
+  if (!link_.running() && SteadyNow() >= link_.deadline() && link_.EnsureRunning(LinkStart())) {
+    connected_ = false;
+  }
   SendRecords();
   RequestBlobPart();
   std::vector<pollfd> fds = PollFds(stop_fd);
@@ -210,7 +223,12 @@ absl::Time Monitor::NextDeadline() const {
   }
   // A blob that is waited for may not come before its action expires.
   if (blobs_->is_fetching()) deadline = std::min(deadline, SteadyNow() + kBlobCheckInterval);
-  if (disk_full_) deadline = std::min(deadline, SteadyNow() + kRetryInterval);
+  for (const auto& run : actions_) {
+    if (!orders_.IsPaused(run->action.id())) continue;
+    deadline = std::min(deadline, SteadyNow() + kPauseCheckInterval);
+  }
+  if (disk_full_ || spool_full_) deadline = std::min(deadline, SteadyNow() + kRetryInterval);
+  if (may_shrink_ && !disk_full_) deadline = absl::InfinitePast();
   return deadline;
 }
 
@@ -222,8 +240,9 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
       LogInfo("connected to a scheduler");
       connected_ = true;
       window_ = std::clamp<uint32_t>(message.connected().record_window(), 1, 1024);
-      in_flight_ = 0;
-      sent_position_ = 0;
+      if (const absl::Status status = queue_.Restart(); !status.ok()) {
+        LogWarning(StrCat("spool: ", status.message()));
+      }
       asked_for_.reset();
       return;
     case ipc::LinkToMonitor::kDisconnected:
@@ -239,6 +258,7 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
     case ipc::LinkToMonitor::kAcknowledged:
       return HandleAcknowledgement(message.acknowledged());
     case ipc::LinkToMonitor::kOrderEnvelope:
+      return HandleOrderEnvelope(message.order_envelope());
     case ipc::LinkToMonitor::CONTENT_NOT_SET:
       return;
   }
@@ -267,10 +287,19 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
     const std::string detail =
         journal_error.ok() ? refused->detail : std::string(journal_error.message());
+    const bool replayed = refused->reason == v1::Refusal::REASON_REPLAYED && journal_error.ok();
+    if (replayed && store_->WasCancelled(refused->action_id).value_or(false)) {
+      return Refuse(bytes, refused->action_id, v1::Refusal::REASON_CANCELLED,
+                    CancellationWords(refused->action_id));
+    }
     return Refuse(bytes, refused->action_id, refused->reason, detail);
   }
   auto& authorized = std::get<AuthorizedAction>(decision);
   const std::string id = authorized.action.id();
+  // The journal may have had no room for it.
+  if (orders_.IsCancelled(id)) {
+    return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
+  }
   if (actions_.size() >= kMaxActions) {
     return Refuse(bytes, id, v1::Refusal::REASON_BUSY,
                   StrCat(kMaxActions, " actions run or wait already"));
@@ -315,7 +344,9 @@ void Monitor::Refuse(const std::string& envelope, std::string_view action_id,
     v1::AgentMessage message;
     *message.mutable_record() = record;
     SendToScheduler(message);
-  } else if (!*kept) {
+  } else if (*kept) {
+    queue_.Added(record);
+  } else {
     LogWarning("a refusal can't be reported: too many wait to be sent");
   }
 }
@@ -347,25 +378,149 @@ void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
   link_.Send(hello);
 }
 
+// --- orders
+
+OrderContext Monitor::OrderAuthorization() const {
+  OrderContext context;
+  context.policy = policy_.has_value() ? &*policy_ : nullptr;
+  context.fleet_id = environment_.config.fleet_id;
+  context.now = clock_.Now();
+  context.modules_of = [this](std::string_view action_id) {
+    std::optional<std::vector<std::string>> modules;
+    const ActionRun* run = FindRun(action_id);
+    if (run == nullptr) return modules;
+    modules.emplace();
+    for (const v1::Operation& operation : run->action.operations()) {
+      modules->push_back(operation.module());
+    }
+    return modules;
+  };
+  context.order_in_force = [this](std::string_view action_id) {
+    const OrderBook::InForce* order = orders_.Find(action_id);
+    return order == nullptr ? std::string() : order->order_id;
+  };
+  return context;
+}
+
+const Monitor::ActionRun* Monitor::FindRun(std::string_view action_id) const {
+  for (const auto& run : actions_) {
+    // Without an envelope: left over from an earlier process, only to be reported.
+    if (run->action.id() == action_id && !run->envelope.empty()) return run.get();
+  }
+  return nullptr;
+}
+
+std::string Monitor::CancellationWords(std::string_view action_id) const {
+  // Unknown after a restart: then only the journal knows of it.
+  return orders_.IsCancelled(action_id) ? orders_.Find(action_id)->words
+                                        : "cancelled by a signed order";
+}
+
+void Monitor::HandleOrderEnvelope(const std::string& bytes) {
+  if (orders_.HoldsEnvelope(bytes)) return;
+  const auto decision = AuthorizeOrder(bytes, OrderAuthorization());
+  if (const auto* refused = std::get_if<RefusedOrder>(&decision)) {
+    return Refuse(bytes, refused->action_id, v1::Refusal::REASON_ORDER_REJECTED,
+                  ToStd(refused->status.message()));
+  }
+  const auto& authorized = std::get<AuthorizedOrder>(decision);
+  const std::string& action_id = authorized.order.action_id();
+  if (orders_.IsCancelled(action_id)) {
+    return Refuse(bytes, action_id, v1::Refusal::REASON_ORDER_REJECTED,
+                  StrCat(orders_.Find(action_id)->words, "; that can't be undone"));
+  }
+  orders_.Put(authorized, bytes, clock_.Now(),
+              [this](std::string_view id) { return FindRun(id) != nullptr; });
+  LogInfo(StrCat("action ", action_id, " ", orders_.Find(action_id)->words));
+  if (authorized.order.kind() == v1::Order::KIND_CANCEL && FindRun(action_id) == nullptr) {
+    const absl::Status status = store_->JournalCancelled(action_id, clock_.Now());
+    if (!status.ok()) {
+      LogWarning(StrCat("a cancellation is not in the journal: ", status.message()));
+    }
+  }
+  AdvanceActions();
+}
+
+void Monitor::ObeyOrder(ActionRun& run) {
+  const OrderBook::InForce* order = orders_.Find(run.action.id());
+  if (order == nullptr || run.next_operation >= run.action.operations_size()) return;
+  if (order->kind == v1::Order::KIND_CANCEL) return EndByOrder(run, order->words);
+  const bool paused = order->kind == v1::Order::KIND_PAUSE;
+  if (paused && clock_.Now() > *ToTime(run.action.expires())) {
+    return EndByOrder(run, StrCat(order->words, "; it expired before it was resumed"));
+  }
+  if (run.worker == nullptr || run.held == paused) return;
+  run.worker->Hold(paused);
+  run.held = paused;
+}
+
+void Monitor::EndByOrder(ActionRun& run, std::string_view detail) {
+  if (run.worker != nullptr) {
+    if (!run.killed_by_order) run.worker->Stop(v1::TERMINATION_CANCELLED, detail);
+    run.killed_by_order = true;
+    return;
+  }
+  while (run.next_operation < run.action.operations_size()) {
+    StopWaiting(run);
+    run.next_sequence = 1;
+    EndOperation(run, NotRun(v1::TERMINATION_CANCELLED, detail));
+  }
+}
+
 void Monitor::HandleAcknowledgement(const v1::RecordKey& key) {
   // More than were sent would be a link that makes keys up.
   if (acknowledged_.size() < window_) acknowledged_.push_back(key);
-  ForgetAcknowledged();
 }
 
+// Those of one turn together: a transaction for each would cost more than all else.
 void Monitor::ForgetAcknowledged() {
-  while (!acknowledged_.empty()) {
-    const absl::StatusOr<std::optional<int64_t>> position =
-        store_->Acknowledge(acknowledged_.front());
-    if (!position.ok()) {
-      LogWarning(
-          StrCat("acknowledged records wait to be forgotten: ", position.status().message()));
-      disk_full_ = true;
-      return;
-    }
-    acknowledged_.pop_front();
-    if (position->has_value() && **position <= sent_position_ && in_flight_ > 0) --in_flight_;
+  if (acknowledged_.empty()) return;
+  const absl::StatusOr<std::vector<int64_t>> positions = store_->Acknowledge(acknowledged_);
+  if (!positions.ok()) {
+    LogWarning(StrCat("acknowledged records wait to be forgotten: ", positions.status().message()));
+    disk_full_ = true;
+    return;
   }
+  acknowledged_.clear();
+  may_shrink_ = true;
+  for (const int64_t position : *positions) queue_.Forgotten(position);
+}
+
+// --- the spool's bounds
+
+std::string Monitor::WhySpoolIsFull() const {
+  const AgentConfig& config = environment_.config;
+  // Once full, an eighth must be free again: or it would be told of each record
+  // that goes.
+  const auto slack = [this](uint64_t bytes) { return spool_full_ ? bytes / 8 : 0; };
+  if (store_->spooled_bytes() >= config.spool_bytes - slack(config.spool_bytes)) {
+    return StrCat("the spool is full: ", store_->spooled_bytes(), " bytes wait for a scheduler",
+                  " (spool_bytes = ", config.spool_bytes, ")");
+  }
+  struct statvfs disk{};
+  if (::statvfs(config.state_directory.c_str(), &disk) != 0 || disk.f_blocks == 0) return "";
+  const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
+  const uint64_t size = uint64_t{disk.f_blocks} * disk.f_frsize;
+  const uint64_t least =
+      config.spool_min_free_bytes.value_or(std::min(size / 20, kDefaultMinFreeBytes));
+  if (free >= least + slack(least)) return "";
+  return StrCat("the disk of ", config.state_directory, " has only ", free, " bytes free",
+                " (spool_min_free_bytes = ", least, ")");
+}
+
+void Monitor::CheckSpool() {
+  const std::string why = actions_.empty() ? "" : WhySpoolIsFull();
+  const bool full = !why.empty();
+  if (full && !spool_full_) LogWarning(StrCat("results wait: ", why, "; workers stand still"));
+  if (!full && spool_full_) LogInfo("the spool has room again; workers go on");
+  spool_full_ = full;
+}
+
+void Monitor::GiveDiskBack() {
+  if (!may_shrink_) return;
+  const absl::StatusOr<bool> more = store_->Shrink();
+  // Without room for the log, later: after the next acknowledgement.
+  may_shrink_ = more.ok() && *more;
 }
 
 // --- operations
@@ -373,18 +528,29 @@ void Monitor::ForgetAcknowledged() {
 void Monitor::AdvanceActions() {
   disk_full_ = false;
   ForgetAcknowledged();
+  GiveDiskBack();
+  CheckSpool();
   int running = 0;
+  int held = 0;
   for (auto& run : actions_) {
+    ObeyOrder(*run);
     if (run->worker != nullptr) AdvanceWorker(*run);
-    if (run->worker != nullptr) ++running;
+    // What waits for its turn ends with the worker that was killed.
+    if (run->worker == nullptr) ObeyOrder(*run);
+    if (run->worker != nullptr) ++(run->held ? held : running);
     WriteRecords(*run);
   }
+  running += std::max(0, held - kMaxHeldBesides);
   for (auto& run : actions_) {
-    if (running >= environment_.config.workers) break;
+    // One that could only stand still would use up its time.
+    if (running >= environment_.config.workers || spool_full_) break;
     if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
+    if (orders_.IsPaused(run->action.id())) continue;
+    if (!run->unwritten.empty()) continue;
     StartOperation(*run);
     if (run->worker != nullptr) ++running;
   }
+  ShareCpu();
   std::erase_if(actions_, [](const std::unique_ptr<ActionRun>& run) {
     return run->worker == nullptr && run->unwritten.empty() &&
            run->next_operation >= run->action.operations_size();
@@ -426,12 +592,27 @@ void Monitor::StartOperation(ActionRun& run) {
   job.set_format(ipc::Job::FORMAT_PROTO);
   run.worker = std::make_unique<WorkerRun>(
       *FindManifest(operation.module()), job,
-      EffectiveLimits(operation.limits(), environment_.config.limits), environment_.worker, inputs);
+      EffectiveLimits(operation.limits(), environment_.config.limits, run.action.has_recurrence()),
+      environment_.worker, inputs);
   AdvanceWorker(run);
 }
 
+// Among those that run; what stands still by order leaves its share to the others.
+void Monitor::ShareCpu() {
+  std::vector<WorkerRun*> workers;
+  std::vector<uint32_t> wanted;
+  for (const auto& run : actions_) {
+    if (run->worker == nullptr || run->worker->held()) continue;
+    workers.push_back(run->worker.get());
+    wanted.push_back(run->worker->limits().cpu_share_percent);
+  }
+  const std::vector<uint32_t> shares =
+      DivideCpuShare(wanted, environment_.config.cpu_share_percent_total);
+  for (size_t i = 0; i < workers.size(); ++i) workers[i]->SetCpuShare(shares[i]);
+}
+
 void Monitor::AdvanceWorker(ActionRun& run) {
-  run.worker->Pause(!run.unwritten.empty() || store_->spooled_bytes() > kMaxSpooledBytes);
+  run.worker->Pause(!run.unwritten.empty() || spool_full_);
   // What is there now becomes one record: a commit each would be the slowest part.
   v1::Rows gathered;
   size_t bytes = 0;
@@ -448,6 +629,7 @@ void Monitor::AdvanceWorker(ActionRun& run) {
   if (run.worker->summary().has_value()) {
     const v1::OperationSummary summary = *run.worker->summary();
     run.worker.reset();
+    run.held = false;
     EndOperation(run, summary);
   } else {
     WriteRecords(run);
@@ -474,11 +656,16 @@ void Monitor::WriteRecords(ActionRun& run) {
   if (run.unwritten.empty()) return;
   const absl::Status status = store_->Append(run.unwritten);
   if (status.ok()) {
+    for (const v1::ResultRecord& record : run.unwritten) queue_.Added(record);
     run.unwritten.clear();
+    disk_full_told_ = false;
     return;
   }
-  LogWarning(StrCat("results of action ", run.action.id(), " wait: ", status.message()));
+  if (!disk_full_told_) {
+    LogWarning(StrCat("results of action ", run.action.id(), " wait: ", status.message()));
+  }
   disk_full_ = true;
+  disk_full_told_ = true;
 }
 
 void Monitor::EndAllOperations() {
@@ -494,21 +681,20 @@ void Monitor::EndAllOperations() {
 // --- towards the scheduler
 
 void Monitor::SendRecords() {
-  while (connected_ && in_flight_ < window_ && link_.has_room()) {
-    absl::StatusOr<std::optional<SpooledRecord>> next = store_->NextAfter(sent_position_);
+  while (connected_ && queue_.in_flight() < window_ && link_.has_room()) {
+    const absl::StatusOr<std::optional<SpooledRecord>> next = queue_.Next();
     if (!next.ok()) {
       LogWarning(StrCat("spool: ", next.status().message()));
       return;
     }
     if (!next->has_value()) return;
-    sent_position_ = (*next)->position;
     v1::AgentMessage message;
     if (!message.mutable_record()->ParseFromString((*next)->bytes)) {
-      LogWarning(StrCat("spool: record ", sent_position_, " can't be read, it is not sent"));
+      LogWarning(StrCat("spool: record ", (*next)->position, " can't be read, it is not sent"));
+      queue_.Forgotten((*next)->position);
       continue;
     }
     SendToScheduler(message);
-    ++in_flight_;
   }
 }
 
@@ -525,6 +711,7 @@ v1::Hello Monitor::Hello() const {
   *hello.mutable_facts() = environment_.facts;
   hello.set_trust_policy_version(policy_.has_value() ? policy_->version() : 0);
   for (const std::string& wall : environment_.missing_walls) hello.add_missing_walls(wall);
+  hello.set_boot_id(BootId());
   return hello;
 }
 

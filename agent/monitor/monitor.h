@@ -17,6 +17,8 @@
 #include "agent/monitor/agent_config.h"
 #include "agent/monitor/blob_cache.h"
 #include "agent/monitor/link_process.h"
+#include "agent/monitor/orders.h"
+#include "agent/monitor/spool_queue.h"
 #include "agent/monitor/state_store.h"
 #include "agent/monitor/worker_run.h"
 #include "core/authorization.h"
@@ -29,8 +31,6 @@ class Monitor {
  public:
   // Actions that wait or run; further ones are refused with REASON_BUSY.
   static constexpr size_t kMaxActions = 64;
-  // The spool's bound; workers stand still above it.
-  static constexpr uint64_t kMaxSpooledBytes = uint64_t{256} << 20;
 
   struct Environment {
     AgentConfig config;
@@ -64,6 +64,10 @@ class Monitor {
     std::unique_ptr<WorkerRun> worker;
     // Why a blob of the next operation can't be had; OK while it may come.
     absl::Status blob_error;
+    // The worker stands still by order.
+    bool held = false;
+    // The worker was killed by order.
+    bool killed_by_order = false;
     // Records that could not be written yet (disk full), in order.
     std::vector<v1::ResultRecord> unwritten;
   };
@@ -74,14 +78,23 @@ class Monitor {
 
   void HandleActionEnvelope(const std::string& bytes);
   void HandleTrustPolicyEnvelope(const std::string& bytes);
+  void HandleOrderEnvelope(const std::string& bytes);
   void HandleAcknowledgement(const v1::RecordKey& key);
   absl::Status TakeOn(v1::Action action, const std::string& envelope);
   AuthorizationContext Authorization() const;
+  OrderContext OrderAuthorization() const;
+  std::string CancellationWords(std::string_view action_id) const;
+  // Null when it neither waits nor runs here.
+  const ActionRun* FindRun(std::string_view action_id) const;
   void Refuse(const std::string& envelope, std::string_view action_id, v1::Refusal::Reason reason,
               std::string_view detail);
 
   void AdvanceActions();
   void AdvanceWorker(ActionRun& run);
+  // Holds the worker or lets it go on; ends what a cancellation, or a pause until
+  // the action expired, ends.
+  void ObeyOrder(ActionRun& run);
+  void EndByOrder(ActionRun& run, std::string_view detail);
   void StartOperation(ActionRun& run);
   bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
   void HandleBlobPart(const v1::BlobPart& part);
@@ -93,6 +106,11 @@ class Monitor {
   void EndOperation(ActionRun& run, const v1::OperationSummary& summary);
   void WriteRecords(ActionRun& run);
   void ForgetAcknowledged();
+  // Why rows can't be spooled now; empty when they can.
+  std::string WhySpoolIsFull() const;
+  void CheckSpool();
+  void GiveDiskBack();
+  void ShareCpu();
   void EndAllOperations();
 
   void SendRecords();
@@ -113,18 +131,23 @@ class Monitor {
   LinkProcess link_;
 
   std::deque<std::unique_ptr<ActionRun>> actions_;
+  OrderBook orders_;
+  // A record could not be written; told once, until one can.
   bool disk_full_ = false;
+  bool disk_full_told_ = false;
+  // Workers stand still, and no further one starts.
+  bool spool_full_ = false;
+  // More of the store's file may be given back to the disk.
+  bool may_shrink_ = true;
   // True at the start and while actions run, until memory was released.
   bool busy_ = true;
 
-  // The session's window: records sent up to `sent_position_`, how many of them
-  // unacknowledged.
+  // The session's window: how many records may be unacknowledged.
   bool connected_ = false;
   uint32_t window_ = 0;
-  uint32_t in_flight_ = 0;
-  int64_t sent_position_ = 0;
+  SpoolQueue queue_;
   // Acknowledged, but the disk was too full to forget them. At most a window.
-  std::deque<v1::RecordKey> acknowledged_;
+  std::vector<v1::RecordKey> acknowledged_;
 };
 
 }  // namespace dragnet

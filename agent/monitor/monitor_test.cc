@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "core/keys.h"
 #include "core/strings.h"
@@ -46,6 +47,7 @@ class MonitorTest : public ::testing::Test {
     environment.worker.program = DRAGNET_MISBEHAVING;
     environment.worker.allow_missing_walls = true;
     environment.link.program = "/nosuch/dragnet-link";
+    if (configure_) configure_(environment.config);
     auto store = StateStore::Open(directory_ + "/agent.db");
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = store->get();
@@ -93,6 +95,30 @@ class MonitorTest : public ::testing::Test {
     EXPECT_THAT(records.back().refusal().detail(), ::testing::Not(IsEmpty()));
     return records.back().refusal().reason();
   }
+  // A scheduler commits all that is spooled, or so many records; the rows in them.
+  int AcknowledgeAll(size_t count = 1000) {
+    ipc::LinkToMonitor connected;
+    connected.mutable_connected()->set_record_window(1024);
+    monitor_->HandleLinkMessage(connected);
+    int rows = 0;
+    for (const v1::ResultRecord& record : Spool()) {
+      if (count-- == 0) break;
+      ipc::LinkToMonitor message;
+      v1::RecordKey* key = message.mutable_acknowledged();
+      key->set_action_id(record.action_id());
+      key->set_operation(record.operation());
+      key->set_sequence(record.sequence());
+      key->set_envelope_sha256(record.refusal().envelope_sha256());
+      monitor_->HandleLinkMessage(message);
+      rows += record.rows().rows_size();
+    }
+    return rows;
+  }
+  std::optional<v1::OperationSummary> SummaryOf(const v1::Action& action) {
+    const auto records = RecordsOf(action);
+    if (records.empty() || !records.back().has_summary()) return std::nullopt;
+    return records.back().summary();
+  }
   // Lets the loop turn until `done`.
   template <typename Done>
   void RunUntil(Done done) {
@@ -107,6 +133,8 @@ class MonitorTest : public ::testing::Test {
   std::string directory_;
   StateStore* store_ = nullptr;
   std::unique_ptr<Monitor> monitor_;
+  // What the next Restart changes in the configuration.
+  std::function<void(AgentConfig&)> configure_;
 };
 
 TEST_F(MonitorTest, WithoutAPolicyNothingRuns) {
@@ -381,6 +409,163 @@ TEST_F(MonitorTest, AcknowledgementsOfWhatWasNeverSentChangeNothing) {
   EXPECT_THAT(Spool(), SizeIs(2));
 }
 
+// ---- the spool's bounds
+
+constexpr uint64_t kSmallSpool = uint64_t{1} << 20;
+
+TEST_F(MonitorTest, AFullSpoolStopsTheWorkerAndItsSummaryGetsThroughAndSaysSo) {
+  configure_ = [](AgentConfig& config) { config.spool_bytes = kSmallSpool; };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action action = ActionThat("many-rows");
+  action.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(2);
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return SummaryOf(action).has_value(); });
+  const v1::OperationSummary summary = *SummaryOf(action);
+  EXPECT_EQ(summary.outcome(), v1::OUTCOME_INCOMPLETE);
+  EXPECT_EQ(summary.termination(), v1::TERMINATION_WALL_TIME_LIMIT);
+  EXPECT_THAT(summary.detail(), HasSubstr("the spool or the disk was full"));
+  EXPECT_GT(ToDuration(summary.stood_still_for_spool()), absl::ZeroDuration());
+  EXPECT_GE(store_->spooled_bytes(), kSmallSpool);
+  EXPECT_LT(store_->spooled_bytes(), kSmallSpool + (uint64_t{512} << 10)) << "one record above";
+  uint64_t rows = 0;
+  for (const auto& record : RecordsOf(action)) {
+    rows += static_cast<uint64_t>(record.rows().rows_size());
+  }
+  EXPECT_EQ(summary.rows(), rows) << "nothing that it counted was dropped";
+}
+
+TEST_F(MonitorTest, AWorkerGoesOnWhenTheSpoolHasRoomAndNothingStartsBefore) {
+  configure_ = [](AgentConfig& config) { config.spool_bytes = kSmallSpool; };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = ActionThat("many-rows");
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return store_->spooled_bytes() >= kSmallSpool; });
+  const v1::Action next = ActionThat("not");
+  DeliverAction(SignedByAlice(next));
+  for (int turn = 0; turn < 5; ++turn) {
+    ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+  }
+  EXPECT_THAT(RecordsOf(next), IsEmpty());
+  EXPECT_FALSE(SummaryOf(action).has_value());
+  int rows = 0;
+  RunUntil([&] {
+    const bool ended = SummaryOf(action).has_value() && SummaryOf(next).has_value();
+    if (!ended && store_->spooled_bytes() >= kSmallSpool) rows += AcknowledgeAll();
+    return ended;
+  });
+  EXPECT_EQ(SummaryOf(action)->outcome(), v1::OUTCOME_FOUND);
+  EXPECT_EQ(SummaryOf(action)->rows(), 10'000u);
+  EXPECT_EQ(rows + AcknowledgeAll(), 10'002);
+}
+
+TEST_F(MonitorTest, AFullSpoolTakesRowsAgainWhenAnEighthOfItIsFree) {
+  // An eighth is more than a record, and all is less than what the worker has.
+  constexpr uint64_t kBound = kSmallSpool * 3 / 2;
+  configure_ = [](AgentConfig& config) { config.spool_bytes = kBound; };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action action = ActionThat("many-rows");
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return store_->spooled_bytes() >= kBound; });
+  ASSERT_TRUE(monitor_->Turn(-1, absl::ZeroDuration()).ok());  // sees it
+  const size_t records = Spool().size();
+  EXPECT_GT(AcknowledgeAll(1), 0);
+  for (int turn = 0; turn < 5; ++turn) {
+    ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+  }
+  EXPECT_THAT(Spool(), SizeIs(records - 1)) << "nothing was added";
+  AcknowledgeAll();
+  RunUntil([&] { return SummaryOf(action).has_value(); });
+  EXPECT_EQ(SummaryOf(action)->outcome(), v1::OUTCOME_FOUND);
+}
+
+TEST_F(MonitorTest, ADiskThatIsNearlyFullIsLeftToOthers) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  configure_ = [](AgentConfig& config) { config.spool_min_free_bytes = uint64_t{1} << 62; };
+  Restart();
+  const v1::Action action = ActionThat("not");
+  DeliverAction(SignedByAlice(action));
+  for (int turn = 0; turn < 5; ++turn) {
+    ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+  }
+  EXPECT_THAT(Spool(), IsEmpty());
+  // What refuses is small, and gets through.
+  DeliverAction("rubbish");
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_MALFORMED);
+}
+
+TEST_F(MonitorTest, AFloodOfRowsHoldsUpNoOtherOperation) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action flood = ActionThat("endless-rows");
+  DeliverAction(SignedByAlice(flood));
+  RunUntil([&] { return !RecordsOf(flood).empty(); });
+  const v1::Action small = ActionThat("not");
+  DeliverAction(SignedByAlice(small));
+  RunUntil([&] { return SummaryOf(small).has_value(); });
+  EXPECT_EQ(SummaryOf(small)->outcome(), v1::OUTCOME_FOUND);
+  EXPECT_FALSE(SummaryOf(flood).has_value()) << "it goes on meanwhile";
+}
+
+TEST_F(MonitorTest, TheShareOfAllHoldsWorkersThatRunAtOnceTogether) {
+  configure_ = [](AgentConfig& config) {
+    config.cpu_share_percent_total = 20;
+    config.limits.wall_time = absl::Seconds(3);
+  };
+  Restart();
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  const v1::Action actions[] = {ActionThat("burn-cpu"), ActionThat("burn-cpu-in-threads")};
+  for (const v1::Action& action : actions) DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return SummaryOf(actions[0]).has_value() && SummaryOf(actions[1]).has_value(); });
+  for (const v1::Action& action : actions) {
+    const v1::OperationSummary summary = *SummaryOf(action);
+    const double share =
+        absl::FDivDuration(ToDuration(summary.cpu_time()), ToDuration(summary.wall_time()));
+    EXPECT_LT(share, 0.15) << summary.ShortDebugString();
+    EXPECT_GT(ToDuration(summary.held_for_cpu_share()), absl::ZeroDuration());
+  }
+}
+
+// ---- clocks that jump
+
+TEST_F(MonitorTest, AClockThatJumpsNeitherEndsWhatRunsNorHoldsIt) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  for (const absl::Duration jump : {absl::Hours(5000), absl::Hours(-9000), absl::Hours(4000)}) {
+    const absl::Time before = clock_.Now();
+    const v1::Action action = ActionThat("hang");
+    const std::string envelope = SignedByAlice(action);
+    clock_.Set(fleet_.now);
+    DeliverAction(envelope);
+    RunUntil([&] { return !RecordsOf(action).empty(); });  // it runs, and then hangs
+    clock_.Set(before + jump);
+    for (int turn = 0; turn < 5; ++turn) {
+      ASSERT_TRUE(monitor_->Turn(-1, absl::Milliseconds(20)).ok());
+    }
+    EXPECT_FALSE(SummaryOf(action).has_value()) << jump;
+    // Nor is it forgotten that it ran.
+    clock_.Set(fleet_.now);
+    DeliverAction(envelope);
+    EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED) << jump;
+    Restart();
+    DeliverAction(envelope);
+    EXPECT_EQ(SummaryOf(action)->termination(), v1::TERMINATION_INTERRUPTED);
+    AcknowledgeAll();
+  }
+}
+
+TEST_F(MonitorTest, LimitsCountByASteadyClock) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action action = ActionThat("hang");
+  action.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(1);
+  DeliverAction(SignedByAlice(action));
+  clock_.Set(fleet_.now - absl::Hours(10000));
+  RunUntil([&] { return SummaryOf(action).has_value(); });
+  EXPECT_EQ(SummaryOf(action)->termination(), v1::TERMINATION_WALL_TIME_LIMIT);
+  EXPECT_GE(ToDuration(SummaryOf(action)->wall_time()), absl::Seconds(1));
+  EXPECT_LT(ToDuration(SummaryOf(action)->wall_time()), absl::Minutes(1));
+}
+
 TEST_F(MonitorTest, LaterOperationsRunAlthoughAnEarlierOneCrashed) {
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
   v1::Action action = ActionThat("abort");
@@ -390,6 +575,210 @@ TEST_F(MonitorTest, LaterOperationsRunAlthoughAnEarlierOneCrashed) {
   EXPECT_EQ(Spool()[0].summary().termination(), v1::TERMINATION_CRASHED);
   EXPECT_EQ(Spool()[1].operation(), 1u);
   EXPECT_EQ(Spool()[1].summary().outcome(), v1::OUTCOME_CLEAN);
+}
+
+// ---- orders
+
+class MonitorOrderTest : public MonitorTest {
+ protected:
+  void SetUp() override {
+    MonitorTest::SetUp();
+    DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  }
+
+  // Each newer than the one before.
+  v1::Order OrderFor(const v1::Action& action, v1::Order::Kind kind) {
+    const absl::Time issued = clock_.Now() + absl::Milliseconds(++orders_made_);
+    v1::Order order;
+    order.set_id(NewUuidV7(issued));
+    order.set_fleet_id(fleet_.id);
+    order.set_action_id(action.id());
+    order.set_kind(kind);
+    order.set_reason("wrong target");
+    *order.mutable_issued() = ToTimestamp(issued);
+    *order.mutable_expires() = action.expires();
+    return order;
+  }
+  std::string Signed(const v1::Order& order) {
+    return testing::Signed(kOrderPayloadType, order, {&fleet_.alice});
+  }
+  void DeliverOrder(const std::string& envelope) {
+    ipc::LinkToMonitor message;
+    message.set_order_envelope(envelope);
+    monitor_->HandleLinkMessage(message);
+  }
+  void Deliver(const v1::Action& action, v1::Order::Kind kind) {
+    DeliverOrder(Signed(OrderFor(action, kind)));
+  }
+  v1::Action TwoThatHang() {
+    v1::Action action = ActionThat("hang");
+    *action.add_operations() = ActionThat("not").operations(0);
+    return action;
+  }
+  // Until its worker has said something.
+  void RunUntilItRuns(const v1::Action& action) {
+    RunUntil([&] { return !RecordsOf(action).empty(); });
+  }
+  size_t Summaries(const v1::Action& action) {
+    size_t count = 0;
+    for (const auto& record : RecordsOf(action)) count += record.has_summary();
+    return count;
+  }
+  void ExpectStillRuns(const v1::Action& action) {
+    ASSERT_TRUE(monitor_->Turn(/*stop_fd=*/-1, absl::Milliseconds(100)).ok());
+    EXPECT_EQ(Summaries(action), 0u);
+  }
+  void ExpectRejected(const std::string& envelope, std::string_view words) {
+    const size_t before = Spool().size();
+    DeliverOrder(envelope);
+    const auto records = Spool();
+    ASSERT_EQ(records.size(), before + 1);
+    EXPECT_EQ(records.back().refusal().reason(), v1::Refusal::REASON_ORDER_REJECTED);
+    EXPECT_THAT(records.back().refusal().detail(), HasSubstr(std::string(words)));
+    EXPECT_EQ(records.back().refusal().envelope_sha256(), Sha256(envelope));
+  }
+
+  int orders_made_ = 0;
+};
+
+TEST_F(MonitorOrderTest, CancelKillsTheWorkerAndEndsWhatWaitsAndSaysWhoAndWhy) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  Deliver(action, v1::Order::KIND_CANCEL);
+  RunUntil([&] { return Summaries(action) == 2; });
+  const auto records = RecordsOf(action);
+  for (size_t i = 1; i < records.size(); ++i) {
+    const v1::OperationSummary& summary = records[i].summary();
+    EXPECT_EQ(records[i].operation(), i - 1);
+    EXPECT_EQ(summary.termination(), v1::TERMINATION_CANCELLED);
+    EXPECT_EQ(summary.outcome(), v1::OUTCOME_INCOMPLETE);
+    EXPECT_EQ(summary.detail(), "cancelled by alice: wrong target");
+  }
+  EXPECT_EQ(records.back().sequence(), 1u) << "the second never ran";
+  // And it doesn't begin again.
+  DeliverAction(SignedByAlice(action));
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED);
+}
+
+TEST_F(MonitorOrderTest, AnActionThatComesAfterItsCancellationIsRefusedAlsoAfterARestart) {
+  const v1::Action action = ActionThat("not");
+  Deliver(action, v1::Order::KIND_CANCEL);
+  EXPECT_THAT(Spool(), IsEmpty());
+  DeliverAction(SignedByAlice(action));
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_CANCELLED);
+  EXPECT_EQ(Spool()[0].refusal().detail(), "cancelled by alice: wrong target");
+  Restart();
+  v1::Envelope twice_signed;
+  ASSERT_TRUE(twice_signed.ParseFromString(SignedByAlice(action)));
+  ASSERT_TRUE(AddSignature(fleet_.bob, &twice_signed).ok());
+  DeliverAction(twice_signed.SerializeAsString());
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_CANCELLED);
+}
+
+TEST_F(MonitorOrderTest, PauseHoldsTheWorkerAndStartsNothingFurtherUntilResumed) {
+  v1::Action action = ActionThat("not");
+  Deliver(action, v1::Order::KIND_PAUSE);
+  DeliverAction(SignedByAlice(action));
+  // Another action isn't held up.
+  const v1::Action other = ActionThat("not");
+  DeliverAction(SignedByAlice(other));
+  RunUntil([&] { return Summaries(other) == 1; });
+  EXPECT_THAT(RecordsOf(action), IsEmpty());
+  Deliver(action, v1::Order::KIND_RESUME);
+  RunUntil([&] { return Summaries(action) == 1; });
+  EXPECT_EQ(RecordsOf(action).back().summary().outcome(), v1::OUTCOME_FOUND);
+}
+
+TEST_F(MonitorOrderTest, WorkersThatAreHeldLeaveTheirPlacesToOthersAndCanBeCancelled) {
+  // As many as may run at a time.
+  const std::vector<v1::Action> held = {TwoThatHang(), TwoThatHang()};
+  ASSERT_EQ(AgentConfig().workers, static_cast<int>(held.size()));
+  for (const v1::Action& action : held) DeliverAction(SignedByAlice(action));
+  for (const v1::Action& action : held) RunUntilItRuns(action);
+  const v1::Action other = ActionThat("not");
+  DeliverAction(SignedByAlice(other));
+  ExpectStillRuns(held[0]);
+  EXPECT_THAT(RecordsOf(other), IsEmpty()) << "its turn hasn't come";
+  for (const v1::Action& action : held) Deliver(action, v1::Order::KIND_PAUSE);
+  RunUntil([&] { return Summaries(other) == 1; });
+  for (const v1::Action& action : held) {
+    EXPECT_EQ(Summaries(action), 0u);
+    Deliver(action, v1::Order::KIND_CANCEL);
+    RunUntil([&] { return Summaries(action) == 2; });
+    EXPECT_EQ(RecordsOf(action).back().summary().termination(), v1::TERMINATION_CANCELLED);
+  }
+}
+
+TEST_F(MonitorOrderTest, AnActionThatExpiresWhileItIsPausedEndsAndSaysSo) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  Deliver(action, v1::Order::KIND_PAUSE);
+  ExpectStillRuns(action);
+  clock_.Set(*ToTime(action.expires()) + absl::Seconds(1));
+  RunUntil([&] { return Summaries(action) == 2; });
+  const auto records = RecordsOf(action);
+  for (size_t i = 1; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].summary().termination(), v1::TERMINATION_CANCELLED);
+    EXPECT_THAT(records[i].summary().detail(),
+                HasSubstr("paused by alice: wrong target; it expired before it was resumed"));
+  }
+}
+
+TEST_F(MonitorOrderTest, OrdersThatNoOneWithASayGaveChangeNothing) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  const v1::Order cancel = OrderFor(action, v1::Order::KIND_CANCEL);
+  const PrivateKey mallory = testing::NewKey();
+  ExpectRejected(testing::Signed(kOrderPayloadType, cancel, {}), "no valid signature");
+  ExpectRejected(testing::Signed(kOrderPayloadType, cancel, {&mallory}), "no valid signature");
+  ExpectRejected(testing::Signed(kOrderPayloadType, cancel, {&fleet_.carol}), "none of carol");
+  ExpectRejected(testing::Signed(kActionPayloadType, cancel, {&fleet_.alice}), "another type");
+  ExpectRejected(SignedByAlice(action), "another type");
+  ExpectRejected("garbage", "");
+  v1::Order other_fleet = cancel;
+  other_fleet.set_fleet_id("other-0123456789ab");
+  ExpectRejected(Signed(other_fleet), "for fleet other");
+  v1::Order expired = cancel;
+  *expired.mutable_issued() = ToTimestamp(clock_.Now() - absl::Hours(2));
+  *expired.mutable_expires() = ToTimestamp(clock_.Now() - absl::Hours(1));
+  expired.set_id(NewUuidV7(clock_.Now() - absl::Hours(2)));
+  ExpectRejected(Signed(expired), "expired on");
+  ExpectStillRuns(action);
+}
+
+TEST_F(MonitorOrderTest, AnOlderOrderReplayedIsRefused) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  const std::string pause = Signed(OrderFor(action, v1::Order::KIND_PAUSE));
+  const std::string resume = Signed(OrderFor(action, v1::Order::KIND_RESUME));
+  DeliverOrder(pause);
+  DeliverOrder(resume);
+  // The one that holds is no news: a scheduler sends it again to be sure.
+  const size_t before = Spool().size();
+  DeliverOrder(resume);
+  EXPECT_EQ(Spool().size(), before);
+  ExpectRejected(pause, "not newer");
+}
+
+TEST_F(MonitorOrderTest, ACancellationCannotBeUndone) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  Deliver(action, v1::Order::KIND_CANCEL);
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "can't be undone");
+  RunUntil([&] { return Summaries(action) == 2; });
+}
+
+TEST_F(MonitorOrderTest, WithoutAPolicyOrdersAreRefused) {
+  std::filesystem::remove_all(directory_);
+  std::filesystem::create_directory(directory_);
+  Restart();
+  const v1::Action action = fleet_.ActionProto();
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_CANCEL)), "no trust policy");
 }
 
 }  // namespace

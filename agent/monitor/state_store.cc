@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/cleanup/cleanup.h"
 #include "core/file_io.h"
@@ -17,6 +18,14 @@ namespace dragnet {
 namespace {
 
 constexpr int kSchemaVersion = 1;
+// Free pages (4 KiB each) that the file keeps to write to.
+constexpr int64_t kKeptFreePages = 256;
+// For each of them another one may have to be moved.
+constexpr int64_t kPagesPerShrink = 256;
+
+// In the journal, beside the entry that keeps a cancelled action from being
+// taken: no schedule has an occurrence before 1970.
+constexpr int64_t kCancelledOccurrence = -1;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE value(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -57,7 +66,17 @@ class StateStore::Statement {
   Statement(sqlite3* database, std::string_view sql) : database_(database), sql_(sql) {
     sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement_, nullptr);
   }
-  ~Statement() { sqlite3_finalize(statement_); }
+  // One of StateStore::Kept, which is left as it was found.
+  Statement(sqlite3* database, std::string_view sql, sqlite3_stmt* kept)
+      : database_(database), sql_(sql), statement_(kept), kept_(true) {}
+  ~Statement() {
+    if (kept_) {
+      sqlite3_reset(statement_);
+      sqlite3_clear_bindings(statement_);
+    } else {
+      sqlite3_finalize(statement_);
+    }
+  }
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
@@ -94,13 +113,12 @@ class StateStore::Statement {
   sqlite3* database_;
   std::string_view sql_;
   sqlite3_stmt* statement_ = nullptr;
+  bool kept_ = false;
   int bound_ = 0;
 };
 
-namespace {
-
 // Rolls back unless it was committed.
-class Transaction {
+class StateStore::Transaction {
  public:
   explicit Transaction(sqlite3* database) : database_(database) {
     open_ = sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK;
@@ -124,8 +142,6 @@ class Transaction {
   bool open_;
 };
 
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& path) {
   // Made here so that it never exists with a wider mode.
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -145,23 +161,35 @@ absl::StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& 
   return store;
 }
 
-StateStore::~StateStore() { sqlite3_close_v2(database_); }
+StateStore::~StateStore() {
+  for (const auto& [sql, statement] : kept_) sqlite3_finalize(statement);
+  sqlite3_close_v2(database_);
+}
+
+StateStore::Statement StateStore::Kept(const char* sql) {
+  sqlite3_stmt*& statement = kept_[sql];
+  if (statement == nullptr) {
+    sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  }
+  return Statement(database_, sql, statement);
+}
 
 absl::Status StateStore::Initialize() {
-  // EXCLUSIVE before WAL: one process, and no shared memory file.
-  for (const char* pragma : {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL",
-                             "PRAGMA synchronous=FULL", "PRAGMA cache_size=-256",
-                             "PRAGMA journal_size_limit=4194304", "PRAGMA trusted_schema=OFF"}) {
+  // EXCLUSIVE before WAL: one process, and no shared memory file. auto_vacuum
+  // before anything is written: Shrink() needs it.
+  for (const char* pragma :
+       {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA auto_vacuum=INCREMENTAL",
+        "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA cache_size=-256",
+        "PRAGMA journal_size_limit=4194304", "PRAGMA trusted_schema=OFF"}) {
     DRAGNET_RETURN_IF_ERROR(Statement(database_, pragma).Run());
   }
-  Statement version(database_, "PRAGMA user_version");
-  DRAGNET_RETURN_IF_ERROR(version.Step().status());
-  if (version.Integer(0) > kSchemaVersion) {
-    return absl::FailedPreconditionError(StrCat("agent state is of version ", version.Integer(0),
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, Pragma("user_version"));
+  if (version > kSchemaVersion) {
+    return absl::FailedPreconditionError(StrCat("agent state is of version ", version,
                                                 ", this program knows up to ", kSchemaVersion,
                                                 ": start the newer dragnet-agent"));
   }
-  if (version.Integer(0) == 0) {
+  if (version == 0) {
     Transaction transaction(database_);
     if (sqlite3_exec(database_, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
       return StoreError(database_, "create tables");
@@ -170,9 +198,13 @@ absl::Status StateStore::Initialize() {
         Statement(database_, StrCat("PRAGMA user_version=", kSchemaVersion)).Run());
     DRAGNET_RETURN_IF_ERROR(transaction.Commit());
   }
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t auto_vacuum, Pragma("auto_vacuum"));
+  // A file from before: rewritten once. Without room for that it stays as it
+  // is, and as large as it once was.
+  if (auto_vacuum == 0) Statement(database_, "VACUUM").Run().IgnoreError();
   Statement spooled(database_,
-                    "SELECT ifnull(sum(length(record)),0), count(*) FILTER (WHERE sequence=0) "
-                    "FROM spool");
+                    "SELECT ifnull(sum(length(record)) FILTER (WHERE sequence>0),0),"
+                    " count(*) FILTER (WHERE sequence=0) FROM spool");
   DRAGNET_RETURN_IF_ERROR(spooled.Step().status());
   spooled_bytes_ = static_cast<uint64_t>(spooled.Integer(0));
   spooled_refusals_ = spooled.Integer(1);
@@ -250,6 +282,29 @@ absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurr
   return transaction.Commit();
 }
 
+absl::Status StateStore::JournalCancelled(std::string_view action_id, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, 0));
+  if (there) return absl::OkStatus();
+  Transaction transaction(database_);
+  for (const int64_t occurrence : {int64_t{0}, kCancelledOccurrence}) {
+    DRAGNET_RETURN_IF_ERROR(
+        Statement(database_, "INSERT INTO journal(action_id, occurrence, taken_at) VALUES(?,?,?)")
+            .Bind(action_id)
+            .Bind(occurrence)
+            .Bind(absl::ToUnixSeconds(now))
+            .Run());
+  }
+  DRAGNET_RETURN_IF_ERROR(PruneJournal());
+  return transaction.Commit();
+}
+
+absl::StatusOr<bool> StateStore::WasCancelled(std::string_view action_id) {
+  return Statement(database_, "SELECT 1 FROM journal WHERE action_id=? AND occurrence=?")
+      .Bind(action_id)
+      .Bind(kCancelledOccurrence)
+      .Step();
+}
+
 absl::Status StateStore::PruneJournal() {
   Statement oldest(database_,
                    "DELETE FROM journal WHERE entry <= (SELECT max(entry) FROM journal) - ? "
@@ -283,9 +338,8 @@ absl::StatusOr<std::vector<InterruptedOperation>> StateStore::Interrupted() {
 absl::Status StateStore::Insert(const v1::ResultRecord& record) {
   const std::string bytes = record.SerializeAsString();
   DRAGNET_RETURN_IF_ERROR(
-      Statement(database_,
-                "INSERT OR IGNORE INTO spool(action_id, occurrence, operation, sequence,"
-                " envelope_sha256, record) VALUES(?,?,?,?,?,?)")
+      Kept("INSERT OR IGNORE INTO spool(action_id, occurrence, operation, sequence,"
+           " envelope_sha256, record) VALUES(?,?,?,?,?,?)")
           .Bind(record.action_id())
           .Bind(record.occurrence())
           .Bind(record.operation())
@@ -293,22 +347,26 @@ absl::Status StateStore::Insert(const v1::ResultRecord& record) {
           .BindBlob(record.refusal().envelope_sha256())
           .BindBlob(bytes)
           .Run());
-  if (sqlite3_changes(database_) > 0) spooled_bytes_ += bytes.size();
+  if (sqlite3_changes(database_) == 0) return absl::OkStatus();
+  if (record.sequence() == 0) {
+    ++spooled_refusals_;
+  } else {
+    spooled_bytes_ += bytes.size();
+  }
   return absl::OkStatus();
 }
 
 absl::Status StateStore::UpdateUnfinished(const v1::ResultRecord& record) {
   if (record.has_summary()) {
-    return Statement(database_,
-                     "DELETE FROM unfinished WHERE action_id=? AND occurrence=? AND operation=?")
+    return Kept("DELETE FROM unfinished WHERE action_id=? AND occurrence=? AND operation=?")
         .Bind(record.action_id())
         .Bind(record.occurrence())
         .Bind(record.operation())
         .Run();
   }
-  return Statement(database_,
-                   "UPDATE unfinished SET next_sequence=?, rows=rows+? "
-                   "WHERE action_id=? AND occurrence=? AND operation=?")
+  return Kept(
+             "UPDATE unfinished SET next_sequence=?, rows=rows+? "
+             "WHERE action_id=? AND occurrence=? AND operation=?")
       .Bind(static_cast<int64_t>(record.sequence()) + 1)
       .Bind(record.rows().rows_size())
       .Bind(record.action_id())
@@ -333,41 +391,119 @@ absl::Status StateStore::Append(std::span<const v1::ResultRecord> records) {
 
 absl::StatusOr<bool> StateStore::AppendRefusal(const v1::ResultRecord& record) {
   if (spooled_refusals_ >= kMaxSpooledRefusals) return false;
-  const uint64_t before = spooled_bytes_;
   DRAGNET_RETURN_IF_ERROR(Insert(record));
-  if (spooled_bytes_ != before) ++spooled_refusals_;
   return true;
 }
 
 absl::StatusOr<std::optional<SpooledRecord>> StateStore::NextAfter(int64_t position) {
-  Statement statement(
-      database_, "SELECT position, record FROM spool WHERE position>? ORDER BY position LIMIT 1");
+  Statement statement =
+      Kept("SELECT position, record FROM spool WHERE position>? ORDER BY position LIMIT 1");
   DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(position).Step());
   if (!found) return std::nullopt;
   return SpooledRecord{statement.Integer(0), statement.Bytes(1)};
 }
 
-absl::StatusOr<std::optional<int64_t>> StateStore::Acknowledge(const v1::RecordKey& key) {
+absl::StatusOr<std::optional<SpoolPlace>> StateStore::NextOperation(
+    const std::optional<SpoolPlace>& after) {
+  Statement statement = Kept(
+      "SELECT action_id, occurrence, operation FROM spool "
+      "WHERE (action_id, occurrence, operation) > (?,?,?) "
+      "ORDER BY action_id, occurrence, operation LIMIT 1");
+  constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
+  statement.Bind(after.has_value() ? std::string_view(after->action_id) : "")
+      .Bind(after.has_value() ? after->occurrence : kFirst)
+      .Bind(after.has_value() ? after->operation : kFirst);
+  DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Step());
+  if (!found) return std::nullopt;
+  SpoolPlace place;
+  place.action_id = statement.Bytes(0);
+  place.occurrence = statement.Integer(1);
+  place.operation = statement.Integer(2);
+  return place;
+}
+
+absl::StatusOr<std::optional<SpooledRecord>> StateStore::NextOf(SpoolPlace* place) {
+  Statement statement = Kept(
+      "SELECT position, record, sequence, envelope_sha256 FROM spool "
+      "WHERE action_id=? AND occurrence=? AND operation=? AND (sequence, envelope_sha256) > (?,?) "
+      "ORDER BY sequence, envelope_sha256 LIMIT 1");
+  DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(place->action_id)
+                                                 .Bind(place->occurrence)
+                                                 .Bind(place->operation)
+                                                 .Bind(place->sequence)
+                                                 .BindBlob(place->envelope_sha256)
+                                                 .Step());
+  if (!found) return std::nullopt;
+  place->sequence = statement.Integer(2);
+  place->envelope_sha256 = statement.Bytes(3);
+  return SpooledRecord{statement.Integer(0), statement.Bytes(1)};
+}
+
+absl::StatusOr<std::vector<int64_t>> StateStore::Acknowledge(std::span<const v1::RecordKey> keys) {
   // No sync for this commit: see the header.
   DRAGNET_RETURN_IF_ERROR(Statement(database_, "PRAGMA synchronous=NORMAL").Run());
   const absl::Cleanup restore = [this] {
     Statement(database_, "PRAGMA synchronous=FULL").Run().IgnoreError();
   };
-  Statement statement(database_,
-                      "DELETE FROM spool WHERE action_id=? AND occurrence=? AND operation=? AND "
-                      "sequence=? AND envelope_sha256=? RETURNING position, length(record)");
-  DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(key.action_id())
-                                                 .Bind(key.occurrence())
-                                                 .Bind(key.operation())
-                                                 .Bind(static_cast<int64_t>(key.sequence()))
-                                                 .BindBlob(key.envelope_sha256())
-                                                 .Step());
-  if (!found) return std::nullopt;
-  const int64_t position = statement.Integer(0);
-  if (key.sequence() == 0 && spooled_refusals_ > 0) --spooled_refusals_;
-  spooled_bytes_ -= std::min(spooled_bytes_, static_cast<uint64_t>(statement.Integer(1)));
-  DRAGNET_RETURN_IF_ERROR(statement.Run());
-  return position;
+  std::vector<int64_t> positions;
+  uint64_t bytes = 0;
+  int64_t refusals = 0;
+  Transaction transaction(database_);
+  for (const v1::RecordKey& key : keys) {
+    Statement statement = Kept(
+        "DELETE FROM spool WHERE action_id=? AND occurrence=? AND operation=? AND "
+        "sequence=? AND envelope_sha256=? RETURNING position, length(record)");
+    DRAGNET_ASSIGN_OR_RETURN(const bool found, statement.Bind(key.action_id())
+                                                   .Bind(key.occurrence())
+                                                   .Bind(key.operation())
+                                                   .Bind(static_cast<int64_t>(key.sequence()))
+                                                   .BindBlob(key.envelope_sha256())
+                                                   .Step());
+    if (!found) continue;
+    positions.push_back(statement.Integer(0));
+    if (key.sequence() == 0) {
+      ++refusals;
+    } else {
+      bytes += static_cast<uint64_t>(statement.Integer(1));
+    }
+    DRAGNET_RETURN_IF_ERROR(statement.Run());
+  }
+  DRAGNET_RETURN_IF_ERROR(transaction.Commit());
+  spooled_bytes_ -= std::min(spooled_bytes_, bytes);
+  spooled_refusals_ -= std::min(spooled_refusals_, refusals);
+  return positions;
+}
+
+// Its own function, so that no statement is left open: a checkpoint and a VACUUM
+// take none.
+absl::StatusOr<int64_t> StateStore::Pragma(std::string_view name) {
+  Statement statement(database_, StrCat("PRAGMA ", name));
+  DRAGNET_RETURN_IF_ERROR(statement.Step().status());
+  return statement.Integer(0);
+}
+
+absl::StatusOr<bool> StateStore::Shrink() {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t free, Pragma("freelist_count"));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t all, Pragma("page_count"));
+  // Earlier, what is still used would be moved over and over while it drains.
+  if (free <= kKeptFreePages || free < all / 2) return false;
+  DRAGNET_RETURN_IF_ERROR(Pragma("synchronous=NORMAL").status());
+  const absl::Cleanup restore = [this] { Pragma("synchronous=FULL").IgnoreError(); };
+  {
+    // Each step gives one page back.
+    const int64_t pages = std::min(kPagesPerShrink, free - kKeptFreePages);
+    Statement vacuum(database_, StrCat("PRAGMA incremental_vacuum(", pages, ")"));
+    while (true) {
+      DRAGNET_ASSIGN_OR_RETURN(const bool more, vacuum.Step());
+      if (!more) break;
+    }
+  }
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t left, Pragma("freelist_count"));
+  if (left >= free) return false;  // a file that can't shrink
+  if (left > kKeptFreePages) return true;
+  // The file itself gets shorter when the log is written back.
+  DRAGNET_RETURN_IF_ERROR(Pragma("wal_checkpoint(TRUNCATE)").status());
+  return false;
 }
 
 }  // namespace dragnet

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +27,7 @@
 #include "dragnet/v1/results.pb.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 namespace dragnet {
 
@@ -36,6 +38,17 @@ struct InterruptedOperation {
   uint32_t operation = 0;
   uint64_t next_sequence = 1;
   uint64_t rows = 0;
+};
+
+// An operation in the spool, and a place among its records, which are in the
+// order of (sequence, digest of a refusal).
+struct SpoolPlace {
+  std::string action_id;
+  int64_t occurrence = 0;
+  int64_t operation = 0;
+  // -1: before all of them.
+  int64_t sequence = -1;
+  std::string envelope_sha256;
 };
 
 struct SpooledRecord {
@@ -74,6 +87,11 @@ class StateStore {
   // Before anything of the action runs. AlreadyExists if it is there.
   absl::Status JournalTaken(std::string_view action_id, int64_t occurrence, int operations,
                             absl::Time now);
+  // The same for an action that was cancelled before it came: it is never taken.
+  // Nothing if the journal holds it already.
+  absl::Status JournalCancelled(std::string_view action_id, absl::Time now);
+  // Whether it was.
+  absl::StatusOr<bool> WasCancelled(std::string_view action_id);
   // All that was taken by a process that is gone and didn't finish.
   absl::StatusOr<std::vector<InterruptedOperation>> Interrupted();
 
@@ -85,15 +103,26 @@ class StateStore {
   absl::StatusOr<bool> AppendRefusal(const v1::ResultRecord& record);
   // The first record behind `position`; nothing at the end.
   absl::StatusOr<std::optional<SpooledRecord>> NextAfter(int64_t position);
-  // Forgets an acknowledged record. Not durable at once: a record that comes
-  // back after a crash is sent again and changes nothing. Its position, or
-  // nothing if there was none.
-  absl::StatusOr<std::optional<int64_t>> Acknowledge(const v1::RecordKey& key);
-  // Serialised bytes of all records waiting.
+  // The first operation in the spool, or the one behind that of `after`, with the
+  // place before its records; nothing at the end.
+  absl::StatusOr<std::optional<SpoolPlace>> NextOperation(const std::optional<SpoolPlace>& after);
+  // The operation's record behind `place`, which becomes that record's; nothing
+  // at the end.
+  absl::StatusOr<std::optional<SpooledRecord>> NextOf(SpoolPlace* place);
+  // Forgets acknowledged records. Not durable at once: a record that comes back
+  // after a crash is sent again and changes nothing. The positions of those that
+  // were there.
+  absl::StatusOr<std::vector<int64_t>> Acknowledge(std::span<const v1::RecordKey> keys);
+  // Serialised bytes of all records waiting; without refusals, which are bounded
+  // by their number.
   uint64_t spooled_bytes() const { return spooled_bytes_; }
+  // When more than half of the file is no longer used, gives a part of that back
+  // to the disk: some milliseconds' work. True when there is more to give back.
+  absl::StatusOr<bool> Shrink();
 
  private:
   class Statement;
+  class Transaction;
   explicit StateStore(sqlite3* database) : database_(database) {}
   absl::Status Initialize();
   absl::StatusOr<std::optional<std::string>> LoadValue(std::string_view key);
@@ -101,8 +130,14 @@ class StateStore {
   absl::Status Insert(const v1::ResultRecord& record);
   absl::Status UpdateUnfinished(const v1::ResultRecord& record);
   absl::Status PruneJournal();
+  // The integer that it answers; 0 when it says nothing.
+  absl::StatusOr<int64_t> Pragma(std::string_view name);
+
+  // Compiled once: those that run for each record. `sql` must be a literal.
+  Statement Kept(const char* sql);
 
   sqlite3* database_;
+  std::map<const char*, sqlite3_stmt*> kept_;
   uint64_t spooled_bytes_ = 0;
   int64_t spooled_refusals_ = 0;
 };

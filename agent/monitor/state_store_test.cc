@@ -80,6 +80,36 @@ class StateStoreTest : public ::testing::Test {
     return records;
   }
 
+  absl::StatusOr<std::vector<int64_t>> Acknowledge(const v1::ResultRecord& record) {
+    return store_->Acknowledge(std::vector{KeyOf(record)});
+  }
+  void FillDrainAndShrink() {
+    std::vector<v1::RecordKey> keys;
+    for (uint64_t i = 1; i <= 200; ++i) {
+      ASSERT_TRUE(Append({RowsRecord(i, std::string(100'000, 'x'))}).ok());
+      keys.push_back(KeyOf(RowsRecord(i)));
+    }
+    const auto shrink = [&] {
+      int steps = 0;
+      for (absl::StatusOr<bool> more = true; *more; ++steps) {
+        more = store_->Shrink();
+        EXPECT_TRUE(more.ok()) << more.status();
+        if (!more.ok()) break;
+      }
+      return steps;
+    };
+    EXPECT_EQ(shrink(), 1) << "nothing to give back";
+    EXPECT_GT(std::filesystem::file_size(path_), 10'000'000u);
+    // The last record stays, at the end of the file.
+    ASSERT_TRUE(store_->Acknowledge(std::span(keys).first(199)).ok());
+    EXPECT_GT(shrink(), 5) << "in small parts";
+    EXPECT_LT(std::filesystem::file_size(path_), 2'000'000u);
+    ASSERT_EQ(Spool().size(), 1u);
+    EXPECT_EQ(Spool()[0].rows().rows(0).size(), 100'000u);
+    Reopen();
+    EXPECT_EQ(Spool().size(), 1u);
+  }
+
   Fleet fleet_;
   std::string directory_;
   std::string path_;
@@ -161,7 +191,7 @@ TEST_F(StateStoreTest, AnInterruptedOperationGoesOnInItsSequence) {
   ASSERT_TRUE(store_->JournalTaken("action", 0, 1, fleet_.now).ok());
   ASSERT_TRUE(Append({RowsRecord(1)}).ok());
   ASSERT_TRUE(Append({RowsRecord(2)}).ok());
-  ASSERT_TRUE(store_->Acknowledge(KeyOf(RowsRecord(1))).ok());
+  ASSERT_TRUE(Acknowledge(RowsRecord(1)).ok());
   Reopen();
   const auto interrupted = *store_->Interrupted();
   ASSERT_EQ(interrupted.size(), 1u);
@@ -173,8 +203,8 @@ TEST_F(StateStoreTest, RecordsStayInOrderUntilTheyAreAcknowledged) {
   for (const uint64_t sequence : {1, 2, 3}) ASSERT_TRUE(Append({RowsRecord(sequence)}).ok());
   ASSERT_TRUE(Append({RowsRecord(2)}).ok());  // again: changes nothing
   EXPECT_EQ(Spool().size(), 3u);
-  EXPECT_TRUE((*store_->Acknowledge(KeyOf(RowsRecord(2)))).has_value());
-  EXPECT_FALSE((*store_->Acknowledge(KeyOf(RowsRecord(2)))).has_value());
+  EXPECT_EQ(Acknowledge(RowsRecord(2))->size(), 1u);
+  EXPECT_EQ(Acknowledge(RowsRecord(2))->size(), 0u);
   Reopen();
   const auto records = Spool();
   ASSERT_EQ(records.size(), 2u);
@@ -189,7 +219,7 @@ TEST_F(StateStoreTest, TheSpoolKnowsItsSize) {
   const uint64_t before = store_->spooled_bytes();
   Reopen();
   EXPECT_EQ(store_->spooled_bytes(), before);
-  ASSERT_TRUE(store_->Acknowledge(KeyOf(RowsRecord(1))).ok());
+  ASSERT_TRUE(Acknowledge(RowsRecord(1)).ok());
   EXPECT_EQ(store_->spooled_bytes(), 0u);
 }
 
@@ -208,8 +238,32 @@ TEST_F(StateStoreTest, AnAcknowledgedRefusalMakesRoom) {
   record.mutable_refusal()->set_envelope_sha256("digest");
   ASSERT_TRUE(*store_->AppendRefusal(record));
   Reopen();
-  EXPECT_TRUE((*store_->Acknowledge(KeyOf(record))).has_value());
+  EXPECT_EQ(store_->spooled_bytes(), 0u) << "bounded by their number, not by the spool's bytes";
+  EXPECT_EQ(Acknowledge(record)->size(), 1u);
   EXPECT_EQ(store_->spooled_bytes(), 0u);
+  // Room for all of them again.
+  for (int64_t i = 0; i < StateStore::kMaxSpooledRefusals; ++i) {
+    record.mutable_refusal()->set_envelope_sha256(StrCat(i));
+    ASSERT_TRUE(*store_->AppendRefusal(record)) << i;
+  }
+}
+
+TEST_F(StateStoreTest, ManyAreForgottenAtOnceAndUnknownOnesChangeNothing) {
+  for (uint64_t i = 1; i <= 5; ++i) ASSERT_TRUE(Append({RowsRecord(i)}).ok());
+  const std::vector<v1::RecordKey> keys = {KeyOf(RowsRecord(4)), KeyOf(RowsRecord(1)),
+                                           KeyOf(RowsRecord(1)), KeyOf(RowsRecord(77))};
+  const auto positions = store_->Acknowledge(keys);
+  ASSERT_TRUE(positions.ok());
+  EXPECT_EQ(*positions, (std::vector<int64_t>{4, 1}));
+  EXPECT_EQ(Spool().size(), 3u);
+}
+
+TEST_F(StateStoreTest, TheFileShrinksAfterALargeSpoolHasDrained) { FillDrainAndShrink(); }
+
+TEST_F(StateStoreTest, AFileThatWasMadeWithoutThatShrinksToo) {
+  ExecuteSql("PRAGMA auto_vacuum=NONE; VACUUM");
+  Reopen();
+  FillDrainAndShrink();
 }
 
 TEST_F(StateStoreTest, ThePolicySurvivesAndChangedPinsStartAnew) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,8 +27,10 @@ constexpr size_t kMaxWorkerFrame = 352 * 1024;
 constexpr size_t kMaxRowBytes = 64 * 1024;
 constexpr size_t kMaxDetailBytes = 1024;
 constexpr size_t kMaxSummaryBytes = 128 * 1024;
-// How often the CPU clock is read; RLIMIT_CPU is the backstop.
+// How often its CPU time and memory are looked at, at least; RLIMIT_CPU and
+// RLIMIT_AS are the backstops.
 constexpr absl::Duration kSampleInterval = absl::Milliseconds(500);
+constexpr absl::Duration kMemoryInterval = absl::Milliseconds(100);
 // After SIGKILL: a process in an uninterruptible wait (a dead NFS server) is
 // given up, so that it holds neither its slot nor its summary.
 constexpr absl::Duration kKillGrace = absl::Seconds(5);
@@ -35,6 +38,8 @@ constexpr int kMaxReadsPerAdvance = 8;
 // Threads of all workers of the worker's user on this host (RLIMIT_NPROC): far
 // above what modules start, far below what would keep the host from forking.
 constexpr uint64_t kMaxWorkerThreads = 1024;
+
+int Cores() { return static_cast<int>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L)); }
 
 bool SetNonBlocking(int fd) { return ::fcntl(fd, F_SETFL, O_NONBLOCK) == 0; }
 
@@ -65,7 +70,10 @@ WorkerRun::WorkerRun(const ModuleManifest& manifest, ipc::Job job, const Operati
     : limits_(limits),
       started_(absl::Now()),
       steady_started_(SteadyNow()),
-      decoder_(kMaxWorkerFrame) {
+      decoder_(kMaxWorkerFrame),
+      throttle_(limits.cpu_share_percent, Cores(), steady_started_),
+      next_check_(steady_started_),
+      accounted_(steady_started_) {
   job.set_privacy(environment.privacy);
   const absl::StatusOr<std::string> frame = EncodeFrame(job);
   if (!frame.ok()) {
@@ -109,9 +117,9 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& e
   } else if (!environment.monitor_has_no_network) {
     options.network = sandbox::Network::kEmpty;
   }
-#ifndef __SANITIZE_ADDRESS__  // which maps terabytes
-  options.limits.address_space_bytes = limits_.memory_bytes;
-#endif
+  if (environment.limit_address_space) {
+    options.limits.address_space_bytes = limits_.memory_bytes;
+  }
   options.limits.cpu_seconds = static_cast<uint64_t>(absl::ToInt64Seconds(limits_.cpu_time)) + 5;
   options.limits.open_files = 1024;
   options.limits.file_size_bytes = 0;
@@ -123,6 +131,7 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& e
     }
   }
   options.nice = 10;
+  options.idle_io = environment.idle_io;
   options.allow_missing_walls = environment.allow_missing_walls;
   absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
   if (!child.ok()) {
@@ -152,8 +161,12 @@ void WorkerRun::AddPollFds(std::vector<pollfd>* fds) const {
 absl::Time WorkerRun::deadline() const {
   if (summary_.has_value()) return absl::InfiniteFuture();
   if (maybe_more_ && !paused_) return absl::InfinitePast();
-  return std::min(
-      {steady_started_ + limits_.wall_time, SteadyNow() + kSampleInterval, killed_ + kKillGrace});
+  if (killed_ < absl::InfiniteFuture()) {
+    // One that closed its output is waited for by its pidfd; some kernels have none.
+    return std::min(SteadyNow() + kSampleInterval, killed_ + kKillGrace);
+  }
+  if (held_) return absl::InfiniteFuture();
+  return std::min(steady_started_ + paused_by_order_ + limits_.wall_time, next_check_);
 }
 
 void WorkerRun::WriteJob() {
@@ -170,9 +183,10 @@ void WorkerRun::WriteJob() {
 
 void WorkerRun::Advance() {
   if (summary_.has_value()) return;
+  Account();
   if (job_pipe_.valid()) WriteJob();
   if (!paused_) ReadOutput();
-  CheckTime();
+  CheckLimits();
   if (output_pipe_.valid() || rows_.has_value()) return;
   // It has no more to say. How it ends still counts: only a clean exit after a
   // summary is a completed run.
@@ -276,30 +290,123 @@ void WorkerRun::TakeRowsMessage(const v1::Rows& rows) {
 
 std::optional<v1::Rows> WorkerRun::TakeRows() { return std::exchange(rows_, std::nullopt); }
 
-void WorkerRun::CheckTime() {
-  if (killed_ < absl::InfiniteFuture() || !child_.valid()) return;
-  if (SteadyNow() - steady_started_ >= limits_.wall_time) {
-    return Stop(v1::TERMINATION_WALL_TIME_LIMIT,
-                StrCat("ran for ", absl::FormatDuration(limits_.wall_time)));
+void WorkerRun::CheckLimits() {
+  if (killed_ < absl::InfiniteFuture() || !child_.valid() || held_) return;
+  if (WallTime() >= limits_.wall_time) {
+    return Stop(v1::TERMINATION_WALL_TIME_LIMIT, WallTimeDetail());
   }
+  const absl::Time now = SteadyNow();
+  if (now >= next_check_) CheckUse(now);
+}
+
+// An error is of one that has just ended: its end is seen elsewhere.
+void WorkerRun::CheckUse(absl::Time now) {
+  next_check_ = now + kSampleInterval;
   const absl::StatusOr<absl::Duration> cpu = child_.CpuTime();
   if (cpu.ok() && *cpu >= limits_.cpu_time) {
-    Stop(v1::TERMINATION_CPU_TIME_LIMIT,
-         StrCat("used ", absl::FormatDuration(limits_.cpu_time), " of CPU time"));
+    return Stop(v1::TERMINATION_CPU_TIME_LIMIT,
+                StrCat("used ", absl::FormatDuration(limits_.cpu_time), " of CPU time"));
   }
+  if (cpu.ok()) {
+    throttle_.Sample(now, *cpu);
+    next_check_ = std::min(next_check_, throttle_.next_sample());
+    StandStillOrRun();
+  }
+  if (now < next_memory_check_) return;
+  next_memory_check_ = now + kMemoryInterval;
+  const absl::StatusOr<uint64_t> memory = child_.ResidentBytes();
+  if (memory.ok() && *memory > limits_.memory_bytes) {
+    Stop(v1::TERMINATION_MEMORY_LIMIT,
+         StrCat("needed more than ", limits_.memory_bytes, " bytes of memory"));
+  }
+}
+
+std::string WorkerRun::WallTimeDetail() const {
+  std::string detail = StrCat("ran for ", absl::FormatDuration(limits_.wall_time));
+  if (stood_still_for_spool_ > absl::ZeroDuration()) {
+    StrAppend(&detail, "; for ",
+              absl::FormatDuration(absl::Trunc(stood_still_for_spool_, absl::Milliseconds(1))),
+              " of it the worker stood still, because the spool or the disk was full");
+  }
+  return detail;
+}
+
+absl::Duration WorkerRun::WallTime() const {
+  const absl::Duration held =
+      paused_by_order_ + (held_ ? SteadyNow() - accounted_ : absl::ZeroDuration());
+  return SteadyNow() - steady_started_ - held;
+}
+
+// The time since the last call goes to what it was then kept by.
+void WorkerRun::Account() {
+  const absl::Time now = SteadyNow();
+  const absl::Duration passed = now - accounted_;
+  accounted_ = now;
+  if (held_) {
+    paused_by_order_ += passed;
+  } else if (standing_still_) {
+    held_for_cpu_share_ += passed;
+  } else if (paused_ && pipe_was_full_) {
+    stood_still_for_spool_ += passed;
+  }
+  pipe_was_full_ = paused_ && PipeIsFull();
+}
+
+// Messages are written whole, and those that fill a pipe may leave its pages
+// half empty (pipe(7)).
+bool WorkerRun::PipeIsFull() const {
+  if (!output_pipe_.valid()) return false;
+  int waiting = 0;
+  const int capacity = ::fcntl(output_pipe_.get(), F_GETPIPE_SZ);
+  return ::ioctl(output_pipe_.get(), FIONREAD, &waiting) == 0 && waiting >= capacity / 2;
+}
+
+void WorkerRun::Pause(bool paused) {
+  if (paused == paused_) return;
+  Account();
+  paused_ = paused;
+  pipe_was_full_ = paused_ && PipeIsFull();
 }
 
 void WorkerRun::Hold(bool held) {
-  if (child_.valid()) child_.Signal(held ? SIGSTOP : SIGCONT).IgnoreError();
+  if (held == held_ || summary_.has_value()) return;
+  Account();
+  held_ = held;
+  // What it used before counts on; what it didn't use meanwhile isn't saved up.
+  if (!held_) next_check_ = SteadyNow();
+  StandStillOrRun();
+}
+
+void WorkerRun::SetCpuShare(uint32_t percent) {
+  if (limits_.cpu_share_percent != 0) percent = std::min(percent, limits_.cpu_share_percent);
+  if (percent == throttle_.share_percent()) return;
+  Account();
+  // What it used so far was within the share that it had.
+  if (const auto cpu = child_.CpuTime(); cpu.ok()) throttle_.Sample(accounted_, *cpu);
+  throttle_.SetShare(percent);
+  next_check_ = std::min(next_check_, throttle_.next_sample());
+  StandStillOrRun();
+}
+
+// Stopped by order and stopped for its share are one stop to the kernel: it goes
+// on when neither holds it.
+void WorkerRun::StandStillOrRun() {
+  const bool stand_still = held_ || throttle_.stopped();
+  if (stand_still == standing_still_ || killed_ < absl::InfiniteFuture() || !child_.valid()) return;
+  Account();
+  standing_still_ = stand_still;
+  child_.Signal(stand_still ? SIGSTOP : SIGCONT).IgnoreError();
 }
 
 void WorkerRun::Stop(v1::Termination termination, std::string_view detail) {
+  Account();
   SetTermination(termination, detail);
   module_summary_.reset();
   output_pipe_.Reset();
   job_pipe_.Reset();
   maybe_more_ = false;
   killed_ = SteadyNow();
+  standing_still_ = false;
   if (child_.valid()) child_.Signal(SIGKILL).IgnoreError();
 }
 
@@ -328,9 +435,13 @@ void WorkerRun::Finish(const sandbox::ChildExit& exited) {
   if (module_summary_.has_value()) *summary_->mutable_module() = *module_summary_;
   summary_->set_outcome(OutcomeOf(*termination_, summary_->module(), row_count_));
   *summary_->mutable_started() = ToTimestamp(started_);
-  *summary_->mutable_wall_time() = ToProtoDuration(SteadyNow() - steady_started_);
+  Account();
+  *summary_->mutable_wall_time() = ToProtoDuration(WallTime());
   *summary_->mutable_cpu_time() = ToProtoDuration(exited.cpu_time);
   summary_->set_peak_memory_bytes(exited.peak_memory_bytes);
+  *summary_->mutable_stood_still_for_spool() = ToProtoDuration(stood_still_for_spool_);
+  *summary_->mutable_paused_by_order() = ToProtoDuration(paused_by_order_);
+  *summary_->mutable_held_for_cpu_share() = ToProtoDuration(held_for_cpu_share_);
 }
 
 }  // namespace dragnet

@@ -1,8 +1,10 @@
 // One operation in one worker process, from spawn to summary.
 //
 // The monitor watches from outside: it counts rows and bytes, measures time,
-// and kills what goes over its limits or breaks the protocol. What the worker
-// says of itself is never needed to know that it failed.
+// and kills what goes over its limits or breaks the protocol. It keeps the CPU
+// share by stopping and continuing the worker (SIGSTOP, SIGCONT), so that a
+// library in the middle of a long call is held, too. What the worker says of
+// itself is never needed to know that it failed.
 //
 // Used by an event loop: PollFds() says what to wait for, Advance() does what
 // can be done without blocking. Not thread-safe.
@@ -20,6 +22,7 @@
 #include "absl/time/time.h"
 #include "agent/ipc/frame.h"
 #include "agent/ipc/ipc.pb.h"
+#include "agent/monitor/cpu_throttle.h"
 #include "agent/monitor/limits.h"
 #include "agent/sandbox/spawn.h"
 #include "core/unique_fd.h"
@@ -37,6 +40,16 @@ struct WorkerEnvironment {
   // True when the monitor itself stands in an empty network namespace.
   bool monitor_has_no_network = false;
   bool allow_missing_walls = false;
+  // Give way to all else that uses a disk (IOPRIO_CLASS_IDLE).
+  bool idle_io = false;
+  // The kernel refuses address space above the memory limit (RLIMIT_AS), so that
+  // a worker can say that it needed more. Without, only what is resident is held
+  // to it, from outside.
+#ifdef __SANITIZE_ADDRESS__  // which maps terabytes
+  bool limit_address_space = false;
+#else
+  bool limit_address_space = true;
+#endif
   // The agent's own state, which a worker that may read all files must not see;
   // empty for none.
   std::string hidden_directory;
@@ -73,13 +86,20 @@ class WorkerRun {
   const std::optional<v1::OperationSummary>& summary() const { return summary_; }
 
   // Stops reading, so that the worker stands still when its pipe is full: the
-  // spool has no room.
-  void Pause(bool paused) { paused_ = paused; }
+  // spool has no room. Its wall time goes on.
+  void Pause(bool paused);
 
-  // Stands still by order until released; the time doesn't count.
+  // Stands still by order until released; the time doesn't count. It can be
+  // stopped meanwhile. Asking again for what is already so changes nothing.
   void Hold(bool held);
+  bool held() const { return held_; }
 
-  // Kills it; its summary will say `termination`.
+  // At most this share of one core from now on, and never more than its own limit.
+  void SetCpuShare(uint32_t percent);
+  const OperationLimits& limits() const { return limits_; }
+  pid_t pid() const { return child_.pid(); }
+
+  // Kills it; its summary will say `termination`. Also one that stands still.
   void Stop(v1::Termination termination, std::string_view detail);
 
  private:
@@ -90,7 +110,14 @@ class WorkerRun {
   void TakeMessages();
   void TakeMessage(const ipc::WorkerToMonitor& message);
   void TakeRowsMessage(const v1::Rows& rows);
-  void CheckTime();
+  void CheckLimits();
+  void CheckUse(absl::Time now);
+  std::string WallTimeDetail() const;
+  void Account();
+  void StandStillOrRun();
+  bool PipeIsFull() const;
+  // Without the time that it stood still by order.
+  absl::Duration WallTime() const;
   v1::Termination Classify(const sandbox::ChildExit& exited);
   void Finish(const sandbox::ChildExit& exited);
   void SetTermination(v1::Termination termination, std::string_view detail);
@@ -105,6 +132,21 @@ class WorkerRun {
   std::string job_bytes_;
   FrameDecoder decoder_;
   bool paused_ = false;
+  bool held_ = false;
+  // It was sent SIGSTOP, and no SIGCONT since.
+  bool standing_still_ = false;
+  CpuThrottle throttle_;
+  // When its use is looked at next.
+  absl::Time next_check_;
+  absl::Time next_memory_check_ = absl::InfinitePast();
+
+  // Where its time went, up to accounted_.
+  absl::Time accounted_;
+  bool pipe_was_full_ = false;
+  absl::Duration stood_still_for_spool_;
+  absl::Duration paused_by_order_;
+  absl::Duration held_for_cpu_share_;
+
   // The decoder may hold another whole message.
   bool maybe_more_ = false;
 

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "core/action.h"
 #include "core/clock.h"
+#include "core/file_io.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "gmock/gmock.h"
@@ -24,31 +26,60 @@ struct Result {
   uint64_t rows = 0;
 };
 
-Result RunWorker(std::string_view behaviour, const OperationLimits& limits = {},
-                 std::string program = DRAGNET_MISBEHAVING) {
+WorkerEnvironment EnvironmentOf(std::string program = DRAGNET_MISBEHAVING) {
   ::signal(SIGPIPE, SIG_IGN);  // as main() does
-  ipc::Job job;
-  job.set_module("test");
-  job.set_parameters(StrCat("misbehave:", behaviour));
   WorkerEnvironment environment;
   environment.program = std::move(program);
   environment.allow_missing_walls = true;
-  WorkerRun run(kManifest, job, limits, environment);
-  Result result;
-  while (!run.summary().has_value()) {
+  return environment;
+}
+
+ipc::Job JobThat(std::string_view behaviour) {
+  ipc::Job job;
+  job.set_module("test");
+  job.set_parameters(StrCat("misbehave:", behaviour));
+  return job;
+}
+
+// Turns the loop until `done` or the end; the rows that came.
+template <typename Done>
+uint64_t Turn(WorkerRun& run, Done done) {
+  uint64_t rows = 0;
+  while (!run.summary().has_value() && !done()) {
     std::vector<pollfd> fds;
     run.AddPollFds(&fds);
-    const auto wait = absl::ToInt64Milliseconds(run.deadline() - SteadyNow());
-    ::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<int64_t>(wait, 0, 1000)));
+    const auto wait = absl::ToInt64Milliseconds(absl::Ceil(
+        std::min(run.deadline() - SteadyNow(), absl::Milliseconds(100)), absl::Milliseconds(1)));
+    ::poll(fds.data(), fds.size(), static_cast<int>(std::max<int64_t>(wait, 0)));
     run.Advance();
-    while (const auto rows = run.TakeRows()) {
-      result.rows += static_cast<uint64_t>(rows->rows_size());
+    while (const auto message = run.TakeRows()) {
+      rows += static_cast<uint64_t>(message->rows_size());
       run.Advance();
     }
   }
+  return rows;
+}
+
+uint64_t TurnUntil(WorkerRun& run, absl::Time when) {
+  return Turn(run, [&] { return SteadyNow() >= when; });
+}
+
+uint64_t TurnToItsEnd(WorkerRun& run) {
+  return Turn(run, [] { return false; });
+}
+
+Result RunWorker(std::string_view behaviour, const OperationLimits& limits = {},
+                 const WorkerEnvironment& environment = EnvironmentOf()) {
+  WorkerRun run(kManifest, JobThat(behaviour), limits, environment);
+  Result result;
+  result.rows = TurnToItsEnd(run);
   result.summary = *run.summary();
   EXPECT_EQ(result.summary.rows(), result.rows) << behaviour;
   return result;
+}
+
+double Seconds(const google::protobuf::Duration& duration) {
+  return absl::ToDoubleSeconds(ToDuration(duration));
 }
 
 TEST(WorkerRunTest, AWellBehavedWorkerCompletes) {
@@ -113,6 +144,181 @@ TEST(WorkerRunTest, AMemoryEaterIsEndedByTheMemoryLimit) {
 
 #endif
 
+TEST(WorkerRunTest, AMemoryEaterIsEndedFromOutsideWhereTheKernelDoesNotRefuseIt) {
+  WorkerEnvironment environment = EnvironmentOf();
+  environment.limit_address_space = false;
+  OperationLimits limits;
+  limits.memory_bytes = uint64_t{128} << 20;
+  const Result result = RunWorker("hold-memory", limits, environment);
+  EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_INCOMPLETE);
+  EXPECT_EQ(result.summary.termination(), v1::TERMINATION_MEMORY_LIMIT);
+  EXPECT_THAT(result.summary.detail(), HasSubstr("bytes of memory"));
+}
+
+// ---- CPU share
+
+// The bound from above holds on a busy machine, too: there it gets less. From
+// below, what counts is that it wasn't stopped for longer than its use asks for.
+void ExpectShare(const v1::OperationSummary& summary, double share) {
+  const double cpu = Seconds(summary.cpu_time());
+  const double wall = Seconds(summary.wall_time());
+  const double stopped = Seconds(summary.held_for_cpu_share());
+  EXPECT_LT(cpu / wall, share * 1.4) << summary.ShortDebugString();
+  EXPECT_GT(cpu / stopped, share * 0.6) << summary.ShortDebugString();
+}
+
+TEST(WorkerRunTest, ATightLoopInThreadsKeepsTheShareThatWasAsked) {
+  OperationLimits limits;
+  limits.cpu_share_percent = 10;
+  limits.wall_time = absl::Seconds(10);
+  const Result result = RunWorker("burn-cpu-in-threads", limits);
+  EXPECT_EQ(result.summary.termination(), v1::TERMINATION_WALL_TIME_LIMIT);
+  ExpectShare(result.summary, 0.10);
+}
+
+TEST(WorkerRunTest, SeveralThreadsHaveTheShareOfOneCoreTogether) {
+  OperationLimits limits;
+  limits.wall_time = absl::Seconds(3);
+  const v1::OperationSummary summary = RunWorker("burn-cpu-in-threads", limits).summary;
+  EXPECT_LT(Seconds(summary.cpu_time()) / Seconds(summary.wall_time()), 1.2)
+      << summary.ShortDebugString();
+}
+
+TEST(WorkerRunTest, WithoutAShareNothingIsStopped) {
+  OperationLimits limits;
+  limits.cpu_share_percent = 0;
+  limits.wall_time = absl::Seconds(1);
+  const v1::OperationSummary summary = RunWorker("burn-cpu-in-threads", limits).summary;
+  EXPECT_EQ(Seconds(summary.held_for_cpu_share()), 0) << summary.ShortDebugString();
+}
+
+TEST(WorkerRunTest, OneThatIsStoppedForItsShareIsEndedByItsOtherLimitsAndByOrder) {
+  OperationLimits limits;
+  limits.cpu_share_percent = 1;
+  limits.cpu_time = absl::Milliseconds(20);
+  EXPECT_EQ(RunWorker("burn-cpu", limits).summary.termination(), v1::TERMINATION_CPU_TIME_LIMIT);
+
+  limits.cpu_time = absl::Minutes(1);
+  WorkerRun run(kManifest, JobThat("burn-cpu"), limits, EnvironmentOf());
+  TurnUntil(run, SteadyNow() + absl::Seconds(1));
+  run.Stop(v1::TERMINATION_CANCELLED, "cancelled");
+  TurnToItsEnd(run);
+  EXPECT_EQ(run.summary()->termination(), v1::TERMINATION_CANCELLED);
+}
+
+TEST(WorkerRunTest, ASmallerShareOfAllHoldsWhileItRuns) {
+  OperationLimits limits;
+  limits.wall_time = absl::Seconds(3);
+  WorkerRun run(kManifest, JobThat("burn-cpu"), limits, EnvironmentOf());
+  run.SetCpuShare(10);
+  run.SetCpuShare(1000);  // never more than its own
+  run.SetCpuShare(10);
+  TurnToItsEnd(run);
+  ExpectShare(*run.summary(), 0.10);
+}
+
+// ---- held by order
+
+// "T (stopped)", "S (sleeping)", …
+std::string StateOf(const WorkerRun& run) {
+  const absl::StatusOr<std::string> status = ReadFile(StrCat("/proc/", run.pid(), "/status"));
+  if (!status.ok()) return "gone";
+  const size_t at = status->find("State:\t") + 7;
+  return status->substr(at, status->find('\n', at) - at);
+}
+
+TEST(WorkerRunTest, OneThatIsHeldStandsStillAndItsTimeDoesNotCount) {
+  OperationLimits limits;
+  limits.wall_time = absl::Seconds(2);
+  const absl::Time start = SteadyNow();
+  WorkerRun run(kManifest, JobThat("burn-and-end"), limits, EnvironmentOf());
+  for (int i = 0; i < 2; ++i) run.Hold(true);
+  EXPECT_TRUE(run.held());
+  TurnUntil(run, SteadyNow() + absl::Seconds(3));  // its wall time, and more
+  ASSERT_FALSE(run.summary().has_value());
+  EXPECT_THAT(StateOf(run), HasSubstr("stopped"));
+  EXPECT_EQ(run.deadline(), absl::InfiniteFuture()) << "nothing to wake up for";
+  for (int i = 0; i < 2; ++i) run.Hold(false);
+  TurnToItsEnd(run);
+  const v1::OperationSummary& summary = *run.summary();
+  EXPECT_GE(Seconds(summary.paused_by_order()), 3) << summary.ShortDebugString();
+  EXPECT_LE(Seconds(summary.wall_time()) + Seconds(summary.paused_by_order()),
+            absl::ToDoubleSeconds(SteadyNow() - start) + 0.001)
+      << summary.ShortDebugString();
+  EXPECT_GE(Seconds(summary.cpu_time()), 0.01) << "it went on" << summary.ShortDebugString();
+}
+
+TEST(WorkerRunTest, OneThatIsHeldIsNotContinuedByItsShare) {
+  OperationLimits limits;
+  limits.cpu_share_percent = 10;
+  WorkerRun run(kManifest, JobThat("burn-cpu-in-threads"), limits, EnvironmentOf());
+  TurnUntil(run, SteadyNow() + absl::Milliseconds(300));
+  run.Hold(true);
+  const absl::Time until = SteadyNow() + absl::Seconds(1);
+  while (SteadyNow() < until) {
+    run.SetCpuShare(SteadyNow() < until - absl::Milliseconds(500) ? 5 : 10);
+    TurnUntil(run, SteadyNow() + absl::Milliseconds(100));
+    ASSERT_THAT(StateOf(run), HasSubstr("stopped"));
+  }
+  run.Hold(false);
+  Turn(run, [&] { return StateOf(run).find("running") != std::string::npos; });
+  EXPECT_THAT(StateOf(run), ::testing::Not(HasSubstr("gone")));
+}
+
+TEST(WorkerRunTest, OneThatIsHeldCanBeStopped) {
+  WorkerRun run(kManifest, JobThat("burn-cpu"), {}, EnvironmentOf());
+  run.Hold(true);
+  run.Stop(v1::TERMINATION_CANCELLED, "by order");
+  run.Hold(false);
+  run.Hold(true);
+  TurnToItsEnd(run);
+  EXPECT_EQ(run.summary()->termination(), v1::TERMINATION_CANCELLED);
+  EXPECT_EQ(run.summary()->outcome(), v1::OUTCOME_INCOMPLETE);
+}
+
+TEST(WorkerRunTest, OneThatIsHeldAndKilledByOthersIsACrash) {
+  WorkerRun run(kManifest, JobThat("burn-cpu"), {}, EnvironmentOf());
+  run.Hold(true);
+  ::kill(run.pid(), SIGKILL);
+  TurnToItsEnd(run);
+  EXPECT_EQ(run.summary()->termination(), v1::TERMINATION_CRASHED);
+}
+
+// ---- no room in the spool
+
+TEST(WorkerRunTest, WithoutRoomForItsRowsItStandsStillAndSaysSo) {
+  OperationLimits limits;
+  limits.wall_time = absl::Seconds(2);
+  WorkerRun run(kManifest, JobThat("many-rows"), limits, EnvironmentOf());
+  run.Pause(true);
+  EXPECT_EQ(TurnToItsEnd(run), 0u);
+  const v1::OperationSummary& summary = *run.summary();
+  EXPECT_EQ(summary.termination(), v1::TERMINATION_WALL_TIME_LIMIT);
+  EXPECT_THAT(summary.detail(), HasSubstr("stood still"));
+  EXPECT_GT(Seconds(summary.stood_still_for_spool()), 0);
+  EXPECT_LE(Seconds(summary.stood_still_for_spool()), Seconds(summary.wall_time()));
+}
+
+TEST(WorkerRunTest, ItGoesOnWhenThereIsRoomAndLosesNothing) {
+  WorkerRun run(kManifest, JobThat("many-rows"), {}, EnvironmentOf());
+  run.Pause(true);
+  TurnUntil(run, SteadyNow() + absl::Seconds(1));
+  run.Pause(false);
+  EXPECT_EQ(TurnToItsEnd(run), 10'000u);
+  EXPECT_EQ(run.summary()->outcome(), v1::OUTCOME_FOUND);
+  EXPECT_GT(Seconds(run.summary()->stood_still_for_spool()), 0);
+}
+
+TEST(WorkerRunTest, OneThatOnlyComputesDoesNotStandStillForTheSpool) {
+  OperationLimits limits;
+  limits.wall_time = absl::Seconds(1);
+  WorkerRun run(kManifest, JobThat("hang"), limits, EnvironmentOf());
+  run.Pause(true);
+  TurnToItsEnd(run);
+  EXPECT_EQ(Seconds(run.summary()->stood_still_for_spool()), 0);
+  EXPECT_THAT(run.summary()->detail(), ::testing::Not(HasSubstr("stood still")));
+}
+
 TEST(WorkerRunTest, EndlessRowsAreCutAtTheLimitAndSaySo) {
   OperationLimits limits;
   limits.rows = 250;
@@ -142,7 +348,7 @@ TEST(WorkerRunTest, AWorkerThatSaysFailedAndGoesOnIsEnded) {
 }
 
 TEST(WorkerRunTest, AWorkerThatCannotBeStartedSaysWhy) {
-  const Result result = RunWorker("not", {}, "/nosuch/dragnet-worker");
+  const Result result = RunWorker("not", {}, EnvironmentOf("/nosuch/dragnet-worker"));
   EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_INCOMPLETE);
   EXPECT_EQ(result.summary.termination(), v1::TERMINATION_NOT_STARTED);
   EXPECT_THAT(result.summary.detail(), HasSubstr("No such file"));
@@ -169,17 +375,43 @@ TEST(WorkerRunTest, UnexaminedItemsAndHitLimitsAreNeverClean) {
 TEST(LimitsTest, ASignerMayAskForLessButNeverForMoreThanTheAgentAllows) {
   OperationLimits ceiling;
   v1::Limits asked;
-  EXPECT_EQ(EffectiveLimits(asked, ceiling).rows, ceiling.rows);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).rows, ceiling.rows);
   asked.set_rows(5);
   asked.mutable_wall_time()->set_seconds(3);
-  EXPECT_EQ(EffectiveLimits(asked, ceiling).rows, 5u);
-  EXPECT_EQ(EffectiveLimits(asked, ceiling).wall_time, absl::Seconds(3));
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).rows, 5u);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).wall_time, absl::Seconds(3));
   asked.set_rows(UINT64_MAX);
   asked.set_memory_bytes(UINT64_MAX);
   asked.mutable_cpu_time()->set_seconds(86400);
-  EXPECT_EQ(EffectiveLimits(asked, ceiling).rows, ceiling.rows);
-  EXPECT_EQ(EffectiveLimits(asked, ceiling).memory_bytes, ceiling.memory_bytes);
-  EXPECT_EQ(EffectiveLimits(asked, ceiling).cpu_time, ceiling.cpu_time);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).rows, ceiling.rows);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).memory_bytes, ceiling.memory_bytes);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).cpu_time, ceiling.cpu_time);
+}
+
+TEST(LimitsTest, ScheduledWorkHasAQuarterOfACoreUnlessItsSignerAsksForAnother) {
+  OperationLimits ceiling;
+  v1::Limits asked;
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).cpu_share_percent, 100u);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, true).cpu_share_percent, 25u);
+  asked.set_cpu_share_percent(60);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, true).cpu_share_percent, 60u);
+  asked.set_cpu_share_percent(6400);
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, true).cpu_share_percent, 100u);
+  ceiling.cpu_share_percent = 10;
+  EXPECT_EQ(EffectiveLimits(asked, ceiling, false).cpu_share_percent, 10u);
+  EXPECT_EQ(EffectiveLimits({}, ceiling, true).cpu_share_percent, 10u);
+}
+
+TEST(LimitsTest, TheShareOfAllIsDividedFairly) {
+  using ::testing::ElementsAre;
+  EXPECT_THAT(DivideCpuShare({}, 100), ElementsAre());
+  EXPECT_THAT(DivideCpuShare({100}, 200), ElementsAre(100));
+  EXPECT_THAT(DivideCpuShare({100, 100}, 100), ElementsAre(50, 50));
+  // Who wants little leaves more to the others.
+  EXPECT_THAT(DivideCpuShare({100, 10, 100}, 110), ElementsAre(50, 10, 50));
+  EXPECT_THAT(DivideCpuShare({25, 100}, 100), ElementsAre(25, 75));
+  // None is forgotten.
+  EXPECT_THAT(DivideCpuShare({100, 100, 100}, 2), ElementsAre(1, 1, 1));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -16,6 +17,11 @@
 #include "core/strings.h"
 
 namespace dragnet::sandbox {
+namespace {
+
+constexpr size_t kMaxStatusBytes = 64 * 1024;
+
+}  // namespace
 
 std::string ChildExit::ToString() const {
   if (status.has_value()) return StrCat("exit status ", *status);
@@ -78,6 +84,23 @@ absl::StatusOr<absl::Duration> Child::CpuTime() const {
     return ErrnoStatus(StrCat("CPU clock of process ", pid_), errno);
   }
   return absl::DurationFromTimespec(now);
+}
+
+absl::StatusOr<uint64_t> Child::ResidentBytes() const {
+  if (!valid()) return absl::FailedPreconditionError("memory: the child was reaped already");
+  // The pid is the child's until it is reaped.
+  DRAGNET_ASSIGN_OR_RETURN(const std::string status,
+                           ReadFile(StrCat("/proc/", pid_, "/status"), kMaxStatusBytes));
+  // Not VmRSS, where every page counts of the files that it maps to look at them.
+  uint64_t kilobytes = 0;
+  for (const char* field : {"\nRssAnon:", "\nRssShmem:", "\nVmSwap:"}) {
+    const size_t at = status.find(field);
+    if (at == std::string::npos) {
+      return absl::NotFoundError(StrCat("memory of process ", pid_, ": it has ended"));
+    }
+    kilobytes += ::strtoull(status.c_str() + at + ::strlen(field), nullptr, 10);
+  }
+  return kilobytes * 1024;
 }
 
 absl::StatusOr<ChildExit> Child::Reap() {

@@ -62,6 +62,10 @@ class Child {
   // User and system time so far; an error when the child has ended.
   absl::StatusOr<absl::Duration> CpuTime() const;
 
+  // What of it is in memory now and its own (not of a file), and what of such is
+  // swapped out; an error when the child has ended.
+  absl::StatusOr<uint64_t> ResidentBytes() const;
+
   // Waits for the end, and reaps.
   absl::StatusOr<ChildExit> Reap();
   // Nothing while it runs.

@@ -149,6 +149,8 @@ std::string Describe(const StepReport& report) {
       return StrCat("give descriptor ", value);
     case Step::kNice:
       return StrCat("nice(", value, ")");
+    case Step::kIoPriority:
+      return "ioprio_set(IOPRIO_CLASS_IDLE)";
     case Step::kLimit:
       return StrCat("setrlimit(", value, ")");
     case Step::kSecurebits:
@@ -263,6 +265,7 @@ absl::StatusOr<Child> PlanAndStart(const SpawnOptions& options) {
   plan.limits = limits.data();
   plan.limit_count = limits.size();
   plan.nice = options.nice;
+  plan.idle_io = options.idle_io;
   plan.change_user = options.user.has_value();
   if (options.user.has_value()) {
     plan.uid = options.user->uid;

@@ -96,8 +96,12 @@ struct SpawnOptions {
   std::vector<std::string> hidden_directories;
 
   ResourceLimits limits;
-  // Added to the parent's nice value, 0 to 19.
+  // Added to the parent's nice value, 0 to 19. Threads inherit it.
   int nice = 0;
+  // Reads and writes disks only while no one else does (IOPRIO_CLASS_IDLE,
+  // ioprio_set(2)), where the disk's scheduler looks at it (bfq, mq-deadline).
+  // Threads inherit it. Without effect on a kernel that has no such classes.
+  bool idle_io = false;
 
   // For a parent that isn't root: go on without what takes privileges, and list
   // it in Child::missing_walls(). Else each of them is an error, and so is in any

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/ioprio.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
@@ -129,6 +130,17 @@ void ArrangeDescriptors(ChildPlan& plan) {
   CloseRange(static_cast<unsigned>(above + 1), ~0U);
 }
 
+void SetPriorities(const ChildPlan& plan) {
+  errno = 0;
+  if (plan.nice != 0 && ::nice(plan.nice) == -1 && errno != 0) Fail(plan, Step::kNice, plan.nice);
+  if (plan.idle_io &&
+      ::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)) !=
+          0 &&
+      errno != ENOSYS) {
+    Fail(plan, Step::kIoPriority);
+  }
+}
+
 void SetLimits(const ChildPlan& plan) {
   for (size_t i = 0; i < plan.limit_count; ++i) {
     const Limit& limit = plan.limits[i];
@@ -245,8 +257,7 @@ void RunChild(const ChildPlan& parents_plan) {
   EnterNetwork(plan);
   EnterPrivateMounts(plan);
   ArrangeDescriptors(plan);
-  errno = 0;
-  if (plan.nice != 0 && ::nice(plan.nice) == -1 && errno != 0) Fail(plan, Step::kNice, plan.nice);
+  SetPriorities(plan);
   SetLimits(plan);
   DropPrivileges(plan);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Fail(plan, Step::kNoNewPrivileges);

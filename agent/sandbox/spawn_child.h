@@ -26,6 +26,7 @@ enum class Step : int32_t {
   kMountAttributes,
   kDescriptors,
   kNice,
+  kIoPriority,
   kLimit,
   kSecurebits,
   kGroups,
@@ -79,6 +80,7 @@ struct ChildPlan {
   const Limit* limits = nullptr;
   size_t limit_count = 0;
   int nice = 0;
+  bool idle_io = false;
 
   bool change_user = false;
   uid_t uid = 0;

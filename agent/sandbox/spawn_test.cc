@@ -60,6 +60,7 @@ TEST_F(SpawnTest, EveryChildIsSetUpCleanly) {
   SpawnOptions options = Options({});
   options.environment = {"TMPDIR=/nowhere"};
   options.nice = 3;
+  options.idle_io = true;
   auto report = Report(options);
   ::sigprocmask(SIG_UNBLOCK, &blocked, nullptr);
   ::signal(SIGUSR1, SIG_DFL);
@@ -73,6 +74,7 @@ TEST_F(SpawnTest, EveryChildIsSetUpCleanly) {
   EXPECT_EQ(report["core"], "0/0");
   EXPECT_EQ(report["death_signal"], StrCat(SIGKILL));
   EXPECT_EQ(report["nice"], "3");
+  EXPECT_EQ(report["io_class"], "3");  // IOPRIO_CLASS_IDLE
   EXPECT_EQ(report["environment"],
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin;LANG=C.UTF-8;"
             "TMPDIR=/nowhere;");

@@ -3,6 +3,7 @@
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
 #include "console/cli/list_output.h"
+#include "console/cli/summary.h"
 #include "console/cli/verification.h"
 #include "console/form/describe.h"
 #include "console/form/values.h"
@@ -28,6 +29,28 @@ std::string LaunchedWords(const v1::ActionInfo& info) {
                 info.cancelled() ? " (cancelled)" : "");
 }
 
+std::string DayWords(const google::protobuf::Timestamp& timestamp) {
+  const absl::StatusOr<absl::Time> time = ToTime(timestamp);
+  return time.ok() ? absl::FormatTime("%Y-%m-%d", *time, absl::UTCTimeZone()) : "unknown";
+}
+
+std::string KeptWords(const v1::ActionInfo& info) {
+  if (info.has_results_removed_at())
+    return StrCat("removed on ", DayWords(info.results_removed_at()), " by retention");
+  if (info.has_keep_until()) return StrCat("kept until ", DayWords(info.keep_until()));
+  return "kept as the scheduler's rules say";
+}
+
+std::string TimeMember(std::string_view name, bool set,
+                       const google::protobuf::Timestamp& timestamp) {
+  return set ? StrCat(",\"", name, "\":", MessageToJson(timestamp)) : "";
+}
+
+std::string PhaseText(const v1::ActionInfo& info) {
+  return StrCat(PhaseWord(info.phase()), info.phase_reason().empty() ? "" : ": ",
+                info.phase_reason());
+}
+
 // One object, for programs.
 std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& verification,
                        const ModuleCatalog& modules) {
@@ -35,12 +58,17 @@ std::string ShowAsJson(const v1::ActionInfo& info, const ActionVerification& ver
   for (const std::string& signer : verification.signers) {
     StrAppend(&signers, signers.empty() ? "" : ",", SafeJsonString(signer));
   }
-  return StrCat("{\"action\":", ActionToJson(verification.action, modules), ",\"signers\":[",
-                signers, "],\"authorized\":", verification.authorized() ? "true" : "false",
-                ",\"launchedBy\":", SafeJsonString(info.launched_by()),
-                ",\"launchedAt\":", MessageToJson(info.launched_at()),
-                ",\"cancelled\":", info.cancelled() ? "true" : "false",
-                ",\"progress\":", MessageToJson(info.progress()), "}");
+  return StrCat(
+      "{\"action\":", ActionToJson(verification.action, modules), ",\"signers\":[", signers,
+      "],\"authorized\":", verification.authorized() ? "true" : "false",
+      ",\"launchedBy\":", SafeJsonString(info.launched_by()),
+      ",\"launchedAt\":", MessageToJson(info.launched_at()),
+      ",\"cancelled\":", info.cancelled() ? "true" : "false",
+      ",\"phase\":", SafeJsonString(PhaseWord(info.phase())),
+      ",\"phaseReason\":", SafeJsonString(info.phase_reason()),
+      TimeMember("keepUntil", info.has_keep_until(), info.keep_until()),
+      TimeMember("resultsRemovedAt", info.has_results_removed_at(), info.results_removed_at()),
+      ",\"progress\":", MessageToJson(info.progress()), "}");
 }
 
 class ActionsCommand : public Command {
@@ -83,6 +111,8 @@ class ActionsCommand : public Command {
                                       {{"action_id", "id"},
                                        {"launched_at", "launched"},
                                        {"launched_by", "by"},
+                                       {"phase", "phase"},
+                                       {"phase_reason", "phase_reason", true},
                                        {"signed_by", "signed_by", true},
                                        {"expires", "expires", true},
                                        {"cancelled", "cancelled", true},
@@ -108,10 +138,12 @@ class ActionsCommand : public Command {
     }
     Sink& out = *session.io().out;
     if (output_ == "table") {
-      out.Write(DescribeAction(
-          verification->action,
-          {{"Launched", LaunchedWords(info)}, {"Progress", ProgressWords(info.progress())}},
-          session.modules()));
+      out.Write(DescribeAction(verification->action,
+                               {{"Launched", LaunchedWords(info)},
+                                {"Phase", PhaseText(info)},
+                                {"Progress", ProgressWords(info.progress())},
+                                {"Results", KeptWords(info)}},
+                               session.modules()));
       out.Write(StrCat("\n", DescribeVerification(*verification, *policy)));
     } else if (output_ == "csv") {
       return absl::InvalidArgumentError("actions show: --output csv: give table, json or jsonl");

@@ -29,7 +29,8 @@ std::vector<ListColumn> AgentColumns(bool all) {
           {"clock_offset", "clock_offset", !all},
           {"trust_policy_version", "policy", !all},
           {"enrolled_at", "enrolled_at", !all},
-          {"missing_walls", "missing_walls", !all}};
+          {"missing_walls", "missing_walls", !all},
+          {"same_identity", "same_identity", !all}};
 }
 
 absl::StatusOr<std::vector<v1::AgentInfo>> AllAgents(const std::string& target, Client& client) {

@@ -12,9 +12,13 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewActionsCommand());
   commands.push_back(NewResultsCommand());
   commands.push_back(NewCancelCommand());
+  commands.push_back(NewKeepCommand());
+  commands.push_back(NewPauseCommand());
+  commands.push_back(NewResumeCommand());
   commands.push_back(NewVerifyCommand());
   commands.push_back(NewAgentsCommand());
   commands.push_back(NewRefusalsCommand());
+  commands.push_back(NewStatusCommand());
   commands.push_back(NewEnrollCommand());
   commands.push_back(NewTrustCommand());
   commands.push_back(NewCompletionCommand(modules));

@@ -4,6 +4,7 @@
 #include "console/testing/console_fixture.h"
 #include "core/file_io.h"
 #include "core/keys.h"
+#include "core/order.h"
 #include "core/text.h"
 
 namespace dragnet::console {
@@ -179,7 +180,7 @@ TEST_F(CommandsTest, AnotherActionThanTheOneAskedForIsRefused) {
   const v1::ActionInfo asked = StoredAction(SampleAction(), {&fleet_.alice});
   const v1::ActionInfo other = StoredAction(SampleAction(), {&fleet_.alice});
   const std::vector<std::vector<std::string>> commands = {
-      {"verify"}, {"actions", "show"}, {"results"}, {"cancel", "--yes"}};
+      {"verify"}, {"actions", "show"}, {"results"}, {"cancel", "--yes"}, {"pause", "--yes"}};
   const auto expect_refused = [&](const std::string& word) {
     for (std::vector<std::string> args : commands) {
       args.push_back(word);
@@ -200,7 +201,7 @@ TEST_F(CommandsTest, AnotherActionThanTheOneAskedForIsRefused) {
   scheduler_->actions = {other};
   expect_refused(asked.action_id());
   expect_refused(asked.action_id().substr(24));
-  EXPECT_THAT(scheduler_->cancelled, IsEmpty());
+  EXPECT_THAT(scheduler_->orders, IsEmpty());
   // Its own end is another matter.
   EXPECT_EQ(Dragnet({"verify", other.action_id().substr(24)}).status, 0);
 }
@@ -211,7 +212,107 @@ TEST_F(CommandsTest, CancelAsksWithTheNameThatWasSigned) {
   scheduler_->actions = {info};
   const Outcome outcome = Dragnet({"cancel", "last"}, "n");
   EXPECT_THAT(outcome.err, HasSubstr("Cancel test action ("));
+  EXPECT_THAT(outcome.err, HasSubstr("Nothing was signed or sent."));
   EXPECT_THAT(outcome.err, Not(HasSubstr("harmless")));
+  EXPECT_THAT(scheduler_->orders, IsEmpty());
+}
+
+TEST_F(CommandsTest, OrdersAreSignedShownAndSaidWhatBecameOfThem) {
+  const v1::Action action = SampleAction();
+  scheduler_->actions = {StoredAction(action, {&fleet_.alice})};
+  scheduler_->ordered.set_sent(2);
+  scheduler_->ordered.mutable_progress()->set_running(3);
+  scheduler_->ordered.mutable_progress()->set_never_sent(1);
+  scheduler_->ordered.mutable_progress()->set_waiting(4);
+  const auto run = [&](const char* command) {
+    const Outcome outcome = Dragnet({command, "last", "--reason", "wrong target", "--yes"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("Reason  wrong target"));
+    EXPECT_THAT(outcome.err, HasSubstr("sent to 2 agents that have it; 1 agent more gets it when "
+                                       "connected again; "));
+    return outcome.err;
+  };
+  EXPECT_THAT(run("cancel"), HasSubstr("1 agent never gets the action."));
+  EXPECT_THAT(run("pause"), HasSubstr("4 agents don't have the action yet."));
+  EXPECT_THAT(run("resume"), HasSubstr("Resumed"));
+  const v1::Order::Kind kinds[] = {v1::Order::KIND_CANCEL, v1::Order::KIND_PAUSE,
+                                   v1::Order::KIND_RESUME};
+  ASSERT_THAT(scheduler_->orders, SizeIs(3));
+  const TrustPolicy policy =
+      *TrustPolicy::VerifyFirst(scheduler_->policy, fleet_.Pinned(), fleet_.id);
+  for (size_t i = 0; i < 3; ++i) {
+    const v1::Envelope envelope = *ParseEnvelope(scheduler_->orders[i], kOrderPayloadType);
+    EXPECT_THAT(policy.Signers(envelope), ElementsAre("alice"));
+    const v1::Order order = *ParseOrder(envelope.payload());
+    EXPECT_EQ(order.kind(), kinds[i]);
+    EXPECT_EQ(order.action_id(), action.id());
+    EXPECT_EQ(order.fleet_id(), fleet_.id);
+    EXPECT_EQ(order.reason(), "wrong target");
+    // A cancellation holds for ten minutes at least: workers may outlive the action.
+    if (order.kind() == v1::Order::KIND_CANCEL) {
+      EXPECT_EQ(*ToTime(order.expires()), *ToTime(order.issued()) + absl::Minutes(10));
+    } else {
+      EXPECT_EQ(*ToTime(order.expires()), *ToTime(action.expires()));
+    }
+  }
+}
+
+TEST_F(CommandsTest, WhatExpiredCanOnlyBeCancelled) {
+  v1::Action action = SampleAction();
+  *action.mutable_not_before() = ToTimestamp(fleet_.now - absl::Hours(2));
+  *action.mutable_expires() = ToTimestamp(fleet_.now - absl::Hours(1));
+  scheduler_->actions = {StoredAction(action, {&fleet_.alice})};
+  const Outcome pause = Dragnet({"pause", "last", "--yes"});
+  EXPECT_NE(pause.status, 0);
+  EXPECT_THAT(pause.err, HasSubstr("can only be cancelled"));
+  EXPECT_EQ(Dragnet({"cancel", "last", "--yes"}).status, 0);
+  EXPECT_THAT(scheduler_->orders, SizeIs(1));
+}
+
+TEST_F(CommandsTest, VerifyListsOrdersWithTheirValidSigners) {
+  const v1::Action action = SampleAction();
+  v1::ActionInfo info = StoredAction(action, {&fleet_.alice});
+  v1::Order order;
+  order.set_id(NewUuidV7(fleet_.now));
+  order.set_fleet_id(fleet_.id);
+  order.set_action_id(action.id());
+  order.set_kind(v1::Order::KIND_PAUSE);
+  order.set_reason("lunch");
+  *order.mutable_issued() = ToTimestamp(fleet_.now);
+  *order.mutable_expires() = action.expires();
+  const PrivateKey mallory = dragnet::testing::NewKey();
+  using dragnet::testing::Signed;
+  info.add_orders(Signed(kOrderPayloadType, order, {&fleet_.bob}));
+  info.add_orders(Signed(kOrderPayloadType, order, {&mallory}));
+  order.set_action_id(NewUuidV7(fleet_.now));
+  info.add_orders(Signed(kOrderPayloadType, order, {&fleet_.bob}));
+  scheduler_->actions = {info};
+  const Outcome outcome = Dragnet({"verify", action.id()});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("Order       paused by bob: lunch ("));
+  EXPECT_THAT(outcome.out, HasSubstr("Order       not valid: no valid signature"));
+  EXPECT_THAT(outcome.out, HasSubstr("Order       not valid: about another action"));
+}
+
+TEST_F(CommandsTest, PhaseAndItsReasonAreShown) {
+  v1::ActionInfo info = StoredAction(SampleAction(), {&fleet_.alice});
+  info.set_phase(v1::DISPATCH_PHASE_STOPPED);
+  info.set_phase_reason("canary web1\x1b[2J failed");
+  scheduler_->actions = {info};
+  EXPECT_THAT(Dragnet({"actions"}).out, HasSubstr("stopped"));
+  EXPECT_THAT(Dragnet({"actions", "show", "last"}).out, HasSubstr("stopped: canary web1"));
+  EXPECT_THAT(Dragnet({"actions", "show", "last"}).out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(Dragnet({"actions", "show", "last", "-o", "json"}).out,
+              HasSubstr("\"phase\": \"stopped\""));
+  // Whoever waits for results is told why none come.
+  v1::Progress progress = Progress(1, 0, 0, 0, 3);
+  progress.set_held_back(2);
+  scheduler_->streams = {{EndEvent(progress)}};
+  const Outcome results = Dragnet({"results", "last"});
+  EXPECT_THAT(results.err, HasSubstr("stopped, it goes to no further agent: canary web1"));
+  EXPECT_THAT(results.err, HasSubstr("dragnet resume"));
+  EXPECT_THAT(results.err, HasSubstr("2 held back, 1 not reached yet"));
+  EXPECT_THAT(results.err, Not(HasSubstr("\x1b")));
 }
 
 TEST_F(CommandsTest, PowersOfAnotherModuleNeedItsWeightToo) {
@@ -241,7 +342,10 @@ TEST_F(CommandsTest, LastIsTheNewestOfOnesOwn) {
   v1::ActionInfo own = StoredAction(SampleAction(), {&fleet_.alice});
   scheduler_->actions = {others, own};
   EXPECT_EQ(Dragnet({"cancel", "last", "--yes"}).status, 0);
-  EXPECT_THAT(scheduler_->cancelled, ElementsAre(own.action_id()));
+  ASSERT_THAT(scheduler_->orders, SizeIs(1));
+  EXPECT_EQ(
+      ParseOrder(ParseEnvelope(scheduler_->orders[0], kOrderPayloadType)->payload())->action_id(),
+      own.action_id());
 }
 
 TEST_F(CommandsTest, UnknownActionIsTwo) {
@@ -345,6 +449,8 @@ TEST_F(CommandsTest, OnlyASoundPolicyIsPublished) {
 TEST_F(CommandsTest, RunTakesAnActionFromJson) {
   scheduler_->streams = {{EndEvent(Progress(0, 1))}};
   const std::string json = R"({"name": "n", "target": "os='linux'", "threat": {"level": "low"},
+    "dispatch": {"agentsPerSecond": 5, "canaryPercent": 10, "agentLimit": "7",
+                 "stopWhenFailedPercent": 20},
     "operations": [{"module": "sample", "parameters": {"path": ["/etc"], "offset": "-5"},
                     "limits": {"wallTime": "60s"}}]})";
   const Outcome outcome = Dragnet({"run", "-", "--yes"}, std::nullopt, json);
@@ -355,6 +461,10 @@ TEST_F(CommandsTest, RunTakesAnActionFromJson) {
   EXPECT_EQ(action.name(), "n");
   EXPECT_EQ(action.fleet_id(), fleet_.id);
   EXPECT_EQ(action.operations(0).limits().wall_time().seconds(), 60);
+  EXPECT_EQ(action.dispatch().agents_per_second(), 5u);
+  EXPECT_EQ(action.dispatch().canary_percent(), 10u);
+  EXPECT_EQ(action.dispatch().agent_limit(), 7u);
+  EXPECT_EQ(action.dispatch().stop_when_failed_percent(), 20u);
   testing::SampleParameters parameters;
   parameters.ParseFromString(action.operations(0).parameters());
   EXPECT_EQ(parameters.offset(), -5);
@@ -419,6 +529,11 @@ TEST_F(CommandsTest, RunRefusesWhatIsNotAnAction) {
       {R"({"target": "true", "expires": "2020-01-01T00:00:00Z",
           "operations": [{"module": "sample"}]})",
        "expires"},
+      {R"({"target": "true", "dispatch": {"rate": 5}, "operations": [{"module": "sample"}]})",
+       "rate"},
+      {R"({"target": "true", "dispatch": {"canaryPercent": 51},
+          "operations": [{"module": "sample"}]})",
+       "canary_percent"},
       {R"({"target": "true", "recurrence": {"cron": "* * * * *"},
           "operations": [{"module": "sample"}]})",
        "recurrence"},

@@ -29,12 +29,6 @@ absl::StatusOr<std::string> Reach(const v1::Action& action, Session& session) {
   return StrCat(Plural(response.total(), "agent"), ", ", response.connected(), " online");
 }
 
-std::string SignerText(const ConsoleConfig& config, const PrivateKey& key) {
-  const std::string_view kind =
-      key.public_key().algorithm() == KeyAlgorithm::kEd25519 ? "Ed25519" : "ECDSA P-256";
-  return StrCat(config.name, " (", kind, " key ", key.public_key().id().substr(0, 16), "…)");
-}
-
 absl::StatusOr<v1::Envelope> SignAction(const v1::Action& action, const PrivateKey& key) {
   v1::Envelope envelope = NewEnvelope(kActionPayloadType, action.SerializeAsString());
   DRAGNET_RETURN_IF_ERROR(AddSignature(key, &envelope));
@@ -72,6 +66,12 @@ std::string_view Question(const LaunchFlags& flags) {
 }
 
 }  // namespace
+
+std::string SignerText(const ConsoleConfig& config, const PrivateKey& key) {
+  const std::string_view kind =
+      key.public_key().algorithm() == KeyAlgorithm::kEd25519 ? "Ed25519" : "ECDSA P-256";
+  return StrCat(config.name, " (", kind, " key ", key.public_key().id().substr(0, 16), "…)");
+}
 
 absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& flags,
                                  Session& session) {

@@ -10,6 +10,7 @@
 #include "console/cli/command_line.h"
 #include "console/cli/session.h"
 #include "console/output/record_writer.h"
+#include "core/keys.h"
 #include "dragnet/v1/action.pb.h"
 
 namespace dragnet::console {
@@ -31,6 +32,11 @@ struct LaunchFlags {
   std::optional<std::string> memory;
   std::optional<std::string> rows;
   std::optional<std::string> result_size;
+  std::optional<std::string> cpu_share;
+  std::optional<std::string> rate;
+  std::optional<std::string> canary;
+  std::optional<std::string> agent_limit;
+  std::optional<std::string> stop_when_failed;
   std::string output = "table";
   bool yes = false;
   bool dry_run = false;
@@ -47,10 +53,18 @@ struct LaunchFlags {
   absl::Status Apply(v1::Action* action) const;
   // Of --expires; nothing when it wasn't given.
   absl::StatusOr<std::optional<absl::Duration>> Lifetime() const;
+
+ private:
+  void DefineDispatch(CommandLine& line);
+  absl::StatusOr<v1::Limits> Limits() const;
+  absl::Status ApplyDispatch(v1::Action* action) const;
 };
 
 // "--output", as all commands have it.
 void AddOutputFlag(CommandLine& line, std::string* output);
+
+// Whose key signs: for people, before they do.
+std::string SignerText(const ConsoleConfig& config, const PrivateKey& key);
 
 // From a complete and checked action to the exit status.
 absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& flags,

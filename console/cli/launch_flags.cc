@@ -27,6 +27,20 @@ absl::Status ApplySize(const std::optional<std::string>& text, std::string_view 
   return absl::OkStatus();
 }
 
+// "N", or "N" and `unit`: from `least` to `most`.
+absl::Status ParseNumber(std::string_view text, std::string_view flag, std::string_view unit,
+                         uint64_t least, uint64_t most, uint64_t* value) {
+  std::string_view digits = text;
+  if (digits.ends_with(unit)) digits.remove_suffix(unit.size());
+  if (absl::SimpleAtoi(ToAbsl(digits), value) && *value >= least && *value <= most) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      StrCat(flag, ": \"", text, "\" is not a number from ", least,
+             most == UINT64_MAX ? std::string() : StrCat(" to ", most),
+             unit.empty() ? "" : StrCat(", with or without ", unit)));
+}
+
 }  // namespace
 
 void AddOutputFlag(CommandLine& line, std::string* output) {
@@ -61,6 +75,8 @@ void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
   line.AddSwitch(
       {.name = "--wait", .help = "Wait for agents that are offline, too, until it expires."},
       &wait);
+
+  DefineDispatch(line);
 
   line.StartGroup("Output");
   AddOutputFlag(line, &output);
@@ -117,6 +133,35 @@ void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
                  .value_name = "SIZE",
                  .help = "Stop after so many bytes of rows (default: 64M)."},
                 &result_size);
+  line.AddValue(
+      {.name = "--limit-cpu-share",
+       .value_name = "PERCENT",
+       .help = "At most this share of one core at any time, 1% to 6400% (default: 100%)."},
+      &cpu_share);
+}
+
+void LaunchFlags::DefineDispatch(CommandLine& line) {
+  line.StartGroup("How it spreads over the fleet (signed with it)");
+  line.AddValue({.name = "--rate",
+                 .value_name = "N/s",
+                 .help = "To so many agents in a second (default: all at once)."},
+                &rate);
+  line.AddValue({.name = "--canary",
+                 .value_name = "PERCENT",
+                 .help = "First to this share of the connected agents, 1% to 50%. To the others "
+                         "when all of these have ended and none failed."},
+                &canary);
+  line.AddValue({.name = "--limit",
+                 .value_name = "N",
+                 .help = "To so many agents at most, chosen at random (default: to all)."},
+                &agent_limit);
+  line.AddValue(
+      {.name = "--stop-when-failed",
+       .value_name = "PERCENT",
+       .help = "To no further agent when more than this share of those that ended "
+               "failed, 1% to 100%. Looked at once 10 agents, or all, have ended; dragnet "
+               "resume lets it go on."},
+      &stop_when_failed);
 }
 
 absl::StatusOr<std::optional<absl::Duration>> LaunchFlags::Lifetime() const {
@@ -142,6 +187,17 @@ absl::Status LaunchFlags::Apply(v1::Action* action) const {
   if (threat_type.has_value()) action->mutable_threat()->set_type(*threat_type);
   if (threat_reference.has_value()) action->mutable_threat()->set_reference(*threat_reference);
 
+  DRAGNET_RETURN_IF_ERROR(ApplyDispatch(action));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Limits limits, Limits());
+  if (limits.ByteSizeLong() > 0) {
+    for (v1::Operation& operation : *action->mutable_operations()) {
+      operation.mutable_limits()->MergeFrom(limits);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Limits> LaunchFlags::Limits() const {
   v1::Limits limits;
   if (wall_time.has_value()) {
     DRAGNET_RETURN_IF_ERROR(
@@ -161,10 +217,33 @@ absl::Status LaunchFlags::Apply(v1::Action* action) const {
     }
     limits.set_rows(count);
   }
-  if (limits.ByteSizeLong() > 0) {
-    for (v1::Operation& operation : *action->mutable_operations()) {
-      operation.mutable_limits()->MergeFrom(limits);
-    }
+  if (cpu_share.has_value()) {
+    uint64_t percent;
+    DRAGNET_RETURN_IF_ERROR(
+        ParseNumber(*cpu_share, "--limit-cpu-share", "%", 1, kMaxCpuSharePercent, &percent));
+    limits.set_cpu_share_percent(static_cast<uint32_t>(percent));
+  }
+  return limits;
+}
+
+absl::Status LaunchFlags::ApplyDispatch(v1::Action* action) const {
+  uint64_t number;
+  if (rate.has_value()) {
+    DRAGNET_RETURN_IF_ERROR(ParseNumber(*rate, "--rate", "/s", 1, kMaxAgentsPerSecond, &number));
+    action->mutable_dispatch()->set_agents_per_second(static_cast<uint32_t>(number));
+  }
+  if (canary.has_value()) {
+    DRAGNET_RETURN_IF_ERROR(ParseNumber(*canary, "--canary", "%", 1, kMaxCanaryPercent, &number));
+    action->mutable_dispatch()->set_canary_percent(static_cast<uint32_t>(number));
+  }
+  if (agent_limit.has_value()) {
+    DRAGNET_RETURN_IF_ERROR(ParseNumber(*agent_limit, "--limit", "", 1, UINT64_MAX, &number));
+    action->mutable_dispatch()->set_agent_limit(number);
+  }
+  if (stop_when_failed.has_value()) {
+    DRAGNET_RETURN_IF_ERROR(
+        ParseNumber(*stop_when_failed, "--stop-when-failed", "%", 1, 100, &number));
+    action->mutable_dispatch()->set_stop_when_failed_percent(static_cast<uint32_t>(number));
   }
   return absl::OkStatus();
 }

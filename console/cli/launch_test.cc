@@ -57,6 +57,37 @@ TEST_F(LaunchTest, WhatIsSignedIsWhatWasAskedFor) {
   EXPECT_EQ(parameters.searches(0).name(0), "^x$");
 }
 
+TEST_F(LaunchTest, HowItSpreadsIsShownAndSigned) {
+  const Outcome outcome =
+      Dragnet({"sample", "--path", "/etc", "--rate", "20/s", "--canary", "5%", "--limit", "100",
+               "--stop-when-failed", "10", "--limit-cpu-share", "25%", "--yes"});
+  ASSERT_THAT(scheduler_->launched, SizeIs(1)) << outcome.err;
+  const v1::Dispatch dispatch = Launched().dispatch();
+  EXPECT_EQ(dispatch.agents_per_second(), 20u);
+  EXPECT_EQ(dispatch.canary_percent(), 5u);
+  EXPECT_EQ(dispatch.agent_limit(), 100u);
+  EXPECT_EQ(dispatch.stop_when_failed_percent(), 10u);
+  EXPECT_EQ(Launched().operations(0).limits().cpu_share_percent(), 25u);
+  EXPECT_EQ(Launched().operations(0).limits().rows(), 0u) << "--limit is not --limit-rows";
+  EXPECT_THAT(outcome.err,
+              HasSubstr("first to 5 percent of the connected agents; to 100 agents at most; to 20 "
+                        "agents per second; stops when more than 10 percent failed"));
+}
+
+TEST_F(LaunchTest, HowItSpreadsHasItsBounds) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--rate", "0"},  {"--rate", "5/min"},           {"--canary", "51%"}, {"--canary", "0"},
+      {"--limit", "0"}, {"--stop-when-failed", "101"}, {"--limit", "-1"},   {"--rate", "1000000"},
+      {"--rate", "5%"}, {"--limit-cpu-share", "6401"}};
+  for (const std::vector<std::string>& flag : wrong) {
+    const Outcome outcome =
+        Dragnet({"sample", "--path", "/etc", "--yes", StrCat(flag[0], "=", flag[1])});
+    EXPECT_EQ(outcome.status, 2) << flag[0] << flag[1];
+    EXPECT_THAT(outcome.err, HasSubstr(flag[0]));
+  }
+  EXPECT_THAT(scheduler_->launched, IsEmpty());
+}
+
 TEST_F(LaunchTest, WithoutATargetItIsEveryAgentAndSaidSo) {
   const Outcome outcome = Dragnet({"sample", "--yes"});
   EXPECT_EQ(Launched().target(), "true");

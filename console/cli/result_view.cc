@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "console/cli/summary.h"
 #include "console/output/cell.h"
@@ -166,6 +167,16 @@ void ResultView::Tick() {
   DrawProgress();
 }
 
+void ResultView::OnPhase(const v1::ActionInfo& info) {
+  phase_ = info.phase();
+  const std::string notice = PhaseNotice(info);
+  if (notice == phase_notice_) return;
+  // Gone on since it was last said.
+  if (notice.empty()) Say("it goes on");
+  if (!notice.empty()) Say(ForTerminal(notice));
+  phase_notice_ = notice;
+}
+
 void ResultView::Say(std::string_view line) {
   EraseProgress();
   io_.Say(StrCat("dragnet: ", line));
@@ -179,7 +190,10 @@ void ResultView::Finish() {
 }
 
 std::string ResultView::ProgressText(bool with_zeros) const {
-  std::string text = StrCat("targeted ", progress_.targeted());
+  std::string text;
+  // The word that explains why nothing moves comes first.
+  if (!phase_notice_.empty()) text = StrCat(absl::AsciiStrToUpper(PhaseWord(phase_)), "  ");
+  StrAppend(&text, "targeted ", progress_.targeted());
   const auto add = [&](std::string_view name, uint64_t count, bool always) {
     if (always || count > 0) StrAppend(&text, "  ", name, " ", count);
   };
@@ -190,6 +204,7 @@ std::string ResultView::ProgressText(bool with_zeros) const {
   add("incomplete", progress_.incomplete(), with_zeros);
   add("refused", progress_.refused(), false);
   add("offline", progress_.offline(), false);
+  add("held back", progress_.held_back(), false);
   add("never sent", progress_.never_sent(), false);
   add("rows", progress_.rows(), true);
   const absl::Duration elapsed = io_.clock->Now() - started_;

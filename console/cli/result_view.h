@@ -39,6 +39,9 @@ class ResultView {
   void OnEvent(const v1::WatchEvent& event);
   // Redraws the progress line. Called while nothing comes.
   void Tick();
+  // Where the action is on its way to the fleet. What a person must know of it is
+  // said when it changes, and in the progress line.
+  void OnPhase(const v1::ActionInfo& info);
   // A line to the person between rows.
   void Say(std::string_view line);
   // Ends the output. Nothing may follow but PrintSummary.
@@ -82,6 +85,8 @@ class ResultView {
   uint64_t cursor_ = 0;
   v1::Progress progress_;
   bool progress_known_ = false;
+  v1::DispatchPhase phase_ = v1::DISPATCH_PHASE_UNSPECIFIED;
+  std::string phase_notice_;
   bool ended_ = false;
   uint64_t rows_printed_ = 0;
   // Rows that this version can't read, and why not.

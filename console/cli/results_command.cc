@@ -3,6 +3,7 @@
 #include "console/cli/follow.h"
 #include "console/cli/launch.h"
 #include "console/cli/result_view.h"
+#include "core/action.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 
@@ -44,15 +45,27 @@ class ResultsCommand : public Command {
     if (!action.ok()) {
       return Annotate(action.status(), StrCat("action ", info.action_id(), " as stored"));
     }
-    return FollowAction(*action,
-                        {.format = *ParseFormat(output_),
-                         .until_expired = follow_,
-                         .stored_only = !follow_,
-                         .hosts = hosts_},
-                        session);
+    const absl::StatusOr<int> shown = FollowAction(*action,
+                                                   {.format = *ParseFormat(output_),
+                                                    .until_expired = follow_,
+                                                    .stored_only = !follow_,
+                                                    .hosts = hosts_},
+                                                   session);
+    if (shown.ok() && info.has_results_removed_at()) return SayRemoved(info, session.io());
+    return shown;
   }
 
  private:
+  // "No rows" alone would read as if nothing had been found.
+  static int SayRemoved(const v1::ActionInfo& info, Io& io) {
+    const absl::StatusOr<absl::Time> at = ToTime(info.results_removed_at());
+    io.Say(StrCat("warning: the rows of this action, ", info.progress().rows(),
+                  " of them, were removed by retention on ",
+                  at.ok() ? absl::FormatTime("%Y-%m-%d", *at, absl::UTCTimeZone()) : "some day",
+                  "; only the states of its agents are left"));
+    return kExitIncomplete;
+  }
+
   std::string action_;
   bool follow_ = false;
   std::string hosts_;

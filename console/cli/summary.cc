@@ -58,6 +58,11 @@ std::string TerminationText(const v1::OperationSummary& summary) {
     case v1::TERMINATION_MODULE_ERROR:
       text = "the module failed";
       break;
+    case v1::TERMINATION_CANCELLED:
+      // The detail says who, and why.
+      if (!summary.detail().empty()) return summary.detail();
+      text = "cancelled";
+      break;
     default:
       text = StrCat("ended for a reason that this version doesn't know (",
                     static_cast<int>(summary.termination()), ")");
@@ -95,7 +100,9 @@ std::string Counts(const v1::Progress& progress, absl::Duration elapsed) {
   add(progress.refused(), "refused");
   add(progress.running(), "running");
   add(progress.sent(), "sent to, not heard from yet");
-  add(progress.waiting(), "not reached yet");
+  const uint64_t held_back = std::min(progress.held_back(), progress.waiting());
+  add(held_back, "held back");
+  add(progress.waiting() - held_back, "not reached yet");
   add(progress.never_sent(), "never reached");
   return StrCat(progress.targeted(),
                 progress.targeted() == 1 ? " agent: " : " agents: ", absl::StrJoin(parts, ", "),
@@ -138,6 +145,30 @@ std::string NotLookedAt(const v1::Action& action, const v1::AgentState& state) {
   }
   if (!state.detail().empty()) parts.push_back(state.detail());
   return absl::StrJoin(parts, "; ");
+}
+
+std::string PhaseWord(v1::DispatchPhase phase) {
+  const auto* value = v1::DispatchPhase_descriptor()->FindValueByNumber(phase);
+  if (value == nullptr || phase == v1::DISPATCH_PHASE_UNSPECIFIED) return "";
+  return EnumWord(value);
+}
+
+std::string PhaseNotice(const v1::ActionInfo& info) {
+  const std::string& reason = info.phase_reason();
+  switch (info.phase()) {
+    case v1::DISPATCH_PHASE_CANARY:
+      return StrCat("canary: ", reason);
+    case v1::DISPATCH_PHASE_PAUSED:
+      return StrCat(reason.empty() ? "paused" : reason, " (to go on: dragnet resume ",
+                    info.action_id(), ")");
+    case v1::DISPATCH_PHASE_STOPPED:
+      return StrCat("stopped, it goes to no further agent: ", reason, " (to go on: dragnet resume ",
+                    info.action_id(), ")");
+    case v1::DISPATCH_PHASE_CANCELLED:
+      return reason.empty() ? "cancelled" : reason;
+    default:
+      return "";
+  }
 }
 
 std::string SummaryText(const v1::Action& action, const v1::Progress& progress,

@@ -16,6 +16,13 @@ namespace dragnet::console {
 // for one that looked at everything.
 std::string NotLookedAt(const v1::Action& action, const v1::AgentState& state);
 
+// "paused", "open"; empty for one that isn't known.
+std::string PhaseWord(v1::DispatchPhase phase);
+
+// What a person who waits must know of it: "paused by ida: lunch", "stopped:
+// canary web1 failed (dragnet resume …)". Empty while it simply goes on.
+std::string PhaseNotice(const v1::ActionInfo& info);
+
 // A line of counts, then a line for each of `states` (those incomplete and
 // refused; the first 20), then what to do about agents that are still to come.
 // `elapsed` zero is not shown.

@@ -6,6 +6,7 @@
 #include "console/output/cell.h"
 #include "core/action.h"
 #include "core/envelope.h"
+#include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -24,6 +25,32 @@ std::string MissingFor(const v1::Operation& operation, const std::set<std::strin
     if (!weight.ok()) return std::string(weight.message());
   }
   return "";
+}
+
+// "cancelled by alice: wrong target (2026-11-28 18:00:00)"; else why not.
+absl::StatusOr<std::string> OrderLine(const std::string& bytes, const v1::Action& action,
+                                      const TrustPolicy& policy) {
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope, ParseEnvelope(bytes, kOrderPayloadType));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Order order, ParseOrder(envelope.payload()));
+  if (order.action_id() != action.id()) {
+    return absl::DataLossError(StrCat("about another action, ", order.action_id()));
+  }
+  OrderContext context;
+  context.policy = &policy;
+  context.fleet_id = policy.fleet_id();
+  // Whether it held when it was given.
+  DRAGNET_ASSIGN_OR_RETURN(context.now, ToTime(order.issued()));
+  context.modules_of = [&](std::string_view) {
+    std::vector<std::string> modules;
+    for (const v1::Operation& operation : action.operations())
+      modules.push_back(operation.module());
+    return std::optional<std::vector<std::string>>(std::move(modules));
+  };
+  context.order_in_force = [](std::string_view) { return std::string(); };
+  const auto decision = AuthorizeOrder(bytes, context);
+  if (const auto* refused = std::get_if<RefusedOrder>(&decision)) return refused->status;
+  return StrCat(OrderWords(order, std::get<AuthorizedOrder>(decision).signers), " (",
+                LocalTime(context.now), ")");
 }
 
 }  // namespace
@@ -73,6 +100,19 @@ std::string DescribeVerification(const ActionVerification& verification,
   }
   for (const std::string& problem : verification.problems) {
     StrAppend(&text, "Problem: ", ForTerminal(problem), "\n");
+  }
+  return text;
+}
+
+std::string DescribeOrders(const google::protobuf::RepeatedPtrField<std::string>& envelopes,
+                           const v1::Action& action, const TrustPolicy& policy) {
+  std::string text;
+  for (const std::string& bytes : envelopes) {
+    const absl::StatusOr<std::string> line = OrderLine(bytes, action, policy);
+    StrAppend(&text, "Order       ",
+              line.ok() ? ForTerminal(*line)
+                        : StrCat("not valid: ", ForTerminal(ToStd(line.status().message()))),
+              "\n");
   }
   return text;
 }

@@ -13,6 +13,7 @@
 #include "console/form/module_catalog.h"
 #include "core/trust_policy.h"
 #include "dragnet/v1/action.pb.h"
+#include "google/protobuf/repeated_ptr_field.h"
 
 namespace dragnet::console {
 
@@ -37,5 +38,9 @@ absl::StatusOr<ActionVerification> VerifyAction(std::string_view envelope_bytes,
 
 // Lines for people; one per fact.
 std::string DescribeVerification(const ActionVerification& verification, const TrustPolicy& policy);
+
+// A line for each order about the action: who gave it, or why it doesn't hold.
+std::string DescribeOrders(const google::protobuf::RepeatedPtrField<std::string>& envelopes,
+                           const v1::Action& action, const TrustPolicy& policy);
 
 }  // namespace dragnet::console

@@ -26,7 +26,8 @@ class VerifyCommand : public Command {
     line.SetDescription(
         "Checks the signatures on this machine, against the fleet's trust policy, and that against "
         "the root keys pinned in the configuration. Exit status 0 when every operation has the "
-        "weight that it needs, else 1.");
+        "weight that it needs, else 1. Orders about it (cancel, pause, resume) are listed with who "
+        "validly signed them.");
     line.AddArgument({.name = "FILE|ACTION",
                       .help = "A file with a signed envelope (- for standard input), or an "
                               "action's id, or \"last\".",
@@ -62,6 +63,7 @@ class VerifyCommand : public Command {
     session.io().out->Write(StrCat("Action      ", ForTerminal(verification->action.name()), " (",
                                    ForTerminal(verification->action.id()), ")\n",
                                    DescribeVerification(*verification, *policy)));
+    session.io().out->Write(DescribeOrders(orders_, verification->action, *policy));
     return verification->authorized() ? kExitDone : kExitCheckFailed;
   }
 
@@ -71,7 +73,12 @@ class VerifyCommand : public Command {
       DRAGNET_ASSIGN_OR_RETURN(const std::string content, ReadInput(session.io(), what_));
       return EnvelopeBytes(content);
     }
-    DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, session.FindAction(what_));
+    DRAGNET_ASSIGN_OR_RETURN(v1::ActionInfo info, session.FindAction(what_));
+    // A list of actions, which "last" looks through, has no orders.
+    if (what_ == "last") {
+      DRAGNET_ASSIGN_OR_RETURN(info, session.FindAction(info.action_id()));
+    }
+    orders_ = info.orders();
     return info.envelope();
   }
 
@@ -96,6 +103,7 @@ class VerifyCommand : public Command {
   }
 
   std::string what_;
+  google::protobuf::RepeatedPtrField<std::string> orders_;
   std::string policy_file_;
 };
 

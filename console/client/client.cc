@@ -151,9 +151,8 @@ class GrpcClient : public Client {
   absl::StatusOr<v1::GetActionResponse> GetAction(const v1::GetActionRequest& request) override {
     return Call(&InvestigatorService::Stub::GetAction, request);
   }
-  absl::StatusOr<v1::CancelActionResponse> CancelAction(
-      const v1::CancelActionRequest& request) override {
-    return Call(&InvestigatorService::Stub::CancelAction, request);
+  absl::StatusOr<v1::SendOrderResponse> SendOrder(const v1::SendOrderRequest& request) override {
+    return Call(&InvestigatorService::Stub::SendOrder, request);
   }
   absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(
       const v1::SearchAgentsRequest& request) override {
@@ -173,6 +172,12 @@ class GrpcClient : public Client {
   absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
       const v1::CreateEnrolmentTokenRequest& request) override {
     return Call(&InvestigatorService::Stub::CreateEnrolmentToken, request);
+  }
+  absl::StatusOr<v1::GetStatusResponse> GetStatus() override {
+    return Call(&InvestigatorService::Stub::GetStatus, v1::GetStatusRequest());
+  }
+  absl::StatusOr<v1::KeepActionResponse> KeepAction(const v1::KeepActionRequest& request) override {
+    return Call(&InvestigatorService::Stub::KeepAction, request);
   }
   absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) override {
     return Call(&InvestigatorService::Stub::Revoke, request);

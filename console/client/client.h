@@ -57,8 +57,7 @@ class Client {
   virtual absl::StatusOr<v1::ListActionsResponse> ListActions(
       const v1::ListActionsRequest& request) = 0;
   virtual absl::StatusOr<v1::GetActionResponse> GetAction(const v1::GetActionRequest& request) = 0;
-  virtual absl::StatusOr<v1::CancelActionResponse> CancelAction(
-      const v1::CancelActionRequest& request) = 0;
+  virtual absl::StatusOr<v1::SendOrderResponse> SendOrder(const v1::SendOrderRequest& request) = 0;
   virtual absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(
       const v1::SearchAgentsRequest& request) = 0;
   virtual absl::StatusOr<v1::ListRefusalsResponse> ListRefusals(
@@ -68,6 +67,9 @@ class Client {
       const v1::PublishTrustPolicyRequest& request) = 0;
   virtual absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
       const v1::CreateEnrolmentTokenRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetStatusResponse> GetStatus() = 0;
+  virtual absl::StatusOr<v1::KeepActionResponse> KeepAction(
+      const v1::KeepActionRequest& request) = 0;
   virtual absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) = 0;

@@ -80,6 +80,24 @@ std::string ThreatText(const v1::Threat& threat) {
   return text;
 }
 
+std::string DispatchText(const v1::Dispatch& dispatch) {
+  std::string text;
+  const auto add = [&](const std::string& part) {
+    StrAppend(&text, text.empty() ? "" : "; ", part);
+  };
+  if (dispatch.canary_percent() > 0) {
+    add(StrCat("first to ", dispatch.canary_percent(), " percent of the connected agents"));
+  }
+  if (dispatch.agent_limit() > 0) add(StrCat("to ", dispatch.agent_limit(), " agents at most"));
+  if (dispatch.agents_per_second() > 0) {
+    add(StrCat("to ", dispatch.agents_per_second(), " agents per second"));
+  }
+  if (dispatch.stop_when_failed_percent() > 0) {
+    add(StrCat("stops when more than ", dispatch.stop_when_failed_percent(), " percent failed"));
+  }
+  return text;
+}
+
 // What is signed besides the parameters, whether or not those can be read.
 std::string DescribeRest(const v1::Operation& operation) {
   std::string text;
@@ -166,6 +184,7 @@ std::string DescribeAction(const v1::Action& action, const std::vector<Descripti
       {"Target", action.target() == "true" ? "every agent" : action.target()},
       {"Valid", Times(action)},
   };
+  if (action.has_dispatch()) lines.push_back({"Dispatch", DispatchText(action.dispatch())});
   if (action.has_recurrence()) {
     const v1::Recurrence& recurrence = action.recurrence();
     lines.push_back({"Recurs", StrCat(recurrence.cron(), " (", recurrence.time_zone(), ")")});

@@ -80,9 +80,10 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
     return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such action");
   }
 
-  grpc::Status CancelAction(grpc::ServerContext*, const v1::CancelActionRequest* request,
-                            v1::CancelActionResponse*) override {
-    fake_.cancelled.push_back(request->action_id());
+  grpc::Status SendOrder(grpc::ServerContext*, const v1::SendOrderRequest* request,
+                         v1::SendOrderResponse* response) override {
+    fake_.orders.push_back(request->envelope());
+    *response = fake_.ordered;
     return Answer();
   }
 
@@ -124,6 +125,18 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
                                     v1::CreateEnrolmentTokenResponse* response) override {
     fake_.tokens.push_back(*request);
     response->set_token(fake_.token);
+    return Answer();
+  }
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                         v1::GetStatusResponse* response) override {
+    *response = fake_.status;
+    return Answer();
+  }
+
+  grpc::Status KeepAction(grpc::ServerContext*, const v1::KeepActionRequest* request,
+                          v1::KeepActionResponse*) override {
+    fake_.kept.push_back(*request);
     return Answer();
   }
 

@@ -38,6 +38,8 @@ class FakeScheduler {
   // stays open.
   bool interrupt_after_stream = false;
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
+  v1::GetStatusResponse status;
+  v1::SendOrderResponse ordered;
 
   // ---- what it was asked
   std::vector<std::string> launched;         // envelopes
@@ -45,7 +47,8 @@ class FakeScheduler {
   std::vector<std::string> targets;          // of SearchAgents
   std::vector<uint64_t> watched_after;       // of Watch and Results
   std::vector<bool> watched_until_expired;
-  std::vector<std::string> cancelled;
+  std::vector<v1::KeepActionRequest> kept;
+  std::vector<std::string> orders;  // envelopes
   std::vector<std::string> revoked;
   std::vector<std::string> published;
   std::vector<v1::CreateEnrolmentTokenRequest> tokens;

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/status.h"
 
@@ -27,18 +28,49 @@ struct TlsIdentity {
   std::string private_key;        // PEM
 };
 
+// TLS sessions that channels resume instead of a whole handshake: in memory,
+// one for each server name. A resumed session shows the server the certificate
+// of the first one, so whoever gets another certificate takes another cache.
+// Thread-safe; may go before the channels that use it.
+class SessionCache {
+ public:
+  SessionCache();
+  ~SessionCache();
+  SessionCache(const SessionCache&) = delete;
+  SessionCache& operator=(const SessionCache&) = delete;
+
+  void AddTo(grpc::ChannelArguments* arguments) const;
+
+ private:
+  struct Cache;
+  std::unique_ptr<Cache> cache_;
+};
+
 // A channel to host:port over TLS 1.3 that trusts `ca_certificates` (PEM) and
 // nothing else. `identity` may be empty (enrolment). Connects lazily.
 // `keepalive` pings an idle connection this often, so that a black-holed one
-// is noticed; 0 s for never.
+// is noticed; 0 s for never. `sessions` may be null.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address,
                                           const std::string& ca_certificates,
-                                          const TlsIdentity& identity, int keepalive_seconds);
+                                          const TlsIdentity& identity, int keepalive_seconds,
+                                          const SessionCache* sessions = nullptr);
 
 // Asks every client for a certificate, takes none, refuses those that the CA
 // didn't issue. Who may call what is the server's authorisation table.
 std::shared_ptr<grpc::ServerCredentials> NewServerCredentials(const std::string& ca_certificates,
                                                               const TlsIdentity& identity);
+
+// What a server with ten thousand connections needs: little memory for each,
+// idle ones that cost nothing, dead ones that are noticed, and an end to
+// handshakes that don't end by themselves.
+// `max_receive_bytes`: gRPC 1.51 looks at this bound only when it has the whole
+// message; `max_memory` is what stops a peer that sends a larger one. That is for
+// what all connections have read and no one has taken yet; above it gRPC
+// gives back idle buffers first, and then ends streams.
+void TuneServer(int max_receive_bytes, size_t max_memory, grpc::ServerBuilder* builder);
+
+// The largest TLS record that this end writes. See rpc.cc before changing it.
+extern const int kTlsFrameBytes;
 
 // Codes map one to one.
 absl::Status FromGrpc(const grpc::Status& status);

@@ -13,6 +13,7 @@
 #include "core/uuid.h"
 #include "scheduler/dispatch/progress.h"
 #include "scheduler/enrolment/enrolment.h"
+#include "scheduler/observe/log.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 // Consoles take messages of 4 MiB; a page ends when it is full.
 constexpr size_t kMaxPageBytes = 2 * 1024 * 1024;
 constexpr size_t kMinFragment = 4;
+constexpr absl::Duration kMaxKept = absl::Hours(100 * 366 * 24);
 
 // Zero means the default.
 absl::StatusOr<size_t> PageSize(uint32_t asked, uint32_t otherwise, uint32_t maximum) {
@@ -88,7 +90,25 @@ absl::Status InvestigatorApi::PutBlobPart(const std::string& caller,
 absl::StatusOr<v1::Progress> InvestigatorApi::ProgressOf(const std::string& action_id) {
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action_id));
   const absl::Time now = clock_.Now();
-  return CountPairs(pairs, [&](const std::string& id) { return agents_.PresenceOf(id, now); });
+  return CountPairs(
+      pairs, [&](const std::string& id) { return agents_.PresenceOf(id, now); },
+      dispatcher_.HeldBackOf(action_id));
+}
+
+absl::Status InvestigatorApi::DescribePhase(const StoredAction& action, v1::ActionInfo* info) {
+  DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Phase phase, dispatcher_.PhaseOf(action));
+  const v1::Progress& progress = info->progress();
+  const uint64_t pending = progress.waiting() + progress.sent() + progress.running();
+  const bool goes_on =
+      phase.phase == v1::DISPATCH_PHASE_OPEN || phase.phase == v1::DISPATCH_PHASE_CANARY;
+  const bool limit_reached = phase.held_back == HeldBack::kAll;
+  // Those beyond the limit never get it.
+  const bool all_ended =
+      progress.targeted() > 0 && pending == (limit_reached ? progress.held_back() : 0);
+  info->set_phase(goes_on && all_ended ? v1::DISPATCH_PHASE_ENDED : phase.phase);
+  info->set_phase_reason(phase.reason);
+  if (goes_on && limit_reached) info->set_phase_reason("the limit of agents is reached");
+  return absl::OkStatus();
 }
 
 absl::Status InvestigatorApi::Describe(const StoredAction& action, v1::ActionInfo* info) {
@@ -99,7 +119,13 @@ absl::Status InvestigatorApi::Describe(const StoredAction& action, v1::ActionInf
   *info->mutable_launched_at() = ToTimestamp(action.launched_at);
   *info->mutable_expires() = ToTimestamp(action.expires);
   info->set_cancelled(action.cancelled);
+  DRAGNET_ASSIGN_OR_RETURN(const Retained retained, retention_.Of(action.id));
+  if (retained.keep_until.has_value())
+    *info->mutable_keep_until() = ToTimestamp(*retained.keep_until);
+  if (retained.removed_at.has_value())
+    *info->mutable_results_removed_at() = ToTimestamp(*retained.removed_at);
   DRAGNET_ASSIGN_OR_RETURN(*info->mutable_progress(), ProgressOf(action.id));
+  DRAGNET_RETURN_IF_ERROR(DescribePhase(action, info));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            ParseEnvelope(action.envelope, kActionPayloadType));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
@@ -139,15 +165,19 @@ absl::Status InvestigatorApi::GetAction(const v1::GetActionRequest& request,
     return absl::InvalidArgumentError(
         StrCat("several actions have ", request.action_id(), " in their id: give more of it"));
   DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(ids[0]));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders, store_.Orders(action.id));
+  for (const StoredOrder& order : orders) response->mutable_action()->add_orders(order.envelope);
   return Describe(action, response->mutable_action());
 }
 
-absl::Status InvestigatorApi::CancelAction(const v1::CancelActionRequest& request,
-                                           v1::CancelActionResponse* response) {
-  if (!IsUuid(request.action_id()))
-    return absl::InvalidArgumentError("action_id: give the whole id");
-  DRAGNET_RETURN_IF_ERROR(dispatcher_.Cancel(request.action_id()));
-  DRAGNET_ASSIGN_OR_RETURN(*response->mutable_progress(), ProgressOf(request.action_id()));
+absl::Status InvestigatorApi::SendOrder(const std::string& caller,
+                                        const v1::SendOrderRequest& request,
+                                        v1::SendOrderResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Ordered ordered,
+                           dispatcher_.SendOrder(request.envelope(), caller));
+  response->set_action_id(ordered.action_id);
+  response->set_sent(ordered.sent);
+  DRAGNET_ASSIGN_OR_RETURN(*response->mutable_progress(), ProgressOf(ordered.action_id));
   return absl::OkStatus();
 }
 
@@ -155,7 +185,7 @@ absl::Status InvestigatorApi::SearchAgents(const v1::SearchAgentsRequest& reques
                                            v1::SearchAgentsResponse* response) {
   DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 1000, 10000));
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids, agents_.Select(request.target()));
-  std::vector<v1::AgentInfo> infos = agents_.Describe(ids);
+  std::vector<v1::AgentInfo> infos = agents_.Describe(ids, clock_.Now());
   response->set_total(infos.size());
   response->set_connected(static_cast<uint64_t>(std::count_if(
       infos.begin(), infos.end(),
@@ -196,6 +226,32 @@ absl::Status InvestigatorApi::ListRefusals(const v1::ListRefusalsRequest& reques
     entry->set_action_id(refusal.action_id);
     *entry->mutable_refusal() = refusal.refusal;
   }
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::GetStatus(const v1::GetStatusRequest&,
+                                        v1::GetStatusResponse* response) {
+  DRAGNET_ASSIGN_OR_RETURN(*response, status_.Describe());
+  return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::KeepAction(const std::string& caller,
+                                         const v1::KeepActionRequest& request,
+                                         v1::KeepActionResponse*) {
+  if (!IsUuid(request.action_id()))
+    return absl::InvalidArgumentError("action_id: give the whole id");
+  std::optional<absl::Time> until;
+  if (request.has_keep_until()) {
+    DRAGNET_ASSIGN_OR_RETURN(until, ToTime(request.keep_until()));
+    if (*until <= clock_.Now() || *until > clock_.Now() + kMaxKept)
+      return absl::InvalidArgumentError("keep_until: give a time in the next 100 years");
+  }
+  DRAGNET_RETURN_IF_ERROR(retention_.Keep(request.action_id(), until));
+  spdlog::info("{}results kept {} by {}", About({.action = request.action_id()}),
+               until.has_value()
+                   ? StrCat("until ", absl::FormatTime("%Y-%m-%d", *until, absl::UTCTimeZone()))
+                   : "as the rules say",
+               caller);
   return absl::OkStatus();
 }
 

@@ -6,12 +6,14 @@
 
 #include "absl/status/status.h"
 #include "dragnet/v1/investigator.pb.h"
+#include "scheduler/api/status.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
 #include "scheduler/blobs/blob_files.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
 #include "scheduler/dispatch/policies.h"
+#include "scheduler/store/retention.h"
 
 namespace dragnet::scheduler {
 
@@ -19,7 +21,8 @@ class InvestigatorApi {
  public:
   InvestigatorApi(Store& store, Agents& agents, Policies& policies, Dispatcher& dispatcher,
                   CertificateRegistry& certificates, OpenStreams& streams, BlobFiles& blobs,
-                  const Clock& clock, std::string fleet_id)
+                  const Clock& clock, std::string fleet_id, StatusReport& status,
+                  Retention& retention)
       : store_(store),
         agents_(agents),
         policies_(policies),
@@ -28,7 +31,9 @@ class InvestigatorApi {
         streams_(streams),
         blobs_(blobs),
         clock_(clock),
-        fleet_id_(std::move(fleet_id)) {}
+        fleet_id_(std::move(fleet_id)),
+        status_(status),
+        retention_(retention) {}
 
   absl::Status Launch(const std::string& caller, const v1::LaunchRequest& request,
                       v1::LaunchResponse* response);
@@ -39,12 +44,15 @@ class InvestigatorApi {
   absl::Status ListActions(const v1::ListActionsRequest& request,
                            v1::ListActionsResponse* response);
   absl::Status GetAction(const v1::GetActionRequest& request, v1::GetActionResponse* response);
-  absl::Status CancelAction(const v1::CancelActionRequest& request,
-                            v1::CancelActionResponse* response);
+  absl::Status SendOrder(const std::string& caller, const v1::SendOrderRequest& request,
+                         v1::SendOrderResponse* response);
   absl::Status SearchAgents(const v1::SearchAgentsRequest& request,
                             v1::SearchAgentsResponse* response);
   absl::Status ListRefusals(const v1::ListRefusalsRequest& request,
                             v1::ListRefusalsResponse* response);
+  absl::Status GetStatus(const v1::GetStatusRequest& request, v1::GetStatusResponse* response);
+  absl::Status KeepAction(const std::string& caller, const v1::KeepActionRequest& request,
+                          v1::KeepActionResponse* response);
   absl::Status GetTrustPolicy(v1::GetTrustPolicyResponse* response);
   absl::Status PublishTrustPolicy(const std::string& caller,
                                   const v1::PublishTrustPolicyRequest& request,
@@ -59,6 +67,7 @@ class InvestigatorApi {
   // They are there, and stay as long as the action is valid, or until `at_most`.
   absl::Status KeepBlobs(const std::string& envelope_bytes, absl::Time at_most);
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
+  absl::Status DescribePhase(const StoredAction& action, v1::ActionInfo* info);
   absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
 
   Store& store_;
@@ -70,6 +79,8 @@ class InvestigatorApi {
   BlobFiles& blobs_;
   const Clock& clock_;
   const std::string fleet_id_;
+  StatusReport& status_;
+  Retention& retention_;
 };
 
 }  // namespace dragnet::scheduler

@@ -25,7 +25,8 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   explicit InvestigatorServiceImpl(const ApiParts& parts)
       : parts_(parts),
         api_(parts.store, parts.agents, parts.policies, parts.dispatcher, parts.certificates,
-             parts.streams, parts.blobs, parts.clock, parts.fleet_id) {}
+             parts.streams, parts.blobs, parts.clock, parts.fleet_id, parts.status,
+             parts.retention) {}
 
   // Calls that go on the record under the caller's name.
 #define DRAGNET_NAMED_CALL(method)                                                           \
@@ -39,10 +40,12 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     });                                                                                      \
   }
   DRAGNET_NAMED_CALL(Launch)
+  DRAGNET_NAMED_CALL(SendOrder)
   DRAGNET_NAMED_CALL(PutBlobPart)
   DRAGNET_NAMED_CALL(PublishTrustPolicy)
   DRAGNET_NAMED_CALL(CreateEnrolmentToken)
   DRAGNET_NAMED_CALL(Revoke)
+  DRAGNET_NAMED_CALL(KeepAction)
 #undef DRAGNET_NAMED_CALL
 
 #define DRAGNET_CALL(method)                                                  \
@@ -55,9 +58,9 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   DRAGNET_CALL(FindMissingBlobs)
   DRAGNET_CALL(ListActions)
   DRAGNET_CALL(GetAction)
-  DRAGNET_CALL(CancelAction)
   DRAGNET_CALL(SearchAgents)
   DRAGNET_CALL(ListRefusals)
+  DRAGNET_CALL(GetStatus)
 #undef DRAGNET_CALL
 
   grpc::ServerUnaryReactor* GetTrustPolicy(grpc::CallbackServerContext* context,

@@ -113,9 +113,10 @@ absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs,
                            parts_.store.Pairs(options_.action_id));
   const auto presence = [&](const std::string& id) { return parts_.agents.PresenceOf(id, now); };
-  v1::Progress progress = CountPairs(pairs, presence);
+  const HeldBack held_back = parts_.dispatcher.HeldBackOf(options_.action_id);
+  v1::Progress progress = CountPairs(pairs, presence, held_back);
   const bool more = options_.follow && MoreToCome(pairs, presence, options_.until_expired,
-                                                  now > expires_ + kExpiryGrace);
+                                                  now > expires_ + kExpiryGrace, held_back);
   count_again_at_ = now + kCountingShare * (absl::Now() - begin);
 
   if (!progress_sent_ || !google::protobuf::util::MessageDifferencer::Equals(progress, progress_)) {

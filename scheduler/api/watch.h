@@ -18,12 +18,14 @@
 #include "grpcpp/alarm.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "scheduler/api/status.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
 #include "scheduler/blobs/blob_files.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
 #include "scheduler/dispatch/watchers.h"
+#include "scheduler/store/retention.h"
 
 namespace dragnet::scheduler {
 
@@ -40,6 +42,8 @@ struct ApiParts {
   Executor& executor;
   const Clock& clock;
   std::string fleet_id;
+  StatusReport& status;
+  Retention& retention;
 };
 
 struct WatchOptions {

@@ -14,6 +14,7 @@
 #include "core/status_macros.h"
 #include "core/text.h"
 #include "scheduler/auth/rpc_roles.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -35,9 +36,11 @@ class CallGuard : public grpc::AuthMetadataProcessor {
             ? std::string_view()
             : std::string_view(path->second.data(), path->second.size());
     const absl::Status status = Decide(method, *context);
-    if (!status.ok())
+    if (!status.ok()) {
+      TheMetrics().calls_refused.Add(status.code());
       spdlog::warn("call {} refused: {}", Shorten(ForTerminal(method), 100),
                    ForTerminal(ToStd(status.message())));
+    }
     return rpc::ToGrpc(status);
   }
 

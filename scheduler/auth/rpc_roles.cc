@@ -18,7 +18,6 @@ constexpr Rule kRules[] = {
     {"/dragnet.v1.InvestigatorService/Launch", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/FindMissingBlobs", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/PutBlobPart", Access::kInvestigator},
-    {"/dragnet.v1.InvestigatorService/CancelAction", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/SendOrder", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/KeepAction", Access::kInvestigator},
 

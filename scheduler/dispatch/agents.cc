@@ -1,5 +1,7 @@
 #include "scheduler/dispatch/agents.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -7,12 +9,18 @@
 #include "core/action.h"
 #include "core/status_macros.h"
 #include "core/text.h"
+#include "core/uuid.h"
+#include "google/protobuf/util/message_differencer.h"
 
 namespace dragnet::scheduler {
 namespace {
 
 // How long an agent that went away is expected back.
 constexpr absl::Duration kJustLeft = absl::Seconds(30);
+// One that went away more lately than that is idle, not offline.
+constexpr absl::Duration kIdle = absl::Hours(1);
+// What a clock may be off before someone should be told.
+constexpr absl::Duration kWrongClock = absl::Seconds(60);
 constexpr int kMaxWalls = 32;
 constexpr size_t kMaxWallBytes = 256;
 
@@ -44,37 +52,74 @@ absl::StatusOr<std::unique_ptr<Agents>> Agents::Load(Store& store, absl::Time no
 }
 
 absl::Status Agents::Add(StoredAgent stored) {
-  if (!stored.revoked) {
-    absl::MutexLock lock(&table_mutex_);
-    DRAGNET_RETURN_IF_ERROR(table_->Upsert(stored.facts));
+  absl::MutexLock table_lock(&table_mutex_);
+  const v1::Facts facts = stored.facts;
+  {
+    absl::MutexLock lock(&mutex_);
+    Agent& agent = agents_[stored.id];
+    // What was read from the store may be older than a revocation.
+    stored.revoked |= agent.stored.revoked;
+    agent.stored = std::move(stored);
+    if (agent.stored.revoked) return absl::OkStatus();
   }
-  absl::MutexLock lock(&mutex_);
-  const std::string id = stored.id;
-  Agent& agent = agents_[id];
-  agent.stored = std::move(stored);
-  return absl::OkStatus();
+  // Revoke, if it comes now, waits for the table and removes it again.
+  return table_->Upsert(facts);
+}
+
+std::shared_ptr<AgentSession> Agents::Replace(Agent& agent, Connection connection) {
+  const auto same = [&](const Connection& other) { return other.boot_id == connection.boot_id; };
+  std::shared_ptr<AgentSession> replaced;
+  if (agent.current.boot_id.empty() || connection.boot_id.empty() || same(agent.current)) {
+    replaced = std::move(agent.current.session);
+  } else if (agent.connected()) {
+    agent.others.push_back(std::move(agent.current));
+  }
+  agent.current = std::move(connection);
+  // One of its own that isn't the latest.
+  const auto older = std::find_if(agent.others.begin(), agent.others.end(), [&](const auto& other) {
+    return other.boot_id == agent.current.boot_id;
+  });
+  if (older != agent.others.end()) {
+    replaced = std::move(older->session);
+    agent.others.erase(older);
+  } else if (agent.others.size() > IdentityWatch::kMaxHosts) {
+    replaced = std::move(agent.others.front().session);
+    agent.others.erase(agent.others.begin());
+  }
+  return replaced;
+}
+
+void Agents::NoteDuplicate(const Agent& agent, absl::Time now) {
+  std::string hosts;
+  for (const std::string& host : agent.identity.Hosts(now))
+    hosts += StrCat(hosts.empty() ? "" : "; ", host);
+  spdlog::warn(
+      "agent {}: two hosts use this identity, as after a disk was cloned; neither gets actions "
+      "until only one is left: {}",
+      agent.stored.id, hosts);
 }
 
 absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
     const std::string& agent_id, const std::shared_ptr<AgentSession>& session,
     const v1::Hello& hello, absl::Time now) {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (agents_.find(agent_id) == agents_.end())
-      return absl::NotFoundError(StrCat("no agent ", agent_id));
-  }
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Facts before, FactsOf(agent_id));
   DRAGNET_RETURN_IF_ERROR(UpdateFacts(agent_id, hello.facts()));
   AgentUpdate update;
   update.last_seen = now;
   update.trust_policy_version = hello.trust_policy_version();
   update.missing_walls = BoundedWalls(hello);
+  Connection connection{session, IsUuid(hello.boot_id()) ? hello.boot_id() : "", now};
   std::shared_ptr<AgentSession> replaced;
   {
     absl::MutexLock lock(&mutex_);
     Agent& agent = agents_.find(agent_id)->second;
-    replaced = std::exchange(agent.session, session);
+    if (agent.identity.OnHello(connection.boot_id, hello.facts(), before, now)) {
+      duplicates_.insert(&agent);
+      NoteDuplicate(agent, now);
+    }
+    replaced = Replace(agent, std::move(connection));
+    connected_.insert(&agent);
     agent.connection = ++connections_;
-    agent.last_heard = now;
     agent.stored.last_seen = now;
     agent.stored.trust_policy_version = hello.trust_policy_version();
     agent.stored.missing_walls = *update.missing_walls;
@@ -87,10 +132,22 @@ bool Agents::Disconnect(const std::string& agent_id, const AgentSession* session
   {
     absl::MutexLock lock(&mutex_);
     auto found = agents_.find(agent_id);
-    if (found == agents_.end() || found->second.session.get() != session) return false;
-    found->second.session.reset();
-    found->second.disconnected_at = now;
-    found->second.stored.last_seen = now;
+    if (found == agents_.end()) return false;
+    Agent& agent = found->second;
+    if (agent.current.session.get() != session) {
+      std::erase_if(agent.others,
+                    [&](const Connection& other) { return other.session.get() == session; });
+      return false;
+    }
+    agent.current.session.reset();
+    if (!agent.others.empty()) {
+      agent.current = std::move(agent.others.back());
+      agent.others.pop_back();
+      return false;
+    }
+    connected_.erase(&agent);
+    agent.disconnected_at = now;
+    agent.stored.last_seen = now;
   }
   AgentUpdate update;
   update.last_seen = now;
@@ -99,17 +156,21 @@ bool Agents::Disconnect(const std::string& agent_id, const AgentSession* session
 }
 
 absl::Status Agents::UpdateFacts(const std::string& agent_id, const v1::Facts& facts) {
+  absl::MutexLock table_lock(&table_mutex_);
   {
     absl::MutexLock lock(&mutex_);
     auto found = agents_.find(agent_id);
     if (found == agents_.end()) return absl::NotFoundError(StrCat("no agent ", agent_id));
     if (found->second.stored.revoked) return absl::OkStatus();
+    // A fleet that comes back says what it said before.
+    if (google::protobuf::util::MessageDifferencer::Equals(found->second.stored.facts, facts))
+      return absl::OkStatus();
     found->second.stored.facts = facts;
   }
   AgentUpdate update;
   update.facts = facts;
   store_.UpdateAgent(agent_id, update, Ignore);
-  absl::MutexLock lock(&table_mutex_);
+  // Revoke, if it comes now, waits for the table and removes it again.
   return table_->Upsert(facts);
 }
 
@@ -125,21 +186,47 @@ void Agents::UpdatePolicyVersion(const std::string& agent_id, uint64_t version) 
   store_.UpdateAgent(agent_id, update, Ignore);
 }
 
-void Agents::NoteHeartbeat(const std::string& agent_id, absl::Duration clock_offset,
-                           absl::Time now) {
+void Agents::NoteHeartbeat(const std::string& agent_id, const AgentSession* session,
+                           absl::Time agent_now, absl::Time now) {
   absl::MutexLock lock(&mutex_);
   auto found = agents_.find(agent_id);
   if (found == agents_.end()) return;
-  found->second.last_heard = now;
-  found->second.clock_offset = clock_offset;
+  Agent& agent = found->second;
+  Connection* connection = &agent.current;
+  for (Connection& other : agent.others)
+    if (other.session.get() == session) connection = &other;
+  // A session that was replaced and isn't closed yet.
+  if (connection->session.get() != session) return;
+  connection->last_heard = now;
+  agent.clock_offset = agent_now - now;
+  if (agent.identity.OnHeartbeat(connection->boot_id, agent_now, now)) {
+    duplicates_.insert(&agent);
+    NoteDuplicate(agent, now);
+  }
+}
+
+std::vector<std::string> Agents::EndDuplicates(absl::Time now) {
+  std::vector<std::string> ended;
+  absl::MutexLock lock(&mutex_);
+  for (auto entry = duplicates_.begin(); entry != duplicates_.end();) {
+    const auto here = entry++;
+    if (!(*here)->identity.Expire(now)) continue;
+    ended.push_back((*here)->stored.id);
+    duplicates_.erase(here);
+  }
+  return ended;
 }
 
 void Agents::Revoke(const std::string& agent_id) {
   {
     absl::MutexLock lock(&mutex_);
-    auto found = agents_.find(agent_id);
-    if (found == agents_.end()) return;
-    found->second.stored.revoked = true;
+    // Also of one that is just being enrolled and will be added in a moment.
+    Agent& agent = agents_[agent_id];
+    if (agent.stored.id.empty()) {
+      agent.stored.id = agent_id;
+      agent.stored.facts.set_id(agent_id);
+    }
+    agent.stored.revoked = true;
   }
   absl::MutexLock lock(&table_mutex_);
   table_->Remove(agent_id).IgnoreError();
@@ -173,22 +260,26 @@ uint64_t Agents::PolicyVersionOf(const std::string& agent_id) const {
 std::shared_ptr<AgentSession> Agents::SessionOf(const std::string& agent_id) const {
   absl::MutexLock lock(&mutex_);
   auto found = agents_.find(agent_id);
-  return found == agents_.end() ? nullptr : found->second.session;
+  if (found == agents_.end() || found->second.identity.duplicate()) return nullptr;
+  return found->second.current.session;
 }
 
 std::vector<std::pair<std::string, std::shared_ptr<AgentSession>>> Agents::Sessions() const {
   absl::MutexLock lock(&mutex_);
   std::vector<std::pair<std::string, std::shared_ptr<AgentSession>>> sessions;
-  for (const auto& [id, agent] : agents_)
-    if (agent.session != nullptr) sessions.emplace_back(id, agent.session);
+  for (const Agent* agent : connected_) {
+    sessions.emplace_back(agent->stored.id, agent->current.session);
+    for (const Connection& other : agent->others)
+      sessions.emplace_back(agent->stored.id, other.session);
+  }
   return sessions;
 }
 
 std::vector<std::string> Agents::ConnectedSince(uint64_t count) const {
   absl::MutexLock lock(&mutex_);
   std::vector<std::string> ids;
-  for (const auto& [id, agent] : agents_)
-    if (agent.session != nullptr && agent.connection > count) ids.push_back(id);
+  for (const Agent* agent : connected_)
+    if (agent->connection > count) ids.push_back(agent->stored.id);
   return ids;
 }
 
@@ -201,20 +292,26 @@ Presence Agents::PresenceOf(const std::string& agent_id, absl::Time now) const {
   absl::MutexLock lock(&mutex_);
   auto found = agents_.find(agent_id);
   if (found == agents_.end() || found->second.stored.revoked) return Presence::kAway;
-  if (found->second.session != nullptr) return Presence::kConnected;
+  if (found->second.identity.duplicate()) return Presence::kAway;
+  if (found->second.connected()) return Presence::kConnected;
   return now - found->second.disconnected_at < kJustLeft ? Presence::kJustLeft : Presence::kAway;
 }
 
-v1::AgentInfo Agents::InfoOf(const Agent& agent) const {
+v1::AgentInfo::State Agents::StateOf(const Agent& agent, absl::Time now) {
+  if (agent.stored.revoked) return v1::AgentInfo::STATE_REVOKED;
+  if (agent.identity.duplicate()) return v1::AgentInfo::STATE_DUPLICATE;
+  if (agent.connected()) return v1::AgentInfo::STATE_ONLINE;
+  return now - agent.stored.last_seen < kIdle ? v1::AgentInfo::STATE_IDLE
+                                              : v1::AgentInfo::STATE_OFFLINE;
+}
+
+v1::AgentInfo Agents::InfoOf(const Agent& agent, absl::Time now) const {
   v1::AgentInfo info;
   *info.mutable_facts() = agent.stored.facts;
-  if (agent.stored.revoked) {
-    info.set_state(v1::AgentInfo::STATE_REVOKED);
-  } else {
-    info.set_state(agent.session != nullptr ? v1::AgentInfo::STATE_ONLINE
-                                            : v1::AgentInfo::STATE_OFFLINE);
-  }
-  const absl::Time seen = agent.session != nullptr ? agent.last_heard : agent.stored.last_seen;
+  info.set_state(StateOf(agent, now));
+  if (agent.identity.duplicate())
+    for (std::string& host : agent.identity.Hosts(now)) info.add_same_identity(std::move(host));
+  const absl::Time seen = agent.connected() ? agent.current.last_heard : agent.stored.last_seen;
   if (seen != absl::InfinitePast()) *info.mutable_last_seen() = ToTimestamp(seen);
   *info.mutable_enrolled_at() = ToTimestamp(agent.stored.enrolled_at);
   info.set_trust_policy_version(agent.stored.trust_policy_version);
@@ -223,13 +320,14 @@ v1::AgentInfo Agents::InfoOf(const Agent& agent) const {
   return info;
 }
 
-std::vector<v1::AgentInfo> Agents::Describe(const std::vector<std::string>& agent_ids) const {
+std::vector<v1::AgentInfo> Agents::Describe(const std::vector<std::string>& agent_ids,
+                                            absl::Time now) const {
   std::vector<v1::AgentInfo> infos;
   {
     absl::MutexLock lock(&mutex_);
     for (const std::string& id : agent_ids)
       if (auto found = agents_.find(id); found != agents_.end())
-        infos.push_back(InfoOf(found->second));
+        infos.push_back(InfoOf(found->second, now));
   }
   std::sort(infos.begin(), infos.end(), [](const v1::AgentInfo& a, const v1::AgentInfo& b) {
     return std::tie(a.facts().name(), a.facts().id()) < std::tie(b.facts().name(), b.facts().id());
@@ -237,14 +335,43 @@ std::vector<v1::AgentInfo> Agents::Describe(const std::vector<std::string>& agen
   return infos;
 }
 
+Agents::Census Agents::TakeCensus(absl::Time now) const {
+  Census census;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, agent] : agents_) {
+    const v1::AgentInfo::State state = StateOf(agent, now);
+    const std::string& name = agent.stored.facts.name();
+    switch (state) {
+      case v1::AgentInfo::STATE_ONLINE:
+        ++census.online;
+        break;
+      case v1::AgentInfo::STATE_IDLE:
+        ++census.idle;
+        break;
+      case v1::AgentInfo::STATE_DUPLICATE:
+        if (++census.duplicate <= Census::kNamed) census.duplicates.push_back(name);
+        break;
+      case v1::AgentInfo::STATE_REVOKED:
+        ++census.revoked;
+        break;
+      default:
+        ++census.offline;
+    }
+    if (state == v1::AgentInfo::STATE_ONLINE &&
+        absl::AbsDuration(agent.clock_offset) > kWrongClock &&
+        ++census.wrong_clocks <= Census::kNamed)
+      census.wrong_clock_names.push_back(name);
+  }
+  return census;
+}
+
 void Agents::SaveLastSeen(absl::Time now) {
   std::vector<std::string> ids;
   {
     absl::MutexLock lock(&mutex_);
-    for (auto& [id, agent] : agents_) {
-      if (agent.session == nullptr) continue;
-      agent.stored.last_seen = now;
-      ids.push_back(id);
+    for (Agent* agent : connected_) {
+      agent->stored.last_seen = now;
+      ids.push_back(agent->stored.id);
     }
   }
   AgentUpdate update;
@@ -255,8 +382,11 @@ void Agents::SaveLastSeen(absl::Time now) {
 std::vector<std::shared_ptr<AgentSession>> Agents::SilentSince(absl::Time since) const {
   absl::MutexLock lock(&mutex_);
   std::vector<std::shared_ptr<AgentSession>> silent;
-  for (const auto& [id, agent] : agents_)
-    if (agent.session != nullptr && agent.last_heard < since) silent.push_back(agent.session);
+  for (const Agent* agent : connected_) {
+    if (agent->current.last_heard < since) silent.push_back(agent->current.session);
+    for (const Connection& other : agent->others)
+      if (other.last_heard < since) silent.push_back(other.session);
+  }
   return silent;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -18,6 +19,7 @@
 #include "dragnet/v1/agent_gateway.pb.h"
 #include "dragnet/v1/investigator.pb.h"
 #include "scheduler/auth/open_streams.h"
+#include "scheduler/dispatch/identity_watch.h"
 #include "scheduler/dispatch/progress.h"
 #include "scheduler/store/store.h"
 
@@ -43,21 +45,25 @@ class Agents {
   // a restart they are all about to come back.
   static absl::StatusOr<std::unique_ptr<Agents>> Load(Store& store, absl::Time now);
 
-  // After an enrolment, or when one connects that is not known here yet.
+  // After an enrolment. One that was revoked meanwhile stays so.
   absl::Status Add(StoredAgent agent);
 
-  // Facts and the like of Hello. Gives the session that this one replaces.
+  // Facts and the like of Hello. Gives the session that this one replaces: the
+  // one of the same boot, or of any if one of them doesn't say. That of another
+  // boot stays beside it, until it ends by itself: see IdentityWatch.
   // NotFound for an unknown agent.
   absl::StatusOr<std::shared_ptr<AgentSession>> Connect(
       const std::string& agent_id, const std::shared_ptr<AgentSession>& session,
       const v1::Hello& hello, absl::Time now);
-  // False when another session has taken its place meanwhile.
+  // False when the agent has another session.
   bool Disconnect(const std::string& agent_id, const AgentSession* session, absl::Time now);
 
   absl::Status UpdateFacts(const std::string& agent_id, const v1::Facts& facts);
   void UpdatePolicyVersion(const std::string& agent_id, uint64_t version);
-  void NoteHeartbeat(const std::string& agent_id, absl::Duration clock_offset, absl::Time now);
-  // Also takes it out of all targets.
+  // `agent_now` is what the agent's clock said.
+  void NoteHeartbeat(const std::string& agent_id, const AgentSession* session, absl::Time agent_now,
+                     absl::Time now);
+  // For good; also takes it out of all targets.
   void Revoke(const std::string& agent_id);
 
   // Ids of those that aren't revoked and for whose facts `target` is true, in
@@ -67,9 +73,10 @@ class Agents {
   absl::StatusOr<v1::Facts> FactsOf(const std::string& agent_id) const;
   uint64_t PolicyVersionOf(const std::string& agent_id) const;
 
-  // Null when it isn't connected.
+  // Null when it isn't connected, or when two hosts use its identity: neither
+  // is sent anything to run until only one is left.
   std::shared_ptr<AgentSession> SessionOf(const std::string& agent_id) const;
-  // All that are connected.
+  // All that are connected, also several of one agent.
   std::vector<std::pair<std::string, std::shared_ptr<AgentSession>>> Sessions() const;
   // Those that connected after Connections() gave `count`.
   std::vector<std::string> ConnectedSince(uint64_t count) const;
@@ -77,7 +84,26 @@ class Agents {
   Presence PresenceOf(const std::string& agent_id, absl::Time now) const;
 
   // Everything for consoles, by name, then id.
-  std::vector<v1::AgentInfo> Describe(const std::vector<std::string>& agent_ids) const;
+  std::vector<v1::AgentInfo> Describe(const std::vector<std::string>& agent_ids,
+                                      absl::Time now) const;
+  // Agents whose identity was used by two hosts and is used by one again: they
+  // may lack actions. To be called every second or so.
+  std::vector<std::string> EndDuplicates(absl::Time now);
+
+  // How many there are, and which of them somebody should look at.
+  struct Census {
+    uint64_t online = 0;
+    uint64_t idle = 0;
+    uint64_t offline = 0;
+    uint64_t duplicate = 0;
+    uint64_t revoked = 0;
+    // At most kNamed of each, with host names: hostile text.
+    static constexpr size_t kNamed = 3;
+    std::vector<std::string> duplicates;
+    uint64_t wrong_clocks = 0;
+    std::vector<std::string> wrong_clock_names;
+  };
+  Census TakeCensus(absl::Time now) const;
 
   // Writes when the connected agents were last seen.
   void SaveLastSeen(absl::Time now);
@@ -85,27 +111,47 @@ class Agents {
   std::vector<std::shared_ptr<AgentSession>> SilentSince(absl::Time since) const;
 
  private:
+  struct Connection {
+    std::shared_ptr<AgentSession> session;
+    // A UUID, or empty when the host doesn't say.
+    std::string boot_id;
+    absl::Time last_heard;
+  };
   struct Agent {
     StoredAgent stored;
-    std::shared_ptr<AgentSession> session;
-    // Which connection it is, in the order of all.
+    // The one that came last.
+    Connection current;
+    // Of other boots, older first; at most IdentityWatch::kMaxHosts.
+    std::vector<Connection> others;
+    IdentityWatch identity;
+    // Which connection the last one is, in the order of all.
     uint64_t connection = 0;
-    absl::Time last_heard;
     absl::Time disconnected_at = absl::InfinitePast();
     absl::Duration clock_offset;
+
+    bool connected() const { return current.session != nullptr; }
   };
 
   Agents(Store& store, std::unique_ptr<TargetTable> table)
       : store_(store), table_(std::move(table)) {}
-  v1::AgentInfo InfoOf(const Agent& agent) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Makes it the current one; gives the session whose place it takes.
+  static std::shared_ptr<AgentSession> Replace(Agent& agent, Connection connection);
+  void NoteDuplicate(const Agent& agent, absl::Time now) ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  static v1::AgentInfo::State StateOf(const Agent& agent, absl::Time now);
+  v1::AgentInfo InfoOf(const Agent& agent, absl::Time now) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   Store& store_;
-  // Never taken while holding the other one: an expensive target must not hold
-  // up those who connect.
+  // Never taken while holding mutex_ (the other way round is right): an
+  // expensive target must not hold up those who connect.
   mutable absl::Mutex table_mutex_;
   std::unique_ptr<TargetTable> table_ ABSL_GUARDED_BY(table_mutex_);
   mutable absl::Mutex mutex_;
   std::map<std::string, Agent, std::less<>> agents_ ABSL_GUARDED_BY(mutex_);
+  // Those of agents_ that have a session: what is done every second looks only
+  // at them.
+  absl::flat_hash_set<Agent*> connected_ ABSL_GUARDED_BY(mutex_);
+  // Those whose identity two hosts use.
+  absl::flat_hash_set<Agent*> duplicates_ ABSL_GUARDED_BY(mutex_);
   uint64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -12,11 +12,14 @@
 #include "core/action.h"
 #include "core/authorization.h"
 #include "core/envelope.h"
+#include "core/order.h"
 #include "core/status_macros.h"
 #include "core/target.h"
 #include "core/text.h"
 #include "dragnet/v1/agent_gateway.pb.h"
 #include "modules/manifest.h"
+#include "scheduler/dispatch/failure.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -53,6 +56,12 @@ OutgoingMessage ActionMessage(const std::string& envelope) {
   return std::make_shared<const std::string>(message.SerializeAsString());
 }
 
+OutgoingMessage OrderMessage(const std::string& envelope) {
+  v1::SchedulerMessage message;
+  message.set_order_envelope(envelope);
+  return std::make_shared<const std::string>(message.SerializeAsString());
+}
+
 OutgoingMessage PolicyMessage(const std::string& envelope) {
   v1::SchedulerMessage message;
   message.set_trust_policy_envelope(envelope);
@@ -60,9 +69,39 @@ OutgoingMessage PolicyMessage(const std::string& envelope) {
 }
 
 // DISPATCH_STATE_FOUND is "found".
-std::string NameOf(v1::DispatchState state) {
+std::string WordOf(v1::DispatchState state) {
   const std::string name = v1::DispatchState_Name(state);
   return absl::AsciiStrToLower(absl::StripPrefix(name, "DISPATCH_STATE_"));
+}
+
+// What is counted of a record once it is committed.
+struct RecordSize {
+  explicit RecordSize(const v1::ResultRecord& record)
+      : rows(static_cast<uint64_t>(record.rows().rows_size())),
+        bytes(record.ByteSizeLong()),
+        refusal(record.has_refusal() ? static_cast<int>(record.refusal().reason()) : -1) {}
+  uint64_t rows;
+  uint64_t bytes;
+  int refusal;  // its reason; -1: none
+};
+
+void Count(const RecordSize& size, const Appended& appended) {
+  Metrics& metrics = TheMetrics();
+  if (appended.duplicate) return metrics.records_repeated.Add();
+  if (!appended.dropped.ok()) return metrics.records_dropped.Add();
+  metrics.records_committed.Add();
+  metrics.rows_committed.Add(size.rows);
+  metrics.record_bytes_committed.Add(size.bytes);
+  if (size.refusal >= 0) metrics.refusals.Add(size.refusal);
+}
+
+// It got the action and hasn't ended it.
+bool HasIt(v1::DispatchState state) {
+  return state == v1::DISPATCH_STATE_SENT || state == v1::DISPATCH_STATE_RUNNING;
+}
+
+bool GoesOn(v1::DispatchPhase phase) {
+  return phase == v1::DISPATCH_PHASE_OPEN || phase == v1::DISPATCH_PHASE_CANARY;
 }
 
 std::string ForLog(std::string_view text) { return Shorten(ForTerminal(text), kMaxLoggedText); }
@@ -77,32 +116,105 @@ absl::Status Dispatcher::Start() {
   for (const StoredAction& action : actions) {
     // One that can't be read, by this version or by any, is no reason to leave
     // the fleet without a scheduler.
-    if (const absl::Status status = Activate(action); !status.ok())
+    if (const absl::Status status = TakeUp(action); !status.ok())
       spdlog::error("action {} of the store is not sent: {}", ForLog(action.id),
+                    ForLog(ToStd(status.message())));
+  }
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders,
+                           store_.OrdersInForce(clock_.Now()));
+  for (const StoredOrder& order : orders) {
+    if (const absl::Status status = TakeUpOrder(order); !status.ok())
+      spdlog::error("order {} of the store is not sent: {}", ForLog(order.id),
                     ForLog(ToStd(status.message())));
   }
   return absl::OkStatus();
 }
 
-absl::Status Dispatcher::Activate(const StoredAction& action) {
+absl::Status Dispatcher::TakeUp(const StoredAction& action) {
+  DRAGNET_ASSIGN_OR_RETURN(const KeptDispatch kept, store_.FindDispatch(action.id));
+  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, Activate(action, kept));
+  return Restore(*active);
+}
+
+absl::Status Dispatcher::TakeUpOrder(const StoredOrder& order) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
-                           ParseEnvelope(action.envelope, kActionPayloadType));
-  DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
-  absl::MutexLock lock(&mutex_);
-  active_[action.id] = {.id = action.id,
-                        .target = parsed.target(),
-                        .expires = action.expires,
-                        .message = ActionMessage(action.envelope)};
+                           ParseEnvelope(order.envelope, kOrderPayloadType));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Order parsed, ParseOrder(envelope.payload()));
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(order.action_id));
+  // The scheduler was stopped between the order and what it does to the store.
+  if (parsed.kind() == v1::Order::KIND_CANCEL && !action.cancelled)
+    DRAGNET_RETURN_IF_ERROR(store_.CancelAction(action.id));
+  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, FindOrActivate(action));
+  Apply(order, parsed, *active);
   return absl::OkStatus();
 }
 
-std::vector<Dispatcher::ActiveAction> Dispatcher::ActiveActions() const {
-  const absl::Time now = clock_.Now();
+// What was resumed is in what is kept of the dispatch.
+void Dispatcher::Apply(const StoredOrder& order, const v1::Order& parsed, ActiveAction& action) {
+  const std::string words =
+      OrderWords(parsed, std::set<std::string>(order.signed_by.begin(), order.signed_by.end()));
+  absl::MutexLock lock(&action.mutex);
+  if (parsed.kind() == v1::Order::KIND_CANCEL) action.dispatch.Cancel(words);
+  if (parsed.kind() == v1::Order::KIND_PAUSE) action.dispatch.Pause(words);
+  action.order = OrderMessage(order.envelope);
+  action.told.clear();
+  action.order_expires = order.expires;
+}
+
+absl::Status Dispatcher::Restore(ActiveAction& action) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action.id));
+  absl::MutexLock lock(&action.mutex);
+  action.dispatch.AddTargeted(pairs.size());
+  if (action.dispatch.plain()) return absl::OkStatus();
+  for (const PairState& state : pairs) {
+    if (state.state == v1::DISPATCH_STATE_WAITING || state.state == v1::DISPATCH_STATE_NEVER_SENT)
+      continue;
+    std::optional<bool> failed;
+    if (IsFinal(state.state)) {
+      DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair,
+                               store_.FindPair(action.id, state.agent_id));
+      failed = pair.has_value() && Failed(*pair);
+    }
+    action.dispatch.Restore(state.agent_id, failed);
+  }
+  action.dispatch.FinishRestoring();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::Activate(const StoredAction& action,
+                                                           const KeptDispatch& kept) {
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
+                           ParseEnvelope(action.envelope, kActionPayloadType));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
+  auto active = std::make_shared<ActiveAction>(Dispatch(action.id, parsed.dispatch(), kept));
+  active->id = action.id;
+  active->target = parsed.target();
+  for (const v1::Operation& operation : parsed.operations())
+    active->modules.push_back(operation.module());
+  active->expires = action.expires;
+  active->message = ActionMessage(action.envelope);
   absl::MutexLock lock(&mutex_);
-  std::vector<ActiveAction> actions;
-  for (const auto& [id, action] : active_)
-    if (now <= action.expires) actions.push_back(action);
+  // An order may have made it active already.
+  return active_.emplace(action.id, active).first->second;
+}
+
+std::vector<Dispatcher::ActivePtr> Dispatcher::ActiveActions() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<ActivePtr> actions;
+  actions.reserve(active_.size());
+  for (const auto& [id, action] : active_) actions.push_back(action);
   return actions;
+}
+
+Dispatcher::ActivePtr Dispatcher::FindActive(const std::string& action_id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = active_.find(action_id);
+  return found == active_.end() ? nullptr : found->second;
+}
+
+absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::FindOrActivate(const StoredAction& action) {
+  if (ActivePtr active = FindActive(action.id); active != nullptr) return active;
+  return Activate(action, KeptDispatch());
 }
 
 absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envelope_bytes,
@@ -115,6 +227,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   context.weights_needed = WeightsNeeded;
   std::variant<AuthorizedAction, RefusedAction> decision = AuthorizeAction(envelope_bytes, context);
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
+    TheMetrics().actions_refused.Add(ToStatus(*refused).code());
     spdlog::warn("action {} of {} refused: {}", ForLog(refused->action_id), launched_by,
                  ForLog(refused->detail));
     return ToStatus(*refused);
@@ -137,23 +250,26 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   absl::Status added = store_.AddAction(action, targeted);
   if (absl::IsAlreadyExists(added)) return AnswerAgain(action, envelope_bytes);
   DRAGNET_RETURN_IF_ERROR(added);
-  DRAGNET_RETURN_IF_ERROR(Activate(action));
+  TheMetrics().actions_launched.Add();
+  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, Activate(action, KeptDispatch()));
 
   std::vector<std::string> connected;
   for (const std::string& id : targeted)
-    if (agents_.SessionOf(id) != nullptr) connected.push_back(id);
+    if (IsConnected(id)) connected.push_back(id);
   spdlog::info("action {} launched by {}: \"{}\", {} targeted, {} connected", action.id,
                launched_by, ForLog(authorized.action.name()), targeted.size(), connected.size());
-  DRAGNET_ASSIGN_OR_RETURN(const StoredAction stored, store_.FindAction(action.id));
-  ActiveAction active;
+  KeptDispatch kept;
   {
-    absl::MutexLock lock(&mutex_);
-    if (stored.cancelled) active_.erase(action.id);
-    const auto found = active_.find(action.id);
-    if (found == active_.end()) return Launched{action.id, targeted.size(), 0};
-    active = found->second;
+    absl::MutexLock lock(&active->mutex);
+    active->dispatch.AddTargeted(targeted.size());
+    active->dispatch.CountCanaries(connected.size());
+    kept = active->dispatch.kept();
   }
-  SendTo(active, connected);
+  if (kept != KeptDispatch()) SaveDispatch(*active);
+  // Cancelled since it is in the store, by who didn't see it active yet.
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAction stored, store_.FindAction(action.id));
+  if (stored.cancelled) return Launched{action.id, targeted.size(), 0};
+  Offer(active, connected);
   for (const std::string& id : agents_.ConnectedSince(connections)) CatchUpSoon(id);
   return Launched{action.id, targeted.size(), connected.size()};
 }
@@ -171,36 +287,37 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::AnswerAgain(const StoredAction&
   return launched;
 }
 
-void Dispatcher::SendTo(const ActiveAction& action, const std::vector<std::string>& agent_ids) {
+void Dispatcher::Offer(const ActivePtr& action, const std::vector<std::string>& agent_ids) {
+  std::vector<std::string> to_send;
+  {
+    absl::MutexLock lock(&action->mutex);
+    to_send = action->dispatch.Offer(agent_ids, clock_.Now(),
+                                     [this](const std::string& id) { return IsConnected(id); });
+  }
+  SendTo(action, to_send);
+}
+
+void Dispatcher::SendTo(const ActivePtr& action, const std::vector<std::string>& agent_ids) {
   for (size_t begin = 0; begin < agent_ids.size(); begin += kFanOutChunk) {
     std::vector<std::string> chunk(
         agent_ids.begin() + static_cast<ptrdiff_t>(begin),
         agent_ids.begin() +
             static_cast<ptrdiff_t>(std::min(begin + kFanOutChunk, agent_ids.size())));
     auto send = [this, action, chunk = std::move(chunk)] {
+      {
+        absl::MutexLock lock(&action->mutex);
+        if (action->dispatch.phase() == v1::DISPATCH_PHASE_CANCELLED) return;
+      }
       // First in the store's order, so that an answer finds the pair sent.
-      store_.MarkSent(action.id, chunk,
-                      [this, id = action.id](absl::Status) { watchers_.Notify(id); });
+      store_.MarkSent(action->id, chunk,
+                      [this, id = action->id](absl::Status) { watchers_.Notify(id); });
       for (const std::string& id : chunk)
         if (auto session = agents_.SessionOf(id))
-          session->SendAction(action.id, action.message, /*again=*/false);
+          session->SendAction(action->id, action->message, /*again=*/false);
     };
     // A small action is sent by who launched it: no thread to wait for.
     if (agent_ids.size() <= kFanOutChunk || !background_.Run(send)) send();
   }
-}
-
-absl::Status Dispatcher::Cancel(const std::string& action_id) {
-  // In this order, and Launch looks into the store after it has made an action
-  // active: so one of the two sees the other.
-  DRAGNET_RETURN_IF_ERROR(store_.CancelAction(action_id));
-  {
-    absl::MutexLock lock(&mutex_);
-    active_.erase(action_id);
-  }
-  spdlog::info("action {} cancelled", action_id);
-  watchers_.Notify(action_id);
-  return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> Dispatcher::PublishPolicy(const std::string& envelope_bytes) {
@@ -247,36 +364,63 @@ void Dispatcher::CatchUp(const std::string& agent_id) {
   }
   const std::shared_ptr<AgentSession> session = agents_.SessionOf(agent_id);
   if (session == nullptr) return;
-  for (const ActiveAction& action : ActiveActions()) {
+  for (const ActivePtr& action : ActiveActions()) {
     const absl::Status status = CatchUpWith(action, agent_id, *session);
     if (!status.ok())
-      spdlog::error("action {} agent {}: {}", action.id, agent_id, ForLog(ToStd(status.message())));
+      spdlog::error("action {} agent {}: {}", action->id, agent_id,
+                    ForLog(ToStd(status.message())));
   }
 }
 
-absl::Status Dispatcher::CatchUpWith(const ActiveAction& action, const std::string& agent_id,
+absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string& agent_id,
                                      AgentSession& session) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair, store_.FindPair(action.id, agent_id));
-  bool again = false;
-  if (pair.has_value()) {
-    if (!IsWorthSending(*pair)) return absl::OkStatus();
-    again = pair->state == v1::DISPATCH_STATE_REFUSED;
-  } else {
-    DRAGNET_ASSIGN_OR_RETURN(const v1::Facts facts, agents_.FactsOf(agent_id));
-    DRAGNET_ASSIGN_OR_RETURN(const bool matches, TargetMatches(action.target, facts));
-    if (!matches) return absl::OkStatus();
-    DRAGNET_RETURN_IF_ERROR(store_.AddPair(action.id, agent_id));
+  const bool expired = clock_.Now() > action->expires;
+  OutgoingMessage order;
+  v1::DispatchPhase phase;
+  {
+    absl::MutexLock lock(&action->mutex);
+    if (clock_.Now() <= action->order_expires) order = action->order;
+    phase = action->dispatch.phase();
   }
-  store_.MarkSent(action.id, {agent_id},
-                  [this, id = action.id](absl::Status) { watchers_.Notify(id); });
-  if (session.SendAction(action.id, action.message, again))
-    spdlog::info("action {} agent {}: sent", action.id, agent_id);
+  if (expired && order == nullptr) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair, store_.FindPair(action->id, agent_id));
+  if (!pair.has_value() || pair->state == v1::DISPATCH_STATE_WAITING) {
+    if (expired || phase == v1::DISPATCH_PHASE_CANCELLED) return absl::OkStatus();
+    if (!pair.has_value()) return CatchUpNew(action, agent_id);
+    Offer(action, {agent_id});
+    return absl::OkStatus();
+  }
+  // Refused for what may have passed: as if it was sent for the first time.
+  if (!IsWorthSending(*pair) || (!HasIt(pair->state) && (expired || !GoesOn(phase))))
+    return absl::OkStatus();
+  // The order first: what was cancelled must not start, not even for a moment.
+  if (order != nullptr) session.Send(order);
+  const bool again = pair->state == v1::DISPATCH_STATE_REFUSED;
+  if (!expired && session.SendAction(action->id, action->message, again))
+    spdlog::info("action {} agent {}: sent", action->id, agent_id);
+  return absl::OkStatus();
+}
+
+absl::Status Dispatcher::CatchUpNew(const ActivePtr& action, const std::string& agent_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Facts facts, agents_.FactsOf(agent_id));
+  DRAGNET_ASSIGN_OR_RETURN(const bool matches, TargetMatches(action->target, facts));
+  if (!matches) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(store_.AddPair(action->id, agent_id));
+  {
+    absl::MutexLock lock(&action->mutex);
+    action->dispatch.AddTargeted(1);
+  }
+  Offer(action, {agent_id});
   return absl::OkStatus();
 }
 
 void Dispatcher::OnAccepted(const std::string& agent_id, const std::string& action_id) {
   store_.MarkAccepted(action_id, agent_id, [this, agent_id, action_id](absl::Status status) {
-    if (status.ok()) return watchers_.Notify(action_id);
+    if (status.ok()) {
+      // It may have been sent in the very moment in which an order came.
+      SendOrderTo(agent_id, action_id);
+      return watchers_.Notify(action_id);
+    }
     spdlog::warn("action {} agent {}: accepted: {}", ForLog(action_id), agent_id,
                  ForLog(ToStd(status.message())));
   });
@@ -289,11 +433,13 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record,
     refusal = StrCat(v1::Refusal::Reason_Name(record.refusal().reason()), ": ",
                      ForLog(record.refusal().detail()));
   const std::string action_id = record.action_id();
+  const RecordSize size(record);
   store_.AppendRecord(
       agent_id, std::move(record),
-      [this, agent_id, action_id, refusal,
+      [this, agent_id, action_id, refusal, size,
        done = std::move(done)](absl::StatusOr<Appended> appended) {
         if (!appended.ok()) return done(appended.status());
+        Count(size, *appended);
         if (!refusal.empty())
           spdlog::info("action {} agent {}: refused: {}", ForLog(action_id), agent_id, refusal);
         if (!appended->dropped.ok())
@@ -301,27 +447,132 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record,
                        ForLog(ToStd(appended->dropped.message())));
         if (IsFinal(appended->state) && !appended->duplicate &&
             appended->state != v1::DISPATCH_STATE_UNSPECIFIED)
-          spdlog::info("action {} agent {}: {}", action_id, agent_id, NameOf(appended->state));
+          spdlog::info("action {} agent {}: {}", action_id, agent_id, WordOf(appended->state));
         done(absl::OkStatus());
+        OnStored(agent_id, action_id, appended->state);
         watchers_.Notify(action_id);
       });
 }
 
-void Dispatcher::CloseExpired() {
+Dispatcher::Activity Dispatcher::activity() const {
+  Activity activity;
   const absl::Time now = clock_.Now();
-  std::vector<std::string> expired;
+  for (const ActivePtr& action : ActiveActions()) {
+    absl::MutexLock lock(&action->mutex);
+    if (action->closed || action->expires < now) continue;
+    const v1::DispatchPhase phase = action->dispatch.phase();
+    ++activity.by_phase[phase];
+    if (phase == v1::DISPATCH_PHASE_STOPPED) activity.stopped.push_back(action->id);
+  }
+  return activity;
+}
+
+void Dispatcher::OnStored(const std::string& agent_id, const std::string& action_id,
+                          v1::DispatchState state) {
+  const ActivePtr action = FindActive(action_id);
+  if (action == nullptr) return;
+  bool tell = false;
   {
-    absl::MutexLock lock(&mutex_);
-    for (auto entry = active_.begin(); entry != active_.end();) {
-      if (entry->second.expires >= now) {
-        ++entry;
-        continue;
-      }
-      expired.push_back(entry->first);
-      entry = active_.erase(entry);
+    absl::MutexLock lock(&action->mutex);
+    if (IsFinal(state)) {
+      const bool ended = state != v1::DISPATCH_STATE_UNSPECIFIED;
+      if (ended && action->dispatch.watches_failures()) action->ended.insert(agent_id);
+    } else {
+      // It was thought never to have got it, and runs it.
+      tell = !GoesOn(action->dispatch.phase()) && action->told.insert(agent_id).second;
     }
   }
-  if (expired.empty()) return;
+  if (tell) SendOrderTo(agent_id, action_id);
+}
+
+void Dispatcher::Pace() {
+  for (const ActivePtr& action : ActiveActions()) {
+    NoteEnded(*action);
+    std::vector<std::string> to_send;
+    {
+      absl::MutexLock lock(&action->mutex);
+      if (!action->dispatch.has_waiting() || clock_.Now() > action->expires) continue;
+      to_send = action->dispatch.Take(clock_.Now(),
+                                      [this](const std::string& id) { return IsConnected(id); });
+    }
+    SendTo(action, to_send);
+  }
+}
+
+void Dispatcher::NoteEnded(ActiveAction& action) {
+  std::set<std::string> ended;
+  KeptDispatch before;
+  {
+    absl::MutexLock lock(&action.mutex);
+    if (action.ended.empty()) return;
+    ended.swap(action.ended);
+    before = action.dispatch.kept();
+  }
+  for (const std::string& id : ended) {
+    const absl::StatusOr<std::optional<Pair>> pair = store_.FindPair(action.id, id);
+    if (!pair.ok()) {
+      // Looked at again.
+      absl::MutexLock lock(&action.mutex);
+      action.ended.insert(id);
+      continue;
+    }
+    if (!pair->has_value() || !IsFinal((*pair)->state)) continue;
+    const std::string name = NameOf(id);
+    absl::MutexLock lock(&action.mutex);
+    action.dispatch.OnEnded(id, name, Failed(**pair));
+  }
+  KeptDispatch after;
+  {
+    absl::MutexLock lock(&action.mutex);
+    after = action.dispatch.kept();
+  }
+  if (after == before) return;
+  if (after.stopped && !before.stopped)
+    spdlog::warn("action {} goes to no further agent: {}", action.id, ForLog(after.reason));
+  SaveDispatch(action);
+  watchers_.Notify(action.id);
+}
+
+// Under the lock, so that what a newer order left is never written over.
+void Dispatcher::SaveDispatch(const ActiveAction& action) {
+  absl::MutexLock lock(&ordering_);
+  SaveDispatchLocked(action);
+}
+
+void Dispatcher::SaveDispatchLocked(const ActiveAction& action) {
+  KeptDispatch kept;
+  {
+    absl::MutexLock lock(&action.mutex);
+    kept = action.dispatch.kept();
+  }
+  const absl::Status saved = store_.SaveDispatch(action.id, kept);
+  // It goes on from memory; only a restart would begin from what was saved.
+  if (!saved.ok())
+    spdlog::error("action {}: its dispatch was not saved: {}", action.id,
+                  ForLog(ToStd(saved.message())));
+}
+
+std::string Dispatcher::NameOf(const std::string& agent_id) const {
+  const absl::StatusOr<v1::Facts> facts = agents_.FactsOf(agent_id);
+  return facts.ok() && !facts->name().empty() ? Shorten(facts->name(), kMaxLoggedText) : agent_id;
+}
+
+void Dispatcher::CloseExpired() {
+  const absl::Time now = clock_.Now();
+  bool any = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    std::erase_if(active_, [&](const auto& entry) {
+      ActiveAction& action = *entry.second;
+      if (action.expires >= now) return false;
+      absl::MutexLock action_lock(&action.mutex);
+      any = any || !action.closed;
+      action.closed = true;
+      // Agents that come back with it must still be told.
+      return action.order == nullptr || action.order_expires < now;
+    });
+  }
+  if (!any) return;
   absl::StatusOr<std::vector<std::string>> closed = store_.CloseExpired(now);
   if (!closed.ok())
     return spdlog::error("close expired actions: {}", ForLog(ToStd(closed.status().message())));

@@ -210,6 +210,8 @@ void OnDropped(const absl::Status& reason, Pair* pair) {
 }
 
 void OnRefusal(const v1::Refusal& refusal, Pair* pair) {
+  // Of an order about the action, not of the action.
+  if (refusal.reason() == v1::Refusal::REASON_ORDER_REJECTED) return;
   if (Started(*pair)) return;
   if (refusal.reason() == v1::Refusal::REASON_REPLAYED) {
     // Its journal holds the action: it runs, or its results are on their way.

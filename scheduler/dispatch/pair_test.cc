@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "scheduler/dispatch/failure.h"
+
 namespace dragnet::scheduler {
 namespace {
 
@@ -267,6 +269,56 @@ TEST(PairTest, SignedLimitsBoundWhatIsStoredAndTheCeilingAlways) {
   EXPECT_EQ(bounds[0].rows, 1000u);
   EXPECT_EQ(bounds[1].rows, 5u);
   EXPECT_EQ(bounds[2].rows, 1000u);
+}
+
+TEST(PairTest, ARefusedOrderSaysNothingOfTheAction) {
+  Pair pair;
+  pair.operations.resize(1);
+  v1::Refusal refusal;
+  refusal.set_reason(v1::Refusal::REASON_ORDER_REJECTED);
+  OnRefusal(refusal, &pair);
+  EXPECT_EQ(pair.state, v1::DISPATCH_STATE_WAITING);
+  OnAccepted(&pair);
+  OnRefusal(refusal, &pair);
+  EXPECT_EQ(pair.state, v1::DISPATCH_STATE_RUNNING);
+}
+
+TEST(PairTest, WhatWasSentInTheMomentOfACancellationMovesOn) {
+  for (const bool accepted : {true, false}) {
+    Pair pair;
+    pair.operations.resize(1);
+    OnClosed(&pair);
+    ASSERT_EQ(pair.state, v1::DISPATCH_STATE_NEVER_SENT);
+    if (accepted) {
+      OnAccepted(&pair);
+    } else {
+      v1::ResultRecord record;
+      record.set_sequence(1);
+      record.mutable_rows()->add_rows("row");
+      OnRecord(record, &pair);
+    }
+    EXPECT_EQ(pair.state, v1::DISPATCH_STATE_RUNNING);
+  }
+}
+
+TEST(PairTest, FailedIsWhatTheHostOrTheModuleCouldNotDo) {
+  const auto failed = [](v1::Termination termination) {
+    Pair pair;
+    pair.operations.resize(2);
+    pair.operations[1].summary.emplace().set_termination(termination);
+    return Failed(pair);
+  };
+  for (const auto termination :
+       {v1::TERMINATION_CRASHED, v1::TERMINATION_WALL_TIME_LIMIT, v1::TERMINATION_CPU_TIME_LIMIT,
+        v1::TERMINATION_MEMORY_LIMIT, v1::TERMINATION_PROTOCOL_VIOLATION,
+        v1::TERMINATION_NOT_STARTED, v1::TERMINATION_MODULE_ERROR})
+    EXPECT_TRUE(failed(termination)) << termination;
+  for (const auto termination :
+       {v1::TERMINATION_COMPLETED, v1::TERMINATION_ROW_LIMIT, v1::TERMINATION_RESULT_SIZE_LIMIT,
+        v1::TERMINATION_INTERRUPTED, v1::TERMINATION_INVALID_PARAMETERS,
+        v1::TERMINATION_PRIVACY_MODE, v1::TERMINATION_CANCELLED})
+    EXPECT_FALSE(failed(termination)) << termination;
+  EXPECT_FALSE(Failed(Pair()));
 }
 
 }  // namespace

@@ -28,24 +28,33 @@ void Count(v1::DispatchState state, v1::Progress* progress) {
   }
 }
 
+bool IsHeldBack(HeldBack held_back, bool connected) {
+  return held_back == HeldBack::kAll || (held_back == HeldBack::kConnected && connected);
+}
+
 }  // namespace
 
-v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& presence) {
+v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& presence,
+                        HeldBack held_back) {
   v1::Progress progress;
   progress.set_targeted(pairs.size());
   for (const PairState& pair : pairs) {
     Count(pair.state, &progress);
     progress.set_rows(progress.rows() + pair.rows);
-    if (!IsFinal(pair.state) && presence(pair.agent_id) != Presence::kConnected)
-      progress.set_offline(progress.offline() + 1);
+    if (IsFinal(pair.state)) continue;
+    const bool connected = presence(pair.agent_id) == Presence::kConnected;
+    if (!connected) progress.set_offline(progress.offline() + 1);
+    if (pair.state == v1::DISPATCH_STATE_WAITING && IsHeldBack(held_back, connected))
+      progress.set_held_back(progress.held_back() + 1);
   }
   return progress;
 }
 
 bool MoreToCome(const std::vector<PairState>& pairs, const PresenceOf& presence, bool until_expired,
-                bool expired) {
+                bool expired, HeldBack held_back) {
   return std::any_of(pairs.begin(), pairs.end(), [&](const PairState& pair) {
     if (IsFinal(pair.state)) return false;
+    if (pair.state == v1::DISPATCH_STATE_WAITING && held_back == HeldBack::kAll) return false;
     if (until_expired && !expired) return true;
     switch (presence(pair.agent_id)) {
       case Presence::kConnected:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dragnet/v1/investigator.pb.h"
+#include "scheduler/dispatch/dispatch.h"
 #include "scheduler/store/store.h"
 
 namespace dragnet::scheduler {
@@ -19,12 +20,14 @@ enum class Presence {
 
 using PresenceOf = std::function<Presence(const std::string& agent_id)>;
 
-v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& presence);
+v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& presence,
+                        HeldBack held_back = HeldBack::kNone);
 
 // Whether someone who watches should go on waiting: an agent that was reached
 // has not ended and is there or about to be; or, with `until_expired`, any
-// agent may still come before the action expires.
+// agent may still come before the action expires. Those that it will never be
+// sent to are not waited for.
 bool MoreToCome(const std::vector<PairState>& pairs, const PresenceOf& presence, bool until_expired,
-                bool expired);
+                bool expired, HeldBack held_back = HeldBack::kNone);
 
 }  // namespace dragnet::scheduler

@@ -60,5 +60,17 @@ TEST(ProgressTest, NothingIsToComeOfWhatHasEnded) {
   EXPECT_FALSE(MoreToCome({}, kAllConnected, true, false));
 }
 
+TEST(ProgressTest, WhatIsHeldBackIsCountedAndNotWaitedForIfItNeverComes) {
+  const auto pairs =
+      PairsIn({v1::DISPATCH_STATE_WAITING, v1::DISPATCH_STATE_WAITING, v1::DISPATCH_STATE_CLEAN});
+  EXPECT_EQ(CountPairs(pairs, kAllConnected).held_back(), 0u);
+  EXPECT_EQ(CountPairs(pairs, kAllConnected, HeldBack::kConnected).held_back(), 2u);
+  EXPECT_EQ(CountPairs(pairs, kAllAway, HeldBack::kConnected).held_back(), 0u);
+  EXPECT_EQ(CountPairs(pairs, kAllAway, HeldBack::kAll).held_back(), 2u);
+  EXPECT_TRUE(MoreToCome(pairs, kAllConnected, false, false, HeldBack::kConnected));
+  EXPECT_FALSE(MoreToCome(pairs, kAllConnected, false, false, HeldBack::kAll));
+  EXPECT_FALSE(MoreToCome(pairs, kAllConnected, true, false, HeldBack::kAll));
+}
+
 }  // namespace
 }  // namespace dragnet::scheduler

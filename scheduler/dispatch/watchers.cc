@@ -10,6 +10,14 @@ void Watchers::Add(std::string_view action_id, const std::shared_ptr<Watcher>& w
   watchers_.emplace(std::string(action_id), watcher);
 }
 
+size_t Watchers::size() {
+  absl::MutexLock lock(&mutex_);
+  size_t count = 0;
+  for (const auto& [id, watcher] : watchers_)
+    if (!watcher.expired()) ++count;
+  return count;
+}
+
 void Watchers::Notify(std::string_view action_id) {
   std::vector<std::shared_ptr<Watcher>> notified;
   {

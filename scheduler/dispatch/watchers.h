@@ -29,6 +29,7 @@ class Watchers {
   void Notify(std::string_view action_id);
   // For what depends on the time or on who is connected.
   void NotifyAll();
+  size_t size();
 
  private:
   absl::Mutex mutex_;

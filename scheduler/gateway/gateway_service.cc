@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "dragnet/v1/agent_gateway.grpc.pb.h"
 #include "scheduler/auth/peer.h"
+#include "scheduler/observe/metrics.h"
 #include "scheduler/unary.h"
 
 namespace dragnet::scheduler {
@@ -25,9 +26,17 @@ constexpr size_t kMaxEnrolmentBytes = kMaxFactsBytes + 16 * 1024;
 // in between.
 class RefusedSession : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  explicit RefusedSession(const absl::Status& reason) { Finish(rpc::ToGrpc(reason)); }
+  explicit RefusedSession(const absl::Status& reason) {
+    TheMetrics().sessions_refused.Add(reason.code());
+    Finish(rpc::ToGrpc(reason));
+  }
   void OnDone() override { std::unique_ptr<RefusedSession>(this); }
 };
+
+void CountEnrolment(const absl::Status& status) {
+  if (status.ok()) return TheMetrics().enrolments.Add();
+  TheMetrics().enrolments_refused.Add(status.code());
+}
 
 class GatewayService : public Base {
  public:
@@ -45,6 +54,7 @@ class GatewayService : public Base {
     }
     return AnswerOn(executor_, context, [this, request, response] {
       const absl::Status status = DoEnroll(*request, response);
+      CountEnrolment(status);
       if (!status.ok())
         spdlog::warn("agent {}: enrolment refused: {}",
                      Shorten(ForTerminal(request->agent_id()), 64),

@@ -12,16 +12,16 @@
 #include "core/status_macros.h"
 #include "core/text.h"
 #include "scheduler/enrolment/enrolment.h"
+#include "scheduler/gateway/message_cost.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 namespace {
 
 // Records of one agent that may wait for their commit.
 constexpr size_t kRecordWindow = 32;
-// Bytes that may wait in the store, of all agents: above the first mark
-// sessions read no further, above the second they are closed.
-constexpr size_t kPauseBytes = size_t{64} << 20;
-constexpr size_t kCloseBytes = size_t{512} << 20;
+// Facts, and room for what later versions say.
+constexpr size_t kMaxOtherBytes = 2 * kMaxFactsBytes;
 // An agent that sends and doesn't read its acknowledgements.
 constexpr size_t kMaxOutgoing = 8192;
 constexpr int kSecondsToReadTheReason = 2;
@@ -45,11 +45,8 @@ grpc::ByteBuffer ToByteBuffer(const OutgoingMessage& message) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-absl::Status Parse(grpc::ByteBuffer& buffer, v1::AgentMessage* message) {
-  grpc::Slice slice;
-  if (!buffer.DumpToSingleSlice(&slice).ok())
-    return absl::InvalidArgumentError("a message that can't be read");
-  if (!message->ParseFromArray(slice.begin(), static_cast<int>(slice.size())))
+absl::Status Parse(const grpc::Slice& serialised, v1::AgentMessage* message) {
+  if (!message->ParseFromArray(serialised.begin(), static_cast<int>(serialised.size())))
     return absl::InvalidArgumentError("not an AgentMessage");
   // Of a newer agent perhaps; nothing that this version doesn't know is kept.
   message->DiscardUnknownFields();
@@ -95,31 +92,75 @@ Session* Session::Start(const GatewayParts& parts, Identity identity,
 }
 
 void Session::ReadOn() {
-  absl::MutexLock lock(&mutex_);
-  if (finished_) return;
-  if (records_under_way_ >= kRecordWindow || parts_.store.PendingBytes() > kPauseBytes) {
-    // Without a record of its own under way nothing would wake it.
-    paused_ = records_under_way_ > 0;
-    if (paused_) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (finished_) return;
+    if (records_under_way_ >= kRecordWindow) {
+      paused_ = true;
+      return;
+    }
   }
-  StartRead(&incoming_);
+  if (parts_.budget.Read(shared_from_this())) StartReading();
+}
+
+void Session::StartReading() {
+  absl::MutexLock lock(&mutex_);
+  if (!finished_) StartRead(&incoming_);
 }
 
 void Session::OnReadDone(bool ok) {
   if (!ok) return Close(absl::OkStatus());
-  v1::AgentMessage message;
-  absl::Status status = Parse(incoming_, &message);
+  if (const absl::Status status = HandleIncoming(); !status.ok()) EndWith(status);
+}
+
+absl::Status Session::HandleIncoming() {
+  grpc::Slice serialised;
+  const bool readable = incoming_.DumpToSingleSlice(&serialised).ok();
   incoming_.Clear();
-  if (status.ok()) status = Handle(std::move(message));
-  if (!status.ok()) {
-    spdlog::warn("agent {}: session ended: {}", identity_.name,
-                 Shorten(ForTerminal(ToStd(status.message())), 300));
-    return Close(status);
+  if (!readable) return absl::InvalidArgumentError("a message that can't be read");
+  DRAGNET_ASSIGN_OR_RETURN(
+      const MessageCost cost,
+      CostOfAgentMessage({reinterpret_cast<const char*>(serialised.begin()), serialised.size()}));
+  if (cost.is_record) {
+    kept_ = std::move(serialised);
+    kept_cost_ = cost.bytes;
+    if (parts_.budget.Keep(shared_from_this(), cost.bytes)) HandleKept();
+    return absl::OkStatus();
   }
+  if (serialised.size() > kMaxOtherBytes)
+    return absl::InvalidArgumentError("a message that isn't a record, over its size");
+  parts_.budget.ReadNoRecord(*this);
+  HandleAndReadOn(serialised, /*cost=*/0);
+  return absl::OkStatus();
+}
+
+void Session::Resume() {
+  if (kept_.has_value()) return HandleKept();
+  StartReading();
+}
+
+void Session::HandleKept() {
+  const grpc::Slice serialised = *std::exchange(kept_, std::nullopt);
+  HandleAndReadOn(serialised, kept_cost_);
+}
+
+void Session::HandleAndReadOn(const grpc::Slice& serialised, size_t cost) {
+  v1::AgentMessage message;
+  absl::Status status = Parse(serialised, &message);
+  if (status.ok()) status = Handle(std::move(message), &cost);
+  if (cost > 0) parts_.budget.Return(shared_from_this(), cost);
+  if (!status.ok()) return EndWith(status);
   ReadOn();
 }
 
-absl::Status Session::Handle(v1::AgentMessage message) {
+void Session::EndWith(const absl::Status& reason) {
+  TheMetrics().sessions_refused.Add(reason.code());
+  spdlog::warn("agent {}: session ended: {}", identity_.name,
+               Shorten(ForTerminal(ToStd(reason.message())), 300));
+  Close(reason);
+}
+
+absl::Status Session::Handle(v1::AgentMessage message, size_t* cost) {
   if (message.has_hello() == said_hello_)
     return absl::InvalidArgumentError("Hello must be the first message, and only that");
   // A full part of a blob holds the next request back by itself: see HandleBlobRequest.
@@ -130,12 +171,12 @@ absl::Status Session::Handle(v1::AgentMessage message) {
       said_hello_ = true;
       return HandleHello(message.hello());
     case v1::AgentMessage::kRecord:
-      return HandleRecord(std::move(*message.mutable_record()));
+      return HandleRecord(std::move(*message.mutable_record()), cost);
     case v1::AgentMessage::kHeartbeat: {
       const absl::StatusOr<absl::Time> agent_now = ToTime(message.heartbeat().now());
       if (!agent_now.ok()) return agent_now.status();
       const absl::Time now = parts_.clock.Now();
-      parts_.agents.NoteHeartbeat(identity_.name, *agent_now - now, now);
+      parts_.agents.NoteHeartbeat(identity_.name, this, *agent_now, now);
       return absl::OkStatus();
     }
     case v1::AgentMessage::kAccepted:
@@ -181,10 +222,11 @@ absl::Status Session::HandleHello(const v1::Hello& hello) {
   DRAGNET_RETURN_IF_ERROR(CheckFacts(hello.facts(), parts_.fleet_id, identity_.name));
   const absl::Time now = parts_.clock.Now();
   DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<AgentSession> replaced,
-                           parts_.agents.Connect(identity_.name, self_, hello, now));
+                           parts_.agents.Connect(identity_.name, shared_from_this(), hello, now));
   SendWelcome(now);
   if (replaced != nullptr)
     replaced->Close(absl::AbortedError("replaced by a newer session of this agent"));
+  TheMetrics().sessions_opened.Add();
   spdlog::info("agent {}: connected as \"{}\"", identity_.name,
                Shorten(ForTerminal(hello.facts().name()), 100));
   parts_.dispatcher.OnConnected(identity_.name, *this);
@@ -205,10 +247,8 @@ void Session::SendWelcome(absl::Time now) {
   WriteNextLocked();
 }
 
-absl::Status Session::HandleRecord(v1::ResultRecord record) {
+absl::Status Session::HandleRecord(v1::ResultRecord record, size_t* cost) {
   DRAGNET_RETURN_IF_ERROR(CheckKey(record));
-  if (parts_.store.PendingBytes() > kCloseBytes)
-    return absl::UnavailableError("the scheduler has too many results to store: try again later");
   {
     absl::MutexLock lock(&mutex_);
     ++records_under_way_;
@@ -216,7 +256,9 @@ absl::Status Session::HandleRecord(v1::ResultRecord record) {
   const v1::RecordKey key = KeyOf(record);
   parts_.dispatcher.OnRecord(
       identity_.name, std::move(record),
-      [session = self_, key](absl::Status status) { session->OnRecordDone(key, status); });
+      [session = shared_from_this(), key, held = std::exchange(*cost, 0)](absl::Status status) {
+        session->OnRecordDone(key, held, status);
+      });
   return absl::OkStatus();
 }
 
@@ -239,25 +281,23 @@ absl::Status Session::HandleBlobRequest(const v1::BlobRequest& request) {
   return absl::OkStatus();
 }
 
-void Session::OnRecordDone(const v1::RecordKey& key, const absl::Status& status) {
-  if (!status.ok()) {
-    // Not acknowledged: the agent keeps it and tries again.
-    spdlog::error("agent {}: record not stored: {}", identity_.name,
-                  ForTerminal(ToStd(status.message())));
-    return Close(absl::UnavailableError("the scheduler could not store a result: try again"));
-  }
-  v1::SchedulerMessage message;
-  *message.mutable_acknowledged() = key;
+void Session::OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status) {
   bool read_on = false;
-  {
+  if (status.ok()) {
+    v1::SchedulerMessage message;
+    *message.mutable_acknowledged() = key;
     absl::MutexLock lock(&mutex_);
     --records_under_way_;
     QueueLocked(Serialised(message));
-    // The store takes records in order: when the last one of this agent is
-    // stored, so is everything that made it wait.
-    read_on = paused_ && records_under_way_ == 0;
+    read_on = paused_ && records_under_way_ <= kRecordWindow / 2;
     if (read_on) paused_ = false;
+  } else {
+    // Not acknowledged: the agent keeps it and tries again.
+    spdlog::error("agent {}: record not stored: {}", identity_.name,
+                  ForTerminal(ToStd(status.message())));
+    Close(absl::UnavailableError("the scheduler could not store a result: try again"));
   }
+  parts_.budget.Return(shared_from_this(), cost);
   if (read_on) ReadOn();
 }
 
@@ -269,6 +309,7 @@ void Session::Send(OutgoingMessage message) {
 bool Session::SendAction(const std::string& action_id, OutgoingMessage message, bool again) {
   absl::MutexLock lock(&mutex_);
   if (!sent_actions_.insert(action_id).second && !again) return false;
+  TheMetrics().actions_sent.Add();
   QueueLocked(std::move(message));
   return true;
 }
@@ -295,6 +336,8 @@ void Session::WriteNextLocked() {
 void Session::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;
+  // A policy's bytes aren't kept until there is something else to say.
+  written_.Clear();
   if (!ok) return FinishLocked(absl::UnavailableError("the connection is lost"));
   if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) WriteNextLocked();
 }
@@ -330,6 +373,8 @@ void Session::OnDone() {
     finished_ = true;
     context_ = nullptr;
   }
+  parts_.budget.Leave(*this);
+  TheMetrics().sessions_closed.Add();
   if (parts_.agents.Disconnect(identity_.name, this, parts_.clock.Now()))
     spdlog::info("agent {}: disconnected", identity_.name);
   // The last owner, unless a callback of the store still holds one.

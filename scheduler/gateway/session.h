@@ -1,9 +1,11 @@
 // One agent's stream. Reads one message at a time, and none while too many of
-// its records wait to be stored: the agent is then held up by HTTP/2 itself.
+// its records wait to be stored or the budget of all records is used up: the
+// agent is then held up by HTTP/2 itself.
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -15,11 +17,13 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "grpcpp/support/slice.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
 #include "scheduler/blobs/blob_parts.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
+#include "scheduler/gateway/record_budget.h"
 
 namespace dragnet::scheduler {
 
@@ -31,6 +35,7 @@ struct GatewayParts {
   CertificateRegistry& certificates;
   OpenStreams& streams;
   BlobParts& blob_parts;
+  RecordBudget& budget;
   const Clock& clock;
   std::string fleet_id;
   absl::Duration heartbeat_interval;
@@ -40,7 +45,9 @@ struct GatewayParts {
 // serialised and kept once. Thread-safe, as gRPC calls it from several threads
 // and the dispatcher from others.
 class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
-                      public AgentSession {
+                      public AgentSession,
+                      public RecordBudget::Holder,
+                      public std::enable_shared_from_this<Session> {
  public:
   // Lives until gRPC is done with it and no one else holds it.
   static Session* Start(const GatewayParts& parts, Identity identity,
@@ -59,22 +66,31 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+  // The budget lets it go on with what it waited for.
+  void Resume() override;
 
-  // Not OK ends the session.
-  absl::Status Handle(v1::AgentMessage message);
+  absl::Status HandleIncoming();
+  // Parses and handles a record that the budget has room for.
+  void HandleKept();
+  void HandleAndReadOn(const grpc::Slice& serialised, size_t cost);
+  // Not OK ends the session. `cost` is what the budget holds for the message:
+  // 0 afterwards if that was passed on with a record.
+  absl::Status Handle(v1::AgentMessage message, size_t* cost);
   absl::Status TakeLightMessage();
   bool WasSent(const std::string& action_id);
   absl::Status HandleHello(const v1::Hello& hello);
   void SendWelcome(absl::Time now);
-  absl::Status HandleRecord(v1::ResultRecord record);
+  absl::Status HandleRecord(v1::ResultRecord record, size_t* cost);
   absl::Status HandleBlobRequest(const v1::BlobRequest& request);
-  void OnRecordDone(const v1::RecordKey& key, const absl::Status& status);
+  void OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status);
 
   void QueueLocked(OutgoingMessage message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Reads on, unless records wait; then OnRecordDone does.
+  // Reads on, unless too many records wait; then OnRecordDone or Resume does.
   void ReadOn();
+  void StartReading();
+  void EndWith(const absl::Status& reason);
 
   const GatewayParts& parts_;
   const Identity identity_;
@@ -83,6 +99,10 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
 
   // Touched between StartRead and OnReadDone only by gRPC.
   grpc::ByteBuffer incoming_;
+  // A record that the budget has to let in, and what it takes there. Of
+  // whoever goes on with this session: gRPC, or the budget by Resume.
+  std::optional<grpc::Slice> kept_;
+  size_t kept_cost_ = 0;
   bool said_hello_ = false;
   // A leaky bucket of messages that aren't records, on SteadyNow's scale.
   double light_messages_ = 0;

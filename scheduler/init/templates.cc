@@ -44,7 +44,16 @@ std::string SchedulerToml(const TemplateValues& values) {
       "root_keys = ",
       RootKeys(values, "scheduler/"), "\n", "root_threshold = ", values.root_threshold, "\n\n",
       "agent_certificate_lifetime = \"720h\"\n"
-      "heartbeat_interval = \"30s\"\n");
+      "heartbeat_interval = \"30s\"\n\n"
+      "# Results are removed so long after an action has expired (\"0s\": never), or, oldest\n"
+      "# first, while the store is larger than so many bytes (0: whatever its size).\n"
+      "retention_age = \"8760h\"\n"
+      "retention_bytes = 0\n\n"
+      "# /metrics for Prometheus, /healthz and /readyz; \"\" switches them off.\n"
+      "metrics_listen = \"127.0.0.1:7480\"\n"
+      "# text or json; debug, info, warning or error.\n"
+      "log_format = \"text\"\n"
+      "log_level = \"info\"\n");
 }
 
 std::string ConsoleToml(const TemplateValues& values) {

@@ -137,7 +137,7 @@ TEST_F(BlobEndToEndTest, AnAgentThatAsksWithoutReadingIsCutOff) {
   ASSERT_TRUE(Put(content).ok());
   const Agent agent = Enrol("greedy");
   const auto peer = Connect(agent);
-  for (int i = 0; i < 1000; ++i) Ask(*peer, content, 0);
+  for (int i = 0; i < 200; ++i) Ask(*peer, content, 0);
   EXPECT_EQ(peer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
@@ -284,21 +284,6 @@ TEST_F(DispatchEndToEndTest, WatchEndsAtOnceWhenNoAgentIsThereAndWaitsIfAsked) {
   clock_.Advance(absl::Minutes(6));
   server_->Tick();
   EXPECT_EQ(Watch(id, /*until_expired=*/true).back().end().progress().never_sent(), 1u);
-}
-
-TEST_F(DispatchEndToEndTest, CancelledActionReachesNoFurtherAgent) {
-  const Agent agent = Enrol("web1");
-  const std::string cancelled = LaunchNew();
-  v1::CancelActionRequest request;
-  request.set_action_id(cancelled);
-  v1::CancelActionResponse response;
-  ASSERT_TRUE(Api().CancelAction(Patience().get(), request, &response).ok());
-  EXPECT_EQ(response.progress().never_sent(), 1u);
-  const auto peer = Connect(agent);
-  const std::string id = LaunchNew();
-  v1::Envelope envelope;
-  ASSERT_TRUE(envelope.ParseFromString(peer->ReadActionEnvelope()));
-  EXPECT_NE(envelope.payload().find(id), std::string::npos);
 }
 
 TEST_F(DispatchEndToEndTest, SameEnvelopeAgainIsAnsweredOtherBytesAreNot) {

@@ -2,7 +2,6 @@
 
 #include <grpc/support/log.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -11,6 +10,7 @@
 #include "core/clock.h"
 #include "core/status_macros.h"
 #include "core/version.h"
+#include "scheduler/observe/log.h"
 #include "scheduler/server/server.h"
 #include "scheduler/settings.h"
 
@@ -20,13 +20,6 @@ namespace {
 // gRPC's own words are for those who look for a fault in it.
 void LogOfGrpc(gpr_log_func_args* args) {
   spdlog::debug("grpc: {}:{}: {}", args->file, args->line, args->message);
-}
-
-void SetUpLog() {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("dragnet-scheduler"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
-  spdlog::flush_on(spdlog::level::trace);
-  gpr_set_log_function(LogOfGrpc);
 }
 
 // One descriptor for each agent: all that the system allows.
@@ -41,7 +34,8 @@ void RaiseDescriptorLimit() {
 
 absl::Status RunScheduler(const std::string& config_path) {
   DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(config_path));
-  SetUpLog();
+  SetUpLog(settings.log_format, settings.log_level);
+  gpr_set_log_function(LogOfGrpc);
   RaiseDescriptorLimit();
   // Before any thread starts, so that all of them leave these signals to this one.
   sigset_t ends;
@@ -55,6 +49,8 @@ absl::Status RunScheduler(const std::string& config_path) {
                            Server::Start(settings, Clock::System()));
   spdlog::info("dragnet-scheduler {} for fleet {}", kVersion, settings.fleet_id);
   spdlog::info("listening on {}", server->address());
+  if (!server->metrics_address().empty())
+    spdlog::info("metrics and health on http://{}/", server->metrics_address());
   int received = 0;
   sigwait(&ends, &received);
   spdlog::info("stopping");

@@ -2,7 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -17,20 +19,34 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "scheduler/api/investigator_service.h"
+#include "scheduler/api/status.h"
 #include "scheduler/auth/peer.h"
 #include "scheduler/gateway/gateway_service.h"
+#include "scheduler/observe/http_server.h"
 #include "scheduler/server/listen_address.h"
+#include "scheduler/server/release_memory.h"
 #include "scheduler/store/sqlite_store.h"
+#include "scheduler/store/upkeep.h"
 
 namespace dragnet::scheduler {
 namespace {
 
 // An envelope of 1 MiB with what is around it.
 constexpr int kMaxReceiveBytes = 1536 * 1024;
+// Of gRPC for what it has read and no one has taken, of all connections: about 32
+// KiB for each of ten thousand, and as much again.
+constexpr size_t kMaxTransportMemory = size_t{640} << 20;
 constexpr absl::Duration kTick = absl::Seconds(1);
+// Actions with a rate are sent to further agents so often.
+constexpr absl::Duration kPace = absl::Milliseconds(100);
+constexpr int kTicksBetweenReleases = 20;
 constexpr absl::Duration kSaveLastSeen = absl::Minutes(5);
+// By the clock: one that moves on a lot makes retention look again.
+constexpr int64_t kUpkeepSeconds = 60;
 // Heartbeats that may be missed.
 constexpr int kMissedHeartbeats = 3;
+// One agent may hold this part of the record budget.
+constexpr size_t kBudgetShares = 16;
 constexpr int kBackgroundThreads = 2;
 constexpr int kCallThreads = 4;
 constexpr size_t kMaxWaitingCalls = 10000;
@@ -76,31 +92,14 @@ absl::StatusOr<rpc::TlsIdentity> LoadTls(const Settings& settings, absl::Time no
   return tls;
 }
 
-void SetChannelArguments(grpc::ServerBuilder* builder) {
-  builder->SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  builder->AddChannelArgument(GRPC_ARG_TSI_MAX_FRAME_SIZE, 4096);
-  // A second scheduler on the same port is an error, not a lottery.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
-  // Peers that are gone without a word; agents also by their heartbeats.
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 120 * 1000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // Links ping about every minute, consoles more often while they watch.
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5 * 1000);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
-}
-
 // Members are taken down from the last to the first, the gRPC server before
 // all, so that no call outlives what it uses.
 class RunningServer : public Server {
  public:
   RunningServer(const Settings& settings, const Clock& clock, CertificateAuthority ca,
                 std::unique_ptr<Store> store, std::unique_ptr<Agents> agents,
-                std::unique_ptr<Policies> policies, std::unique_ptr<BlobFiles> blobs)
+                std::unique_ptr<Policies> policies, std::unique_ptr<BlobFiles> blobs,
+                std::unique_ptr<Upkeep> upkeep, const StatusFacts& fixed)
       : clock_(clock),
         heartbeat_interval_(settings.heartbeat_interval),
         ca_(std::move(ca)),
@@ -112,12 +111,26 @@ class RunningServer : public Server {
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
-        gateway_parts_{*store,        *agents_,          dispatcher_,
-                       certificates_, streams_,          blob_parts_,
-                       clock,         settings.fleet_id, settings.heartbeat_interval},
-        api_parts_{*store,   *agents_, *policies_, dispatcher_, watchers_,        certificates_,
-                   streams_, *blobs_,  calls_,     clock,       settings.fleet_id},
+        budget_(settings.record_budget, settings.record_budget / kBudgetShares),
+        gateway_parts_{
+            *store,      *agents_, dispatcher_, certificates_,     streams_,
+            blob_parts_, budget_,  clock,       settings.fleet_id, settings.heartbeat_interval},
+        status_({*store, *agents_, *policies_, dispatcher_, watchers_, *upkeep, clock}, fixed),
+        api_parts_{*store,
+                   *agents_,
+                   *policies_,
+                   dispatcher_,
+                   watchers_,
+                   certificates_,
+                   streams_,
+                   *blobs_,
+                   calls_,
+                   clock,
+                   settings.fleet_id,
+                   status_,
+                   upkeep->retention()},
         store_(std::move(store)),
+        upkeep_(std::move(upkeep)),
         last_saved_(clock.Now()) {}
 
   ~RunningServer() override {
@@ -126,6 +139,7 @@ class RunningServer : public Server {
       stopping_ = true;
     }
     if (ticking_.joinable()) ticking_.join();
+    http_.reset();
     if (server_ != nullptr) {
       streams_.CloseAll(absl::UnavailableError("the scheduler stops"));
       server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
@@ -134,8 +148,11 @@ class RunningServer : public Server {
   }
 
   absl::Status Listen(const std::string& address, const rpc::TlsIdentity& tls);
+  // A port that is taken is no reason to leave the fleet without a scheduler.
+  void ListenForMetrics(const Settings& settings);
 
   const std::string& address() const override { return address_; }
+  std::string metrics_address() const override { return http_ == nullptr ? "" : http_->address(); }
   void Tick() override;
 
  private:
@@ -153,11 +170,14 @@ class RunningServer : public Server {
   CertificateRegistry certificates_;
   EnrolmentDesk desk_;
   Dispatcher dispatcher_;
+  RecordBudget budget_;
   const GatewayParts gateway_parts_;
+  StatusReport status_;
   const ApiParts api_parts_;
   // Below what its callbacks use, so that it has called the last one before
   // that goes; and above the threads whose tasks wait for it.
   const std::unique_ptr<Store> store_;
+  const std::unique_ptr<Upkeep> upkeep_;
   // Separate threads, so that a fleet that reconnects doesn't hold up consoles.
   Executor background_{kBackgroundThreads, kMaxWaitingAgents};
   // Apart, because those who call it have not shown who they are.
@@ -166,8 +186,10 @@ class RunningServer : public Server {
   std::unique_ptr<grpc::Service> gateway_;
   std::unique_ptr<grpc::Service> api_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<HttpServer> http_;
   std::string address_;
   absl::Time last_saved_;
+  std::atomic<int64_t> upkeep_woken_ = 0;  // seconds since 1970
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -184,7 +206,7 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
       rpc::NewServerCredentials(ca_.certificate_pem(), tls);
   credentials->SetAuthMetadataProcessor(NewCallGuard(certificates_, *policies_));
   grpc::ServerBuilder builder;
-  SetChannelArguments(&builder);
+  rpc::TuneServer(kMaxReceiveBytes, kMaxTransportMemory, &builder);
   int port = 0;
   builder.AddListeningPort(address, credentials, &port);
   builder.RegisterService(gateway_.get());
@@ -197,24 +219,53 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
   return absl::OkStatus();
 }
 
+void RunningServer::ListenForMetrics(const Settings& settings) {
+  if (settings.metrics_listen.empty()) return;
+  absl::StatusOr<std::unique_ptr<HttpServer>> http =
+      HttpServer::Start(settings.metrics_listen, settings.metrics_allow_remote,
+                        [this](const std::string& path) { return status_.Answer(path); });
+  if (http.ok()) {
+    http_ = *std::move(http);
+    return;
+  }
+  const std::string what = StrCat("metrics_listen: ", http.status().message());
+  spdlog::error("{}", what);
+  status_.NoteMetricsError(what);
+}
+
 void RunningServer::Tick() {
   const absl::Time now = clock_.Now();
   streams_.Sweep(now);
+  budget_.Tick();
   const absl::Duration silence = kMissedHeartbeats * heartbeat_interval_ + absl::Seconds(10);
   for (const std::shared_ptr<AgentSession>& session : agents_->SilentSince(now - silence))
     session->Close(absl::DeadlineExceededError("no heartbeat for too long"));
+  // What waited for them while two hosts shared their identity.
+  for (const std::string& id : agents_->EndDuplicates(now)) dispatcher_.OnFactsChanged(id);
   dispatcher_.CloseExpired();
+  const int64_t seconds = absl::ToUnixSeconds(now);
+  if (std::abs(seconds - upkeep_woken_) > kUpkeepSeconds) {
+    upkeep_woken_ = seconds;
+    upkeep_->Wake();
+  }
   // What the passing of time alone changes for them.
   watchers_.NotifyAll();
 }
 
 void RunningServer::TickLoop() {
+  absl::Duration since_tick;
+  int ticks = 0;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kTick)) return;
+      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kPace)) return;
     }
+    dispatcher_.Pace();
+    since_tick += kPace;
+    if (since_tick < kTick) continue;
+    since_tick = absl::ZeroDuration();
     Tick();
+    if (++ticks % kTicksBetweenReleases == 0) ReleaseFreeMemory();
     const absl::Time now = clock_.Now();
     if (now - last_saved_ < kSaveLastSeen) continue;
     last_saved_ = now;
@@ -231,8 +282,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
   DRAGNET_ASSIGN_OR_RETURN(const RootSet roots, LoadRoots(settings));
   DRAGNET_ASSIGN_OR_RETURN(CertificateAuthority ca, LoadCa(settings, now));
   DRAGNET_ASSIGN_OR_RETURN(const rpc::TlsIdentity tls, LoadTls(settings, now));
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteStore> store,
                            SqliteStore::Open(settings.store, StoreUse::kRun));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Upkeep> upkeep,
+                           Upkeep::Start(*store, settings.store, clock, settings.retention));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Policies> policies,
                            Policies::Load(*store, settings.fleet_id, roots));
   if (policies->current()->expired(now))
@@ -243,10 +296,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Agents> agents, Agents::Load(*store, now));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<BlobFiles> blobs,
                            BlobFiles::Open(StrCat(settings.store, ".blobs")));
-  auto server =
-      std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
-                                      std::move(agents), std::move(policies), std::move(blobs));
+  DRAGNET_ASSIGN_OR_RETURN(const StatusFacts fixed,
+                           FixedFacts(settings, ca.certificate_pem(), tls.certificate_chain, now));
+  auto server = std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
+                                                std::move(agents), std::move(policies),
+                                                std::move(blobs), std::move(upkeep), fixed);
   DRAGNET_RETURN_IF_ERROR(server->Listen(settings.listen, tls));
+  server->ListenForMetrics(settings);
   return server;
 }
 

@@ -25,6 +25,9 @@ class Server {
   // host:port with the real port.
   virtual const std::string& address() const = 0;
 
+  // The same of metrics and health; empty when they are off.
+  virtual std::string metrics_address() const = 0;
+
   // What has to be done now and then. Done by a thread of its own every second;
   // here for tests that turn the clock.
   virtual void Tick() = 0;

@@ -1,5 +1,6 @@
 #include "scheduler/server/server_fixture.h"
 
+#include <grpc/grpc_security_constants.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -54,14 +55,26 @@ AgentPeer::~AgentPeer() {
   Finish();
 }
 
-void AgentPeer::Hello(uint64_t policy_version) {
+void AgentPeer::Hello(uint64_t policy_version, const std::string& boot_id) {
   v1::AgentMessage message;
   *message.mutable_hello()->mutable_facts() = facts_;
   message.mutable_hello()->set_trust_policy_version(policy_version);
+  message.mutable_hello()->set_boot_id(boot_id);
   stream_->Write(message);
   v1::SchedulerMessage answer;
   ASSERT_TRUE(stream_->Read(&answer));
   ASSERT_TRUE(answer.has_welcome()) << answer.ShortDebugString();
+}
+
+void AgentPeer::Heartbeat(absl::Time now) {
+  v1::AgentMessage message;
+  *message.mutable_heartbeat()->mutable_now() = ToTimestamp(now);
+  stream_->Write(message);
+}
+
+bool AgentPeer::resumed() const {
+  const auto values = context_.auth_context()->FindPropertyValues(GRPC_SSL_SESSION_REUSED_PROPERTY);
+  return values.size() == 1 && values[0] == "true";
 }
 
 void AgentPeer::SendRecord(const v1::ResultRecord& record) {
@@ -103,6 +116,7 @@ void ServerTest::SetUp() {
   options.listen = "127.0.0.1:0";
   ASSERT_TRUE(InitializeFleet(options, clock_.Now()).ok());
   settings_ = *LoadSettings(Path("scheduler.toml"));
+  settings_.metrics_listen = "127.0.0.1:0";
   investigator_tls_ = {*ReadFile(Path("investigator/tls.pem")),
                        *ReadFile(Path("investigator/tls.key"))};
   Start();
@@ -115,8 +129,9 @@ void ServerTest::Start() {
   api_ = v1::InvestigatorService::NewStub(Channel(investigator_tls_));
 }
 
-std::shared_ptr<grpc::Channel> ServerTest::Channel(const rpc::TlsIdentity& tls) {
-  return rpc::NewChannel(server_->address(), *ReadFile(Path("agent/ca.pem")), tls, 0);
+std::shared_ptr<grpc::Channel> ServerTest::Channel(const rpc::TlsIdentity& tls,
+                                                   const rpc::SessionCache* sessions) {
+  return rpc::NewChannel(server_->address(), *ReadFile(Path("agent/ca.pem")), tls, 0, sessions);
 }
 
 v1::Facts ServerTest::FactsOf(const std::string& id, std::string_view name) const {
@@ -148,9 +163,9 @@ ServerTest::Agent ServerTest::Enrol(std::string_view name) {
   return agent;
 }
 
-std::unique_ptr<AgentPeer> ServerTest::Connect(const Agent& agent) {
+std::unique_ptr<AgentPeer> ServerTest::Connect(const Agent& agent, const std::string& boot_id) {
   auto peer = std::make_unique<AgentPeer>(Channel(agent.tls), agent.facts);
-  peer->Hello();
+  peer->Hello(/*policy_version=*/1, boot_id);
   return peer;
 }
 

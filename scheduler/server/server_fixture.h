@@ -42,7 +42,8 @@ class AgentPeer {
   ~AgentPeer();
 
   // Says Hello and waits for Welcome.
-  void Hello(uint64_t policy_version = 1);
+  void Hello(uint64_t policy_version = 1, const std::string& boot_id = "");
+  void Heartbeat(absl::Time now);
   bool Write(const v1::AgentMessage& message) { return stream_->Write(message); }
   void SendRecord(const v1::ResultRecord& record);
   // The next message; nothing when the stream has ended.
@@ -51,6 +52,8 @@ class AgentPeer {
   std::string ReadActionEnvelope();
   // Reads until a record is acknowledged; sequence ~0 when the stream has ended.
   v1::RecordKey ReadAcknowledgement();
+  // Whether TLS resumed an earlier session. After Hello.
+  bool resumed() const;
   // Reads to the end; nothing after it.
   grpc::Status Finish();
 
@@ -78,8 +81,9 @@ class ServerTest : public ::testing::Test {
   };
   // With a token of its own.
   Agent Enrol(std::string_view name);
-  std::unique_ptr<AgentPeer> Connect(const Agent& agent);
-  std::shared_ptr<grpc::Channel> Channel(const rpc::TlsIdentity& tls);
+  std::unique_ptr<AgentPeer> Connect(const Agent& agent, const std::string& boot_id = "");
+  std::shared_ptr<grpc::Channel> Channel(const rpc::TlsIdentity& tls,
+                                         const rpc::SessionCache* sessions = nullptr);
   // As the first investigator.
   v1::InvestigatorService::Stub& Api() { return *api_; }
   // A certificate of the fleet's CA that only a test would have made.

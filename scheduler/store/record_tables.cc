@@ -7,6 +7,8 @@
 #include "core/strings.h"
 #include "core/text.h"
 #include "core/uuid.h"
+#include "scheduler/observe/metrics.h"
+#include "scheduler/store/retention.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -102,6 +104,7 @@ absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& d
     action.bounds.push_back({.rows = static_cast<uint64_t>(query.Integer(0)),
                              .bytes = static_cast<uint64_t>(query.Integer(1))});
   DRAGNET_RETURN_IF_ERROR(query.status());
+  DRAGNET_ASSIGN_OR_RETURN(action.results_removed_at, RemovedAt(database, action.no));
   if (actions_.size() >= kMaxCachedActions) actions_.clear();
   return &actions_.emplace(std::string(action_id), std::move(action)).first->second;
 }
@@ -124,9 +127,19 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
     DRAGNET_ASSIGN_OR_RETURN(pair, ReadPair(database, action->no, agent, action->bounds.size()));
   }
   if (record.has_refusal()) return AppendRefusal(database, action, agent, record, std::move(pair));
-  if (pair.has_value()) return AppendToPair(database, *action, agent, record, *std::move(pair));
   Appended appended;
-  appended.dropped = absl::PermissionDeniedError("a record of an action that it was not sent");
+  if (action != nullptr && action->results_removed_at.has_value()) {
+    appended.dropped = absl::FailedPreconditionError("retention has removed this action's results");
+  } else if (pair.has_value()) {
+    return AppendToPair(database, *action, agent, record, *std::move(pair));
+  } else if (action == nullptr) {
+    // Made up; or launched after the backup that this store was restored from.
+    appended.dropped =
+        absl::PermissionDeniedError("a record of an action that this scheduler doesn't know");
+    TheMetrics().records_of_unknown_actions.Add();
+  } else {
+    appended.dropped = absl::PermissionDeniedError("a record of an action that it was not sent");
+  }
   DRAGNET_RETURN_IF_ERROR(NoteDropped(database, agent, record, appended.dropped));
   return appended;
 }

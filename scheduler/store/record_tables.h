@@ -46,6 +46,8 @@ class RecordTables {
   struct Action {
     int64_t no = 0;
     std::vector<OperationBounds> bounds;
+    // By retention: what comes now comes too late.
+    std::optional<absl::Time> results_removed_at;
   };
 
   explicit RecordTables(uint64_t last_position) : last_position_(last_position) {}

@@ -5,6 +5,7 @@
 #include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/store/retention.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -125,35 +126,84 @@ CREATE UNIQUE INDEX refusals_by_key
 CREATE INDEX refusals_by_agent ON refusals (agent, position);
 )sql";
 
+// Since version 2: orders about actions, and how far an action's dispatch is.
+constexpr char kOrderTables[] = R"sql(
+CREATE TABLE orders (
+  no INTEGER PRIMARY KEY,
+  action INTEGER NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  envelope BLOB NOT NULL,
+  signed_by TEXT NOT NULL,
+  expires INTEGER NOT NULL);
+CREATE INDEX orders_by_action ON orders (action, id);
+CREATE INDEX orders_by_expiry ON orders (expires);
+-- Only for actions that have something to keep.
+CREATE TABLE dispatch (
+  action INTEGER PRIMARY KEY,
+  canaries INTEGER NOT NULL,
+  canaries_passed INTEGER NOT NULL,
+  stopped INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  ended_before INTEGER NOT NULL,
+  failed_before INTEGER NOT NULL);
+)sql";
+
+// One step for each version, from the one before it.
+absl::Status Migrate(Database& database) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
+  if (version == 1)
+    DRAGNET_RETURN_IF_ERROR(database.Execute(
+        StrCat("BEGIN IMMEDIATE;", kOrderTables, "PRAGMA user_version = 2; COMMIT")));
+  return absl::OkStatus();
+}
+
 absl::Status CheckVersion(Database& database, const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t application,
                            database.IntegerOr(0, "PRAGMA application_id"));
   if (application != kApplicationId)
     return absl::FailedPreconditionError(StrCat(path, ": not a store of dragnet-scheduler"));
   DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
-  if (version != kSchemaVersion)
+  if (version < 1 || version > kSchemaVersion)
     return absl::FailedPreconditionError(
         StrCat(path, ": its schema has version ", version, ", this program knows ", kSchemaVersion,
                ": use the version of dragnet-scheduler that wrote it"));
   return absl::OkStatus();
 }
 
-absl::Status CheckPages(Database& database, const std::string& path) {
-  struct stat info;
-  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("stat ", path), errno);
-  if (info.st_size > kMaxCheckedBytes) return absl::OkStatus();
-  Query query = database.Ask("PRAGMA quick_check(1)");
-  if (query.Next() && query.Text(0) != "ok")
-    return absl::DataLossError(
-        StrCat(path, ": damaged (", query.Text(0), "): restore it from a copy"));
-  return query.status();
+absl::Status Damaged(const std::string& path, std::string_view what) {
+  return absl::DataLossError(StrCat(path, ": damaged (", what,
+                                    "): go back to a backup with dragnet-scheduler restore; "
+                                    "docs/operations.md says what follows"));
+}
+
+absl::Status WordsFor(const absl::Status& status, const std::string& path) {
+  return absl::IsDataLoss(status) ? Damaged(path, ToStd(status.message())) : status;
+}
+
+// Of `check`, which gives "ok" or what is wrong.
+absl::Status ResultOf(Query check, const std::string& path) {
+  if (check.Next() && check.Text(0) != "ok") return Damaged(path, check.Text(0));
+  return WordsFor(check.status(), path);
+}
+
+// Those that every start reads anyway, without what agents sent.
+absl::Status CheckSmallTables(Database& database, const std::string& path) {
+  DRAGNET_RETURN_IF_ERROR(ResultOf(database.Ask("PRAGMA quick_check(actions)"), path));
+  DRAGNET_RETURN_IF_ERROR(ResultOf(database.Ask("PRAGMA quick_check(agents)"), path));
+  DRAGNET_RETURN_IF_ERROR(ResultOf(database.Ask("PRAGMA quick_check(certificates)"), path));
+  DRAGNET_RETURN_IF_ERROR(ResultOf(database.Ask("PRAGMA quick_check(tokens)"), path));
+  return ResultOf(database.Ask("PRAGMA quick_check(trust_policies)"), path);
+}
+
+absl::Status CheckBeforeWriting(Database& database, const std::string& path) {
+  return IsCheckedAtStart(path) ? CheckAllPages(database, path) : CheckSmallTables(database, path);
 }
 
 absl::StatusOr<std::unique_ptr<Database>> OpenChecked(const std::string& path, int flags) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("open ", path), errno);
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, flags));
-  DRAGNET_RETURN_IF_ERROR(CheckVersion(*database, path));
+  DRAGNET_RETURN_IF_ERROR(WordsFor(CheckVersion(*database, path), path));
   return database;
 }
 
@@ -164,18 +214,32 @@ absl::Status CreateDatabase(const std::string& path) {
   DRAGNET_RETURN_IF_ERROR(WriteNewFile(path, "", 0600));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                            Database::Open(path, SQLITE_OPEN_READWRITE));
+  // So that what retention removes can be given back; only before the first table.
+  DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA auto_vacuum = INCREMENTAL"));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
-  return database->Execute(StrCat("BEGIN;", kTables, "PRAGMA application_id = ", kApplicationId,
+  return database->Execute(StrCat("BEGIN;", kTables, kOrderTables,
+                                  "PRAGMA application_id = ", kApplicationId,
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
+}
+
+bool IsCheckedAtStart(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) != 0 || info.st_size <= kMaxCheckedBytes;
+}
+
+absl::Status CheckAllPages(Database& database, const std::string& path) {
+  return ResultOf(database.Ask("PRAGMA quick_check(1)"), path);
 }
 
 absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                            OpenChecked(path, SQLITE_OPEN_READWRITE));
-  DRAGNET_RETURN_IF_ERROR(CheckPages(*database, path));
+  DRAGNET_RETURN_IF_ERROR(CheckBeforeWriting(*database, path));
+  DRAGNET_RETURN_IF_ERROR(Migrate(*database));
   // FULL: an acknowledged record survives a power cut, not only a crash.
   DRAGNET_RETURN_IF_ERROR(database->Execute(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536"));
+  DRAGNET_RETURN_IF_ERROR(PrepareRetention(*database));
   return database;
 }
 

@@ -11,13 +11,20 @@
 namespace dragnet::scheduler {
 
 // PRAGMA user_version of the tables that this program knows.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // A new, empty store with mode 0600. AlreadyExists if the file is there.
 absl::Status CreateDatabase(const std::string& path);
 
-// For writing. NotFound; FailedPrecondition for a file that isn't a store or
-// was written by a newer version; DataLoss for a damaged one.
+// Whether a store of this size has all its pages checked before it is opened for
+// writing. A larger one would keep the fleet waiting: of it only the small
+// tables are, and CheckAllPages is for when there is time.
+bool IsCheckedAtStart(const std::string& path);
+// DataLoss for a damaged store: what is wrong, and what to do.
+absl::Status CheckAllPages(Database& database, const std::string& path);
+
+// For writing; tables of an older version are brought up to this one. NotFound; FailedPrecondition
+// for a file that isn't a store or was written by a newer version; DataLoss for a damaged one.
 absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path);
 absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path);
 

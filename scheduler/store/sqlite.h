@@ -112,6 +112,8 @@ class Database {
   bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
   absl::Status Error(int code) const;
+  // For what has no SQL: backups, and ending a query from another thread.
+  sqlite3* handle() { return handle_; }
 
  private:
   Database(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}

@@ -1,35 +1,21 @@
 #include "scheduler/store/sqlite_store.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
 #include "scheduler/store/schema.h"
+#include "scheduler/store/store_lock.h"
 
 namespace dragnet::scheduler {
 namespace {
 
 constexpr int kReaders = 4;
 constexpr size_t kMaxName = 255;
-
-// One running scheduler for each store: it alone numbers what happens.
-absl::StatusOr<UniqueFd> TakeLock(const std::string& path) {
-  const std::string lock_path = path + ".lock";
-  UniqueFd lock(::open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
-  if (!lock.valid()) return ErrnoStatus(StrCat("open ", lock_path), errno);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-    return absl::UnavailableError(
-        StrCat(path, ": another dragnet-scheduler runs on this store: stop it first"));
-  return lock;
-}
 
 absl::Status InsertCertificate(Database& database, const StoredCertificate& certificate) {
   return database.Run(
@@ -153,7 +139,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   if (use == StoreUse::kRun) {
     // Before the lock file is made beside a store that isn't there.
     DRAGNET_RETURN_IF_ERROR(OpenForReading(path).status());
-    DRAGNET_ASSIGN_OR_RETURN(lock, TakeLock(path));
+    DRAGNET_ASSIGN_OR_RETURN(lock, TakeStoreLock(path));
   }
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenForWriting(path));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<RecordTables> records, RecordTables::Load(*database));
@@ -168,6 +154,23 @@ SqliteStore::SqliteStore(UniqueFd lock, std::unique_ptr<ReadPool> readers,
       readers_(std::move(readers)),
       records_(std::move(records)),
       writer_(std::move(database), [tables = records_.get()] { tables->Forget(); }) {}
+
+absl::Status SqliteStore::Maintain(const Writer::Change& change, bool forget) {
+  return writer_.Run([&](Database& database) {
+    const absl::Status status = change(database);
+    if (forget) records_->Forget();
+    return status;
+  });
+}
+
+void SqliteStore::Probe(Done done) {
+  writer_.Submit(
+      [](Database& database) {
+        return database.Run(
+            "INSERT OR REPLACE INTO upkeep (name, value) VALUES ('probe', random())");
+      },
+      0, Durability::kSoon, std::move(done));
+}
 
 // ---- trust policies
 

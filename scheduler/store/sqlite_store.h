@@ -55,6 +55,12 @@ class SqliteStore : public Store {
   absl::Status CancelAction(std::string_view action_id) override;
   absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) override;
 
+  absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch) override;
+  absl::StatusOr<std::vector<StoredOrder>> Orders(std::string_view action_id) override;
+  absl::StatusOr<std::vector<StoredOrder>> OrdersInForce(absl::Time now) override;
+  absl::Status SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) override;
+  absl::StatusOr<KeptDispatch> FindDispatch(std::string_view action_id) override;
+
   absl::Status AddPair(std::string_view action_id, std::string_view agent_id) override;
   absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                std::string_view agent_id) override;
@@ -68,6 +74,13 @@ class SqliteStore : public Store {
                                                   size_t max_bytes) override;
   absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
                                                       int limit) override;
+
+  // For background work (retention.h): a change among all others of the writer.
+  // Blocks until it is committed. `forget`: what was looked up of actions and
+  // agents may have changed by it.
+  absl::Status Maintain(const Writer::Change& change, bool forget);
+  // Commits a change that means nothing, to see whether that goes.
+  void Probe(Done done);
 
  private:
   SqliteStore(UniqueFd lock, std::unique_ptr<ReadPool> readers,

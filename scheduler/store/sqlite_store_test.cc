@@ -77,6 +77,18 @@ TEST_F(SqliteStoreTest, NewerSchemaIsRefusedByName) {
   EXPECT_NE(status.ToString().find("999"), std::string::npos) << status;
 }
 
+TEST_F(SqliteStoreTest, AStoreOfVersionOneIsBroughtUpToDate) {
+  {
+    auto database = Database::Open(path_, SQLITE_OPEN_READWRITE);
+    ASSERT_TRUE((*database)
+                    ->Execute("DROP TABLE orders; DROP TABLE dispatch; PRAGMA user_version = 1")
+                    .ok());
+  }
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
+}
+
 TEST_F(SqliteStoreTest, AnotherDatabaseIsRefusedByName) {
   const std::string path = directory_.path() + "/other.db";
   {

@@ -28,6 +28,7 @@
 #include "dragnet/v1/facts.pb.h"
 #include "dragnet/v1/investigator.pb.h"
 #include "dragnet/v1/results.pb.h"
+#include "scheduler/dispatch/dispatch.h"
 #include "scheduler/dispatch/pair.h"
 
 namespace dragnet::scheduler {
@@ -100,6 +101,16 @@ struct StoredAction {
   std::vector<OperationBounds> bounds;
 };
 
+// A signed order about an action.
+struct StoredOrder {
+  std::string id;
+  std::string action_id;
+  // Serialised, as it was sent.
+  std::string envelope;
+  std::vector<std::string> signed_by;
+  absl::Time expires;
+};
+
 // One (action, agent) pair in a list of them.
 struct PairState {
   std::string agent_id;
@@ -133,6 +144,9 @@ struct Appended {
   // The pair's state after it; unspecified when there is no such pair.
   v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
 };
+
+// Orders that are kept for one action, the newest.
+inline constexpr int kOrdersKeptPerAction = 32;
 
 // Refusals that are kept for one agent, the newest.
 inline constexpr int kRefusalsKeptPerAgent = 1000;
@@ -193,6 +207,19 @@ class Store {
   virtual absl::Status CancelAction(std::string_view action_id) = 0;
   // Waiting pairs of expired actions become never sent; the actions concerned.
   virtual absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) = 0;
+
+  // ---- orders
+  // With what is left of the action's dispatch after it, in one step. NotFound
+  // for an unknown action, AlreadyExists for a known id.
+  virtual absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch) = 0;
+  // About one action, oldest first.
+  virtual absl::StatusOr<std::vector<StoredOrder>> Orders(std::string_view action_id) = 0;
+  // The newest one of each action, of those that haven't expired at `now`.
+  virtual absl::StatusOr<std::vector<StoredOrder>> OrdersInForce(absl::Time now) = 0;
+  // NotFound for an unknown action.
+  virtual absl::Status SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) = 0;
+  // What was saved last; the default if nothing was.
+  virtual absl::StatusOr<KeptDispatch> FindDispatch(std::string_view action_id) = 0;
 
   // ---- pairs
   // Adds a waiting pair where there is none. NotFound for an unknown action or agent.

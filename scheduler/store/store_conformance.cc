@@ -263,6 +263,62 @@ TEST_P(StoreConformance, ExpiredAndCancelledActionsAreNotActiveAndWhatWaitsIsNev
   EXPECT_TRUE(absl::IsNotFound(store_->CancelAction(NewUuidV4())));
 }
 
+TEST_P(StoreConformance, OrdersStayWithTheNewestLastAndThoseThatExpiredHoldNoMore) {
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {}).ok());
+  ASSERT_TRUE(store_->AddAction(NewAction(kOther), {}).ok());
+  const auto order = [&](const std::string& id, const std::string& action) {
+    return StoredOrder{.id = id,
+                       .action_id = action,
+                       .envelope = StrCat("envelope of ", id),
+                       .signed_by = {"alice", "bob"},
+                       .expires = now_ + absl::Hours(1)};
+  };
+  KeptDispatch stopped;
+  stopped.stopped = true;
+  stopped.reason = "why";
+  stopped.canaries = 3;
+  stopped.ended_before = 20;
+  stopped.failed_before = 7;
+  EXPECT_TRUE(store_->AddOrder(order("1", kAction), {}).ok());
+  EXPECT_TRUE(store_->AddOrder(order("3", kAction), stopped).ok());
+  EXPECT_TRUE(store_->AddOrder(order("2", kOther), {}).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddOrder(order("3", kAction), {})));
+  EXPECT_TRUE(absl::IsNotFound(store_->AddOrder(order("4", NewUuidV4()), {})));
+  Reopen();
+  const auto orders = *store_->Orders(kAction);
+  ASSERT_EQ(orders.size(), 2u);
+  EXPECT_EQ(orders[0].id, "1");
+  EXPECT_EQ(orders[1].envelope, "envelope of 3");
+  EXPECT_EQ(orders[1].action_id, kAction);
+  EXPECT_EQ(orders[1].signed_by, (std::vector<std::string>{"alice", "bob"}));
+  EXPECT_EQ(orders[1].expires, now_ + absl::Hours(1));
+  const auto in_force = *store_->OrdersInForce(now_);
+  ASSERT_EQ(in_force.size(), 2u);
+  EXPECT_EQ(in_force[0].id, "2");
+  EXPECT_EQ(in_force[1].id, "3");
+  EXPECT_TRUE(store_->OrdersInForce(now_ + absl::Hours(2))->empty());
+  EXPECT_EQ(*store_->FindDispatch(kAction), stopped);
+  EXPECT_EQ(*store_->FindDispatch(kOther), KeptDispatch());
+  ASSERT_TRUE(store_->SaveDispatch(kAction, {}).ok());
+  EXPECT_EQ(*store_->FindDispatch(kAction), KeptDispatch());
+}
+
+TEST_P(StoreConformance, OfAnActionOnlyTheNewestOrdersAreKept) {
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {}).ok());
+  for (int i = 0; i < kOrdersKeptPerAction + 5; ++i)
+    ASSERT_TRUE(store_
+                    ->AddOrder({.id = StrCat(100 + i),
+                                .action_id = kAction,
+                                .envelope = "e",
+                                .signed_by = {},
+                                .expires = now_ + absl::Hours(1)},
+                               {})
+                    .ok());
+  const auto orders = *store_->Orders(kAction);
+  ASSERT_EQ(orders.size(), static_cast<size_t>(kOrdersKeptPerAction));
+  EXPECT_EQ(orders.front().id, "105");
+}
+
 TEST_P(StoreConformance, RecordsAreStoredOnceHoweverOftenTheyAreSent) {
   const std::string agent = AddAgent('1');
   ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());

@@ -4,7 +4,9 @@
 #include <future>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/status_macros.h"
+#include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -86,8 +88,12 @@ void Writer::WriteLoop() {
 }
 
 void Writer::Commit(std::vector<Job>* batch) {
+  const absl::Time begun = SteadyNow();
   absl::Status status = Apply(batch);
+  TheMetrics().commits.Add();
+  TheMetrics().commit_seconds.Add(absl::ToDoubleSeconds(SteadyNow() - begun));
   if (status.ok()) return;
+  TheMetrics().commits_failed.Add();
   if (database_->in_transaction()) database_->Execute("ROLLBACK").IgnoreError();
   on_undone_();
   for (Job& job : *batch) job.status = status;

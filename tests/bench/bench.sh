@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|modules|hosts]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|hosts]…
 #        bench.sh DIRECTORY_OF_THE_PROGRAMS fleet [MEASURE…] [SIZE…]   (fleet.sh)
 set -euo pipefail
 BIN=$1
@@ -9,7 +9,7 @@ if [ "${1:-}" = fleet ]; then
   shift
   exec "$(dirname "$0")/fleet.sh" "$BIN" "$@"
 fi
-WHAT=${*:-launch idle modules hosts}
+WHAT=${*:-launch idle limits modules hosts}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -70,6 +70,13 @@ if asked idle; then
   printf 'together         resident %6s KB (proportional %s KB), anonymous %6s KB, CPU %s ticks of 10 ms in 30 s\n' \
     "$(sum_kb Rss "$@")" "$(sum_kb Pss "$@")" "$(sum_kb Anonymous "$@")" "$((after - before))"
   printf 'scheduler        resident %6s KB\n' "$(sum_kb Rss "$SCHEDULER_PID")"
+fi
+
+if asked limits; then
+  say "Keeping a worker's CPU share (10 s each)"
+  "$TEST_BIN/agent_costs" share
+  say "The agent's spool"
+  "$TEST_BIN/agent_costs" spool
 fi
 
 # What people use by hand instead, and the same answers asked for.

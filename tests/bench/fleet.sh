@@ -22,7 +22,7 @@ TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 PATH=$TEST_BIN:$PATH
 
-MEASURES= SIZES=
+MEASURES='' SIZES=''
 for word in "$@"; do
   case $word in
     connect | idle | small | search | blob | bulk | reconnect | hold) MEASURES="$MEASURES $word" ;;
@@ -84,11 +84,17 @@ start_fleet() {
   wait_for "$SIZE agents connected" 600 all_connected
 }
 
+# Its exit status.
+end() {
+  kill "$1" || return
+  wait "$1"
+}
+
 stop_fleet() {
-  kill "$SWARM_PID" && wait "$SWARM_PID" || note "the swarm failed: $(tail -n 1 "$FLEET_ROOT/swarm.log")"
+  end "$SWARM_PID" || note "the swarm failed: $(tail -n 1 "$FLEET_ROOT/swarm.log")"
   note "$(dragnet-swarm check --ledger "$FLEET_ROOT/ledger.json" \
     --database "$FLEET_ROOT/fleet/scheduler/dragnet.db" 2>&1 | head -n 5)"
-  kill "$SCHEDULER_PID" && wait "$SCHEDULER_PID" || note "the scheduler ended with status $?"
+  end "$SCHEDULER_PID" || note "the scheduler ended with status $?"
   FLEET_PIDS=()
 }
 

@@ -125,7 +125,10 @@ TEST(InvestigationTest, CancelledActionReachesNoFurtherAgent) {
   ASSERT_TRUE(fleet.WaitUntilOffline(agent));
   const v1::Action cancelled = fleet.forge().NewAction("/etc");
   ASSERT_TRUE(fleet.api().Launch(fleet.forge().Sign(cancelled)).ok());
-  ASSERT_TRUE(fleet.api().CancelAction(cancelled.id()).ok());
+  ASSERT_TRUE(fleet.api()
+                  .SendOrder(fleet.forge().SignOrder(
+                      fleet.forge().NewOrder(cancelled, v1::Order::KIND_CANCEL)))
+                  .ok());
   const v1::Action later = fleet.forge().NewAction(fleet.MakeFiles("files", 1));
   ASSERT_TRUE(fleet.api().Launch(fleet.forge().Sign(later)).ok());
   agent.Start();

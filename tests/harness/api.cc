@@ -105,10 +105,10 @@ absl::StatusOr<v1::ListActionsResponse> Api::ListActions() {
   return Ask(*parts_->investigators, &Investigators::ListActions, v1::ListActionsRequest());
 }
 
-absl::Status Api::CancelAction(const std::string& action_id) {
-  v1::CancelActionRequest request;
-  request.set_action_id(action_id);
-  return Ask(*parts_->investigators, &Investigators::CancelAction, request).status();
+absl::StatusOr<v1::SendOrderResponse> Api::SendOrder(const std::string& envelope) {
+  v1::SendOrderRequest request;
+  request.set_envelope(envelope);
+  return Ask(*parts_->investigators, &Investigators::SendOrder, request);
 }
 
 absl::StatusOr<v1::SearchAgentsResponse> Api::SearchAgents(const std::string& target) {

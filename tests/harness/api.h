@@ -38,7 +38,7 @@ class Api {
   absl::StatusOr<ActionResults> Results(const std::string& action_id);
   absl::StatusOr<v1::ActionInfo> GetAction(const std::string& action_id);
   absl::StatusOr<v1::ListActionsResponse> ListActions();
-  absl::Status CancelAction(const std::string& action_id);
+  absl::StatusOr<v1::SendOrderResponse> SendOrder(const std::string& envelope);
   absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(const std::string& target);
   absl::StatusOr<std::vector<v1::ListRefusalsResponse::Entry>> ListRefusals(
       const std::string& agent_id);

@@ -44,6 +44,11 @@ v1::Refusal AttackedAgent::SendPolicy(const std::string& envelope) {
   return Answer(envelope);
 }
 
+v1::Refusal AttackedAgent::SendOrder(const std::string& envelope) {
+  rogue_->SendOrder(envelope);
+  return Answer(envelope);
+}
+
 v1::Refusal AttackedAgent::RefusalInSchedulersView(const std::string& envelope) {
   agent_->Stop();
   agent_->SetSchedulers({fleet_.address()});

@@ -29,6 +29,7 @@ class AttackedAgent {
   // Sends it and waits for the refusal. REASON_UNSPECIFIED: it did not refuse.
   v1::Refusal SendAction(const std::string& envelope);
   v1::Refusal SendPolicy(const std::string& envelope);
+  v1::Refusal SendOrder(const std::string& envelope);
 
   // Stops the agent and brings it back to the fleet's scheduler. What its
   // scheduler then shows, through `dragnet agents refusals`' RPC, of `envelope`.

@@ -222,6 +222,9 @@ TestFleet::TestFleet(const FleetOptions& options)
   const Finished init = RunToEnd(arguments);
   Need(init.status() == 0, "dragnet-scheduler init", init.err);
   forge_ = std::make_unique<Forge>(directory_, kInvestigator);
+  // Several fleets run at a time.
+  Write(scheduler_config(),
+        WithTomlKey(Read(scheduler_config()), "metrics_listen", "\"127.0.0.1:0\""));
   if (options.host != "127.0.0.1") {
     Write(console_config(), WithTomlKey(Read(console_config()), "scheduler", Quoted(address_)));
   }

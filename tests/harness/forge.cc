@@ -101,6 +101,24 @@ v1::Envelope Forge::Unsigned(const v1::Action& action) {
   return NewEnvelope(kActionPayloadType, action.SerializeAsString());
 }
 
+v1::Order Forge::NewOrder(const v1::Action& action, v1::Order::Kind kind) const {
+  static int made = 0;  // ids have milliseconds
+  const absl::Time issued = absl::Now() + absl::Milliseconds(++made);
+  v1::Order order;
+  order.set_id(NewUuidV7(issued));
+  order.set_fleet_id(fleet_id_);
+  order.set_action_id(action.id());
+  order.set_kind(kind);
+  order.set_reason("end to end test");
+  *order.mutable_issued() = ToTimestamp(issued);
+  *order.mutable_expires() = action.expires();
+  return order;
+}
+
+std::string Forge::SignOrder(const v1::Order& order) const {
+  return Signed(kOrderPayloadType, order, {&investigator_key_});
+}
+
 v1::TrustPolicy Forge::NextPolicy(uint64_t version) const {
   v1::TrustPolicy policy = first_policy_;
   policy.set_version(version);

@@ -13,6 +13,7 @@
 #include "core/testing.h"
 #include "dragnet/v1/action.pb.h"
 #include "dragnet/v1/envelope.pb.h"
+#include "dragnet/v1/order.pb.h"
 #include "dragnet/v1/trust.pb.h"
 
 namespace dragnet::testing {
@@ -43,6 +44,12 @@ class Forge {
   static std::string Sign(const v1::Action& action, const std::vector<const PrivateKey*>& keys);
   // `action` as an envelope without signatures, to put some on.
   static v1::Envelope Unsigned(const v1::Action& action);
+
+  // --- orders
+  // About `action`, valid as long as it is; each newer than the one before.
+  v1::Order NewOrder(const v1::Action& action, v1::Order::Kind kind) const;
+  // With the investigator's key.
+  std::string SignOrder(const v1::Order& order) const;
 
   // --- trust policies
   // The first one, as init made it.

@@ -239,6 +239,12 @@ void RogueScheduler::SendPolicy(const std::string& envelope) {
   Send(message);
 }
 
+void RogueScheduler::SendOrder(const std::string& envelope) {
+  v1::SchedulerMessage message;
+  message.set_order_envelope(envelope);
+  Send(message);
+}
+
 void RogueScheduler::Send(const v1::SchedulerMessage& message) {
   SendRaw(message.SerializeAsString());
 }

@@ -35,6 +35,7 @@ class RogueScheduler {
   // --- to the newest session
   void SendAction(const std::string& envelope);
   void SendPolicy(const std::string& envelope);
+  void SendOrder(const std::string& envelope);
   void Send(const v1::SchedulerMessage& message);
   // As a gRPC message, whatever it is.
   void SendRaw(const std::string& bytes);

@@ -66,7 +66,11 @@ SimulatedAgent::SimulatedAgent(AgentWorld& world, uint32_t place, Identity ident
       identity_(std::move(identity)),
       enrolment_request_(std::move(enrolment_request)),
       retry_delay_(kFirstRetry, kLongestRetry,
-                   static_cast<uint32_t>(Chance(world.seed, "retry", identity_.index()))) {}
+                   static_cast<uint32_t>(Chance(world.seed, "retry", identity_.index()))) {
+  const auto* key = reinterpret_cast<const unsigned char*>(identity_.private_key().data());
+  private_key_.reset(
+      d2i_AutoPrivateKey(nullptr, &key, static_cast<long>(identity_.private_key().size())));
+}
 
 void SimulatedAgent::Start(absl::Time when) {
   deadline_ = when;
@@ -101,7 +105,7 @@ void SimulatedAgent::Connect() {
   if (fetch_ != nullptr) fetch_->asked = false;
   ++world_.statistics.connecting;
   TlsIdentity identity;
-  if (!enrols) identity = {identity_.private_key(), identity_.certificate()};
+  if (!enrols) identity = {private_key_.get(), identity_.certificate()};
   call_ = std::make_unique<GrpcCall>(
       world_.loop, world_.transport, identity,
       enrols ? "/dragnet.v1.AgentGateway/Enroll" : "/dragnet.v1.AgentGateway/Session", tls_session_,
@@ -165,6 +169,7 @@ void SimulatedAgent::OnDue() {
 }
 
 void SimulatedAgent::ArmNext() {
+  if (call_ != nullptr && call_->ended()) return;  // OnEnd does
   absl::Time next = deadline_;
   if (stage_ == Stage::kConnected)
     next = std::min({next_heartbeat_, next_liveness_check_, next_misbehaviour_});

@@ -151,6 +151,7 @@ class SimulatedAgent final : public GrpcCall::Owner, public Timed {
   const bool slow_reader_;
   const bool black_hole_;
   Identity identity_;
+  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> private_key_{nullptr, EVP_PKEY_free};
   std::string enrolment_request_;
   RetryDelay retry_delay_;
   std::unique_ptr<GrpcCall> call_;

@@ -22,10 +22,13 @@ namespace dragnet::load {
 
 class EventLoop;
 
-// Who an agent is to the scheduler. DER; empty for a call without a certificate.
+// Who an agent is to the scheduler. Null and empty for a call without a
+// certificate. The key is kept parsed: OpenSSL 3 takes longer to parse one than
+// to sign with it.
 struct TlsIdentity {
-  std::string private_key;
-  std::string certificate;
+  EVP_PKEY* private_key = nullptr;
+  // DER.
+  std::string_view certificate;
 };
 
 // What all calls of a swarm share.
@@ -48,6 +51,10 @@ class Transport {
   std::string socket_address_;
   SSL_CTX* tls_ = nullptr;
   X509* ca_ = nullptr;
+  // DER of the scheduler's certificate that was found good before.
+  std::string known_peer_;
+
+  static int VerifyPeer(X509_STORE_CTX* context, void* transport);
 };
 
 // How a call ended. `what` is short and without numbers of its own, so that it
@@ -94,6 +101,8 @@ class GrpcCall {
 
   // TLS handshake done.
   bool established() const { return stage_ == Stage::kOpen; }
+  // The owner has heard of its end, or is about to.
+  bool ended() const { return end_.has_value(); }
   bool resumed() const;
   uint64_t bytes_read() const { return bytes_read_; }
   uint64_t bytes_written() const { return bytes_written_; }

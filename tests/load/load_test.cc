@@ -107,12 +107,12 @@ class AuthorityTest : public ::testing::Test {
  protected:
   AuthorityTest() {
     fleet_.now = absl::Now();
-    authority_ = *Authority::Create(fleet_.id, fleet_.PinnedRoots(), Answer(), false);
+    authority_ = *Authority::Create(fleet_.id, fleet_.Pinned(), Answer(), false);
     for (uint32_t place = 0; place < 2; ++place) {
       facts_[place] = FactsOf(1, place, fleet_.id, NewUuidV4());
       EXPECT_TRUE(authority_->AddAgent(place, facts_[place]).ok());
     }
-    policy_ = *authority_->TakePolicy(nullptr, fleet_.PolicyEnvelope());
+    policy_ = *authority_->TakePolicy(nullptr, fleet_.SignedPolicy(fleet_.PolicyProto()));
   }
 
   std::string Order(const std::string& action_id, v1::Order::Kind kind, const PrivateKey& key) {
@@ -133,7 +133,7 @@ class AuthorityTest : public ::testing::Test {
 };
 
 TEST_F(AuthorityTest, AnEnvelopeIsVerifiedOnceAndItsTargetHoldsForEachAgent) {
-  v1::Action action = fleet_.NewAction();
+  v1::Action action = fleet_.ActionProto();
   action.set_target(StrCat("id = '", facts_[1].id(), "'"));
   action.set_description("swarm: rows=7");
   const std::string envelope = Signed(kActionPayloadType, action, {&fleet_.alice});
@@ -147,7 +147,7 @@ TEST_F(AuthorityTest, AnEnvelopeIsVerifiedOnceAndItsTargetHoldsForEachAgent) {
 }
 
 TEST_F(AuthorityTest, WithoutAPolicyOrAValidSignatureNothingRuns) {
-  const v1::Action action = fleet_.NewAction();
+  const v1::Action action = fleet_.ActionProto();
   const std::string good = Signed(kActionPayloadType, action, {&fleet_.alice});
   EXPECT_EQ(authority_->Decide(good, nullptr, 0, facts_[0]).refused.reason,
             v1::Refusal::REASON_NO_POLICY);
@@ -158,7 +158,7 @@ TEST_F(AuthorityTest, WithoutAPolicyOrAValidSignatureNothingRuns) {
 }
 
 TEST_F(AuthorityTest, OrdersOfInvestigatorsHoldAndCancelCantBeUndone) {
-  const v1::Action action = fleet_.NewAction();
+  const v1::Action action = fleet_.ActionProto();
   const std::string envelope = Signed(kActionPayloadType, action, {&fleet_.alice});
   SharedAction* shared = authority_->Decide(envelope, policy_, 0, facts_[0]).action;
   ASSERT_NE(shared, nullptr);

@@ -72,7 +72,6 @@ void AddFleetOptions(CLI::App& command, SwarmOptions& options) {
 }
 
 void AddRunOptions(CLI::App& command, SwarmOptions& options, TextOptions& text) {
-  command.set_config("--profile", "", "TOML file of these options");
   command.add_option("--scheduler", options.scheduler,
                      "host:port, loopback only; default: that of FLEET/agent/agent.toml");
   command.add_flag("--enrol", options.enrol,
@@ -147,6 +146,8 @@ int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app("Simulated agents for load and fault tests of a scheduler on this machine.");
   app.require_subcommand(1);
+  app.set_config("--profile", "", "TOML file with a table [run] of the options of run");
+  app.fallthrough();
   SwarmOptions options;
   TextOptions text;
   CLI::App* run = app.add_subcommand(

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 namespace dragnet::load {
-namespace {
+namespace {}  // namespace
 
 double CpuSeconds() {
   rusage usage{};
@@ -17,6 +17,8 @@ double CpuSeconds() {
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
+
+namespace {
 
 uint64_t ResidentBytes() {
   uint64_t size = 0;
@@ -52,7 +54,7 @@ std::string ToJson(const Statistics& statistics, double seconds,
       {"blobs_wrong", statistics.blobs_wrong},
       {"bytes_read", statistics.bytes_read},
       {"bytes_written", statistics.bytes_written},
-      {"cpu_seconds", CpuSeconds()},
+      {"cpu_seconds", CpuSeconds() - statistics.cpu_before},
       {"resident_bytes", ResidentBytes()},
       {"failures", statistics.failures},
   };

@@ -7,7 +7,12 @@
 
 namespace dragnet::load {
 
+// Of this process, so far.
+double CpuSeconds();
+
 struct Statistics {
+  // What keys and facts took, before the first agent set out.
+  double cpu_before = 0;
   // Now.
   uint64_t connected = 0;
   uint64_t connecting = 0;

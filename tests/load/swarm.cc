@@ -74,6 +74,7 @@ class Swarm {
 
   absl::Status Run(int stop_fd) {
     start_ = loop_.Now();
+    statistics_.cpu_before = CpuSeconds();
     for (size_t i = 0; i < agents_.size(); ++i)
       agents_[i]->Start(start_ + options_.spread * (static_cast<double>(i) /
                                                     static_cast<double>(agents_.size())));
@@ -92,6 +93,7 @@ class Swarm {
     }
     Print();
     for (const auto& agent : agents_) agent->Stop();
+    spool_file_.Flush();
     return options_.ledger.empty() ? absl::OkStatus() : SaveLedger();
   }
 

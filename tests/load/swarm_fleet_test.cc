@@ -166,6 +166,12 @@ TEST_F(SwarmTest, TheCheckerFindsALostRowAChangedOneAndOneTooMany) {
                       " sequence, rows) SELECT max(position) + 1000, action, agent, occurrence,"
                       " operation + 5, sequence, rows FROM records"),
               HasSubstr("rows of what it never took on"));
+  // Whatever keeps the store from it today.
+  TestDatabase(fleet_.database_path()).Execute("DROP INDEX IF EXISTS records_by_key");
+  EXPECT_THAT(changed("INSERT INTO records (position, action, agent, occurrence, operation,"
+                      " sequence, rows) SELECT max(position) + 2000, action, agent, occurrence,"
+                      " operation, sequence, rows FROM records WHERE operation = 0"),
+              HasSubstr("is stored twice"));
 }
 
 TEST_F(SwarmTest, OnlyTheMachineItselfIsSpokenTo) {

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "agent/link/testing/test_ca.h"
 #include "core/certificate.h"
 #include "core/rpc/rpc.h"
+#include "core/rpc/testing/test_ca.h"
 #include "dragnet/v1/agent_gateway.grpc.pb.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"

@@ -12,11 +12,13 @@
 // (its errno on standard error), 3 if the process could not be locked in.
 #include <dirent.h>
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -124,7 +126,12 @@ int Report() {
   std::cout << "fds=" << descriptors << "\n";
   std::cout << "umask=" << std::oct << ::umask(0) << std::dec << "\n";
   std::cout << "securebits=" << ::prctl(PR_GET_SECUREBITS) << "\n";
-  std::cout << "nice=" << ::getpriority(PRIO_PROCESS, 0) << "\n";
+  // Of another thread: each has its own, which it gets from its maker.
+  std::thread([] {
+    std::cout << "nice=" << ::getpriority(PRIO_PROCESS, 0) << "\n";
+    const long io_priority = ::syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
+    std::cout << "io_class=" << IOPRIO_PRIO_CLASS(io_priority) << "\n";
+  }).join();
   std::cout << "session_leader=" << (::getsid(0) == ::getpid()) << "\n";
   int death_signal = 0;
   ::prctl(PR_GET_PDEATHSIG, &death_signal);

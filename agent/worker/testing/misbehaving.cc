@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "agent/ipc/frame.h"
 #include "agent/ipc/ipc.pb.h"
@@ -36,8 +38,31 @@ void SendSummary() {
 
 void SendRaw(std::string_view bytes) { WriteAll(STDOUT_FILENO, bytes).IgnoreError(); }
 
+// 10,000 of 200 bytes, no two alike: what a host with much to say sends.
+void SendManyRows() {
+  for (int message = 0; message < 100; ++message) {
+    ipc::WorkerToMonitor rows;
+    for (int i = 0; i < 100; ++i) {
+      std::string row = std::to_string(message * 100 + i);
+      row.resize(200, 'r');
+      rows.mutable_rows()->add_rows(std::move(row));
+    }
+    Send(rows);
+  }
+  SendSummary();
+}
+
 [[noreturn]] void Hang() {
   for (;;) ::pause();
+}
+
+[[noreturn]] void Burn() {
+  for (;;) asm volatile("");
+}
+
+void BurnFor(int cpu_seconds) {
+  timespec used{};
+  while (used.tv_sec < cpu_seconds) ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
 }
 
 void EatMemory() {
@@ -119,11 +144,34 @@ const Behaviour kBehaviours[] = {
        ::close(STDOUT_FILENO);
        Hang();
      }},
-    {"burn-cpu",
+    {"burn-cpu", [] { Burn(); }},
+    {"burn-cpu-in-threads",
      [] {
-       for (;;) asm volatile("");
+       for (int i = 0; i < 3; ++i) std::thread([] { Burn(); }).detach();
+       Burn();
+     }},
+    // For some seconds, then well.
+    {"burn-and-end",
+     [] {
+       BurnFor(2);
+       SendRows(1);
+       SendSummary();
      }},
     {"eat-memory", EatMemory},
+    {"hold-memory",
+     [] {
+       const size_t size = 256 << 20;
+       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+              0);
+       Hang();
+     }},
+    {"many-rows", SendManyRows},
+    // Without using the CPU, of which a busy machine has little.
+    {"many-rows-later",
+     [] {
+       ::sleep(3);
+       SendManyRows();
+     }},
     {"endless-rows",
      [] {
        for (;;) SendRows(100);

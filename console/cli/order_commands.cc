@@ -1,0 +1,182 @@
+// `dragnet cancel|pause|resume ACTION`: a signed order about an action.
+#include <algorithm>
+
+#include "console/cli/command.h"
+#include "console/cli/launch.h"
+#include "console/form/describe.h"
+#include "console/output/cell.h"
+#include "core/action.h"
+#include "core/envelope.h"
+#include "core/order.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/text.h"
+#include "core/uuid.h"
+
+namespace dragnet::console {
+namespace {
+
+// An action that has expired may still run on hosts: so long its cancellation
+// is valid at least.
+constexpr absl::Duration kLeastLifetime = absl::Minutes(10);
+
+std::string Agents(uint64_t count) { return StrCat(count, count == 1 ? " agent" : " agents"); }
+
+class OrderCommand : public Command {
+ public:
+  struct Words {
+    std::string summary;
+    std::string description;
+    // "Cancel", "Cancelled".
+    std::string verb;
+    std::string done;
+  };
+
+  OrderCommand(v1::Order::Kind kind, Words words) : kind_(kind), words_(std::move(words)) {}
+
+  std::string name() const override { return std::string(WordOf(kind_)); }
+  std::string summary() const override { return words_.summary; }
+  CommandGroup group() const override { return CommandGroup::kInvestigations; }
+
+  absl::Status Define(CommandLine& line) override {
+    line.SetDescription(words_.description);
+    line.AddArgument({.name = "ACTION",
+                      .help = "Its id, a unique beginning or end of it, or \"last\".",
+                      .required = true},
+                     &action_);
+    line.AddValue({.name = "--reason",
+                   .value_name = "TEXT",
+                   .help = "For people: signed with it, and shown by agents, too."},
+                  &reason_);
+    line.AddSwitch({.name = "--yes", .short_name = "-y", .help = "Don't ask."}, &yes_);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int> Run(CommandLine&, Session& session) override {
+    Io& io = session.io();
+    DRAGNET_RETURN_IF_ERROR(CheckCanConfirm(io, yes_));
+    DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, session.FindAction(action_));
+    DRAGNET_ASSIGN_OR_RETURN(const v1::Action action, DecodeAction(info.envelope()));
+    DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
+    const absl::StatusOr<PrivateKey> key = PrivateKey::Load(config->signing_key);
+    if (!key.ok()) return Annotate(key.status(), "signing key");
+    DRAGNET_ASSIGN_OR_RETURN(const v1::Order order,
+                             NewOrder(action, config->fleet_id, session.now()));
+    io.err->Write(Describe(order, action, info.progress(), SignerText(*config, *key)));
+    io.Say("");
+    if (!yes_) {
+      DRAGNET_ASSIGN_OR_RETURN(
+          const bool agreed, Confirm(io, StrCat(words_.verb, " ", ForTerminal(action.name()), " (",
+                                                ForTerminal(action.id()), ")?")));
+      if (!agreed) {
+        io.Say("Nothing was signed or sent.");
+        return kExitBadInput;
+      }
+    }
+    v1::Envelope envelope = NewEnvelope(kOrderPayloadType, order.SerializeAsString());
+    DRAGNET_RETURN_IF_ERROR(AddSignature(*key, &envelope));
+    v1::SendOrderRequest request;
+    request.set_envelope(envelope.SerializeAsString());
+    DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
+    DRAGNET_ASSIGN_OR_RETURN(const v1::SendOrderResponse response, client->SendOrder(request));
+    io.Say(StrCat(words_.done, " ", ForTerminal(action.id()), ": ", WhatHappened(response)));
+    return kExitDone;
+  }
+
+ private:
+  absl::StatusOr<v1::Order> NewOrder(const v1::Action& action, const std::string& fleet_id,
+                                     absl::Time now) const {
+    DRAGNET_ASSIGN_OR_RETURN(absl::Time expires, ToTime(action.expires()));
+    if (kind_ == v1::Order::KIND_CANCEL) expires = std::max(expires, now + kLeastLifetime);
+    if (expires <= now) {
+      return absl::FailedPreconditionError(StrCat(
+          name(), ": the action expired on ", LocalTime(expires), ": it can only be cancelled"));
+    }
+    v1::Order order;
+    order.set_id(NewUuidV7(now));
+    order.set_fleet_id(fleet_id);
+    order.set_action_id(action.id());
+    order.set_kind(kind_);
+    order.set_reason(reason_);
+    *order.mutable_issued() = ToTimestamp(now);
+    *order.mutable_expires() = ToTimestamp(std::min(expires, now + kMaxOrderLifetime));
+    DRAGNET_RETURN_IF_ERROR(ValidateOrder(order));
+    return order;
+  }
+
+  std::string Describe(const v1::Order& order, const v1::Action& action,
+                       const v1::Progress& progress, const std::string& signer) const {
+    return DescribeLines(
+        {{"Order", words_.verb},
+         {"Action", action.name()},
+         {"Id", action.id()},
+         {"Reason", order.reason()},
+         {"Valid", StrCat("until ", LocalTime(*ToTime(order.expires())))},
+         {"Agents", StrCat(progress.targeted(), " targeted, ", progress.sent() + progress.running(),
+                           " have it, ", progress.waiting(), " don't have it yet")},
+         {"Signer", signer}});
+  }
+
+  std::string WhatHappened(const v1::SendOrderResponse& response) const {
+    const v1::Progress& progress = response.progress();
+    const uint64_t have_it = progress.sent() + progress.running();
+    std::string text = StrCat("sent to ", Agents(response.sent()), " that ",
+                              response.sent() == 1 ? "has" : "have", " it");
+    if (have_it > response.sent()) {
+      StrAppend(&text, "; ", Agents(have_it - response.sent()), " more ",
+                have_it - response.sent() == 1 ? "gets" : "get", " it when connected again");
+    }
+    if (kind_ == v1::Order::KIND_CANCEL) {
+      StrAppend(&text, "; ", Agents(progress.never_sent()), " never ",
+                progress.never_sent() == 1 ? "gets" : "get", " the action.");
+    } else {
+      StrAppend(&text, "; ", Agents(progress.waiting()), " ",
+                progress.waiting() == 1 ? "doesn't" : "don't", " have the action yet.");
+    }
+    return text;
+  }
+
+  const v1::Order::Kind kind_;
+  const Words words_;
+  std::string action_;
+  std::string reason_;
+  bool yes_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> NewCancelCommand() {
+  return std::make_unique<OrderCommand>(
+      v1::Order::KIND_CANCEL,
+      OrderCommand::Words{
+          .summary = "End an action everywhere",
+          .description = "Agents kill what runs of it, and say incomplete; it goes to no further "
+                         "agent. Signed with your key, and it can't be undone.",
+          .verb = "Cancel",
+          .done = "Cancelled"});
+}
+
+std::unique_ptr<Command> NewPauseCommand() {
+  return std::make_unique<OrderCommand>(
+      v1::Order::KIND_PAUSE,
+      OrderCommand::Words{
+          .summary = "Let an action stand still until it is resumed",
+          .description = "On agents that have it, what runs is stopped and nothing further starts; "
+                         "it goes to no further agent. When the action expires, it ends. Signed "
+                         "with your key.",
+          .verb = "Pause",
+          .done = "Paused"});
+}
+
+std::unique_ptr<Command> NewResumeCommand() {
+  return std::make_unique<OrderCommand>(
+      v1::Order::KIND_RESUME,
+      OrderCommand::Words{
+          .summary = "Let a paused or stopped action go on",
+          .description = "Also one that stopped by itself because too many agents failed, or that "
+                         "waits for its canaries. Signed with your key.",
+          .verb = "Resume",
+          .done = "Resumed"});
+}
+
+}  // namespace dragnet::console

@@ -1,0 +1,234 @@
+// The part of Dispatcher about orders: what it checks, does and hands on.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <variant>
+
+#include "core/action.h"
+#include "core/envelope.h"
+#include "core/order.h"
+#include "core/status_macros.h"
+#include "core/text.h"
+#include "scheduler/dispatch/dispatcher.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+constexpr size_t kMaxLoggedText = 300;
+constexpr size_t kCanariesNamed = 3;
+
+std::string ForLog(std::string_view text) { return Shorten(ForTerminal(text), kMaxLoggedText); }
+
+bool HasIt(const PairState& pair) {
+  return pair.state == v1::DISPATCH_STATE_SENT || pair.state == v1::DISPATCH_STATE_RUNNING;
+}
+
+// For looking it up before anything of it is believed; empty if it can't be read.
+std::string ClaimedActionId(const std::string& envelope_bytes) {
+  if (envelope_bytes.size() > kMaxOrderEnvelopeBytes) return "";
+  const auto envelope = ParseEnvelope(envelope_bytes, kOrderPayloadType);
+  if (!envelope.ok()) return "";
+  const auto order = ParseOrder(envelope->payload());
+  return order.ok() ? order->action_id() : "";
+}
+
+absl::StatusOr<std::vector<std::string>> ModulesOf(const StoredAction& action) {
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
+                           ParseEnvelope(action.envelope, kActionPayloadType));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
+  std::vector<std::string> modules;
+  for (const v1::Operation& operation : parsed.operations()) modules.push_back(operation.module());
+  return modules;
+}
+
+}  // namespace
+
+absl::StatusOr<Dispatcher::Ordered> Dispatcher::SendOrder(const std::string& envelope_bytes,
+                                                          const std::string& sent_by) {
+  absl::MutexLock lock(&ordering_);
+  const std::string claimed = ClaimedActionId(envelope_bytes);
+  std::vector<StoredOrder> earlier;
+  if (!claimed.empty()) {
+    DRAGNET_ASSIGN_OR_RETURN(earlier, store_.Orders(claimed));
+  }
+  // Whoever lost the answer asks again.
+  if (!earlier.empty() && earlier.back().envelope == envelope_bytes) {
+    const ActivePtr active = FindActive(claimed);
+    if (active != nullptr) return HandOn(active);
+  }
+  absl::StatusOr<AuthorizedOrder> authorized = CheckOrder(envelope_bytes, earlier);
+  if (!authorized.ok()) {
+    spdlog::warn("order of {} refused: {}", sent_by, ForLog(ToStd(authorized.status().message())));
+    return authorized.status();
+  }
+  const v1::Order& order = authorized->order;
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(order.action_id()));
+  DRAGNET_RETURN_IF_ERROR(CheckHasUse(order, action));
+  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, FindOrActivate(action));
+  StoredOrder stored;
+  stored.id = order.id();
+  stored.action_id = action.id;
+  stored.envelope = envelope_bytes;
+  stored.signed_by.assign(authorized->signers.begin(), authorized->signers.end());
+  DRAGNET_ASSIGN_OR_RETURN(stored.expires, ToTime(order.expires()));
+  DRAGNET_RETURN_IF_ERROR(Obey(order, stored, *active));
+  spdlog::info("action {} {} (sent by {})", action.id,
+               ForLog(OrderWords(order, authorized->signers)), sent_by);
+  return HandOn(active);
+}
+
+absl::StatusOr<AuthorizedOrder> Dispatcher::CheckOrder(const std::string& envelope_bytes,
+                                                       const std::vector<StoredOrder>& earlier) {
+  const std::shared_ptr<const TrustPolicy> policy = policies_.current();
+  absl::Status store_error;
+  OrderContext context;
+  context.policy = policy.get();
+  context.fleet_id = fleet_id_;
+  context.now = clock_.Now();
+  context.modules_of = [&](std::string_view action_id) {
+    std::optional<std::vector<std::string>> modules;
+    const absl::StatusOr<StoredAction> action = store_.FindAction(action_id);
+    // Not here: found out, and said, when the order was found to be good.
+    if (absl::IsNotFound(action.status())) return modules;
+    absl::StatusOr<std::vector<std::string>> found =
+        action.ok() ? ModulesOf(*action) : action.status();
+    if (found.ok()) {
+      modules = *std::move(found);
+    } else {
+      store_error = found.status();
+      modules.emplace();
+    }
+    return modules;
+  };
+  context.order_in_force = [&](std::string_view) {
+    return earlier.empty() ? std::string() : earlier.back().id;
+  };
+  auto decision = AuthorizeOrder(envelope_bytes, context);
+  if (!store_error.ok()) return store_error;
+  if (const auto* refused = std::get_if<RefusedOrder>(&decision)) return refused->status;
+  return std::get<AuthorizedOrder>(std::move(decision));
+}
+
+absl::Status Dispatcher::CheckHasUse(const v1::Order& order, const StoredAction& action) {
+  if (action.cancelled) {
+    return absl::FailedPreconditionError("the action was cancelled; that can't be undone");
+  }
+  if (clock_.Now() <= action.expires) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action.id));
+  if (!std::any_of(pairs.begin(), pairs.end(), HasIt)) {
+    return absl::FailedPreconditionError("the action has ended");
+  }
+  if (order.kind() == v1::Order::KIND_CANCEL) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the action has expired: what agents still run of it can only be cancelled");
+}
+
+// The store first: what is answered must stand.
+absl::Status Dispatcher::Obey(const v1::Order& order, const StoredOrder& stored,
+                              ActiveAction& action) {
+  const bool resumes = order.kind() == v1::Order::KIND_RESUME;
+  KeptDispatch kept;
+  {
+    absl::MutexLock lock(&action.mutex);
+    Dispatch after = action.dispatch;
+    if (resumes) after.Resume();
+    kept = after.kept();
+  }
+  DRAGNET_RETURN_IF_ERROR(store_.AddOrder(stored, kept));
+  Apply(stored, order, action);
+  if (order.kind() == v1::Order::KIND_CANCEL) return store_.CancelAction(action.id);
+  if (!resumes) return absl::OkStatus();
+  bool changed;
+  {
+    absl::MutexLock lock(&action.mutex);
+    action.dispatch.Resume();
+    changed = action.dispatch.kept() != kept;
+  }
+  // Agents may have ended in between.
+  if (changed) SaveDispatchLocked(action);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Dispatcher::Ordered> Dispatcher::HandOn(const ActivePtr& action) {
+  OutgoingMessage order;
+  bool cancelled;
+  {
+    absl::MutexLock lock(&action->mutex);
+    order = action->order;
+    cancelled = action->dispatch.phase() == v1::DISPATCH_PHASE_CANCELLED;
+  }
+  Ordered ordered{action->id, 0};
+  if (order == nullptr) return ordered;
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action->id));
+  for (const PairState& pair : pairs) {
+    if (!HasIt(pair)) continue;
+    const std::shared_ptr<AgentSession> session = agents_.SessionOf(pair.agent_id);
+    if (session == nullptr) continue;
+    session->Send(order);
+    ++ordered.sent;
+    // One that came back meanwhile may have the order and not the action.
+    if (!cancelled && pair.state == v1::DISPATCH_STATE_SENT && clock_.Now() <= action->expires)
+      session->SendAction(action->id, action->message, /*again=*/false);
+  }
+  watchers_.Notify(action->id);
+  return ordered;
+}
+
+void Dispatcher::SendOrderTo(const std::string& agent_id, const std::string& action_id) {
+  const ActivePtr action = FindActive(action_id);
+  if (action == nullptr) return;
+  OutgoingMessage order;
+  {
+    absl::MutexLock lock(&action->mutex);
+    order = action->order;
+  }
+  if (order == nullptr) return;
+  if (const auto session = agents_.SessionOf(agent_id)) session->Send(order);
+}
+
+HeldBack Dispatcher::HeldBackOf(const std::string& action_id) const {
+  const ActivePtr action = FindActive(action_id);
+  if (action == nullptr) return HeldBack::kNone;
+  absl::MutexLock lock(&action->mutex);
+  return action->dispatch.held_back();
+}
+
+absl::StatusOr<Dispatcher::Phase> Dispatcher::PhaseOf(const StoredAction& action) {
+  Phase phase;
+  const ActivePtr active = FindActive(action.id);
+  if (active != nullptr && (clock_.Now() <= active->expires || action.cancelled)) {
+    absl::MutexLock lock(&active->mutex);
+    phase.phase = active->dispatch.phase();
+    phase.reason = active->dispatch.reason();
+    phase.held_back = active->dispatch.held_back();
+    if (phase.phase == v1::DISPATCH_PHASE_CANARY) phase.reason = CanaryWords(active->dispatch);
+    return phase;
+  }
+  phase.phase = action.cancelled ? v1::DISPATCH_PHASE_CANCELLED : v1::DISPATCH_PHASE_ENDED;
+  if (!action.cancelled) return phase;
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders, store_.Orders(action.id));
+  if (orders.empty()) return phase;
+  const auto envelope = ParseEnvelope(orders.back().envelope, kOrderPayloadType);
+  const auto order = envelope.ok() ? ParseOrder(envelope->payload()) : envelope.status();
+  if (order.ok())
+    phase.reason = OrderWords(*order, std::set<std::string>(orders.back().signed_by.begin(),
+                                                            orders.back().signed_by.end()));
+  return phase;
+}
+
+std::string Dispatcher::CanaryWords(const Dispatch& dispatch) const {
+  const std::vector<std::string> unfinished = dispatch.unfinished_canaries();
+  const uint64_t missing = dispatch.missing_canaries();
+  std::string words = StrCat("waits for ", unfinished.size() + missing, " of ",
+                             dispatch.kept().canaries, " canaries");
+  for (size_t i = 0; i < unfinished.size() && i < kCanariesNamed; ++i)
+    StrAppend(&words, i == 0 ? ": " : ", ", NameOf(unfinished[i]),
+              IsConnected(unfinished[i]) ? "" : " (offline)");
+  if (unfinished.size() > kCanariesNamed) StrAppend(&words, ", …");
+  if (missing > 0) StrAppend(&words, unfinished.empty() ? ": " : "; ", missing, " to be found");
+  return words;
+}
+
+}  // namespace dragnet::scheduler

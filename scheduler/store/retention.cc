@@ -1,0 +1,345 @@
+#include "scheduler/store/retention.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "scheduler/observe/log.h"
+#include "scheduler/observe/metrics.h"
+#include "scheduler/store/schema.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// Of one step: a few milliseconds.
+constexpr int kRecordsPerStep = 256;
+constexpr int64_t kBytesPerStep = int64_t{2} << 20;
+constexpr int kPairsPerStep = 512;
+// Free pages that stay in the file, for what comes next.
+constexpr int64_t kFreePagesKept = 1024;
+// Results of an agent that was slow may still be on their way.
+constexpr absl::Duration kSettled = absl::Hours(1);
+constexpr absl::Duration kJump = absl::Hours(1);
+// Between two runs of a scheduler.
+constexpr absl::Duration kLongAway = absl::Hours(30 * 24);
+constexpr absl::Duration kNoteTime = absl::Minutes(10);
+constexpr absl::Duration kTidy = absl::Hours(1);
+// Certificates and tokens that expired are kept so long, for better messages.
+constexpr absl::Duration kExpiredKept = absl::Hours(30 * 24);
+
+constexpr char kTables[] = R"sql(
+CREATE TABLE IF NOT EXISTS retention (
+  action INTEGER PRIMARY KEY,
+  keep_until INTEGER,
+  -- When the removal began, and whether it is through.
+  removed_at INTEGER,
+  done INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS retention_unfinished
+  ON retention (action) WHERE removed_at IS NOT NULL AND done = 0;
+CREATE INDEX IF NOT EXISTS actions_by_end ON actions (closed, expires);
+-- Values that background work keeps.
+CREATE TABLE IF NOT EXISTS upkeep (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL) WITHOUT ROWID;
+)sql";
+
+std::string Day(absl::Time time) { return absl::FormatTime("%Y-%m-%d", time, absl::UTCTimeZone()); }
+
+absl::StatusOr<int64_t> NumberOf(Database& database, std::string_view action_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t no,
+                           database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
+  if (no == 0) return absl::NotFoundError(StrCat("no action ", action_id));
+  return no;
+}
+
+absl::StatusOr<Retained> Read(Database& database, int64_t action) {
+  Retained retained;
+  Query query =
+      database.Ask("SELECT keep_until, removed_at FROM retention WHERE action = ?", action);
+  if (query.Next()) {
+    if (!query.IsNull(0)) retained.keep_until = query.Time(0);
+    if (!query.IsNull(1)) retained.removed_at = query.Time(1);
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return retained;
+}
+
+// The last position of the next few records; 0 if there are none.
+absl::StatusOr<int64_t> EndOfSome(Database& database, int64_t action, int64_t* records) {
+  // length() of a blob is in the row's header: its pages aren't read for it.
+  Query query = database.Ask(
+      "SELECT position, length(rows) FROM records WHERE action = ? ORDER BY position LIMIT ?",
+      action, kRecordsPerStep);
+  int64_t end = 0;
+  int64_t bytes = 0;
+  while (bytes < kBytesPerStep && query.Next()) {
+    end = query.Integer(0);
+    bytes += query.Integer(1);
+    ++*records;
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return end;
+}
+
+absl::StatusOr<int64_t> EndOfSomeSummaries(Database& database, int64_t action, int64_t after) {
+  Query query = database.Ask(
+      "SELECT agent FROM pair_operations WHERE action = ? AND agent > ? AND summary IS NOT NULL"
+      " ORDER BY agent LIMIT ?",
+      action, after, kPairsPerStep);
+  int64_t end = 0;
+  while (query.Next()) end = query.Integer(0);
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return end;
+}
+
+}  // namespace
+
+absl::Status PrepareRetention(Database& database) { return database.Execute(kTables); }
+
+absl::StatusOr<std::optional<absl::Time>> RemovedAt(Database& database, int64_t action) {
+  DRAGNET_ASSIGN_OR_RETURN(const Retained retained, Read(database, action));
+  return retained.removed_at;
+}
+
+absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(SqliteStore& store,
+                                                           const std::string& path,
+                                                           const Clock& clock,
+                                                           const RetentionRules& rules) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> reader, OpenForReading(path));
+  std::unique_ptr<Retention> retention(new Retention(store, std::move(reader), clock, rules));
+  // How long no scheduler ran is known by the clock only: a long time may be a jump.
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t noted,
+      retention->reader_->IntegerOr(0, "SELECT value FROM upkeep WHERE name = 'last_running'"));
+  const absl::Duration away = clock.Now() - absl::FromUnixMillis(noted);
+  if (noted != 0 && (away > kLongAway || away < -kJump) &&
+      rules.clock_hold > absl::ZeroDuration()) {
+    spdlog::warn("the clock says that no scheduler ran for {}: retention removes nothing for {}",
+                 absl::FormatDuration(absl::Trunc(away, absl::Hours(1))),
+                 absl::FormatDuration(rules.clock_hold));
+    retention->hold_until_ = SteadyNow() + rules.clock_hold;
+    retention->held_ = true;
+  }
+  return retention;
+}
+
+void Retention::LookAtClock(absl::Time now) {
+  const absl::Time steady = SteadyNow();
+  const absl::Duration jump = (now - last_now_) - (steady - last_steady_);
+  const bool first = last_now_ == absl::InfinitePast();
+  last_now_ = now;
+  last_steady_ = steady;
+  if (!first && absl::AbsDuration(jump) > kJump && rules_.clock_hold > absl::ZeroDuration()) {
+    hold_until_ = steady + rules_.clock_hold;
+    spdlog::warn("the clock jumped by {}: retention removes nothing for {}",
+                 absl::FormatDuration(absl::Trunc(jump, absl::Seconds(1))),
+                 absl::FormatDuration(rules_.clock_hold));
+  }
+  const WaitableMutex::Lock lock(mutex_);
+  held_ = steady < hold_until_;
+}
+
+absl::StatusOr<bool> Retention::Step() {
+  TheMetrics().retention_steps.Add();
+  const absl::Time now = clock_.Now();
+  LookAtClock(now);
+  DRAGNET_RETURN_IF_ERROR(NoteTime());
+  // What was begun is brought to its end: half of an action's results are no results.
+  DRAGNET_ASSIGN_OR_RETURN(int64_t action, FindUnfinished());
+  if (action == 0 && !held()) {
+    DRAGNET_ASSIGN_OR_RETURN(action, FindNext(now));
+    if (action != 0) {
+      DRAGNET_RETURN_IF_ERROR(Mark(action, now));
+      return true;
+    }
+  }
+  if (action != 0) {
+    DRAGNET_RETURN_IF_ERROR(RemoveSome(action));
+    return true;
+  }
+  if (!held()) {
+    DRAGNET_ASSIGN_OR_RETURN(const bool more, TidyUp(now));
+    if (more) return true;
+  }
+  return GiveBackSome();
+}
+
+absl::Status Retention::NoteTime() {
+  const absl::Time steady = SteadyNow();
+  if (steady - noted_ < kNoteTime) return absl::OkStatus();
+  noted_ = steady;
+  return store_.Maintain(
+      [now = clock_.Now()](Database& database) {
+        return database.Run(
+            "INSERT OR REPLACE INTO upkeep (name, value) VALUES ('last_running', ?)", now);
+      },
+      /*forget=*/false);
+}
+
+absl::StatusOr<int64_t> Retention::FindUnfinished() {
+  const WaitableMutex::Lock lock(mutex_);
+  return reader_->IntegerOr(
+      0, "SELECT action FROM retention WHERE removed_at IS NOT NULL AND done = 0 LIMIT 1");
+}
+
+absl::StatusOr<int64_t> Retention::OldestEndedBefore(absl::Time end, absl::Time now) {
+  const WaitableMutex::Lock lock(mutex_);
+  return reader_->IntegerOr(0,
+                            "SELECT a.no FROM actions a LEFT JOIN retention r ON r.action = a.no"
+                            " WHERE a.closed = 1 AND a.expires < ? AND r.removed_at IS NULL"
+                            " AND coalesce(r.keep_until, 0) < ? ORDER BY a.expires LIMIT 1",
+                            end, now);
+}
+
+absl::StatusOr<uint64_t> Retention::BytesUsed() {
+  const WaitableMutex::Lock lock(mutex_);
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t pages, reader_->IntegerOr(0, "PRAGMA page_count"));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t unused, reader_->IntegerOr(0, "PRAGMA freelist_count"));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t size, reader_->IntegerOr(0, "PRAGMA page_size"));
+  return static_cast<uint64_t>(std::max<int64_t>(0, pages - unused) * size);
+}
+
+absl::StatusOr<int64_t> Retention::FindNext(absl::Time now) {
+  if (rules_.age != absl::InfiniteDuration()) {
+    DRAGNET_ASSIGN_OR_RETURN(const int64_t old,
+                             OldestEndedBefore(now - std::max(rules_.age, kSettled), now));
+    if (old != 0) return old;
+  }
+  if (rules_.bytes == 0) return 0;
+  DRAGNET_ASSIGN_OR_RETURN(const uint64_t used, BytesUsed());
+  int64_t oldest = 0;
+  if (used > rules_.bytes) {
+    DRAGNET_ASSIGN_OR_RETURN(oldest, OldestEndedBefore(now - kSettled, now));
+  }
+  const WaitableMutex::Lock lock(mutex_);
+  over_its_bytes_ = used > rules_.bytes && oldest == 0;
+  return oldest;
+}
+
+absl::Status Retention::Mark(int64_t action, absl::Time now) {
+  std::string id;
+  DRAGNET_RETURN_IF_ERROR(store_.Maintain(
+      [&](Database& database) -> absl::Status {
+        // Someone may have asked to keep it meanwhile.
+        DRAGNET_RETURN_IF_ERROR(database.Run(
+            "INSERT INTO retention (action, removed_at) VALUES (?1, ?2) ON CONFLICT (action)"
+            " DO UPDATE SET removed_at = ?2 WHERE coalesce(keep_until, 0) < ?2",
+            action, now));
+        if (database.changes() == 0) return absl::OkStatus();
+        Query query = database.Ask("SELECT id FROM actions WHERE no = ?", action);
+        if (query.Next()) id = query.Text(0);
+        return query.status();
+      },
+      /*forget=*/true));
+  if (id.empty()) return absl::OkStatus();
+  last_agent_ = 0;
+  TheMetrics().actions_removed.Add();
+  spdlog::info("{}retention removes its results", About({.action = id}));
+  return absl::OkStatus();
+}
+
+absl::Status Retention::RemoveSome(int64_t action) {
+  int64_t records = 0;
+  int64_t last_agent = last_agent_;
+  DRAGNET_RETURN_IF_ERROR(store_.Maintain(
+      [&](Database& database) -> absl::Status {
+        records = 0;
+        DRAGNET_ASSIGN_OR_RETURN(const int64_t end, EndOfSome(database, action, &records));
+        if (records > 0)
+          return database.Run("DELETE FROM records WHERE action = ? AND position <= ?", action,
+                              end);
+        DRAGNET_ASSIGN_OR_RETURN(last_agent, EndOfSomeSummaries(database, action, last_agent_));
+        if (last_agent != 0)
+          return database.Run(
+              "UPDATE pair_operations SET summary = NULL"
+              " WHERE action = ? AND agent > ? AND agent <= ? AND summary IS NOT NULL",
+              action, last_agent_, last_agent);
+        return database.Run("UPDATE retention SET done = 1 WHERE action = ?", action);
+      },
+      /*forget=*/false));
+  TheMetrics().records_removed.Add(static_cast<uint64_t>(records));
+  last_agent_ = last_agent;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Retention::TidyUp(absl::Time now) {
+  const absl::Time steady = SteadyNow();
+  if (steady - tidied_ < kTidy) return false;
+  int changes = 0;
+  DRAGNET_RETURN_IF_ERROR(store_.Maintain(
+      [&, before = now - kExpiredKept](Database& database) -> absl::Status {
+        DRAGNET_RETURN_IF_ERROR(database.Run(
+            // Not an identity's last one, by which it can be revoked.
+            "DELETE FROM certificates WHERE fingerprint IN"
+            " (SELECT c.fingerprint FROM certificates c WHERE c.not_after < ? AND EXISTS"
+            "   (SELECT 1 FROM certificates n"
+            "    WHERE n.identity = c.identity AND n.not_after > c.not_after) LIMIT ?)",
+            before, kRecordsPerStep));
+        changes = database.changes();
+        DRAGNET_RETURN_IF_ERROR(
+            database.Run("DELETE FROM token_labels WHERE sha256 IN (SELECT sha256 FROM tokens "
+                         "WHERE expires < ?)",
+                         before));
+        return database.Run("DELETE FROM tokens WHERE expires < ?", before);
+      },
+      /*forget=*/false));
+  if (changes > 0) return true;
+  tidied_ = steady;
+  return false;
+}
+
+absl::StatusOr<bool> Retention::GiveBackSome() {
+  bool more = false;
+  {
+    const WaitableMutex::Lock lock(mutex_);
+    // Stores from before this setting keep free pages for themselves.
+    DRAGNET_ASSIGN_OR_RETURN(const int64_t mode, reader_->IntegerOr(0, "PRAGMA auto_vacuum"));
+    DRAGNET_ASSIGN_OR_RETURN(const int64_t unused, reader_->IntegerOr(0, "PRAGMA freelist_count"));
+    more = mode == 2 && unused > kFreePagesKept;
+  }
+  if (!more) return false;
+  DRAGNET_RETURN_IF_ERROR(store_.Maintain(
+      [](Database& database) { return database.Run("PRAGMA incremental_vacuum(256)"); },
+      /*forget=*/false));
+  return true;
+}
+
+absl::Status Retention::Keep(std::string_view action_id, std::optional<absl::Time> until) {
+  return store_.Maintain(
+      [&](Database& database) -> absl::Status {
+        DRAGNET_ASSIGN_OR_RETURN(const int64_t action, NumberOf(database, action_id));
+        DRAGNET_ASSIGN_OR_RETURN(const Retained retained, Read(database, action));
+        if (retained.removed_at.has_value())
+          return absl::FailedPreconditionError(StrCat("action ", action_id,
+                                                      ": its results were removed on ",
+                                                      Day(*retained.removed_at), " by retention"));
+        if (!until.has_value())
+          return database.Run("DELETE FROM retention WHERE action = ?", action);
+        return database.Run(
+            "INSERT INTO retention (action, keep_until) VALUES (?1, ?2)"
+            " ON CONFLICT (action) DO UPDATE SET keep_until = ?2",
+            action, *until);
+      },
+      /*forget=*/false);
+}
+
+absl::StatusOr<Retained> Retention::Of(std::string_view action_id) {
+  const WaitableMutex::Lock lock(mutex_);
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t action, NumberOf(*reader_, action_id));
+  return Read(*reader_, action);
+}
+
+bool Retention::over_its_bytes() {
+  const WaitableMutex::Lock lock(mutex_);
+  return over_its_bytes_;
+}
+
+bool Retention::held() {
+  const WaitableMutex::Lock lock(mutex_);
+  return held_;
+}
+
+}  // namespace dragnet::scheduler

@@ -1,0 +1,109 @@
+// The part of SqliteStore about orders, and how an action is spread.
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "scheduler/store/sqlite_store.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+#define DRAGNET_ORDER_COLUMNS                                           \
+  "SELECT o.id, a.id, o.envelope, o.signed_by, o.expires FROM orders o" \
+  " JOIN actions a ON a.no = o.action "
+
+absl::StatusOr<std::vector<StoredOrder>> OrdersOf(Query query) {
+  std::vector<StoredOrder> orders;
+  while (query.Next()) {
+    StoredOrder& order = orders.emplace_back();
+    order.id = query.Text(0);
+    order.action_id = query.Text(1);
+    order.envelope = query.Text(2);
+    order.signed_by = absl::StrSplit(query.Text(3), ' ', absl::SkipEmpty());
+    order.expires = query.Time(4);
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return orders;
+}
+
+absl::StatusOr<int64_t> NumberOf(Database& database, std::string_view action_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t no,
+                           database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
+  if (no == 0) return absl::NotFoundError(StrCat("no action ", action_id));
+  return no;
+}
+
+absl::Status WriteDispatch(Database& database, int64_t action, const KeptDispatch& dispatch) {
+  if (dispatch == KeptDispatch())
+    return database.Run("DELETE FROM dispatch WHERE action = ?", action);
+  return database.Run(
+      "INSERT OR REPLACE INTO dispatch"
+      " (action, canaries, canaries_passed, stopped, reason, ended_before, failed_before)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?)",
+      action, dispatch.canaries, dispatch.canaries_passed, dispatch.stopped, dispatch.reason,
+      dispatch.ended_before, dispatch.failed_before);
+}
+
+absl::Status InsertOrder(Database& database, int64_t action, const StoredOrder& order) {
+  // Names of investigators have no spaces.
+  const std::string signed_by = absl::StrJoin(order.signed_by, " ");
+  DRAGNET_RETURN_IF_ERROR(database.Run(
+      "INSERT INTO orders (action, id, envelope, signed_by, expires) VALUES (?, ?, ?, ?, ?)",
+      action, order.id, order.envelope, signed_by, order.expires));
+  return database.Run(
+      "DELETE FROM orders WHERE action = ?1 AND id <="
+      " (SELECT id FROM orders WHERE action = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+      action, kOrdersKeptPerAction);
+}
+
+}  // namespace
+
+absl::Status SqliteStore::AddOrder(const StoredOrder& order, const KeptDispatch& dispatch) {
+  return writer_.Run([&](Database& database) -> absl::Status {
+    DRAGNET_ASSIGN_OR_RETURN(const int64_t action, NumberOf(database, order.action_id));
+    DRAGNET_RETURN_IF_ERROR(InsertOrder(database, action, order));
+    return WriteDispatch(database, action, dispatch);
+  });
+}
+
+absl::StatusOr<std::vector<StoredOrder>> SqliteStore::Orders(std::string_view action_id) {
+  ReadPool::Lease database = readers_->Take();
+  return OrdersOf(database->Ask(DRAGNET_ORDER_COLUMNS "WHERE a.id = ? ORDER BY o.id", action_id));
+}
+
+absl::StatusOr<std::vector<StoredOrder>> SqliteStore::OrdersInForce(absl::Time now) {
+  ReadPool::Lease database = readers_->Take();
+  return OrdersOf(database->Ask(DRAGNET_ORDER_COLUMNS
+                                "WHERE o.expires >= ? AND o.id ="
+                                " (SELECT max(id) FROM orders WHERE action = o.action)"
+                                " ORDER BY o.id",
+                                now));
+}
+
+absl::Status SqliteStore::SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) {
+  return writer_.Run([&](Database& database) -> absl::Status {
+    DRAGNET_ASSIGN_OR_RETURN(const int64_t action, NumberOf(database, action_id));
+    return WriteDispatch(database, action, dispatch);
+  });
+}
+
+absl::StatusOr<KeptDispatch> SqliteStore::FindDispatch(std::string_view action_id) {
+  ReadPool::Lease database = readers_->Take();
+  KeptDispatch dispatch;
+  Query query = database->Ask(
+      "SELECT canaries, canaries_passed, stopped, reason, ended_before, failed_before"
+      " FROM dispatch WHERE action = (SELECT no FROM actions WHERE id = ?)",
+      action_id);
+  if (query.Next()) {
+    dispatch.canaries = static_cast<uint64_t>(query.Integer(0));
+    dispatch.canaries_passed = query.Integer(1) != 0;
+    dispatch.stopped = query.Integer(2) != 0;
+    dispatch.reason = query.Text(3);
+    dispatch.ended_before = static_cast<uint64_t>(query.Integer(4));
+    dispatch.failed_before = static_cast<uint64_t>(query.Integer(5));
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return dispatch;
+}
+
+}  // namespace dragnet::scheduler
