@@ -11,6 +11,7 @@
 // boot_time (integer, seconds since 1970).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "dragnet/v1/facts.pb.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 namespace dragnet {
 
@@ -49,7 +51,13 @@ class TargetTable {
 
  private:
   explicit TargetTable(sqlite3* database) : database_(database) {}
+  absl::Status Prepare();
+
   sqlite3* database_;
+  // Kept: a fleet that comes back at once replaces its rows by the thousand.
+  sqlite3_stmt* insert_ = nullptr;
+  sqlite3_stmt* delete_ = nullptr;
+  int64_t rows_ = 0;
 };
 
 // For one row.

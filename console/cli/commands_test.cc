@@ -390,6 +390,74 @@ TEST_F(CommandsTest, HostsByState) {
   EXPECT_THAT(Dragnet({"results", "last", "--hosts", "incomplete"}).out, Not(HasSubstr("web1")));
 }
 
+TEST_F(CommandsTest, StackedByColumns) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  *scheduler_->actions[0].mutable_progress() = Progress(1);
+  for (const char* path : {"/etc/passwd", "=cmd()"}) {
+    v1::StackResponse::Entry* entry = scheduler_->stack.add_entries();
+    entry->set_row(Row(path).SerializeAsString());
+    entry->set_rows(7);
+    entry->set_agents(3);
+  }
+  scheduler_->stack.set_rows(20);
+  scheduler_->stack.set_different(5);
+  const Outcome table = Dragnet({"results", "last", "--stack", "path,hash", "--limit", "2"});
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("ROWS  AGENTS  PATH"));
+  EXPECT_THAT(table.out, HasSubstr("7     3       /etc/passwd"));
+  EXPECT_THAT(table.err, HasSubstr("5 different values in 20 rows"));
+  EXPECT_THAT(table.err, HasSubstr("3 more that are rarer are not shown, in 6 rows"));
+  ASSERT_THAT(scheduler_->stacked, SizeIs(1));
+  EXPECT_EQ(scheduler_->stacked[0].columns_size(), 2);
+  EXPECT_EQ(scheduler_->stacked[0].columns(0).field_numbers(0), 1u);
+  EXPECT_EQ(scheduler_->stacked[0].limit(), 2u);
+  EXPECT_TRUE(scheduler_->stacked[0].most_frequent_first());
+
+  const Outcome json = Dragnet({"results", "last", "--stack", "path", "--rarest", "-o", "jsonl"});
+  EXPECT_THAT(json.out, HasSubstr("{\"rows\":7,\"agents\":3,\"path\":\"/etc/passwd\"}\n"));
+  EXPECT_FALSE(scheduler_->stacked[1].most_frequent_first());
+  EXPECT_THAT(Dragnet({"results", "last", "--stack", "path", "-o", "csv"}).out,
+              HasSubstr("rows,agents,path\n7,3,/etc/passwd\n7,3,\"'=cmd()\"\n"));
+}
+
+TEST_F(CommandsTest, AStackSaysWhatItCouldNotRead) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  *scheduler_->actions[0].mutable_progress() = Progress(1);
+  scheduler_->stack.set_unreadable(4);
+  const Outcome outcome = Dragnet({"results", "last", "--stack", "path"});
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("4 rows could not be read"));
+}
+
+TEST_F(CommandsTest, StacksThatMakeNoSenseAreRefusedByName) {
+  v1::Action two = SampleAction();
+  *two.add_operations() = two.operations(0);
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  const Outcome unknown = Dragnet({"results", "last", "--stack", "paths"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("no column \"paths\" (path?)"));
+  EXPECT_THAT(unknown.err, HasSubstr("hash"));
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{"--stack", "path", "--follow"},
+                                             {"--stack", "path", "--hosts", "all"},
+                                             {"--stack", "path", "--limit", "0"},
+                                             {"--stack", "path", "--limit", "10001"},
+                                             {"--stack", "path", "--operation", "1"},
+                                             {"--stack", ""},
+                                             {"--rarest"},
+                                             {"--limit", "3"}}) {
+    std::vector<std::string> args = {"results", "last"};
+    args.insert(args.end(), more.begin(), more.end());
+    EXPECT_EQ(Dragnet(args).status, 2) << more.back();
+  }
+  EXPECT_THAT(scheduler_->stacked, IsEmpty());
+  scheduler_->actions = {StoredAction(two, {&fleet_.alice})};
+  EXPECT_THAT(Dragnet({"results", "last", "--stack", "path"}).err, HasSubstr("0 sample, 1 sample"));
+  Dragnet({"results", "last", "--stack", "path", "--operation", "1"});
+  ASSERT_THAT(scheduler_->stacked, SizeIs(1));
+  EXPECT_EQ(scheduler_->stacked[0].operation(), 1u);
+}
+
 // ---- enroll, trust
 
 TEST_F(CommandsTest, TokenAloneIsOnStandardOutput) {

@@ -24,6 +24,8 @@ using v1::InvestigatorService;
 constexpr char kFromScheduler[] = "dragnet.dev/from-scheduler";
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+// About a second for each million rows.
+constexpr absl::Duration kStackTimeout = absl::Minutes(10);
 
 absl::Status MarkFromScheduler(absl::Status status) {
   if (!status.ok()) status.SetPayload(kFromScheduler, absl::Cord());
@@ -31,7 +33,8 @@ absl::Status MarkFromScheduler(absl::Status status) {
 }
 
 // Ends in words that one can act on for what the transport reports.
-absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status) {
+absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status,
+                     absl::Duration timeout = kCallTimeout) {
   if (status.ok()) return absl::OkStatus();
   const absl::Status plain = rpc::FromGrpc(status);
   switch (plain.code()) {
@@ -41,7 +44,7 @@ absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
       return absl::DeadlineExceededError(
           StrCat("scheduler ", config.scheduler, ": no answer within ",
-                 absl::FormatDuration(kCallTimeout), ": is it overloaded?"));
+                 absl::FormatDuration(timeout), ": is it overloaded?"));
     case absl::StatusCode::kUnimplemented:
       return absl::UnimplementedError(StrCat("scheduler ", config.scheduler,
                                              ": doesn't know this call: it is of another "
@@ -182,6 +185,9 @@ class GrpcClient : public Client {
   absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) override {
     return Call(&InvestigatorService::Stub::Revoke, request);
   }
+  absl::StatusOr<v1::StackResponse> Stack(const v1::StackRequest& request) override {
+    return Call(&InvestigatorService::Stub::Stack, request, kStackTimeout);
+  }
 
   absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) override {
     DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
@@ -205,13 +211,13 @@ class GrpcClient : public Client {
   template <class Request, class Response>
   absl::StatusOr<Response> Call(grpc::Status (InvestigatorService::Stub::*method)(
                                     grpc::ClientContext*, const Request&, Response*),
-                                const Request& request) {
+                                const Request& request, absl::Duration timeout = kCallTimeout) {
     DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
+    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
     Response response;
     const grpc::Status status = ((*connection.stub).*method)(&context, request, &response);
-    if (!status.ok()) return MarkFromScheduler(Explain(config_, status));
+    if (!status.ok()) return MarkFromScheduler(Explain(config_, status, timeout));
     return response;
   }
 

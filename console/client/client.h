@@ -71,6 +71,7 @@ class Client {
   virtual absl::StatusOr<v1::KeepActionResponse> KeepAction(
       const v1::KeepActionRequest& request) = 0;
   virtual absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) = 0;
+  virtual absl::StatusOr<v1::StackResponse> Stack(const v1::StackRequest& request) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) = 0;
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Results(

@@ -106,6 +106,13 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
     return Answer();
   }
 
+  grpc::Status Stack(grpc::ServerContext*, const v1::StackRequest* request,
+                     v1::StackResponse* response) override {
+    fake_.stacked.push_back(*request);
+    *response = fake_.stack;
+    return Answer();
+  }
+
   grpc::Status GetTrustPolicy(grpc::ServerContext*, const v1::GetTrustPolicyRequest*,
                               v1::GetTrustPolicyResponse* response) override {
     response->set_envelope(fake_.policy);

@@ -40,6 +40,7 @@ class FakeScheduler {
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
   v1::GetStatusResponse status;
   v1::SendOrderResponse ordered;
+  v1::StackResponse stack;
 
   // ---- what it was asked
   std::vector<std::string> launched;         // envelopes
@@ -52,6 +53,7 @@ class FakeScheduler {
   std::vector<std::string> revoked;
   std::vector<std::string> published;
   std::vector<v1::CreateEnrolmentTokenRequest> tokens;
+  std::vector<v1::StackRequest> stacked;
 
  private:
   class Service;

@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "core/trust_policy.h"
 #include "core/uuid.h"
+#include "scheduler/api/agent_search.h"
 #include "scheduler/dispatch/progress.h"
 #include "scheduler/enrolment/enrolment.h"
 #include "scheduler/observe/log.h"
@@ -183,35 +184,7 @@ absl::Status InvestigatorApi::SendOrder(const std::string& caller,
 
 absl::Status InvestigatorApi::SearchAgents(const v1::SearchAgentsRequest& request,
                                            v1::SearchAgentsResponse* response) {
-  DRAGNET_ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size(), 1000, 10000));
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids, agents_.Select(request.target()));
-  std::vector<v1::AgentInfo> infos = agents_.Describe(ids, clock_.Now());
-  response->set_total(infos.size());
-  response->set_connected(static_cast<uint64_t>(std::count_if(
-      infos.begin(), infos.end(),
-      [](const v1::AgentInfo& info) { return info.state() == v1::AgentInfo::STATE_ONLINE; })));
-  if (request.count_only()) return absl::OkStatus();
-  auto from = infos.begin();
-  if (!request.page_token().empty()) {
-    from = std::find_if(infos.begin(), infos.end(), [&](const v1::AgentInfo& info) {
-      return info.facts().id() == request.page_token();
-    });
-    if (from == infos.end())
-      return absl::InvalidArgumentError("page_token: the list has changed, start again");
-    ++from;
-  }
-  size_t bytes = 0;
-  for (; from != infos.end(); ++from) {
-    const size_t count = static_cast<size_t>(response->agents_size());
-    const size_t size = from->ByteSizeLong();
-    if (count == page_size || (count > 0 && bytes + size > kMaxPageBytes)) {
-      response->set_next_page_token(response->agents(static_cast<int>(count) - 1).facts().id());
-      break;
-    }
-    bytes += size;
-    *response->add_agents() = std::move(*from);
-  }
-  return absl::OkStatus();
+  return scheduler::SearchAgents(agents_, clock_.Now(), request, response);
 }
 
 absl::Status InvestigatorApi::ListRefusals(const v1::ListRefusalsRequest& request,

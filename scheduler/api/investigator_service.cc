@@ -1,12 +1,16 @@
 #include "scheduler/api/investigator_service.h"
 
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/uuid.h"
 #include "dragnet/v1/investigator.grpc.pb.h"
 #include "scheduler/api/investigator_api.h"
+#include "scheduler/api/stack.h"
 #include "scheduler/auth/peer.h"
 #include "scheduler/unary.h"
 
@@ -18,6 +22,63 @@ class RefusedStream : public grpc::ServerWriteReactor<v1::WatchEvent> {
  public:
   explicit RefusedStream(const absl::Status& reason) { Finish(rpc::ToGrpc(reason)); }
   void OnDone() override { std::unique_ptr<RefusedStream>(this); }
+};
+
+// So many Stack calls at a time: each may hold 256 MiB.
+constexpr int kMaxStacks = 2;
+// Then it is another call's turn on the thread.
+constexpr absl::Duration kStackTurn = absl::Milliseconds(20);
+
+// One Stack call. It goes back to the end of the executor's queue after each turn.
+class StackCall : public std::enable_shared_from_this<StackCall> {
+ public:
+  // `running` counts those that haven't finished, this one too. Shared, because the
+  // last turn may end after the service.
+  StackCall(Executor& executor, std::shared_ptr<std::atomic<int>> running, Stacking stacking,
+            grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+            v1::StackResponse* response)
+      : executor_(executor),
+        running_(std::move(running)),
+        stacking_(std::move(stacking)),
+        context_(context),
+        reactor_(reactor),
+        response_(response) {}
+  StackCall(const StackCall&) = delete;
+  StackCall& operator=(const StackCall&) = delete;
+
+  void Continue() {
+    if (executor_.Run([self = shared_from_this()] { self->Turn(); })) return;
+    Finish(absl::ResourceExhaustedError("the scheduler has too much to do: try again later"));
+  }
+
+ private:
+  void Turn() {
+    const absl::Time end = absl::Now() + kStackTurn;
+    do {
+      if (context_->IsCancelled()) return Finish(absl::CancelledError("the console is gone"));
+      const absl::StatusOr<bool> done = stacking_.Step();
+      if (!done.ok()) return Finish(done.status());
+      if (*done) {
+        stacking_.Answer(response_);
+        return Finish(absl::OkStatus());
+      }
+    } while (absl::Now() < end);
+    Continue();
+  }
+
+  // Once, the last thing: nothing of the call may be there after it.
+  void Finish(const absl::Status& status) {
+    --*running_;
+    reactor_->Finish(rpc::ToGrpc(status));
+  }
+
+  Executor& executor_;
+  const std::shared_ptr<std::atomic<int>> running_;
+  Stacking stacking_;
+  // Until Finish.
+  grpc::CallbackServerContext* const context_;
+  grpc::ServerUnaryReactor* const reactor_;
+  v1::StackResponse* const response_;
 };
 
 class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService {
@@ -70,6 +131,24 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
                     [this, response] { return api_.GetTrustPolicy(response); });
   }
 
+  grpc::ServerUnaryReactor* Stack(grpc::CallbackServerContext* context,
+                                  const v1::StackRequest* request,
+                                  v1::StackResponse* response) override {
+    absl::StatusOr<Stacking> stacking = Stacking::Create(parts_.store, *request);
+    if (!stacking.ok()) return Refuse(context, stacking.status());
+    if (++*stacks_ > kMaxStacks) {
+      --*stacks_;
+      return Refuse(context, absl::ResourceExhaustedError(
+                                 StrCat(kMaxStacks, " stacks are counted now: try again later")));
+    }
+    // Before it begins: it may be over, and its context gone, before this returns.
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    std::make_shared<StackCall>(parts_.executor, stacks_, *std::move(stacking), context, reactor,
+                                response)
+        ->Continue();
+    return reactor;
+  }
+
   grpc::ServerWriteReactor<v1::WatchEvent>* Watch(grpc::CallbackServerContext* context,
                                                   const v1::WatchRequest* request) override {
     return Stream(context, {.action_id = request->action_id(),
@@ -84,6 +163,13 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   }
 
  private:
+  static grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context,
+                                          const absl::Status& reason) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(rpc::ToGrpc(reason));
+    return reactor;
+  }
+
   grpc::ServerWriteReactor<v1::WatchEvent>* Stream(grpc::CallbackServerContext* context,
                                                    WatchOptions options) {
     absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
@@ -96,6 +182,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
 
   const ApiParts& parts_;
   InvestigatorApi api_;
+  const std::shared_ptr<std::atomic<int>> stacks_ = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace

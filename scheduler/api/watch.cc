@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/action.h"
@@ -22,6 +23,16 @@ constexpr absl::Duration kExpiryGrace = absl::Seconds(5);
 // Counting the pairs of a large fleet takes at most this part of the time.
 constexpr int kCountingShare = 10;
 constexpr int kSecondsToReadTheReason = 2;
+// After a step with more changes than this the next one waits, for each of them
+// so long, at most that.
+constexpr size_t kFewChanges = 64;
+constexpr absl::Duration kGatherForEach = absl::Microseconds(40);
+constexpr absl::Duration kGatherAtMost = absl::Milliseconds(200);
+
+absl::Duration GatherFor(size_t changes) {
+  if (changes <= kFewChanges) return absl::ZeroDuration();
+  return std::min(static_cast<int64_t>(changes) * kGatherForEach, kGatherAtMost);
+}
 
 }  // namespace
 
@@ -48,6 +59,7 @@ void WatchStream::Notify() {
 
 void WatchStream::StepSoonLocked() {
   if (finished_ || ending_) return;
+  if (absl::Now() < step_again_at_) return WakeLocked(step_again_at_, &step_);
   stepping_ = true;
   news_ = false;
   if (parts_.executor.Run([self = self_] { self->Step(); })) return;
@@ -88,16 +100,21 @@ absl::Status WatchStream::ReadNext(std::vector<v1::WatchEvent>* events, bool* en
                                       identity_,
                                       parts_.policies.current()->RolesOf(identity_.name)));
   if (modules_.empty()) DRAGNET_RETURN_IF_ERROR(LoadAction());
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<Change> changes,
+  DRAGNET_ASSIGN_OR_RETURN(std::vector<Change> changes,
                            parts_.store.ReadChanges(options_.action_id, position_, kBatchBytes));
-  for (const Change& change : changes) {
-    events->push_back(EventOf(change));
+  size_t bytes = 0;
+  for (Change& change : changes) {
     position_ = change.position;
+    if (change.rows.has_value()) bytes += change.rows->ByteSizeLong();
+    events->push_back(EventOf(std::move(change)));
   }
   if (!changes.empty()) {
     // There may be more; and progress follows everything that it counts.
     absl::MutexLock lock(&mutex_);
     news_ = true;
+    // While it is behind with rows it reads on.
+    if (options_.follow && bytes < kBatchBytes / 2)
+      step_again_at_ = absl::Now() + GatherFor(changes.size());
     if (progress_sent_) return absl::OkStatus();
   }
   return ReadProgress(events, end);
@@ -106,7 +123,8 @@ absl::Status WatchStream::ReadNext(std::vector<v1::WatchEvent>* events, bool* en
 absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool* end) {
   const absl::Time now = parts_.clock.Now();
   if (progress_sent_ && now < count_again_at_) {
-    CountLater();
+    absl::MutexLock lock(&mutex_);
+    WakeLocked(count_again_at_, &count_);
     return absl::OkStatus();
   }
   const absl::Time begin = absl::Now();
@@ -139,24 +157,22 @@ absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool
   return absl::OkStatus();
 }
 
-void WatchStream::CountLater() {
-  absl::MutexLock lock(&mutex_);
-  if (alarm_set_ || finished_) return;
-  alarm_set_ = true;
-  alarm_ = std::make_unique<grpc::Alarm>();
-  alarm_->Set(absl::ToChronoTime(count_again_at_),
-              [weak = std::weak_ptr<WatchStream>(self_)](bool) {
-                const std::shared_ptr<WatchStream> self = weak.lock();
-                if (self == nullptr) return;
-                {
-                  absl::MutexLock lock(&self->mutex_);
-                  self->alarm_set_ = false;
-                }
-                self->Notify();
-              });
+void WatchStream::WakeLocked(absl::Time at, Wake* wake) {
+  if (wake->set || finished_) return;
+  wake->set = true;
+  wake->alarm = std::make_unique<grpc::Alarm>();
+  wake->alarm->Set(absl::ToChronoTime(at), [weak = std::weak_ptr<WatchStream>(self_), wake](bool) {
+    const std::shared_ptr<WatchStream> self = weak.lock();
+    if (self == nullptr) return;
+    {
+      absl::MutexLock lock(&self->mutex_);
+      wake->set = false;
+    }
+    self->Notify();
+  });
 }
 
-v1::WatchEvent WatchStream::EventOf(const Change& change) const {
+v1::WatchEvent WatchStream::EventOf(Change change) const {
   v1::WatchEvent event;
   if (change.rows.has_value()) {
     event.set_cursor(change.position);
@@ -165,16 +181,16 @@ v1::WatchEvent WatchStream::EventOf(const Change& change) const {
     rows->set_agent_name(change.agent_name);
     rows->set_operation(change.operation);
     if (change.operation < modules_.size()) rows->set_module(modules_[change.operation]);
-    *rows->mutable_rows() = change.rows->rows();
+    rows->mutable_rows()->Swap(change.rows->mutable_rows());
     return event;
   }
   v1::AgentState* state = event.mutable_agent_state();
   state->set_agent_id(change.agent_id);
   state->set_agent_name(change.agent_name);
   state->set_state(change.pair.state);
-  for (const OperationProgress& operation : change.pair.operations)
-    if (operation.summary.has_value()) *state->add_summaries() = *operation.summary;
-  if (change.pair.refusal.has_value()) *state->mutable_refusal() = *change.pair.refusal;
+  for (OperationProgress& operation : change.pair.operations)
+    if (operation.summary.has_value()) *state->add_summaries() = *std::move(operation.summary);
+  if (change.pair.refusal.has_value()) *state->mutable_refusal() = *std::move(change.pair.refusal);
   state->set_rows(change.pair.rows());
   state->set_detail(change.pair.detail);
   return event;
@@ -184,7 +200,13 @@ void WatchStream::WriteNextLocked() {
   writing_ = true;
   written_ = std::move(events_.front());
   events_.pop_front();
-  StartWrite(&written_);
+  // Those that others follow at once go to the network together with the last. Not
+  // the first one: with it goes the head of the call, which must be sent before
+  // gRPC says that the write is done.
+  grpc::WriteOptions options;
+  if (begun_ && !events_.empty()) options.set_buffer_hint();
+  begun_ = true;
+  StartWrite(&written_, options);
 }
 
 void WatchStream::OnWriteDone(bool ok) {

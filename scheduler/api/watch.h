@@ -2,7 +2,8 @@
 //
 // It reads from the store, from its own position on, whenever it is told that
 // there is something new and has nothing left to write: a slow console holds up
-// no one and costs one batch of memory.
+// no one and costs one batch of memory. When much happens it waits a moment after
+// each step, so that of a pair that runs and ends meanwhile one state is read.
 #pragma once
 
 #include <deque>
@@ -83,9 +84,15 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
   void Step();
   absl::Status ReadNext(std::vector<v1::WatchEvent>* events, bool* end);
   absl::Status ReadProgress(std::vector<v1::WatchEvent>* events, bool* end);
-  void CountLater();
   absl::Status LoadAction();
-  v1::WatchEvent EventOf(const Change& change) const;
+  v1::WatchEvent EventOf(Change change) const;
+
+  // A time at which to look again.
+  struct Wake {
+    std::unique_ptr<grpc::Alarm> alarm;
+    bool set = false;
+  };
+  void WakeLocked(absl::Time at, Wake* wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void StepSoonLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -107,15 +114,18 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
 
   absl::Mutex mutex_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);
-  // For the next count, when it has to wait.
-  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
-  bool alarm_set_ ABSL_GUARDED_BY(mutex_) = false;
+  // For the next count and the next step, when they have to wait.
+  Wake count_ ABSL_GUARDED_BY(mutex_);
+  Wake step_ ABSL_GUARDED_BY(mutex_);
+  absl::Time step_again_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   // How often CutOffIfClosed found it so.
   int closed_for_ ABSL_GUARDED_BY(mutex_) = 0;
   // A step runs, or waits for a thread.
   bool stepping_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Something was written.
+  bool begun_ ABSL_GUARDED_BY(mutex_) = false;
   // Something happened since the last step began.
   bool news_ ABSL_GUARDED_BY(mutex_) = false;
   // The events that wait are the last ones.

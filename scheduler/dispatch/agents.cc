@@ -21,6 +21,8 @@ constexpr absl::Duration kJustLeft = absl::Seconds(30);
 constexpr absl::Duration kIdle = absl::Hours(1);
 // What a clock may be off before someone should be told.
 constexpr absl::Duration kWrongClock = absl::Seconds(60);
+// A share of the agents so small that they are looked up one by one.
+constexpr size_t kFewOfAll = 8;
 constexpr int kMaxWalls = 32;
 constexpr size_t kMaxWallBytes = 256;
 
@@ -363,6 +365,53 @@ Agents::Census Agents::TakeCensus(absl::Time now) const {
       census.wrong_clock_names.push_back(name);
   }
   return census;
+}
+
+absl::StatusOr<AgentPage> Agents::Search(std::string_view target, std::string_view after,
+                                         size_t limit, absl::Time now) const {
+  std::vector<std::string> ids;
+  if (!target.empty()) {
+    absl::MutexLock lock(&table_mutex_);
+    DRAGNET_ASSIGN_OR_RETURN(ids, table_->Select(target));
+  }
+  const auto comes_before = [](const Agent* a, const Agent* b) {
+    return std::tie(a->stored.facts.name(), a->stored.id) <
+           std::tie(b->stored.facts.name(), b->stored.id);
+  };
+  absl::MutexLock lock(&mutex_);
+  const Agent* last = nullptr;
+  if (!after.empty()) {
+    const auto found = agents_.find(after);
+    if (found == agents_.end())
+      return absl::InvalidArgumentError("page_token: the list has changed, start again");
+    last = &found->second;
+  }
+  AgentPage page;
+  std::vector<const Agent*> listed;
+  const auto take = [&](const Agent& agent) {
+    ++page.total;
+    if (agent.connected() && !agent.stored.revoked) ++page.connected;
+    if (limit > 0 && (last == nullptr || comes_before(last, &agent))) listed.push_back(&agent);
+  };
+  if (target.empty()) {
+    for (const auto& [id, agent] : agents_) take(agent);
+  } else if (ids.size() < agents_.size() / kFewOfAll) {
+    for (const std::string& id : ids)
+      if (const auto found = agents_.find(id); found != agents_.end()) take(found->second);
+  } else {
+    // Both are in order of id: going along costs less than to look each up.
+    auto known = agents_.begin();
+    for (const std::string& id : ids) {
+      while (known != agents_.end() && known->first < id) ++known;
+      if (known == agents_.end()) break;
+      if (known->first == id) take(known->second);
+    }
+  }
+  const auto end = listed.begin() + static_cast<ptrdiff_t>(std::min(limit, listed.size()));
+  std::partial_sort(listed.begin(), end, listed.end(), comes_before);
+  for (auto agent = listed.begin(); agent != end; ++agent)
+    page.agents.push_back(InfoOf(**agent, now));
+  return page;
 }
 
 void Agents::SaveLastSeen(absl::Time now) {

@@ -39,6 +39,14 @@ class AgentSession : public OpenStream {
   virtual bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) = 0;
 };
 
+// Some of those that were asked for, by name, then id.
+struct AgentPage {
+  std::vector<v1::AgentInfo> agents;
+  // Of all that were asked for.
+  uint64_t total = 0;
+  uint64_t connected = 0;
+};
+
 class Agents {
  public:
   // All agents of the store. `now` counts as when they were last connected: at
@@ -104,6 +112,13 @@ class Agents {
     std::vector<std::string> wrong_clock_names;
   };
   Census TakeCensus(absl::Time now) const;
+
+  // Those that `target` selects, as Select; all, also the revoked ones, for an empty
+  // one. At most `limit` of them that come after the agent `after`; from the first
+  // if it is empty. Describes no more than those. InvalidArgument: the target, or
+  // `after` is not a known agent.
+  absl::StatusOr<AgentPage> Search(std::string_view target, std::string_view after, size_t limit,
+                                   absl::Time now) const;
 
   // Writes when the connected agents were last seen.
   void SaveLastSeen(absl::Time now);

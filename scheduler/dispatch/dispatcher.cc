@@ -18,7 +18,6 @@
 #include "core/text.h"
 #include "dragnet/v1/agent_gateway.pb.h"
 #include "modules/manifest.h"
-#include "scheduler/dispatch/failure.h"
 #include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {

@@ -73,6 +73,35 @@ void Evaluate(Pair* pair) {
   }
 }
 
+bool EndedByFailure(const OperationProgress& operation) {
+  if (!operation.summary.has_value()) return false;
+  switch (operation.summary->termination()) {
+    case v1::TERMINATION_CRASHED:
+    case v1::TERMINATION_WALL_TIME_LIMIT:
+    case v1::TERMINATION_CPU_TIME_LIMIT:
+    case v1::TERMINATION_MEMORY_LIMIT:
+    case v1::TERMINATION_PROTOCOL_VIOLATION:
+    case v1::TERMINATION_NOT_STARTED:
+    case v1::TERMINATION_MODULE_ERROR:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// `sequence` is stored: it is no longer missing, or those before it are.
+void NoteSequence(uint64_t sequence, OperationProgress* operation) {
+  if (sequence <= operation->last_sequence) {
+    std::vector<uint64_t>& missing = operation->missing;
+    const auto found = std::lower_bound(missing.begin(), missing.end(), sequence);
+    if (found != missing.end() && *found == sequence) missing.erase(found);
+    return;
+  }
+  for (uint64_t skipped = operation->last_sequence + 1; skipped < sequence; ++skipped)
+    operation->missing.push_back(skipped);
+  operation->last_sequence = sequence;
+}
+
 uint64_t SignedOr(uint64_t limit, uint64_t ceiling) {
   return limit == 0 ? ceiling : std::min(limit, ceiling);
 }
@@ -86,6 +115,10 @@ absl::Status CheckRows(const v1::Rows& rows, size_t record_bytes, uint64_t seque
   if (sequence > operation.last_sequence + kMaxSequenceJump)
     return absl::InvalidArgumentError(
         StrCat("sequence ", sequence, " is too far from ", operation.last_sequence));
+  if (sequence > operation.last_sequence &&
+      operation.missing.size() + (sequence - operation.last_sequence - 1) > kMaxMissingRecords)
+    return absl::InvalidArgumentError(
+        StrCat("more than ", kMaxMissingRecords, " records are missing before it"));
   for (const std::string& row : rows.rows())
     if (row.size() > kMaxRowBytes)
       return absl::InvalidArgumentError(StrCat("a row of ", row.size(), " bytes"));
@@ -128,6 +161,11 @@ bool IsFinal(v1::DispatchState state) {
   }
 }
 
+bool Failed(const Pair& pair) {
+  return IsFinal(pair.state) &&
+         std::any_of(pair.operations.begin(), pair.operations.end(), EndedByFailure);
+}
+
 bool IsWorthSending(const Pair& pair) {
   if (!IsFinal(pair.state)) return true;
   if (pair.state != v1::DISPATCH_STATE_REFUSED || !pair.refusal.has_value()) return false;
@@ -140,6 +178,16 @@ bool IsWorthSending(const Pair& pair) {
     default:
       return false;
   }
+}
+
+bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair) {
+  if (record.operation() >= pair.operations.size() || record.sequence() == 0) return false;
+  // Of another occurrence: not a record of this pair at all.
+  if (record.occurrence() != 0) return false;
+  const OperationProgress& operation = pair.operations[record.operation()];
+  if (operation.summary.has_value() && operation.summary_sequence == record.sequence()) return true;
+  return record.has_rows() && record.sequence() <= operation.last_sequence &&
+         !std::binary_search(operation.missing.begin(), operation.missing.end(), record.sequence());
 }
 
 absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, const Pair& pair,
@@ -196,9 +244,9 @@ void OnRecord(const v1::ResultRecord& record, Pair* pair) {
     operation.summary_sequence = record.sequence();
   } else {
     operation.records += 1;
-    operation.rows += record.rows().rows_size();
+    operation.rows += static_cast<uint64_t>(record.rows().rows_size());
     operation.bytes += record.ByteSizeLong();
-    operation.last_sequence = std::max(operation.last_sequence, record.sequence());
+    NoteSequence(record.sequence(), &operation);
   }
   pair->refusal.reset();
   Evaluate(pair);

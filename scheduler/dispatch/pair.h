@@ -23,6 +23,9 @@ inline constexpr size_t kMaxRowBytes = 64 * 1024;
 inline constexpr size_t kMaxSummaryBytes = 64 * 1024;
 // How far a record may be ahead of the last one stored: a whole window.
 inline constexpr uint64_t kMaxSequenceJump = 1024;
+// How many records of an operation may be missing before its last one. An agent
+// sends in order and has no more than a window under way.
+inline constexpr size_t kMaxMissingRecords = 1024;
 
 // What one operation may store for one agent.
 struct OperationBounds {
@@ -42,6 +45,8 @@ struct OperationProgress {
   uint64_t rows = 0;
   uint64_t bytes = 0;
   uint64_t last_sequence = 0;
+  // Sequences below last_sequence that aren't stored, rising.
+  std::vector<uint64_t> missing;
   std::optional<v1::OperationSummary> summary;
   uint64_t summary_sequence = 0;
 };
@@ -63,13 +68,20 @@ struct Pair {
 // All operations ended, or it will never start.
 bool IsFinal(v1::DispatchState state);
 
+// It ended, and an operation crashed, went over a limit of time or memory, could
+// not be started, or ended with an error of the module or a broken protocol: what
+// Dispatch.stop_when_failed_percent counts.
+bool Failed(const Pair& pair);
+
 // Whether an agent that connects should get the action once more: it hasn't
 // ended, or was refused for a reason that passes by itself.
 bool IsWorthSending(const Pair& pair);
 
+// Whether this record (rows or a summary) is stored already.
+bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair);
+
 // Whether this record (rows or a summary) may be stored. InvalidArgument: not
-// a record of this action. OutOfRange: over its bounds. Duplicates are the
-// store's to know and don't come here.
+// a record of this action. OutOfRange: over its bounds. Duplicates don't come here.
 absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, const Pair& pair,
                          const std::vector<OperationBounds>& bounds);
 

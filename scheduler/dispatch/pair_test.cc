@@ -5,8 +5,6 @@
 #include <initializer_list>
 #include <string>
 
-#include "scheduler/dispatch/failure.h"
-
 namespace dragnet::scheduler {
 namespace {
 
@@ -271,6 +269,49 @@ TEST(PairTest, SignedLimitsBoundWhatIsStoredAndTheCeilingAlways) {
   EXPECT_EQ(bounds[2].rows, 1000u);
 }
 
+TEST(PairTest, FailedIsWhoEndedWithWhatAHostMustNotSuffer) {
+  const auto ended = [](v1::Termination termination) {
+    v1::ResultRecord record = SummaryRecord(1, v1::OUTCOME_INCOMPLETE, 0);
+    record.mutable_summary()->set_termination(termination);
+    return After({record});
+  };
+  for (const v1::Termination termination :
+       {v1::TERMINATION_CRASHED, v1::TERMINATION_WALL_TIME_LIMIT, v1::TERMINATION_CPU_TIME_LIMIT,
+        v1::TERMINATION_MEMORY_LIMIT, v1::TERMINATION_NOT_STARTED, v1::TERMINATION_MODULE_ERROR,
+        v1::TERMINATION_PROTOCOL_VIOLATION})
+    EXPECT_TRUE(Failed(ended(termination))) << termination;
+  for (const v1::Termination termination :
+       {v1::TERMINATION_COMPLETED, v1::TERMINATION_ROW_LIMIT, v1::TERMINATION_RESULT_SIZE_LIMIT,
+        v1::TERMINATION_INTERRUPTED, v1::TERMINATION_INVALID_PARAMETERS,
+        v1::TERMINATION_PRIVACY_MODE, v1::TERMINATION_CANCELLED})
+    EXPECT_FALSE(Failed(ended(termination))) << termination;
+}
+
+TEST(PairTest, WhoHasNotEndedHasNotFailed) {
+  v1::ResultRecord crashed = SummaryRecord(1, v1::OUTCOME_INCOMPLETE, 0);
+  crashed.mutable_summary()->set_termination(v1::TERMINATION_CRASHED);
+  Pair pair = After({crashed}, 2);
+  EXPECT_FALSE(Failed(pair));
+  OnRecord(SummaryRecord(1, v1::OUTCOME_CLEAN, 0, 1), &pair);
+  EXPECT_TRUE(Failed(pair));
+  EXPECT_FALSE(Failed(NewPair()));
+}
+
+TEST(PairTest, RecordsThatAreMissingAreKnownAndFewerThanAWindow) {
+  Pair pair = After({RowsRecord(1, 1), RowsRecord(4, 1)});
+  EXPECT_EQ(pair.operations[0].missing, (std::vector<uint64_t>{2, 3}));
+  EXPECT_TRUE(IsDuplicate(RowsRecord(4, 1), pair));
+  EXPECT_FALSE(IsDuplicate(RowsRecord(2, 1), pair));
+  EXPECT_FALSE(IsDuplicate(RowsRecord(5, 1), pair));
+  OnRecord(RowsRecord(2, 1), &pair);
+  EXPECT_TRUE(IsDuplicate(RowsRecord(2, 1), pair));
+  EXPECT_EQ(pair.operations[0].missing, std::vector<uint64_t>{3});
+  EXPECT_TRUE(Check(RowsRecord(1028, 1), pair).ok());
+  OnRecord(RowsRecord(1028, 1), &pair);
+  EXPECT_TRUE(absl::IsInvalidArgument(Check(RowsRecord(1030, 1), pair)));
+  EXPECT_TRUE(Check(RowsRecord(1029, 1), pair).ok());
+}
+
 TEST(PairTest, ARefusedOrderSaysNothingOfTheAction) {
   Pair pair;
   pair.operations.resize(1);
@@ -299,26 +340,6 @@ TEST(PairTest, WhatWasSentInTheMomentOfACancellationMovesOn) {
     }
     EXPECT_EQ(pair.state, v1::DISPATCH_STATE_RUNNING);
   }
-}
-
-TEST(PairTest, FailedIsWhatTheHostOrTheModuleCouldNotDo) {
-  const auto failed = [](v1::Termination termination) {
-    Pair pair;
-    pair.operations.resize(2);
-    pair.operations[1].summary.emplace().set_termination(termination);
-    return Failed(pair);
-  };
-  for (const auto termination :
-       {v1::TERMINATION_CRASHED, v1::TERMINATION_WALL_TIME_LIMIT, v1::TERMINATION_CPU_TIME_LIMIT,
-        v1::TERMINATION_MEMORY_LIMIT, v1::TERMINATION_PROTOCOL_VIOLATION,
-        v1::TERMINATION_NOT_STARTED, v1::TERMINATION_MODULE_ERROR})
-    EXPECT_TRUE(failed(termination)) << termination;
-  for (const auto termination :
-       {v1::TERMINATION_COMPLETED, v1::TERMINATION_ROW_LIMIT, v1::TERMINATION_RESULT_SIZE_LIMIT,
-        v1::TERMINATION_INTERRUPTED, v1::TERMINATION_INVALID_PARAMETERS,
-        v1::TERMINATION_PRIVACY_MODE, v1::TERMINATION_CANCELLED})
-    EXPECT_FALSE(failed(termination)) << termination;
-  EXPECT_FALSE(Failed(Pair()));
 }
 
 }  // namespace

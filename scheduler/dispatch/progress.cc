@@ -41,6 +41,7 @@ v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& p
   for (const PairState& pair : pairs) {
     Count(pair.state, &progress);
     progress.set_rows(progress.rows() + pair.rows);
+    if (pair.failed) progress.set_failed(progress.failed() + 1);
     if (IsFinal(pair.state)) continue;
     const bool connected = presence(pair.agent_id) == Presence::kConnected;
     if (!connected) progress.set_offline(progress.offline() + 1);

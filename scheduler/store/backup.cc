@@ -100,7 +100,7 @@ absl::Status CopySnapshot(Database& from, const std::string& to) {
 }
 
 absl::Status CheckWhole(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenForReading(path));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenForCopying(path));
   Query query = database->Ask("PRAGMA integrity_check(1)");
   if (query.Next() && query.Text(0) != "ok")
     return absl::DataLossError(StrCat(path, ": damaged (", query.Text(0), ")"));
@@ -177,7 +177,7 @@ absl::StatusOr<BackupResult> BackUp(const std::string& store, const std::string&
   if (Exists(file))
     return absl::AlreadyExistsError(StrCat(file, ": is there already: choose another name"));
   const std::string partial = file + ".partial";
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> from, OpenForReading(store));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> from, OpenForCopying(store));
   // Of a backup that was broken off.
   RemoveDatabase(partial);
   absl::Cleanup remove = [&] { RemoveDatabase(partial); };
@@ -206,7 +206,7 @@ absl::StatusOr<RestoreResult> Restore(const std::string& file, const std::string
   absl::Cleanup remove = [&] { RemoveDatabase(partial); };
   RestoreResult result;
   {
-    DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> from, OpenForReading(file));
+    DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> from, OpenForCopying(file));
     DRAGNET_RETURN_IF_ERROR(Annotate(CopySnapshot(*from, partial), StrCat("restore ", file)));
   }
   DRAGNET_RETURN_IF_ERROR(CheckWhole(partial));

@@ -1,8 +1,12 @@
 #include "scheduler/store/record_tables.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -17,6 +21,8 @@ constexpr size_t kMaxRefusalDetail = 1024;
 constexpr size_t kSha256Bytes = 32;
 // How many actions' numbers are kept at hand.
 constexpr size_t kMaxCachedActions = 1000;
+// How much of pairs: some ten thousand that run.
+constexpr size_t kMaxPairBytes = 32 * 1024 * 1024;
 
 // A refusal as it is kept: from a host, so bounded before it is stored.
 v1::Refusal BoundedRefusal(const v1::Refusal& refusal) {
@@ -29,10 +35,32 @@ v1::Refusal BoundedRefusal(const v1::Refusal& refusal) {
   return bounded;
 }
 
+absl::Status ParseMissing(const std::string& text, std::vector<uint64_t>* missing) {
+  for (const auto number : absl::StrSplit(text, ' ', absl::SkipEmpty()))
+    if (!absl::SimpleAtoi(number, &missing->emplace_back()))
+      return absl::DataLossError("stored sequences don't parse");
+  return absl::OkStatus();
+}
+
+size_t BytesOf(const Pair& pair) {
+  size_t bytes = 512 + pair.drop_reason.size() + pair.detail.size();
+  for (const OperationProgress& operation : pair.operations) {
+    bytes += sizeof(operation) + operation.missing.size() * sizeof(uint64_t);
+    if (operation.summary.has_value()) bytes += operation.summary->SpaceUsedLong();
+  }
+  return bytes;
+}
+
+// No operation of such a pair has anything stored.
+bool HasNotStarted(v1::DispatchState state) {
+  return state == v1::DISPATCH_STATE_WAITING || state == v1::DISPATCH_STATE_SENT ||
+         state == v1::DISPATCH_STATE_NEVER_SENT;
+}
+
 absl::Status ReadOperations(Database& database, int64_t action, int64_t agent, Pair* pair) {
   Query query = database.Ask(
-      "SELECT operation, records, rows, bytes, last_sequence, summary_sequence, summary"
-      " FROM pair_operations WHERE action = ? AND agent = ?",
+      "SELECT operation, records, rows, bytes, last_sequence, summary_sequence, summary,"
+      " missing FROM pair_operations WHERE action = ? AND agent = ?",
       action, agent);
   while (query.Next()) {
     const size_t index = static_cast<size_t>(query.Integer(0));
@@ -43,6 +71,7 @@ absl::Status ReadOperations(Database& database, int64_t action, int64_t agent, P
     progress.bytes = static_cast<uint64_t>(query.Integer(3));
     progress.last_sequence = static_cast<uint64_t>(query.Integer(4));
     progress.summary_sequence = static_cast<uint64_t>(query.Integer(5));
+    DRAGNET_RETURN_IF_ERROR(ParseMissing(query.Text(7), &progress.missing));
     if (query.IsNull(6)) continue;
     if (!progress.summary.emplace().ParseFromString(query.Text(6)))
       return absl::DataLossError("a stored summary doesn't parse");
@@ -72,7 +101,8 @@ absl::StatusOr<std::optional<Pair>> ReadPair(Database& database, int64_t action,
     if (!query.IsNull(4) && !pair.refusal.emplace().ParseFromString(query.Text(4)))
       return absl::DataLossError("a stored refusal doesn't parse");
   }
-  DRAGNET_RETURN_IF_ERROR(ReadOperations(database, action, agent, &pair));
+  if (!HasNotStarted(pair.state))
+    DRAGNET_RETURN_IF_ERROR(ReadOperations(database, action, agent, &pair));
   return pair;
 }
 
@@ -86,14 +116,21 @@ absl::StatusOr<std::unique_ptr<RecordTables>> RecordTables::Load(Database& datab
   return std::unique_ptr<RecordTables>(new RecordTables(static_cast<uint64_t>(last)));
 }
 
+void RecordTables::ForgetPairs() {
+  changed_.clear();
+  pairs_.clear();
+  pair_bytes_ = 0;
+}
+
 void RecordTables::Forget() {
   actions_.clear();
   agents_.clear();
+  ForgetPairs();
 }
 
 absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& database,
                                                                      std::string_view action_id) {
-  if (auto found = actions_.find(action_id); found != actions_.end()) return &found->second;
+  if (auto found = actions_.find(ToAbsl(action_id)); found != actions_.end()) return &found->second;
   Action action;
   DRAGNET_ASSIGN_OR_RETURN(action.no,
                            database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
@@ -110,11 +147,49 @@ absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& d
 }
 
 absl::StatusOr<int64_t> RecordTables::FindAgent(Database& database, std::string_view agent_id) {
-  if (auto found = agents_.find(agent_id); found != agents_.end()) return found->second;
+  if (auto found = agents_.find(ToAbsl(agent_id)); found != agents_.end()) return found->second;
   DRAGNET_ASSIGN_OR_RETURN(const int64_t no,
                            database.IntegerOr(0, "SELECT no FROM agents WHERE id = ?", agent_id));
   if (no != 0) agents_.emplace(std::string(agent_id), no);
   return no;
+}
+
+absl::StatusOr<RecordTables::KnownPair*> RecordTables::FindPair(Database& database,
+                                                                const Action& action,
+                                                                int64_t agent) {
+  const std::pair<int64_t, int64_t> key(action.no, agent);
+  if (auto found = pairs_.find(key); found != pairs_.end()) return &found->second;
+  if (pair_bytes_ > kMaxPairBytes) {
+    DRAGNET_RETURN_IF_ERROR(Flush(database));
+    ForgetPairs();
+  }
+  DRAGNET_ASSIGN_OR_RETURN(std::optional<Pair> pair,
+                           ReadPair(database, action.no, agent, action.bounds.size()));
+  if (!pair.has_value()) return nullptr;
+  KnownPair& known = pairs_[key];
+  known.action = action.no;
+  known.agent = agent;
+  known.bytes = BytesOf(*pair);
+  known.pair = *std::move(pair);
+  pair_bytes_ += known.bytes;
+  return &known;
+}
+
+template <typename Update>
+void RecordTables::Change(KnownPair* known, Update update) {
+  Pair& pair = known->pair;
+  const v1::DispatchState state = pair.state;
+  const bool refused = pair.refusal.has_value();
+  const std::string detail = pair.detail;
+  const bool summary_added = update(&pair);
+  if (!known->changed) changed_.push_back(known);
+  known->changed = true;
+  if (summary_added || state != pair.state || detail != pair.detail ||
+      refused != pair.refusal.has_value())
+    known->new_position = ++last_position_;
+  pair_bytes_ -= known->bytes;
+  known->bytes = BytesOf(pair);
+  pair_bytes_ += known->bytes;
 }
 
 absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_view agent_id,
@@ -122,16 +197,16 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
   DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
   if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, record.action_id()));
-  std::optional<Pair> pair;
+  KnownPair* known = nullptr;
   if (action != nullptr) {
-    DRAGNET_ASSIGN_OR_RETURN(pair, ReadPair(database, action->no, agent, action->bounds.size()));
+    DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *action, agent));
   }
-  if (record.has_refusal()) return AppendRefusal(database, action, agent, record, std::move(pair));
+  if (record.has_refusal()) return AppendRefusal(database, agent, record, known);
   Appended appended;
   if (action != nullptr && action->results_removed_at.has_value()) {
     appended.dropped = absl::FailedPreconditionError("retention has removed this action's results");
-  } else if (pair.has_value()) {
-    return AppendToPair(database, *action, agent, record, *std::move(pair));
+  } else if (known != nullptr) {
+    return AppendToPair(database, *action, record, known);
   } else if (action == nullptr) {
     // Made up; or launched after the backup that this store was restored from.
     appended.dropped =
@@ -144,47 +219,33 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
   return appended;
 }
 
+// The pair changes last: whatever fails before leaves it as it was.
 absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Action& action,
-                                                    int64_t agent, const v1::ResultRecord& record,
-                                                    Pair pair) {
+                                                    const v1::ResultRecord& record,
+                                                    KnownPair* known) {
   Appended appended;
-  DRAGNET_ASSIGN_OR_RETURN(appended.duplicate, IsDuplicate(database, action, agent, record, pair));
-  appended.state = pair.state;
+  appended.duplicate = IsDuplicate(record, known->pair);
+  appended.state = known->pair.state;
   if (appended.duplicate) return appended;
 
-  const Pair before = pair;
-  appended.dropped = CheckRecord(record, record.ByteSizeLong(), pair, action.bounds);
+  appended.dropped = CheckRecord(record, record.ByteSizeLong(), known->pair, action.bounds);
   if (appended.dropped.ok()) {
-    OnRecord(record, &pair);
-    if (record.has_rows()) DRAGNET_RETURN_IF_ERROR(InsertRows(database, action.no, agent, record));
-    DRAGNET_RETURN_IF_ERROR(WriteOperation(database, action.no, agent, record.operation(),
-                                           pair.operations[record.operation()]));
+    if (record.has_rows())
+      DRAGNET_RETURN_IF_ERROR(InsertRows(database, action.no, known->agent, record));
+    known->changed_operations |= uint32_t{1} << record.operation();
+    Change(known, [&](Pair* pair) {
+      OnRecord(record, pair);
+      return record.has_summary();
+    });
   } else {
-    OnDropped(appended.dropped, &pair);
-    DRAGNET_RETURN_IF_ERROR(NoteDropped(database, agent, record, appended.dropped));
+    DRAGNET_RETURN_IF_ERROR(NoteDropped(database, known->agent, record, appended.dropped));
+    Change(known, [&](Pair* pair) {
+      OnDropped(appended.dropped, pair);
+      return false;
+    });
   }
-  appended.state = pair.state;
-  const bool summary_added = appended.dropped.ok() && record.has_summary();
-  DRAGNET_RETURN_IF_ERROR(WritePair(database, action.no, agent, before, pair, summary_added));
+  appended.state = known->pair.state;
   return appended;
-}
-
-absl::StatusOr<bool> RecordTables::IsDuplicate(Database& database, const Action& action,
-                                               int64_t agent, const v1::ResultRecord& record,
-                                               const Pair& pair) {
-  if (record.operation() >= pair.operations.size()) return false;
-  const OperationProgress& operation = pair.operations[record.operation()];
-  if (operation.summary.has_value() && operation.summary_sequence == record.sequence()) return true;
-  // Most records are new ones, at the end.
-  if (!record.has_rows() || record.sequence() > operation.last_sequence) return false;
-  DRAGNET_ASSIGN_OR_RETURN(
-      const int64_t found,
-      database.IntegerOr(0,
-                         "SELECT 1 FROM records WHERE action = ? AND agent = ?"
-                         " AND occurrence = ? AND operation = ? AND sequence = ?",
-                         action.no, agent, record.occurrence(), record.operation(),
-                         record.sequence()));
-  return found != 0;
 }
 
 absl::Status RecordTables::InsertRows(Database& database, int64_t action, int64_t agent,
@@ -197,52 +258,73 @@ absl::Status RecordTables::InsertRows(Database& database, int64_t action, int64_
       rows);
 }
 
-absl::Status RecordTables::WriteOperation(Database& database, int64_t action, int64_t agent,
-                                          uint32_t operation, const OperationProgress& progress) {
-  DRAGNET_RETURN_IF_ERROR(database.Run(
-      "INSERT OR REPLACE INTO pair_operations"
-      " (action, agent, operation, records, rows, bytes, last_sequence, summary_sequence)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-      action, agent, operation, progress.records, progress.rows, progress.bytes,
-      progress.last_sequence, progress.summary_sequence));
-  if (!progress.summary.has_value()) return absl::OkStatus();
-  const std::string summary = progress.summary->SerializeAsString();
+absl::Status RecordTables::Flush(Database& database) {
+  // In the order of the table, so that neighbours are written while their page
+  // is at hand.
+  std::sort(changed_.begin(), changed_.end(), [](const KnownPair* a, const KnownPair* b) {
+    return std::tie(a->action, a->agent) < std::tie(b->action, b->agent);
+  });
+  for (const KnownPair* known : changed_) DRAGNET_RETURN_IF_ERROR(Write(database, *known));
+  for (KnownPair* known : changed_) {
+    known->changed = false;
+    known->changed_operations = 0;
+    known->new_position = 0;
+    // Nothing more is to be expected of it.
+    if (!IsFinal(known->pair.state)) continue;
+    pair_bytes_ -= known->bytes;
+    pairs_.erase(std::pair(known->action, known->agent));
+  }
+  changed_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status RecordTables::Write(Database& database, const KnownPair& known) {
+  const Pair& pair = known.pair;
+  std::optional<std::string> refusal;
+  if (pair.refusal.has_value()) refusal = pair.refusal->SerializeAsString();
+  for (uint32_t operation = 0; operation < pair.operations.size(); ++operation)
+    if ((known.changed_operations >> operation & 1) != 0)
+      DRAGNET_RETURN_IF_ERROR(WriteOperation(database, known, operation));
+  const int state = static_cast<int>(pair.state);
+  // One at the same position keeps its place in the index of positions.
+  if (known.new_position == 0)
+    return database.Run(
+        "UPDATE pairs SET state = ?, rows = ?, dropped = ?, drop_reason = ?, detail = ?,"
+        " refusal = ?, failed = ? WHERE action = ? AND agent = ?",
+        state, pair.rows(), pair.dropped, pair.drop_reason, pair.detail, refusal, Failed(pair),
+        known.action, known.agent);
   return database.Run(
-      "UPDATE pair_operations SET summary = ? WHERE action = ? AND agent = ? AND operation = ?",
-      summary, action, agent, operation);
+      "UPDATE pairs SET state = ?, rows = ?, dropped = ?, drop_reason = ?, detail = ?,"
+      " refusal = ?, failed = ?, position = ? WHERE action = ? AND agent = ?",
+      state, pair.rows(), pair.dropped, pair.drop_reason, pair.detail, refusal, Failed(pair),
+      known.new_position, known.action, known.agent);
 }
 
-absl::Status RecordTables::WritePair(Database& database, int64_t action, int64_t agent,
-                                     const Pair& before, const Pair& after, bool summary_added) {
-  const bool visible = summary_added || before.state != after.state ||
-                       before.detail != after.detail ||
-                       before.refusal.has_value() != after.refusal.has_value();
-  DRAGNET_RETURN_IF_ERROR(
-      database.Run("UPDATE pairs SET state = ?, rows = ?, dropped = ?, drop_reason = ?,"
-                   " detail = ? WHERE action = ? AND agent = ?",
-                   static_cast<int>(after.state), after.rows(), after.dropped, after.drop_reason,
-                   after.detail, action, agent));
-  if (!visible) return absl::OkStatus();
-  DRAGNET_RETURN_IF_ERROR(
-      database.Run("UPDATE pairs SET position = ?, refusal = NULL WHERE action = ? AND agent = ?",
-                   ++last_position_, action, agent));
-  if (!after.refusal.has_value()) return absl::OkStatus();
-  const std::string refusal = after.refusal->SerializeAsString();
-  return database.Run("UPDATE pairs SET refusal = ? WHERE action = ? AND agent = ?", refusal,
-                      action, agent);
+absl::Status RecordTables::WriteOperation(Database& database, const KnownPair& known,
+                                          uint32_t operation) {
+  const OperationProgress& progress = known.pair.operations[operation];
+  std::optional<std::string> summary;
+  if (progress.summary.has_value()) summary = progress.summary->SerializeAsString();
+  const std::string missing = absl::StrJoin(progress.missing, " ");
+  return database.Run(
+      "INSERT OR REPLACE INTO pair_operations (action, agent, operation, records, rows, bytes,"
+      " last_sequence, summary_sequence, summary, missing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      known.action, known.agent, operation, progress.records, progress.rows, progress.bytes,
+      progress.last_sequence, progress.summary_sequence, summary, missing);
 }
 
-absl::StatusOr<Appended> RecordTables::AppendRefusal(Database& database, const Action* action,
-                                                     int64_t agent, const v1::ResultRecord& record,
-                                                     std::optional<Pair> pair) {
+absl::StatusOr<Appended> RecordTables::AppendRefusal(Database& database, int64_t agent,
+                                                     const v1::ResultRecord& record,
+                                                     KnownPair* known) {
   const v1::Refusal refusal = BoundedRefusal(record.refusal());
   DRAGNET_RETURN_IF_ERROR(KeepRefusal(database, agent, record.action_id(), refusal));
   Appended appended;
-  if (!pair.has_value()) return appended;
-  const Pair before = *pair;
-  OnRefusal(refusal, &*pair);
-  appended.state = pair->state;
-  DRAGNET_RETURN_IF_ERROR(WritePair(database, action->no, agent, before, *pair, false));
+  if (known == nullptr) return appended;
+  Change(known, [&](Pair* pair) {
+    OnRefusal(refusal, pair);
+    return false;
+  });
+  appended.state = known->pair.state;
   return appended;
 }
 
@@ -272,13 +354,26 @@ absl::Status RecordTables::NoteDropped(Database& database, int64_t agent,
 
 absl::Status RecordTables::AddPair(Database& database, std::string_view action_id,
                                    std::string_view agent_id) {
-  DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
-  if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
+  return AddPairs(database, action_id, {std::string(agent_id)});
+}
+
+absl::Status RecordTables::AddPairs(Database& database, std::string_view action_id,
+                                    const std::vector<std::string>& agent_ids) {
+  std::vector<int64_t> agents;
+  agents.reserve(agent_ids.size());
+  for (const std::string& agent_id : agent_ids) {
+    DRAGNET_ASSIGN_OR_RETURN(agents.emplace_back(), FindAgent(database, agent_id));
+    if (agents.back() == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
+  }
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
   if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
-  return database.Run(
-      "INSERT OR IGNORE INTO pairs (action, agent, state, position) VALUES (?, ?, ?, ?)",
-      action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING), ++last_position_);
+  // In the order of the table: each goes to its end.
+  std::sort(agents.begin(), agents.end());
+  for (const int64_t agent : agents)
+    DRAGNET_RETURN_IF_ERROR(database.Run(
+        "INSERT OR IGNORE INTO pairs (action, agent, state, position) VALUES (?, ?, ?, ?)",
+        action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING), ++last_position_));
+  return absl::OkStatus();
 }
 
 absl::Status RecordTables::MarkSent(Database& database, std::string_view action_id,
@@ -287,11 +382,12 @@ absl::Status RecordTables::MarkSent(Database& database, std::string_view action_
   if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
   for (const std::string& agent_id : agent_ids) {
     DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
-    // As OnSent, without reading the pair: there can be ten thousand of them.
-    DRAGNET_RETURN_IF_ERROR(database.Run(
-        "UPDATE pairs SET state = ?, position = ? WHERE action = ? AND agent = ? AND state = ?",
-        static_cast<int>(v1::DISPATCH_STATE_SENT), ++last_position_, action->no, agent,
-        static_cast<int>(v1::DISPATCH_STATE_WAITING)));
+    DRAGNET_ASSIGN_OR_RETURN(KnownPair * known, FindPair(database, *action, agent));
+    if (known == nullptr || known->pair.state != v1::DISPATCH_STATE_WAITING) continue;
+    Change(known, [](Pair* pair) {
+      OnSent(pair);
+      return false;
+    });
   }
   return absl::OkStatus();
 }
@@ -300,18 +396,23 @@ absl::Status RecordTables::MarkAccepted(Database& database, std::string_view act
                                         std::string_view agent_id) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
-  std::optional<Pair> pair;
+  KnownPair* known = nullptr;
   if (action != nullptr) {
-    DRAGNET_ASSIGN_OR_RETURN(pair, ReadPair(database, action->no, agent, action->bounds.size()));
+    DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *action, agent));
   }
-  if (!pair.has_value())
+  if (known == nullptr)
     return absl::PermissionDeniedError("it accepted an action that it was not sent");
-  const Pair before = *pair;
-  OnAccepted(&*pair);
-  return WritePair(database, action->no, agent, before, *pair, false);
+  Change(known, [](Pair* pair) {
+    OnAccepted(pair);
+    return false;
+  });
+  return absl::OkStatus();
 }
 
 absl::Status RecordTables::CloseWaiting(Database& database, int64_t action) {
+  // Their states are about to change behind the back of what is known here.
+  DRAGNET_RETURN_IF_ERROR(Flush(database));
+  ForgetPairs();
   std::vector<int64_t> agents;
   Query waiting = database.Ask("SELECT agent FROM pairs WHERE action = ? AND state = ?", action,
                                static_cast<int>(v1::DISPATCH_STATE_WAITING));

@@ -1,17 +1,22 @@
 // The part of the SQLite store that every record goes through: pairs, records
 // and refusals, and the order in which things happened.
 //
+// Pairs that change are kept in memory until Flush, which comes before each
+// commit: one that ran and ended in the same transaction is written once.
+//
 // Belongs to the writer's thread: all calls run inside its transaction.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dragnet/v1/results.pb.h"
@@ -29,17 +34,26 @@ class RecordTables {
   // Goes on counting positions after the last one that `database` holds.
   static absl::StatusOr<std::unique_ptr<RecordTables>> Load(Database& database);
 
+  // One that fails has changed nothing that the next Flush writes (of MarkSent:
+  // some may be marked).
   absl::StatusOr<Appended> Append(Database& database, std::string_view agent_id,
                                   const v1::ResultRecord& record);
-  absl::Status AddPair(Database& database, std::string_view action_id, std::string_view agent_id);
   absl::Status MarkSent(Database& database, std::string_view action_id,
                         const std::vector<std::string>& agent_ids);
   absl::Status MarkAccepted(Database& database, std::string_view action_id,
                             std::string_view agent_id);
+
+  // Write at once; nothing may wait for a Flush.
+  absl::Status AddPair(Database& database, std::string_view action_id, std::string_view agent_id);
+  // A waiting pair for each agent, where there is none. NotFound.
+  absl::Status AddPairs(Database& database, std::string_view action_id,
+                        const std::vector<std::string>& agent_ids);
   // No pair of this action waits any more.
   absl::Status CloseWaiting(Database& database, int64_t action);
 
-  // Something was undone: numbers that were looked up may not exist.
+  // Writes the pairs that have changed.
+  absl::Status Flush(Database& database);
+  // Something was undone: what is known here of the tables may be wrong.
   void Forget();
 
  private:
@@ -49,35 +63,52 @@ class RecordTables {
     // By retention: what comes now comes too late.
     std::optional<absl::Time> results_removed_at;
   };
+  struct KnownPair {
+    int64_t action = 0;
+    int64_t agent = 0;
+    Pair pair;
+    // What waits to be written: the pair itself, and operations by bit.
+    bool changed = false;
+    uint32_t changed_operations = 0;
+    // 0: none that a Flush has to write.
+    uint64_t new_position = 0;
+    // About, in memory.
+    size_t bytes = 0;
+  };
 
   explicit RecordTables(uint64_t last_position) : last_position_(last_position) {}
 
-  // Null when there is none.
+  // Null when there is none. Each is good until the next call of it.
   absl::StatusOr<const Action*> FindAction(Database& database, std::string_view action_id);
+  absl::StatusOr<KnownPair*> FindPair(Database& database, const Action& action, int64_t agent);
   // 0 when there is none.
   absl::StatusOr<int64_t> FindAgent(Database& database, std::string_view agent_id);
 
-  absl::StatusOr<Appended> AppendToPair(Database& database, const Action& action, int64_t agent,
-                                        const v1::ResultRecord& record, Pair pair);
-  absl::StatusOr<Appended> AppendRefusal(Database& database, const Action* action, int64_t agent,
-                                         const v1::ResultRecord& record, std::optional<Pair> pair);
+  absl::StatusOr<Appended> AppendToPair(Database& database, const Action& action,
+                                        const v1::ResultRecord& record, KnownPair* known);
+  absl::StatusOr<Appended> AppendRefusal(Database& database, int64_t agent,
+                                         const v1::ResultRecord& record, KnownPair* known);
   absl::Status KeepRefusal(Database& database, int64_t agent, std::string_view action_id,
                            const v1::Refusal& refusal);
   absl::Status NoteDropped(Database& database, int64_t agent, const v1::ResultRecord& record,
                            const absl::Status& reason);
-  absl::StatusOr<bool> IsDuplicate(Database& database, const Action& action, int64_t agent,
-                                   const v1::ResultRecord& record, const Pair& pair);
   absl::Status InsertRows(Database& database, int64_t action, int64_t agent,
                           const v1::ResultRecord& record);
-  absl::Status WriteOperation(Database& database, int64_t action, int64_t agent, uint32_t operation,
-                              const OperationProgress& progress);
-  // Writes `after`; at a new position if someone who watches would see a difference.
-  absl::Status WritePair(Database& database, int64_t action, int64_t agent, const Pair& before,
-                         const Pair& after, bool summary_added);
+  // Changes a pair in memory; at a new position if someone who watches would see
+  // a difference.
+  template <typename Update>
+  void Change(KnownPair* known, Update update);
+  absl::Status Write(Database& database, const KnownPair& known);
+  absl::Status WriteOperation(Database& database, const KnownPair& known, uint32_t operation);
+  void ForgetPairs();
 
   uint64_t last_position_;
-  std::map<std::string, Action, std::less<>> actions_;
-  std::map<std::string, int64_t, std::less<>> agents_;
+  absl::node_hash_map<std::string, Action> actions_;
+  absl::flat_hash_map<std::string, int64_t> agents_;
+  // By action and agent. Those of `changed_` stay until they are written.
+  absl::node_hash_map<std::pair<int64_t, int64_t>, KnownPair> pairs_;
+  size_t pair_bytes_ = 0;
+  std::vector<KnownPair*> changed_;
 };
 
 }  // namespace dragnet::scheduler

@@ -5,6 +5,7 @@
 #include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/store/migration.h"
 #include "scheduler/store/retention.h"
 
 namespace dragnet::scheduler {
@@ -87,6 +88,7 @@ CREATE TABLE pairs (
   drop_reason TEXT NOT NULL DEFAULT '',
   detail TEXT NOT NULL DEFAULT '',
   refusal BLOB,
+  failed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (action, agent)) WITHOUT ROWID;
 CREATE INDEX pairs_by_position ON pairs (action, position);
 CREATE TABLE pair_operations (
@@ -99,6 +101,9 @@ CREATE TABLE pair_operations (
   last_sequence INTEGER NOT NULL,
   summary_sequence INTEGER NOT NULL,
   summary BLOB,
+  -- Sequences below last_sequence that aren't stored, rising, with spaces between:
+  -- this is how a repeated record is known, without an index of all of them.
+  missing TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (action, agent, operation)) WITHOUT ROWID;
 
 CREATE TABLE records (
@@ -109,8 +114,6 @@ CREATE TABLE records (
   operation INTEGER NOT NULL,
   sequence INTEGER NOT NULL,
   rows BLOB NOT NULL);
-CREATE UNIQUE INDEX records_by_key
-  ON records (action, agent, occurrence, operation, sequence);
 CREATE INDEX records_by_action ON records (action, position);
 
 -- What agents refused, and what of theirs was dropped.
@@ -126,38 +129,8 @@ CREATE UNIQUE INDEX refusals_by_key
 CREATE INDEX refusals_by_agent ON refusals (agent, position);
 )sql";
 
-// Since version 2: orders about actions, and how far an action's dispatch is.
-constexpr char kOrderTables[] = R"sql(
-CREATE TABLE orders (
-  no INTEGER PRIMARY KEY,
-  action INTEGER NOT NULL,
-  id TEXT NOT NULL UNIQUE,
-  envelope BLOB NOT NULL,
-  signed_by TEXT NOT NULL,
-  expires INTEGER NOT NULL);
-CREATE INDEX orders_by_action ON orders (action, id);
-CREATE INDEX orders_by_expiry ON orders (expires);
--- Only for actions that have something to keep.
-CREATE TABLE dispatch (
-  action INTEGER PRIMARY KEY,
-  canaries INTEGER NOT NULL,
-  canaries_passed INTEGER NOT NULL,
-  stopped INTEGER NOT NULL,
-  reason TEXT NOT NULL,
-  ended_before INTEGER NOT NULL,
-  failed_before INTEGER NOT NULL);
-)sql";
-
-// One step for each version, from the one before it.
-absl::Status Migrate(Database& database) {
-  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, database.IntegerOr(0, "PRAGMA user_version"));
-  if (version == 1)
-    DRAGNET_RETURN_IF_ERROR(database.Execute(
-        StrCat("BEGIN IMMEDIATE;", kOrderTables, "PRAGMA user_version = 2; COMMIT")));
-  return absl::OkStatus();
-}
-
-absl::Status CheckVersion(Database& database, const std::string& path) {
+// That it is a store, and not of a newer version; gives its version.
+absl::StatusOr<int64_t> VersionOf(Database& database, const std::string& path) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t application,
                            database.IntegerOr(0, "PRAGMA application_id"));
   if (application != kApplicationId)
@@ -167,7 +140,15 @@ absl::Status CheckVersion(Database& database, const std::string& path) {
     return absl::FailedPreconditionError(
         StrCat(path, ": its schema has version ", version, ", this program knows ", kSchemaVersion,
                ": use the version of dragnet-scheduler that wrote it"));
-  return absl::OkStatus();
+  return version;
+}
+
+absl::Status CheckIsCurrent(Database& database, const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, VersionOf(database, path));
+  if (version == kSchemaVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat(path, ": its schema has version ", version, ", this program works with ",
+             kSchemaVersion, ": start this version of dragnet-scheduler on it first"));
 }
 
 absl::Status Damaged(const std::string& path, std::string_view what) {
@@ -199,15 +180,44 @@ absl::Status CheckBeforeWriting(Database& database, const std::string& path) {
   return IsCheckedAtStart(path) ? CheckAllPages(database, path) : CheckSmallTables(database, path);
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenChecked(const std::string& path, int flags) {
+absl::StatusOr<std::unique_ptr<Database>> OpenExisting(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("open ", path), errno);
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, flags));
-  DRAGNET_RETURN_IF_ERROR(WordsFor(CheckVersion(*database, path), path));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                           Database::Open(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_RETURN_IF_ERROR(WordsFor(VersionOf(*database, path).status(), path));
+  return database;
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenCurrent(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenExisting(path));
+  DRAGNET_RETURN_IF_ERROR(CheckIsCurrent(*database, path));
   return database;
 }
 
 }  // namespace
+
+// Orders about actions, and how far an action's dispatch is.
+const char kTablesSince2[] = R"sql(
+CREATE TABLE orders (
+  no INTEGER PRIMARY KEY,
+  action INTEGER NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  envelope BLOB NOT NULL,
+  signed_by TEXT NOT NULL,
+  expires INTEGER NOT NULL);
+CREATE INDEX orders_by_action ON orders (action, id);
+CREATE INDEX orders_by_expiry ON orders (expires);
+-- Only for actions that have something to keep.
+CREATE TABLE dispatch (
+  action INTEGER PRIMARY KEY,
+  canaries INTEGER NOT NULL,
+  canaries_passed INTEGER NOT NULL,
+  stopped INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  ended_before INTEGER NOT NULL,
+  failed_before INTEGER NOT NULL);
+)sql";
 
 absl::Status CreateDatabase(const std::string& path) {
   // Made first and empty, for its mode: SQLite gives its -wal and -shm the same.
@@ -217,7 +227,7 @@ absl::Status CreateDatabase(const std::string& path) {
   // So that what retention removes can be given back; only before the first table.
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA auto_vacuum = INCREMENTAL"));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
-  return database->Execute(StrCat("BEGIN;", kTables, kOrderTables,
+  return database->Execute(StrCat("BEGIN;", kTables, kTablesSince2,
                                   "PRAGMA application_id = ", kApplicationId,
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }
@@ -231,14 +241,36 @@ absl::Status CheckAllPages(Database& database, const std::string& path) {
   return ResultOf(database.Ask("PRAGMA quick_check(1)"), path);
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           OpenChecked(path, SQLITE_OPEN_READWRITE));
+absl::Status CheckIsStore(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, OpenExisting(path));
+  return VersionOf(*database, path).status();
+}
+
+absl::Status BringUpToDate(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, OpenExisting(path));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t version, VersionOf(*database, path));
+  if (version == kSchemaVersion) return absl::OkStatus();
   DRAGNET_RETURN_IF_ERROR(CheckBeforeWriting(*database, path));
-  DRAGNET_RETURN_IF_ERROR(Migrate(*database));
+  // All or nothing: what fails on the way leaves the version that was there.
+  DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
+  absl::Status migrated = Migrate(*database, static_cast<int>(version));
+  if (migrated.ok())
+    migrated = database->Execute(StrCat("PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
+  if (migrated.ok()) return migrated;
+  if (database->in_transaction()) database->Execute("ROLLBACK").IgnoreError();
+  return absl::Status(migrated.code(), StrCat(path, ": from schema ", version, " to ",
+                                              kSchemaVersion, ": ", migrated.message()));
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenCurrent(path));
+  DRAGNET_RETURN_IF_ERROR(CheckBeforeWriting(*database, path));
   // FULL: an acknowledged record survives a power cut, not only a crash.
+  // A log of 16 MiB before it is copied into the file: pages that every commit
+  // changes are copied once in that time, and fewer commits wait for two syncs.
   DRAGNET_RETURN_IF_ERROR(database->Execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536"));
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
+      "PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864"));
   DRAGNET_RETURN_IF_ERROR(PrepareRetention(*database));
   return database;
 }
@@ -246,8 +278,13 @@ absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path
 absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path) {
   // Read-write, because a reader of a WAL may have to mend its index; but it
   // is not let write.
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           OpenChecked(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenCurrent(path));
+  DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA query_only = 1"));
+  return database;
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenForCopying(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenExisting(path));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA query_only = 1"));
   return database;
 }

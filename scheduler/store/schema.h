@@ -13,6 +13,9 @@ namespace dragnet::scheduler {
 // PRAGMA user_version of the tables that this program knows.
 inline constexpr int kSchemaVersion = 2;
 
+// Tables that version 2 added. SQL.
+extern const char kTablesSince2[];
+
 // A new, empty store with mode 0600. AlreadyExists if the file is there.
 absl::Status CreateDatabase(const std::string& path);
 
@@ -23,9 +26,20 @@ bool IsCheckedAtStart(const std::string& path);
 // DataLoss for a damaged store: what is wrong, and what to do.
 absl::Status CheckAllPages(Database& database, const std::string& path);
 
-// For writing; tables of an older version are brought up to this one. NotFound; FailedPrecondition
-// for a file that isn't a store or was written by a newer version; DataLoss for a damaged one.
+// NotFound; FailedPrecondition for a file that isn't a store or was written by a
+// newer version.
+absl::Status CheckIsStore(const std::string& path);
+
+// Brings the tables of an older version to this one's, in one transaction. Only
+// for who holds the store's lock: no other program may have it open.
+// Errors as CheckIsStore, and DataLoss for a damaged one.
+absl::Status BringUpToDate(const std::string& path);
+
+// For writing. NotFound; FailedPrecondition for a file that isn't a store or
+// was written by another version; DataLoss for a damaged one.
 absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path);
 absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path);
+// Also one of an older version: for who copies it as it is.
+absl::StatusOr<std::unique_ptr<Database>> OpenForCopying(const std::string& path);
 
 }  // namespace dragnet::scheduler

@@ -50,11 +50,13 @@ bool Query::IsNull(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
-std::string Query::Text(int column) const {
+std::string Query::Text(int column) const { return std::string(View(column)); }
+
+std::string_view Query::View(int column) const {
   const void* bytes = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
-  return bytes == nullptr ? std::string()
-                          : std::string(static_cast<const char*>(bytes), static_cast<size_t>(size));
+  if (bytes == nullptr) return {};
+  return {static_cast<const char*>(bytes), static_cast<size_t>(size)};
 }
 
 absl::Time Query::Time(int column) const { return absl::FromUnixMillis(Integer(column)); }
@@ -65,6 +67,11 @@ void Query::Bind(int index, std::string_view value) {
   // A null pointer would bind NULL.
   const char* bytes = value.data() == nullptr ? "" : value.data();
   sqlite3_bind_text(statement_, index, bytes, static_cast<int>(value.size()), SQLITE_STATIC);
+}
+
+void Query::Bind(int index, const std::optional<std::string>& value) {
+  if (value.has_value()) return Bind(index, std::string_view(*value));
+  sqlite3_bind_null(statement_, index);
 }
 
 void Query::Bind(int index, absl::Time value) { Bind(index, absl::ToUnixMillis(value)); }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,8 @@ class Query {
   bool IsNull(int column) const;
   // Text or blob.
   std::string Text(int column) const;
+  // The same without a copy, until the next Next.
+  std::string_view View(int column) const;
   absl::Time Time(int column) const;
 
  private:
@@ -56,6 +59,8 @@ class Query {
   void Bind(int index, std::string_view value);
   void Bind(int index, const std::string& value) { Bind(index, std::string_view(value)); }
   void Bind(int index, const char* value) { Bind(index, std::string_view(value)); }
+  // NULL when unset. The string must live as long as the query.
+  void Bind(int index, const std::optional<std::string>& value);
   // Milliseconds since 1970.
   void Bind(int index, absl::Time value);
 

@@ -138,8 +138,9 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   UniqueFd lock;
   if (use == StoreUse::kRun) {
     // Before the lock file is made beside a store that isn't there.
-    DRAGNET_RETURN_IF_ERROR(OpenForReading(path).status());
+    DRAGNET_RETURN_IF_ERROR(CheckIsStore(path));
     DRAGNET_ASSIGN_OR_RETURN(lock, TakeStoreLock(path));
+    DRAGNET_RETURN_IF_ERROR(BringUpToDate(path));
   }
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenForWriting(path));
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<RecordTables> records, RecordTables::Load(*database));
@@ -153,7 +154,9 @@ SqliteStore::SqliteStore(UniqueFd lock, std::unique_ptr<ReadPool> readers,
     : lock_(std::move(lock)),
       readers_(std::move(readers)),
       records_(std::move(records)),
-      writer_(std::move(database), [tables = records_.get()] { tables->Forget(); }) {}
+      writer_(std::move(database),
+              {.flush = [tables = records_.get()](Database& open) { return tables->Flush(open); },
+               .undone = [tables = records_.get()] { tables->Forget(); }}) {}
 
 absl::Status SqliteStore::Maintain(const Writer::Change& change, bool forget) {
   return writer_.Run([&](Database& database) {

@@ -72,6 +72,9 @@ class SqliteStore : public Store {
   size_t PendingBytes() const override;
   absl::StatusOr<std::vector<Change>> ReadChanges(std::string_view action_id, uint64_t position,
                                                   size_t max_bytes) override;
+  absl::StatusOr<uint64_t> ReadRows(std::string_view action_id, uint32_t operation,
+                                    uint64_t position, size_t max_bytes,
+                                    const RowsReader& reader) override;
   absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
                                                       int limit) override;
 

@@ -111,9 +111,7 @@ absl::Status SqliteStore::AddAction(const StoredAction& action,
                                     const std::vector<std::string>& agent_ids) {
   return writer_.Run([&](Database& database) -> absl::Status {
     DRAGNET_RETURN_IF_ERROR(InsertAction(database, action));
-    for (const std::string& agent_id : agent_ids)
-      DRAGNET_RETURN_IF_ERROR(records_->AddPair(database, action.id, agent_id));
-    return absl::OkStatus();
+    return records_->AddPairs(database, action.id, agent_ids);
   });
 }
 
@@ -208,27 +206,28 @@ absl::StatusOr<std::vector<PairState>> SqliteStore::Pairs(std::string_view actio
   ReadPool::Lease database = readers_->Take();
   DRAGNET_ASSIGN_OR_RETURN(const ActionKey action, KeyOf(*database, action_id));
   Query query = database->Ask(
-      "SELECT a.id, p.state, p.rows FROM pairs p JOIN agents a ON a.no = p.agent"
+      "SELECT a.id, p.state, p.rows, p.failed FROM pairs p JOIN agents a ON a.no = p.agent"
       " WHERE p.action = ?",
       action.no);
   std::vector<PairState> pairs;
   while (query.Next())
     pairs.push_back({.agent_id = query.Text(0),
                      .state = static_cast<v1::DispatchState>(query.Integer(1)),
-                     .rows = static_cast<uint64_t>(query.Integer(2))});
+                     .rows = static_cast<uint64_t>(query.Integer(2)),
+                     .failed = query.Integer(3) != 0});
   DRAGNET_RETURN_IF_ERROR(query.status());
   return pairs;
 }
 
 void SqliteStore::MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
                            Done done) {
-  writer_.Submit([this, id = std::string(action_id), agents = std::move(agent_ids)](
-                     Database& database) { return records_->MarkSent(database, id, agents); },
-                 0, Durability::kSoon, std::move(done));
+  writer_.SubmitWhole([this, id = std::string(action_id), agents = std::move(agent_ids)](
+                          Database& database) { return records_->MarkSent(database, id, agents); },
+                      0, Durability::kSoon, std::move(done));
 }
 
 void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) {
-  writer_.Submit(
+  writer_.SubmitWhole(
       [this, action = std::string(action_id), agent = std::string(agent_id)](Database& database) {
         return records_->MarkAccepted(database, action, agent);
       },
@@ -238,7 +237,7 @@ void SqliteStore::MarkAccepted(std::string_view action_id, std::string_view agen
 void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) {
   auto appended = std::make_shared<Appended>();
   const size_t bytes = record.ByteSizeLong();
-  writer_.Submit(
+  writer_.SubmitWhole(
       [this, appended, agent = std::string(agent_id),
        record = std::move(record)](Database& database) -> absl::Status {
         DRAGNET_ASSIGN_OR_RETURN(*appended, records_->Append(database, agent, record));
@@ -265,6 +264,29 @@ absl::StatusOr<std::vector<Change>> SqliteStore::ReadChanges(std::string_view ac
   absl::StatusOr<std::vector<Change>> changes = read();
   DRAGNET_RETURN_IF_ERROR(database->Run("COMMIT"));
   return changes;
+}
+
+absl::StatusOr<uint64_t> SqliteStore::ReadRows(std::string_view action_id, uint32_t operation,
+                                               uint64_t position, size_t max_bytes,
+                                               const RowsReader& reader) {
+  ReadPool::Lease database = readers_->Take();
+  DRAGNET_ASSIGN_OR_RETURN(const ActionKey action, KeyOf(*database, action_id));
+  Query query = database->Ask(
+      "SELECT position, agent, operation, rows FROM records WHERE action = ? AND position > ?"
+      " ORDER BY position",
+      action.no, position);
+  size_t bytes = 0;
+  while (bytes < max_bytes && query.Next()) {
+    position = static_cast<uint64_t>(query.Integer(0));
+    // Those of other operations are passed over here, so that they count as read.
+    bytes += 64;
+    if (query.Integer(2) != operation) continue;
+    const std::string_view rows = query.View(3);
+    bytes += rows.size();
+    DRAGNET_RETURN_IF_ERROR(reader(static_cast<uint64_t>(query.Integer(1)), rows));
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return position;
 }
 
 absl::StatusOr<std::vector<StoredRefusal>> SqliteStore::Refusals(std::string_view agent_id,

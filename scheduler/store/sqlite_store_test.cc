@@ -148,7 +148,7 @@ TEST_F(SqliteStoreTest, FullDiskFailsTheChangeAndLosesNothingBefore) {
   // As many pages as there are and two more: the disk is full from there.
   const int64_t pages = *(*database)->IntegerOr(0, "PRAGMA page_count");
   ASSERT_TRUE((*database)->Execute(StrCat("PRAGMA max_page_count = ", pages + 2)).ok());
-  Writer writer(*std::move(database), [] {});
+  Writer writer(*std::move(database), {});
   const auto add = [](std::string text) {
     return [text](Database& database) {
       return database.Run("INSERT INTO trust_policies (envelope) VALUES (?)", text);

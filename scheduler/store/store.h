@@ -116,6 +116,8 @@ struct PairState {
   std::string agent_id;
   v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
   uint64_t rows = 0;
+  // As Failed(pair).
+  bool failed = false;
 };
 
 // Something that happened to an action, at a position in the order of
@@ -245,6 +247,14 @@ class Store {
   // `max_bytes` (but at least one, if there is one). Of a pair only its last state.
   virtual absl::StatusOr<std::vector<Change>> ReadChanges(std::string_view action_id,
                                                           uint64_t position, size_t max_bytes) = 0;
+  // Gives `reader` the rows of one operation that were stored after `position`, as
+  // serialised v1::Rows and with a number (below 2^40) for the agent that they are
+  // of, until about `max_bytes` were read; then where to go on. Nothing is left to
+  // read when that is `position`. NotFound, or the reader's error.
+  using RowsReader = std::function<absl::Status(uint64_t agent, std::string_view rows)>;
+  virtual absl::StatusOr<uint64_t> ReadRows(std::string_view action_id, uint32_t operation,
+                                            uint64_t position, size_t max_bytes,
+                                            const RowsReader& reader) = 0;
   // Of one agent, latest first.
   virtual absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
                                                               int limit) = 0;

@@ -340,6 +340,34 @@ TEST_P(StoreConformance, RecordsAreStoredOnceHoweverOftenTheyAreSent) {
   EXPECT_TRUE(store_->Refusals(agent, 10)->empty());
 }
 
+TEST_P(StoreConformance, RecordsThatComeLateAreStoredOnce) {
+  const std::string agent = AddAgent('1');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
+  for (const bool again : {false, true}) {
+    for (const uint64_t sequence : {1, 5, 3, 2}) {
+      const auto appended = Append(agent, RowsRecord(sequence, 1));
+      ASSERT_TRUE(appended.ok() && appended->dropped.ok());
+      EXPECT_EQ(appended->duplicate, again) << sequence;
+      Reopen();
+    }
+  }
+  EXPECT_EQ(FindPair(kAction, agent).rows(), 4u);
+  EXPECT_FALSE(Append(agent, RowsRecord(4, 1))->duplicate);
+  EXPECT_EQ(Append(agent, SummaryRecord(6, v1::OUTCOME_FOUND, 5))->state, v1::DISPATCH_STATE_FOUND);
+}
+
+TEST_P(StoreConformance, AgentsThatFailedAreCounted) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a, b}).ok());
+  v1::ResultRecord crashed = SummaryRecord(1, v1::OUTCOME_INCOMPLETE, 0);
+  crashed.mutable_summary()->set_termination(v1::TERMINATION_CRASHED);
+  ASSERT_TRUE(Append(a, crashed).ok());
+  ASSERT_TRUE(Append(b, SummaryRecord(1, v1::OUTCOME_CLEAN, 0)).ok());
+  const auto pairs = store_->Pairs(kAction);
+  ASSERT_EQ(pairs->size(), 2u);
+  for (const PairState& pair : *pairs) EXPECT_EQ(pair.failed, pair.agent_id == a);
+}
+
 TEST_P(StoreConformance, RecordsOfAnActionThatTheAgentWasNotSentAreDropped) {
   const std::string a = AddAgent('1'), b = AddAgent('2');
   ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a}).ok());

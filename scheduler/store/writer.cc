@@ -13,11 +13,19 @@ namespace {
 
 // Bounds how long one transaction can get, and with it the wait for its commit.
 constexpr size_t kMaxBatch = 4096;
+constexpr size_t kMaxBatchBytes = 16 * 1024 * 1024;
+
+// What may have left half of a statement behind; other errors are found before
+// anything is written.
+bool IsOfTheDisk(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsInternal(status) ||
+         absl::IsUnavailable(status);
+}
 
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Database> database, std::function<void()> on_undone)
-    : database_(std::move(database)), on_undone_(std::move(on_undone)) {
+Writer::Writer(std::unique_ptr<Database> database, Memory memory)
+    : database_(std::move(database)), memory_(std::move(memory)) {
   writing_ = std::thread([this] { WriteLoop(); });
   calling_ = std::thread([this] { CallbackLoop(); });
 }
@@ -46,6 +54,16 @@ void Writer::Submit(Change change, size_t bytes, Durability durability, Done don
   Enqueue(std::move(job));
 }
 
+void Writer::SubmitWhole(Change change, size_t bytes, Durability durability, Done done) {
+  Job job;
+  job.change = std::move(change);
+  job.bytes = bytes;
+  job.durability = durability;
+  job.whole = true;
+  job.done = std::move(done);
+  Enqueue(std::move(job));
+}
+
 absl::Status Writer::Run(Change change) {
   std::promise<absl::Status> committed;
   Job job;
@@ -70,7 +88,9 @@ void Writer::WriteLoop() {
         written_ = true;
         return;
       }
-      while (!jobs_.empty() && batch.size() < kMaxBatch) {
+      size_t bytes = 0;
+      while (!jobs_.empty() && batch.size() < kMaxBatch && bytes < kMaxBatchBytes) {
+        bytes += jobs_.front().bytes;
         batch.push_back(std::move(jobs_.front()));
         jobs_.pop_front();
       }
@@ -95,7 +115,7 @@ void Writer::Commit(std::vector<Job>* batch) {
   if (status.ok()) return;
   TheMetrics().commits_failed.Add();
   if (database_->in_transaction()) database_->Execute("ROLLBACK").IgnoreError();
-  on_undone_();
+  memory_.undone();
   for (Job& job : *batch) job.status = status;
 }
 
@@ -114,19 +134,28 @@ absl::Status Writer::Apply(std::vector<Job>* batch) {
     return job.durability == Durability::kSynced;
   })));
   DRAGNET_RETURN_IF_ERROR(database_->Run("BEGIN IMMEDIATE"));
-  for (Job& job : *batch) {
-    DRAGNET_RETURN_IF_ERROR(database_->Run("SAVEPOINT change"));
-    job.status = job.change(*database_);
-    // A full disk and the like undo the whole transaction.
-    if (!database_->in_transaction())
-      return job.status.ok() ? absl::InternalError("the transaction ended early") : job.status;
-    if (!job.status.ok()) {
-      DRAGNET_RETURN_IF_ERROR(database_->Run("ROLLBACK TO change"));
-      on_undone_();
-    }
-    DRAGNET_RETURN_IF_ERROR(database_->Run("RELEASE change"));
-  }
+  for (Job& job : *batch) DRAGNET_RETURN_IF_ERROR(ApplyOne(&job));
+  DRAGNET_RETURN_IF_ERROR(memory_.flush(*database_));
   return database_->Run("COMMIT");
+}
+
+// An error is the whole transaction's.
+absl::Status Writer::ApplyOne(Job* job) {
+  if (!job->whole) {
+    // Or what others wait to write would be undone with this one.
+    DRAGNET_RETURN_IF_ERROR(memory_.flush(*database_));
+    DRAGNET_RETURN_IF_ERROR(database_->Run("SAVEPOINT change"));
+  }
+  job->status = job->change(*database_);
+  // A full disk and the like undo the whole transaction.
+  if (!database_->in_transaction())
+    return job->status.ok() ? absl::InternalError("the transaction ended early") : job->status;
+  if (job->whole) return IsOfTheDisk(job->status) ? job->status : absl::OkStatus();
+  if (!job->status.ok()) {
+    DRAGNET_RETURN_IF_ERROR(database_->Run("ROLLBACK TO change"));
+    memory_.undone();
+  }
+  return database_->Run("RELEASE change");
 }
 
 void Writer::CallbackLoop() {

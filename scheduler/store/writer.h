@@ -34,15 +34,25 @@ class Writer {
   using Change = std::function<absl::Status(Database&)>;
   using Done = std::function<void(absl::Status)>;
 
-  // `on_undone` runs on the writer's thread whenever something that a change
-  // has done was undone: what was cached of the database may then be wrong.
-  Writer(std::unique_ptr<Database> database, std::function<void()> on_undone);
+  // Of what the changes keep in memory. Both run on the writer's thread.
+  struct Memory {
+    // Writes what waits to be written: before each commit, and before each
+    // change that may have to be undone by itself.
+    std::function<absl::Status(Database&)> flush = [](Database&) { return absl::OkStatus(); };
+    // Something that a change has done was undone: what is known of the database
+    // may be wrong.
+    std::function<void()> undone = [] {};
+  };
+
+  Writer(std::unique_ptr<Database> database, Memory memory);
   // Writes what was submitted, calls all callbacks, then ends.
   ~Writer();
 
   // `done` runs after the commit, on a thread of its own, in the order of the
   // submissions. `bytes` are counted as pending until the commit.
   void Submit(Change change, size_t bytes, Durability durability, Done done);
+  // The same for a change that has done nothing when it fails, which costs less.
+  void SubmitWhole(Change change, size_t bytes, Durability durability, Done done);
   // Returns after the commit. Not from a `done`.
   absl::Status Run(Change change);
 
@@ -53,6 +63,8 @@ class Writer {
     Change change;
     size_t bytes = 0;
     Durability durability = Durability::kSynced;
+    // If it fails there is nothing to undo.
+    bool whole = false;
     Done done;
     // For Run: told by the writer's thread itself, which saves a thread switch.
     std::function<void(absl::Status)> done_at_once;
@@ -63,11 +75,12 @@ class Writer {
   void CallbackLoop();
   void Commit(std::vector<Job>* batch);
   absl::Status Apply(std::vector<Job>* batch);
+  absl::Status ApplyOne(Job* job);
   absl::Status SetSync(bool full);
   void Enqueue(Job job);
 
   const std::unique_ptr<Database> database_;
-  const std::function<void()> on_undone_;
+  const Memory memory_;
   // Of the writer's thread.
   bool full_sync_ = true;
   mutable WaitableMutex mutex_;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|hosts]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|store|hosts]…
 #        bench.sh DIRECTORY_OF_THE_PROGRAMS fleet [MEASURE…] [SIZE…]   (fleet.sh)
 set -euo pipefail
 BIN=$1
@@ -9,7 +9,7 @@ if [ "${1:-}" = fleet ]; then
   shift
   exec "$(dirname "$0")/fleet.sh" "$BIN" "$@"
 fi
-WHAT=${*:-launch idle limits modules hosts}
+WHAT=${*:-launch idle limits modules store hosts}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -39,6 +39,15 @@ cpu_ticks() {
   local pid
   for pid in "$@"; do awk '{print $14 + $15}' "/proc/$pid/stat"; done | awk '{s += $1} END {print s}'
 }
+
+if asked store; then
+  say "The scheduler's store, and its agents by target"
+  STORE_DIR=$(mktemp -d "${DRAGNET_BENCH_DIR:-/var/tmp}/dragnet-store-bench.XXXXXX")
+  "$TEST_BIN/store_bench" "$STORE_DIR"
+  rm -rf "$STORE_DIR"
+  "$TEST_BIN/target_bench"
+  if [ "$WHAT" = store ]; then exit; fi
+fi
 
 start_scheduler bench
 start_agent one bench

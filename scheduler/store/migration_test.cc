@@ -1,0 +1,290 @@
+// A store that the first released version made must open.
+#include "scheduler/store/migration.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <string>
+#include <vector>
+
+#include "core/file_io.h"
+#include "core/strings.h"
+#include "scheduler/store/schema.h"
+#include "scheduler/store/sqlite_store.h"
+#include "scheduler/testing/temporary_directory.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+// As that version had them.
+constexpr char kVersion1Tables[] = R"sql(
+CREATE TABLE trust_policies (
+  version INTEGER PRIMARY KEY,
+  envelope BLOB NOT NULL);
+
+CREATE TABLE tokens (
+  sha256 BLOB PRIMARY KEY,
+  expires INTEGER NOT NULL,
+  uses_left INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE token_labels (
+  sha256 BLOB NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (sha256, key)) WITHOUT ROWID;
+
+CREATE TABLE certificates (
+  fingerprint TEXT PRIMARY KEY,
+  identity TEXT NOT NULL,
+  issued_at INTEGER NOT NULL,
+  not_after INTEGER NOT NULL,
+  revoked INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX certificates_by_identity ON certificates (identity);
+
+CREATE TABLE agents (
+  no INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  identity TEXT NOT NULL UNIQUE,
+  spki BLOB NOT NULL,
+  name TEXT NOT NULL,
+  facts BLOB NOT NULL,
+  enrolled_at INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL DEFAULT 0,
+  trust_policy_version INTEGER NOT NULL DEFAULT 0,
+  missing_walls TEXT NOT NULL DEFAULT '',
+  revoked INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE agent_labels (
+  agent INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (agent, key)) WITHOUT ROWID;
+
+CREATE TABLE actions (
+  no INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  envelope BLOB NOT NULL,
+  launched_by TEXT NOT NULL,
+  signed_by TEXT NOT NULL,
+  launched_at INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  cancelled INTEGER NOT NULL DEFAULT 0,
+  -- No pair of it waits any more.
+  closed INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX actions_open ON actions (expires) WHERE closed = 0;
+CREATE TABLE action_bounds (
+  action INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (action, operation)) WITHOUT ROWID;
+
+CREATE TABLE pairs (
+  action INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  rows INTEGER NOT NULL DEFAULT 0,
+  position INTEGER NOT NULL,
+  dropped INTEGER NOT NULL DEFAULT 0,
+  drop_reason TEXT NOT NULL DEFAULT '',
+  detail TEXT NOT NULL DEFAULT '',
+  refusal BLOB,
+  PRIMARY KEY (action, agent)) WITHOUT ROWID;
+CREATE INDEX pairs_by_position ON pairs (action, position);
+CREATE TABLE pair_operations (
+  action INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  summary_sequence INTEGER NOT NULL,
+  summary BLOB,
+  PRIMARY KEY (action, agent, operation)) WITHOUT ROWID;
+
+CREATE TABLE records (
+  position INTEGER PRIMARY KEY,
+  action INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  occurrence INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  rows BLOB NOT NULL);
+CREATE UNIQUE INDEX records_by_key
+  ON records (action, agent, occurrence, operation, sequence);
+CREATE INDEX records_by_action ON records (action, position);
+
+-- What agents refused, and what of theirs was dropped.
+CREATE TABLE refusals (
+  position INTEGER PRIMARY KEY,
+  agent INTEGER NOT NULL,
+  action_id TEXT NOT NULL,
+  envelope_sha256 BLOB NOT NULL,
+  reason INTEGER NOT NULL,
+  refusal BLOB NOT NULL);
+CREATE UNIQUE INDEX refusals_by_key
+  ON refusals (agent, action_id, envelope_sha256, reason);
+CREATE INDEX refusals_by_agent ON refusals (agent, position);
+)sql";
+constexpr char kAction[] = "0190a000-0000-7000-8000-000000000001";
+constexpr char kFoundAgent[] = "11111111-0000-4000-8000-000000000000";
+constexpr char kCrashedAgent[] = "22222222-0000-4000-8000-000000000000";
+constexpr char kRunningAgent[] = "33333333-0000-4000-8000-000000000000";
+
+std::string SummaryBytes(v1::Outcome outcome, v1::Termination termination) {
+  v1::OperationSummary summary;
+  summary.set_outcome(outcome);
+  summary.set_termination(termination);
+  return summary.SerializeAsString();
+}
+
+// One action on three agents: found; crashed; running, with record 2 missing
+// between 1 and 3.
+absl::Status Fill(Database& database) {
+  int no = 0;
+  for (const char* id : {kFoundAgent, kCrashedAgent, kRunningAgent}) {
+    ++no;
+    v1::Facts facts;
+    facts.set_id(id);
+    const absl::Status added = database.Run(
+        "INSERT INTO agents (no, id, identity, spki, name, facts, enrolled_at)"
+        " VALUES (?, ?, ?, 'key', 'host', ?, 0)",
+        no, id, id, facts.SerializeAsString());
+    if (!added.ok()) return added;
+  }
+  const auto operation = [&](int agent, int records, int last, const std::string& summary) {
+    return database.Run(
+        "INSERT INTO pair_operations (action, agent, operation, records, rows, bytes,"
+        " last_sequence, summary_sequence, summary)"
+        " VALUES (1, ?1, 0, ?2, ?2, 100, ?3, ?3 + 1, CASE ?4 WHEN '' THEN NULL ELSE ?4 END)",
+        agent, records, last, summary);
+  };
+  v1::Rows rows;
+  rows.add_rows("row");
+  const std::string bytes = rows.SerializeAsString();
+  const auto record = [&](int position, int agent, int sequence) {
+    return database.Run(
+        "INSERT INTO records (position, action, agent, occurrence, operation, sequence, rows)"
+        " VALUES (?, 1, ?, 0, 0, ?, ?)",
+        position, agent, sequence, bytes);
+  };
+  const auto pair = [&](int agent, v1::DispatchState state, int position) {
+    return database.Run(
+        "INSERT INTO pairs (action, agent, state, rows, position) VALUES (1, ?, ?, 1, ?)", agent,
+        static_cast<int>(state), position);
+  };
+  for (const absl::Status& status :
+       {database.Run("INSERT INTO actions (no, id, envelope, launched_by, signed_by, launched_at,"
+                     " expires) VALUES (1, ?, 'envelope', 'alice', 'alice', 0, 4000000000000)",
+                     kAction),
+        database.Run("INSERT INTO action_bounds VALUES (1, 0, 1000, 1000000)"),
+        pair(1, v1::DISPATCH_STATE_FOUND, 10), pair(2, v1::DISPATCH_STATE_INCOMPLETE, 11),
+        pair(3, v1::DISPATCH_STATE_RUNNING, 12),
+        operation(1, 1, 1, SummaryBytes(v1::OUTCOME_FOUND, v1::TERMINATION_COMPLETED)),
+        operation(2, 1, 1, SummaryBytes(v1::OUTCOME_INCOMPLETE, v1::TERMINATION_CRASHED)),
+        operation(3, 2, 3, ""), record(1, 1, 1), record(2, 2, 1), record(3, 3, 1), record(4, 3, 3)})
+    if (!status.ok()) return status;
+  return absl::OkStatus();
+}
+
+class MigrationTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(WriteNewFile(path_, "", 0600).ok());
+    auto database = Database::Open(path_, SQLITE_OPEN_READWRITE);
+    ASSERT_TRUE(database.ok());
+    ASSERT_TRUE((*database)->Execute("PRAGMA journal_mode = WAL").ok());
+    ASSERT_TRUE((*database)
+                    ->Execute(StrCat("BEGIN;", kVersion1Tables, "PRAGMA application_id = ",
+                                     0x4452474e, "; PRAGMA user_version = 1; COMMIT"))
+                    .ok());
+    const absl::Status filled = Fill(**database);
+    ASSERT_TRUE(filled.ok()) << filled;
+  }
+
+  absl::StatusOr<Appended> Append(Store& store, uint64_t sequence) {
+    v1::ResultRecord record;
+    record.set_action_id(kAction);
+    record.set_sequence(sequence);
+    record.mutable_rows()->add_rows("row");
+    std::promise<absl::StatusOr<Appended>> promise;
+    store.AppendRecord(kRunningAgent, record, [&](absl::StatusOr<Appended> appended) {
+      promise.set_value(std::move(appended));
+    });
+    return promise.get_future().get();
+  }
+
+  // Names and types of all columns, and all indexes.
+  static std::vector<std::string> LayoutOf(const std::string& path) {
+    auto database = *Database::Open(path, SQLITE_OPEN_READWRITE);
+    Query query = database->Ask(
+        "SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || c.pk"
+        " FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+        " UNION SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master WHERE type = 'index'"
+        " ORDER BY 1");
+    std::vector<std::string> layout;
+    while (query.Next()) layout.push_back(query.Text(0));
+    EXPECT_TRUE(query.status().ok()) << query.status();
+    return layout;
+  }
+
+  TemporaryDirectory directory_;
+  const std::string path_ = directory_.path() + "/old.db";
+};
+
+TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
+  ASSERT_TRUE(SqliteStore::Open(path_, StoreUse::kRun).ok());
+  const std::string fresh = directory_.path() + "/new.db";
+  ASSERT_TRUE(SqliteStore::Create(fresh).ok());
+  ASSERT_TRUE(SqliteStore::Open(fresh, StoreUse::kRun).ok());
+  EXPECT_EQ(LayoutOf(path_), LayoutOf(fresh));
+  // And stays that.
+  EXPECT_TRUE(SqliteStore::Open(path_, StoreUse::kRun).ok());
+}
+
+TEST_F(MigrationTest, RecordsAreStillStoredOnceAndGapsStillFilled) {
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE(Append(**store, 1)->duplicate);
+  EXPECT_TRUE(Append(**store, 3)->duplicate);
+  EXPECT_FALSE(Append(**store, 2)->duplicate);
+  EXPECT_TRUE(Append(**store, 2)->duplicate);
+  EXPECT_FALSE(Append(**store, 4)->duplicate);
+  EXPECT_EQ((*(*store)->FindPair(kAction, kRunningAgent))->rows(), 4u);
+}
+
+TEST_F(MigrationTest, FailedAgentsAreKnownAsSuch) {
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto pairs = (*store)->Pairs(kAction);
+  ASSERT_TRUE(pairs.ok()) << pairs.status();
+  EXPECT_EQ(pairs->size(), 3u);
+  for (const PairState& pair : *pairs)
+    EXPECT_EQ(pair.failed, pair.agent_id == kCrashedAgent) << pair.agent_id;
+}
+
+TEST_F(MigrationTest, ACommandBesideASchedulerDoesNotMigrate) {
+  const absl::Status status = SqliteStore::Open(path_, StoreUse::kCommand).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+  EXPECT_EQ(*database->IntegerOr(0, "PRAGMA user_version"), 1);
+}
+
+TEST_F(MigrationTest, OneThatFailsLeavesTheOldVersion) {
+  {
+    auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+    ASSERT_TRUE(database
+                    ->Execute("UPDATE pair_operations SET summary = x'ff'"
+                              " WHERE summary IS NOT NULL")
+                    .ok());
+  }
+  const absl::Status status = SqliteStore::Open(path_, StoreUse::kRun).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+  EXPECT_EQ(*database->IntegerOr(0, "PRAGMA user_version"), 1);
+  EXPECT_EQ(*database->IntegerOr(
+                0, "SELECT count(*) FROM pragma_table_info('pairs') WHERE name = 'failed'"),
+            0);
+}
+
+}  // namespace
+}  // namespace dragnet::scheduler
