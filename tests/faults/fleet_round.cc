@@ -420,8 +420,13 @@ void Round::CheckAgainst(const std::string& former_database) {
     TestDatabase database(both);
     database.Execute("ATTACH ? AS former", {former_database});
     database.Execute(
-        "INSERT OR IGNORE INTO records (action, agent, occurrence, operation, sequence, rows)"
-        " SELECT action, agent, occurrence, operation, sequence, rows FROM former.records");
+        "CREATE INDEX by_key ON main.records (action, agent, occurrence, operation, sequence)");
+    database.Execute(
+        "INSERT INTO main.records (action, agent, occurrence, operation, sequence, rows)"
+        " SELECT action, agent, occurrence, operation, sequence, rows FROM former.records AS other"
+        " WHERE NOT EXISTS (SELECT 1 FROM main.records AS mine WHERE mine.action = other.action"
+        "  AND mine.agent = other.agent AND mine.occurrence = other.occurrence"
+        "  AND mine.operation = other.operation AND mine.sequence = other.sequence)");
   }
   const Checked checked = CheckSwarms(both);
   Take(checked);

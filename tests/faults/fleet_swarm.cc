@@ -72,6 +72,9 @@ void SwarmProcess::Start() {
 
 void SwarmProcess::Stop() {
   if (!process_->running()) return;
+  // From its first line on it writes its ledger when it is asked to end.
+  Eventually([&] { return !process_->Output().empty() || !process_->running(); },
+             kPatienceWithSwarm);
   process_->Signal(SIGTERM);
   const auto ended = process_->WaitForEnd(kPatienceWithSwarm);
   Need(ended.has_value() && ended->exit_status == 0, "stop dragnet-swarm", process_->Output());
