@@ -420,7 +420,7 @@ void Round::CheckAgainst(const std::string& former_database) {
     TestDatabase database(both);
     database.Execute("ATTACH ? AS former", {former_database});
     database.Execute(
-        "CREATE INDEX by_key ON main.records (action, agent, occurrence, operation, sequence)");
+        "CREATE INDEX main.by_key ON records (action, agent, occurrence, operation, sequence)");
     database.Execute(
         "INSERT INTO main.records (action, agent, occurrence, operation, sequence, rows)"
         " SELECT action, agent, occurrence, operation, sequence, rows FROM former.records AS other"
@@ -436,6 +436,7 @@ void Round::CheckAgainst(const std::string& former_database) {
   if (restored.twice + restored.made_up > 0) Problem("dragnet-swarm check: " + restored.text);
   Note(StrCat(checked.stored - restored.stored, " rows went with the store that was replaced"));
   TestDatabase database(database_);
+  database.Execute("CREATE INDEX by_pair ON records (action, agent)");
   database.Execute("ATTACH ? AS both", {both});
   const int64_t wrong = database.Number(
       "SELECT count(*) FROM pairs WHERE state IN (4, 5) AND"
