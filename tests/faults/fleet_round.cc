@@ -160,12 +160,23 @@ void Round::LaunchAction(const v1::Action& action, bool to_real_agents,
   const bool done = Eventually(
       [&] {
         status = fleet_->api().Launch(launched.envelope).status();
-        if (!status.ok()) meanwhile();
-        return status.ok();
+        if (status.ok()) return true;
+        if (meanwhile == nullptr) return HasStopped();
+        meanwhile();
+        return false;
       },
       kPatienceWithFleet);
-  Need(done, "launch an action", status.ToString());
+  if (!done || !status.ok()) return Problem("an action isn't launched: " + status.ToString());
   launched_.push_back(std::move(launched));
+}
+
+// Not by this test: nothing waits for it to come back.
+bool Round::HasStopped() {
+  if (fleet_->scheduler().running()) return false;
+  const auto ended = fleet_->scheduler().WaitForEnd();
+  Problem(StrCat("the scheduler has ended by itself: exit status ", ended->exit_status, ", signal ",
+                 ended->signal));
+  return true;
 }
 
 v1::Action Round::NewAction() {
@@ -192,7 +203,7 @@ void Round::LaunchToRealAgents() {
   v1::Action action = fleet_->forge().NewAction(ManyFiles());
   action.set_target("tags->>'real'='1'");
   *action.mutable_expires() = ToTimestamp(absl::Now() + absl::Hours(2));
-  LaunchAction(action, /*to_real_agents=*/true, [] {});
+  LaunchAction(action, /*to_real_agents=*/true, nullptr);
 }
 
 std::optional<v1::Progress> Round::ProgressOf(const std::string& action_id) {
@@ -221,7 +232,7 @@ void Round::WaitForShare(double share) {
         bool ended = true;
         for (const Launched& action : launched_) {
           const auto progress = ProgressOf(action.id);
-          if (!progress.has_value()) return false;
+          if (!progress.has_value()) return HasStopped();
           rows += static_cast<double>(progress->rows());
           ended = ended && EndedOf(*progress) >= AgentsOf(action);
         }
@@ -252,7 +263,7 @@ void Round::WaitForEnd() {
         }
         if (now != before) changed = absl::Now();
         before = now;
-        return ended || absl::Now() - changed > kLongestSilence;
+        return ended || HasStopped() || absl::Now() - changed > kLongestSilence;
       },
       absl::Hours(1));
   if (ended) return;

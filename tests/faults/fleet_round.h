@@ -66,7 +66,7 @@ class Round {
   // --- while it runs
   // To all simulated agents, with many rows from most of them. Tries again until a
   // scheduler takes it, which may be restarted in `meanwhile`.
-  void Launch(const std::function<void()>& meanwhile = [] {});
+  void Launch(const std::function<void()>& meanwhile = nullptr);
   // Once; false when the scheduler refuses it.
   bool TryLaunch();
   // To all real agents: each finds ManyFiles().
@@ -118,6 +118,7 @@ class Round {
   };
 
   v1::Action NewAction();
+  bool HasStopped();
   void LaunchAction(const v1::Action& action, bool to_real_agents,
                     const std::function<void()>& meanwhile);
   std::optional<v1::Progress> ProgressOf(const std::string& action_id);
