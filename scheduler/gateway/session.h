@@ -83,6 +83,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   absl::Status HandleRecord(v1::ResultRecord record, size_t* cost);
   absl::Status HandleBlobRequest(const v1::BlobRequest& request);
   void OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status);
+  void NotStored(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void QueueLocked(OutgoingMessage message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

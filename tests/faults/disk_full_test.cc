@@ -88,6 +88,12 @@ TEST_F(AgentsDiskTest, FullAtTheStartSaysSo) {
   EXPECT_THAT(agent_->process().Output(), AnyOf(HasSubstr("full"), HasSubstr("No space left")));
 }
 
+size_t Count(const std::string& text, const std::string& what) {
+  size_t count = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
 class SchedulersDiskTest : public ::testing::Test {
  protected:
   SchedulersDiskTest() : disk_(fleet_.temporary() + "/disk", 32) {}
@@ -128,6 +134,9 @@ TEST_F(SchedulersDiskTest, FullInTheMiddleOfResultsAcknowledgesNothingThatIsNotS
   ExpectRowsOnce(*results, agent_->name(), ExpectedPaths(files_));
   EXPECT_EQ(results->states.at(agent_->name()).state(), v1::DISPATCH_STATE_FOUND);
   EXPECT_EQ(agent_->WorkersStarted(), 1U);
+  // Said once for each session, not for each record that was under way.
+  const std::string output = fleet_.scheduler().Output();
+  EXPECT_LE(Count(output, "not stored"), Count(output, ": connected")) << output;
 }
 
 TEST_F(SchedulersDiskTest, FullAtALaunchIsRefusedByNameAndReachesNoAgent) {
