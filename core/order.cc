@@ -39,6 +39,11 @@ absl::Status ValidateTimes(const v1::Order& order) {
   if (absl::AbsDuration(TimeOfUuidV7(order.id()) - *issued) > kIdTolerance) {
     return Invalid("id", "of another time than issued");
   }
+  // No one can know it yet. What agents remember of such an action would outlast
+  // every real one.
+  if (TimeOfUuidV7(order.action_id()) > *issued + kOrderClockSkew) {
+    return Invalid("action_id", "of an action made after the order was issued");
+  }
   return absl::OkStatus();
 }
 
@@ -56,6 +61,40 @@ bool HasWeight(const TrustPolicy& policy, const std::set<std::string>& signers,
   return false;
 }
 
+absl::Status CheckStopWeight(const OrderContext& context, const AuthorizedOrder& authorized) {
+  const std::optional<std::vector<std::string>> modules =
+      context.modules_of(authorized.order.action_id());
+  if (HasWeight(*context.policy, authorized.signers, modules)) return absl::OkStatus();
+  return absl::PermissionDeniedError(StrCat(
+      "none of ", absl::StrJoin(authorized.signers, ", "), " has weight for ",
+      modules.has_value() ? StrCat("a module of the action (", absl::StrJoin(*modules, ", "), ")")
+                          : std::string("any module")));
+}
+
+// What it lets go on counts as started: workers run again, further agents get it.
+absl::Status CheckStartWeight(const OrderContext& context, const AuthorizedOrder& authorized) {
+  const std::optional<std::vector<std::string>> modules =
+      context.modules_of(authorized.order.action_id());
+  if (!modules.has_value()) {
+    return absl::NotFoundError("the action isn't here: there is nothing to resume");
+  }
+  if (modules->empty()) return absl::PermissionDeniedError("the action has no operations");
+  for (const std::string& module : *modules) {
+    const std::vector<std::string> needed = context.weights_needed(module);
+    if (needed.empty()) {
+      return absl::PermissionDeniedError(StrCat("module ", module, " does not exist here"));
+    }
+    for (const std::string& name : needed) {
+      const absl::Status weight = context.policy->CheckWeight(name, authorized.signers);
+      if (weight.ok()) continue;
+      return absl::PermissionDeniedError(
+          StrCat("to resume takes what to start does: ", weight.message(), " (signed by ",
+                 absl::StrJoin(authorized.signers, ", "), ")"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // For the report only: lets a scheduler show which action's order was refused.
 std::string ClaimedActionId(const v1::Envelope& envelope) {
   v1::Order order;
@@ -66,7 +105,7 @@ std::string ClaimedActionId(const v1::Envelope& envelope) {
 absl::Status CheckTime(const v1::Order& order, absl::Time now) {
   const absl::Time issued = *ToTime(order.issued());
   const absl::Time expires = *ToTime(order.expires());
-  if (issued > now + kOrderClockSkew) {
+  if (order.kind() != v1::Order::KIND_CANCEL && issued > now + kOrderClockSkew) {
     return absl::FailedPreconditionError(
         StrCat("issued on ", Format(issued), ", this clock says ", Format(now)));
   }
@@ -105,14 +144,11 @@ absl::StatusOr<AuthorizedOrder> Decide(const v1::Envelope& envelope, const Order
     return absl::FailedPreconditionError(
         StrCat("for fleet ", order.fleet_id(), ", this is fleet ", context.fleet_id));
   }
-  const std::optional<std::vector<std::string>> modules = context.modules_of(order.action_id());
-  if (!HasWeight(*context.policy, authorized.signers, modules)) {
-    return absl::PermissionDeniedError(StrCat(
-        "none of ", absl::StrJoin(authorized.signers, ", "), " has weight for ",
-        modules.has_value() ? StrCat("a module of the action (", absl::StrJoin(*modules, ", "), ")")
-                            : std::string("any module")));
-  }
+  DRAGNET_RETURN_IF_ERROR(order.kind() == v1::Order::KIND_RESUME
+                              ? CheckStartWeight(context, authorized)
+                              : CheckStopWeight(context, authorized));
   DRAGNET_RETURN_IF_ERROR(CheckTime(order, context.now));
+  if (order.kind() == v1::Order::KIND_CANCEL) return authorized;
   const std::string in_force = context.order_in_force(order.action_id());
   if (order.id() <= in_force) {
     return absl::FailedPreconditionError(

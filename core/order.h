@@ -25,8 +25,8 @@ inline constexpr size_t kMaxOrderReason = 1024;
 // The order and kMaxSignatures signatures with their key ids, and room to spare.
 inline constexpr size_t kMaxOrderEnvelopeBytes = 32 * 1024;
 inline constexpr absl::Duration kMaxOrderLifetime = absl::Hours(366 * 24);
-// How far the clocks of who signed and of who obeys may be apart: a cancellation
-// that comes "from the future" by a little must stop what runs all the same.
+// How far the clocks of who signed and of who obeys may be apart, and those of
+// who made an action and who orders something about it.
 inline constexpr absl::Duration kOrderClockSkew = absl::Minutes(5);
 
 // Everything that order.proto states and that needs neither clock nor policy.
@@ -51,6 +51,7 @@ struct AuthorizedOrder {
 // Why it doesn't.
 struct RefusedOrder {
   // InvalidArgument: malformed. PermissionDenied: no signature that has a say.
+  // NotFound: a resume of an action that isn't here.
   // FailedPrecondition: everything that another time, policy or order decides.
   absl::Status status;
   // Known only where the payload could be read; for the report.
@@ -65,16 +66,23 @@ struct OrderContext {
   absl::Time now;
   // The modules that the action's operations run (not those whose powers these
   // use). Nothing: this action isn't known here; then weight for any module of
-  // the policy is enough.
+  // the policy is enough to cancel or pause it, and nothing to resume it.
   std::function<std::optional<std::vector<std::string>>(std::string_view action_id)> modules_of;
+  // As AuthorizationContext::weights_needed.
+  std::function<std::vector<std::string>(std::string_view module)> weights_needed;
   // Id of the order that holds for this action; empty for none.
   std::function<std::string(std::string_view action_id)> order_in_force;
 };
 
 // Checks in this order, and stops at the first that fails: size and form of the
 // envelope, policy held and not expired, a valid signature of any investigator,
-// form of the order, fleet, weight for a module of the action, time, and that it
-// is newer than the order in force.
+// form of the order, fleet, weight, time, and that it is newer than the order in
+// force.
+//
+// Weight: a cancellation and a pause need some for a module of the action; a
+// resume starts things, so it needs what starting the action does. A cancellation
+// is final: neither a clock that is behind nor an order "from the future" that
+// holds already shuts it out.
 std::variant<AuthorizedOrder, RefusedOrder> AuthorizeOrder(std::string_view envelope_bytes,
                                                            const OrderContext& context);
 

@@ -20,6 +20,9 @@ class OrderTest : public ::testing::Test {
     context_.fleet_id = fleet_.id;
     context_.now = fleet_.now;
     context_.modules_of = [this](std::string_view) { return modules_; };
+    context_.weights_needed = [](std::string_view module) {
+      return std::vector<std::string>{std::string(module)};
+    };
     context_.order_in_force = [this](std::string_view) { return in_force_; };
   }
 
@@ -145,10 +148,60 @@ TEST_F(OrderTest, ExpiredIsRefused) {
 }
 
 TEST_F(OrderTest, FromTheFutureIsRefusedButNotForAClockThatIsALittleBehind) {
+  v1::Order pause = Cancel();
+  pause.set_kind(v1::Order::KIND_PAUSE);
   context_.now = fleet_.now - kOrderClockSkew;
-  EXPECT_TRUE(Authorized(SignedByAlice(Cancel())).has_value());
+  EXPECT_TRUE(Authorized(SignedByAlice(pause)).has_value());
   context_.now -= absl::Seconds(1);
-  ExpectRefused(SignedByAlice(Cancel()), absl::StatusCode::kFailedPrecondition, "issued on");
+  ExpectRefused(SignedByAlice(pause), absl::StatusCode::kFailedPrecondition, "issued on");
+}
+
+TEST_F(OrderTest, NothingShutsACancellationOut) {
+  // Neither an order "from the future" that holds,
+  in_force_ = NewUuidV7(fleet_.now + absl::Hours(24 * 365 * 100));
+  EXPECT_TRUE(Authorized(SignedByAlice(Cancel())).has_value());
+  // nor a clock that is behind, by however much. Only its own end does.
+  context_.now = fleet_.now - absl::Hours(24);
+  EXPECT_TRUE(Authorized(SignedByAlice(Cancel())).has_value());
+  context_.now = fleet_.now + absl::Hours(1) + absl::Seconds(1);
+  ExpectRefused(SignedByAlice(Cancel()), absl::StatusCode::kFailedPrecondition, "expired on");
+}
+
+TEST_F(OrderTest, AboutAnActionThatIsMadeLaterIsRefused) {
+  v1::Order order = Cancel();
+  order.set_action_id(NewUuidV7(fleet_.now + kOrderClockSkew - absl::Seconds(1)));
+  EXPECT_TRUE(Authorized(SignedByAlice(order)).has_value());
+  order.set_action_id(NewUuidV7(fleet_.now + kOrderClockSkew + absl::Seconds(1)));
+  ExpectRefused(SignedByAlice(order), absl::StatusCode::kInvalidArgument, "action_id");
+  order.set_action_id("fffffffe-ffff-7fff-bfff-ffffffffffff");
+  ExpectRefused(SignedByAlice(order), absl::StatusCode::kInvalidArgument, "action_id");
+}
+
+TEST_F(OrderTest, ToResumeTakesTheWeightThatToStartDoes) {
+  v1::Order resume = Cancel();
+  resume.set_kind(v1::Order::KIND_RESUME);
+  const std::string alone = SignedByAlice(resume);
+  const std::string together = Signed(kOrderPayloadType, resume, {&fleet_.alice, &fleet_.bob});
+  EXPECT_TRUE(Authorized(alone).has_value());
+  // "memory" needs two; so does what runs besides it, and what uses its powers.
+  for (const std::vector<std::string>& modules :
+       {std::vector<std::string>{"memory"}, {"file", "memory"}}) {
+    modules_ = modules;
+    ExpectRefused(alone, absl::StatusCode::kPermissionDenied, "to resume takes what to start does");
+    EXPECT_TRUE(Authorized(together).has_value());
+  }
+  context_.weights_needed = [](std::string_view module) {
+    return std::vector<std::string>{std::string(module), "memory"};
+  };
+  modules_ = {{"file"}};
+  ExpectRefused(alone, absl::StatusCode::kPermissionDenied, "to resume takes what to start does");
+  EXPECT_TRUE(Authorized(together).has_value());
+  context_.weights_needed = [](std::string_view) { return std::vector<std::string>(); };
+  ExpectRefused(together, absl::StatusCode::kPermissionDenied, "does not exist here");
+  modules_ = std::nullopt;
+  ExpectRefused(together, absl::StatusCode::kNotFound, "isn't here");
+  modules_ = std::vector<std::string>();
+  ExpectRefused(together, absl::StatusCode::kPermissionDenied, "no operations");
 }
 
 TEST_F(OrderTest, AnOlderOneReplayedIsRefusedAndSoIsTheOneThatHolds) {
@@ -157,6 +210,7 @@ TEST_F(OrderTest, AnOlderOneReplayedIsRefusedAndSoIsTheOneThatHolds) {
   const v1::Order newer = [&] {
     v1::Order order = Cancel();
     order.set_id(NewUuidV7(fleet_.now + absl::Milliseconds(5)));
+    order.set_kind(v1::Order::KIND_PAUSE);
     return order;
   }();
   in_force_ = newer.id();

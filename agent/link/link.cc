@@ -13,6 +13,7 @@
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
+#include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/uuid.h"
@@ -371,8 +372,8 @@ absl::Status Link::Forward(v1::SchedulerMessage message) {
       forwarded.set_trust_policy_envelope(std::move(*message.mutable_trust_policy_envelope()));
       break;
     case v1::SchedulerMessage::kOrderEnvelope:
-      if (message.order_envelope().size() > kMaxEnvelopeBytes) {
-        return Violation("an order envelope over 1 MiB");
+      if (message.order_envelope().size() > kMaxOrderEnvelopeBytes) {
+        return Violation("an order envelope over 32 KiB");
       }
       forwarded.set_order_envelope(std::move(*message.mutable_order_envelope()));
       break;

@@ -16,6 +16,7 @@
 #include "agent/sandbox/spawn.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
+#include "core/order.h"
 #include "core/strings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -468,8 +469,8 @@ TEST_F(LinkTest, OversizedEnvelopeIsRefused) {
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("action envelope over 1 MiB"));
   message.set_trust_policy_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("trust policy envelope over 1 MiB"));
-  message.set_order_envelope(std::string(kMaxEnvelopeBytes + 1, 'a'));
-  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("order envelope over 1 MiB"));
+  message.set_order_envelope(std::string(kMaxOrderEnvelopeBytes + 1, 'a'));
+  EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("order envelope over 32 KiB"));
   // Over what gRPC takes in at all.
   message.set_action_envelope(std::string(8 << 20, 'a'));
   EXPECT_THAT(ReasonToLeave(gateway, message), HasSubstr("larger than max"));

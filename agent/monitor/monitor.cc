@@ -27,14 +27,13 @@ constexpr absl::Duration kRetryInterval = absl::Seconds(1);
 // on small disks a twentieth of it.
 constexpr uint64_t kDefaultMinFreeBytes = uint64_t{64} << 20;
 constexpr absl::Duration kBlobCheckInterval = absl::Seconds(1);
-// A record's rows are gathered from small messages until there are this many;
-// with the message that goes over it, still below a record's 512 KiB.
-constexpr size_t kMaxRecordBytes = 128 * 1024;
+// A record's rows are gathered until they are this large, with the row that goes
+// over it: a scheduler holds one record of each agent at least, so of ten thousand.
+constexpr size_t kMaxRecordBytes = 32 * 1024;
+// Rows of one worker per turn of the loop: what is written in one commit.
+constexpr size_t kMaxTurnBytes = 128 * 1024;
 // How often a paused action is looked at: it may expire meanwhile.
 constexpr absl::Duration kPauseCheckInterval = absl::Seconds(1);
-// Workers that stand still by order and yet leave their place to others: a
-// paused action must not stop all others, nor fill the host with workers.
-constexpr int kMaxHeldBesides = 4;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 
@@ -227,7 +226,8 @@ absl::Time Monitor::NextDeadline() const {
     if (!orders_.IsPaused(run->action.id())) continue;
     deadline = std::min(deadline, SteadyNow() + kPauseCheckInterval);
   }
-  if (disk_full_ || spool_full_) deadline = std::min(deadline, SteadyNow() + kRetryInterval);
+  if (disk_full_ || spool_full_ || !unjournaled_.empty())
+    deadline = std::min(deadline, SteadyNow() + kRetryInterval);
   if (may_shrink_ && !disk_full_) deadline = absl::InfinitePast();
   return deadline;
 }
@@ -297,8 +297,16 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
   auto& authorized = std::get<AuthorizedAction>(decision);
   const std::string id = authorized.action.id();
   // The journal may have had no room for it.
-  if (orders_.IsCancelled(id)) {
+  if (orders_.IsCancelled(id) ||
+      std::find(unjournaled_.begin(), unjournaled_.end(), id) != unjournaled_.end()) {
     return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
+  }
+  if (orders_.IsPaused(id) &&
+      std::count_if(actions_.begin(), actions_.end(), [this](const auto& run) {
+        return WaitsPaused(*run);
+      }) >= static_cast<ptrdiff_t>(kMaxPausedWithoutWorker)) {
+    return Refuse(bytes, id, v1::Refusal::REASON_BUSY,
+                  StrCat(kMaxPausedWithoutWorker, " paused actions wait already"));
   }
   if (actions_.size() >= kMaxActions) {
     return Refuse(bytes, id, v1::Refusal::REASON_BUSY,
@@ -395,6 +403,7 @@ OrderContext Monitor::OrderAuthorization() const {
     }
     return modules;
   };
+  context.weights_needed = WeightsNeeded;
   context.order_in_force = [this](std::string_view action_id) {
     const OrderBook::InForce* order = orders_.Find(action_id);
     return order == nullptr ? std::string() : order->order_id;
@@ -417,9 +426,19 @@ std::string Monitor::CancellationWords(std::string_view action_id) const {
 }
 
 void Monitor::HandleOrderEnvelope(const std::string& bytes) {
+  if (bytes.size() > kMaxOrderEnvelopeBytes) {
+    // Not even hashed as a whole.
+    return Refuse(bytes.substr(0, kMaxOrderEnvelopeBytes), "", v1::Refusal::REASON_ORDER_REJECTED,
+                  StrCat("an order of ", bytes.size(), " bytes, at most ", kMaxOrderEnvelopeBytes));
+  }
   if (orders_.HoldsEnvelope(bytes)) return;
   const auto decision = AuthorizeOrder(bytes, OrderAuthorization());
   if (const auto* refused = std::get_if<RefusedOrder>(&decision)) {
+    // It has ended here, faster than the scheduler could know: no news to anyone.
+    if (absl::IsNotFound(refused->status) && !orders_.IsCancelled(refused->action_id) &&
+        store_->JournalHolds(refused->action_id, 0).value_or(false)) {
+      return;
+    }
     return Refuse(bytes, refused->action_id, v1::Refusal::REASON_ORDER_REJECTED,
                   ToStd(refused->status.message()));
   }
@@ -433,12 +452,27 @@ void Monitor::HandleOrderEnvelope(const std::string& bytes) {
               [this](std::string_view id) { return FindRun(id) != nullptr; });
   LogInfo(StrCat("action ", action_id, " ", orders_.Find(action_id)->words));
   if (authorized.order.kind() == v1::Order::KIND_CANCEL && FindRun(action_id) == nullptr) {
-    const absl::Status status = store_->JournalCancelled(action_id, clock_.Now());
-    if (!status.ok()) {
-      LogWarning(StrCat("a cancellation is not in the journal: ", status.message()));
-    }
+    KeepCancelled(bytes, action_id);
   }
   AdvanceActions();
+}
+
+void Monitor::KeepCancelled(const std::string& envelope, const std::string& action_id) {
+  const absl::StatusOr<bool> is_new = store_->JournalCancelled(action_id);
+  if (!is_new.ok()) {
+    LogWarning(StrCat("a cancellation is not in the journal: ", is_new.status().message()));
+    // The book holds no more either.
+    if (unjournaled_.size() < OrderBook::kMaxOrders) unjournaled_.push_back(action_id);
+  }
+  // The scheduler doesn't send the action any more: so it knows that it never ran.
+  if (!is_new.ok() || *is_new) {
+    Refuse(envelope, action_id, v1::Refusal::REASON_CANCELLED, CancellationWords(action_id));
+  }
+}
+
+void Monitor::JournalCancellations() {
+  std::erase_if(unjournaled_,
+                [this](const std::string& id) { return store_->JournalCancelled(id).ok(); });
 }
 
 void Monitor::ObeyOrder(ActionRun& run) {
@@ -449,17 +483,70 @@ void Monitor::ObeyOrder(ActionRun& run) {
   if (paused && clock_.Now() > *ToTime(run.action.expires())) {
     return EndByOrder(run, StrCat(order->words, "; it expired before it was resumed"));
   }
-  if (run.worker == nullptr || run.held == paused) return;
-  run.worker->Hold(paused);
-  run.held = paused;
+  if (!paused || run.worker == nullptr || run.held || run.killed_by_order) return;
+  run.worker->Hold(true);
+  run.held = true;
+  run.held_as = ++holds_;
+}
+
+size_t Monitor::RunningWorkers() const {
+  return static_cast<size_t>(std::count_if(actions_.begin(), actions_.end(), [](const auto& run) {
+    return run->worker != nullptr && !run->held;
+  }));
+}
+
+void Monitor::ReleaseHeld() {
+  for (auto& run : actions_) {
+    if (RunningWorkers() >= static_cast<size_t>(environment_.config.workers)) return;
+    if (!run->held || run->killed_by_order || orders_.IsPaused(run->action.id())) continue;
+    // As when an operation starts: the action may have expired meanwhile.
+    const auto decision = AuthorizeAction(run->envelope, Authorization());
+    if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
+      KillWorker(*run, StrCat("no longer allowed when it was resumed: ", refused->detail));
+      continue;
+    }
+    run->worker->Hold(false);
+    run->held = false;
+  }
+}
+
+bool Monitor::WaitsPaused(const ActionRun& run) const {
+  return run.worker == nullptr && run.next_operation < run.action.operations_size() &&
+         orders_.IsPaused(run.action.id());
+}
+
+void Monitor::EndSurplusPaused() {
+  std::vector<ActionRun*> held;
+  std::vector<ActionRun*> waiting;
+  for (auto& run : actions_) {
+    if (run->held && !run->killed_by_order) held.push_back(run.get());
+    if (WaitsPaused(*run)) waiting.push_back(run.get());
+  }
+  const auto words = [this](const ActionRun& run) {
+    return StrCat(orders_.Find(run.action.id())->words, "; ended: too many others are paused");
+  };
+  // What was resumed and waits for a place goes on soon.
+  std::sort(held.begin(), held.end(),
+            [](const ActionRun* a, const ActionRun* b) { return a->held_as < b->held_as; });
+  size_t surplus = held.size() - std::min(held.size(), kMaxHeldBesides);
+  for (ActionRun* run : held) {
+    if (surplus == 0) break;
+    if (!orders_.IsPaused(run->action.id())) continue;
+    KillWorker(*run, words(*run));
+    --surplus;
+  }
+  for (size_t i = 0; i + kMaxPausedWithoutWorker < waiting.size(); ++i) {
+    EndByOrder(*waiting[i], words(*waiting[i]));
+  }
+}
+
+void Monitor::KillWorker(ActionRun& run, std::string_view detail) {
+  if (!run.killed_by_order) run.worker->Stop(v1::TERMINATION_CANCELLED, detail);
+  run.killed_by_order = true;
 }
 
 void Monitor::EndByOrder(ActionRun& run, std::string_view detail) {
-  if (run.worker != nullptr) {
-    if (!run.killed_by_order) run.worker->Stop(v1::TERMINATION_CANCELLED, detail);
-    run.killed_by_order = true;
-    return;
-  }
+  if (run.worker != nullptr) return KillWorker(run, detail);
   while (run.next_operation < run.action.operations_size()) {
     StopWaiting(run);
     run.next_sequence = 1;
@@ -530,20 +617,20 @@ void Monitor::AdvanceActions() {
   ForgetAcknowledged();
   GiveDiskBack();
   CheckSpool();
-  int running = 0;
-  int held = 0;
+  JournalCancellations();
   for (auto& run : actions_) {
     ObeyOrder(*run);
     if (run->worker != nullptr) AdvanceWorker(*run);
     // What waits for its turn ends with the worker that was killed.
     if (run->worker == nullptr) ObeyOrder(*run);
-    if (run->worker != nullptr) ++(run->held ? held : running);
     WriteRecords(*run);
   }
-  running += std::max(0, held - kMaxHeldBesides);
+  EndSurplusPaused();
+  ReleaseHeld();
+  size_t running = RunningWorkers();
   for (auto& run : actions_) {
     // One that could only stand still would use up its time.
-    if (running >= environment_.config.workers || spool_full_) break;
+    if (running >= static_cast<size_t>(environment_.config.workers) || spool_full_) break;
     if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
     if (orders_.IsPaused(run->action.id())) continue;
     if (!run->unwritten.empty()) continue;
@@ -613,23 +700,33 @@ void Monitor::ShareCpu() {
 
 void Monitor::AdvanceWorker(ActionRun& run) {
   run.worker->Pause(!run.unwritten.empty() || spool_full_);
-  // What is there now becomes one record: a commit each would be the slowest part.
+  // What is there now is written at once: a commit each would be the slowest part.
   v1::Rows gathered;
-  size_t bytes = 0;
-  for (int messages = 0; messages < kMaxMessagesPerTurn && bytes < kMaxRecordBytes; ++messages) {
+  size_t record_bytes = 0;
+  size_t turn_bytes = 0;
+  const auto add_record = [&] {
+    if (gathered.rows_size() == 0) return;
+    AddRecord(run).mutable_rows()->Swap(&gathered);
+    gathered.Clear();
+    record_bytes = 0;
+  };
+  for (int messages = 0; messages < kMaxMessagesPerTurn && turn_bytes < kMaxTurnBytes; ++messages) {
     run.worker->Advance();
     std::optional<v1::Rows> rows = run.worker->TakeRows();
     if (!rows.has_value()) break;
     for (std::string& row : *rows->mutable_rows()) {
-      bytes += row.size();
+      record_bytes += row.size();
+      turn_bytes += row.size();
       gathered.add_rows(std::move(row));
+      if (record_bytes >= kMaxRecordBytes) add_record();
     }
   }
-  if (gathered.rows_size() > 0) *AddRecord(run).mutable_rows() = std::move(gathered);
+  add_record();
   if (run.worker->summary().has_value()) {
     const v1::OperationSummary summary = *run.worker->summary();
     run.worker.reset();
     run.held = false;
+    run.killed_by_order = false;
     EndOperation(run, summary);
   } else {
     WriteRecords(run);
@@ -650,7 +747,7 @@ v1::ResultRecord& Monitor::AddRecord(ActionRun& run) {
   return record;
 }
 
-// What the disk has no room for waits: at most one record of rows and one
+// What the disk has no room for waits: at most the rows of a turn and one
 // summary, because the worker is not read meanwhile.
 void Monitor::WriteRecords(ActionRun& run) {
   if (run.unwritten.empty()) return;

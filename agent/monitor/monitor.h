@@ -31,6 +31,12 @@ class Monitor {
  public:
   // Actions that wait or run; further ones are refused with REASON_BUSY.
   static constexpr size_t kMaxActions = 64;
+  // Of these, so many that stand still by order and have no worker: paused
+  // actions must not take all places.
+  static constexpr size_t kMaxPausedWithoutWorker = 16;
+  // Workers that stand still by order and yet leave their place to others: a
+  // paused action must not stop all others, nor fill the host with workers.
+  static constexpr size_t kMaxHeldBesides = 4;
 
   struct Environment {
     AgentConfig config;
@@ -64,8 +70,10 @@ class Monitor {
     std::unique_ptr<WorkerRun> worker;
     // Why a blob of the next operation can't be had; OK while it may come.
     absl::Status blob_error;
-    // The worker stands still by order.
+    // The worker stands still by order; after it was resumed, until a place is free.
     bool held = false;
+    // Since when, in the order in which workers were held.
+    uint64_t held_as = 0;
     // The worker was killed by order.
     bool killed_by_order = false;
     // Records that could not be written yet (disk full), in order.
@@ -95,6 +103,16 @@ class Monitor {
   // the action expired, ends.
   void ObeyOrder(ActionRun& run);
   void EndByOrder(ActionRun& run, std::string_view detail);
+  void KillWorker(ActionRun& run, std::string_view detail);
+  // That it is never taken; and tells, if it wasn't.
+  void KeepCancelled(const std::string& envelope, const std::string& action_id);
+  void JournalCancellations();
+  // Lets those go on that were resumed, while there are places.
+  void ReleaseHeld();
+  // Paused, and not running: what more of these there are than may be ends.
+  void EndSurplusPaused();
+  size_t RunningWorkers() const;
+  bool WaitsPaused(const ActionRun& run) const;
   void StartOperation(ActionRun& run);
   bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
   void HandleBlobPart(const v1::BlobPart& part);
@@ -132,6 +150,9 @@ class Monitor {
 
   std::deque<std::unique_ptr<ActionRun>> actions_;
   OrderBook orders_;
+  uint64_t holds_ = 0;
+  // Cancelled before they came, and not in the journal yet (disk full).
+  std::vector<std::string> unjournaled_;
   // A record could not be written; told once, until one can.
   bool disk_full_ = false;
   bool disk_full_told_ = false;

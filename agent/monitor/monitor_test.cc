@@ -4,9 +4,13 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <sstream>
 
 #include "core/keys.h"
 #include "core/strings.h"
@@ -624,6 +628,21 @@ class MonitorOrderTest : public MonitorTest {
     for (const auto& record : RecordsOf(action)) count += record.has_summary();
     return count;
   }
+  // Children of this process that stand still: proc(5), stat.
+  static int StoppedWorkers() {
+    int stopped = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      std::ifstream file(entry.path() / "stat");
+      std::string stat;
+      if (!std::getline(file, stat)) continue;
+      std::istringstream rest(stat.substr(stat.rfind(')') + 1));
+      char state = 0;
+      pid_t parent = 0;
+      rest >> state >> parent;
+      stopped += state == 'T' && parent == ::getpid();
+    }
+    return stopped;
+  }
   void ExpectStillRuns(const v1::Action& action) {
     ASSERT_TRUE(monitor_->Turn(/*stop_fd=*/-1, absl::Milliseconds(100)).ok());
     EXPECT_EQ(Summaries(action), 0u);
@@ -664,10 +683,12 @@ TEST_F(MonitorOrderTest, CancelKillsTheWorkerAndEndsWhatWaitsAndSaysWhoAndWhy) {
 TEST_F(MonitorOrderTest, AnActionThatComesAfterItsCancellationIsRefusedAlsoAfterARestart) {
   const v1::Action action = ActionThat("not");
   Deliver(action, v1::Order::KIND_CANCEL);
-  EXPECT_THAT(Spool(), IsEmpty());
-  DeliverAction(SignedByAlice(action));
+  // It may have been on its way: the scheduler sends it no more, so it is told.
   EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_CANCELLED);
-  EXPECT_EQ(Spool()[0].refusal().detail(), "cancelled by alice: wrong target");
+  DeliverAction(SignedByAlice(action));
+  ASSERT_THAT(Spool(), SizeIs(2));
+  EXPECT_EQ(Spool()[1].refusal().reason(), v1::Refusal::REASON_CANCELLED);
+  EXPECT_EQ(Spool()[1].refusal().detail(), "cancelled by alice: wrong target");
   Restart();
   v1::Envelope twice_signed;
   ASSERT_TRUE(twice_signed.ParseFromString(SignedByAlice(action)));
@@ -710,6 +731,183 @@ TEST_F(MonitorOrderTest, WorkersThatAreHeldLeaveTheirPlacesToOthersAndCanBeCance
   }
 }
 
+TEST_F(MonitorOrderTest, AResumedWorkerWaitsForAPlace) {
+  const std::vector<v1::Action> held = {TwoThatHang(), TwoThatHang()};
+  const std::vector<v1::Action> others = {TwoThatHang(), TwoThatHang()};
+  for (const v1::Action& action : held) DeliverAction(SignedByAlice(action));
+  for (const v1::Action& action : held) RunUntilItRuns(action);
+  for (const v1::Action& action : held) Deliver(action, v1::Order::KIND_PAUSE);
+  for (const v1::Action& action : others) DeliverAction(SignedByAlice(action));
+  for (const v1::Action& action : others) RunUntilItRuns(action);
+  RunUntil([&] { return StoppedWorkers() == 2; });
+  Deliver(held[0], v1::Order::KIND_RESUME);
+  ExpectStillRuns(held[0]);
+  EXPECT_EQ(StoppedWorkers(), 2) << "more than there are places for";
+  Deliver(others[0], v1::Order::KIND_CANCEL);
+  RunUntil([&] { return StoppedWorkers() == 1; });
+  EXPECT_EQ(Summaries(held[0]), 0u);
+  EXPECT_EQ(Summaries(held[1]), 0u);
+}
+
+TEST_F(MonitorOrderTest, OfTooManyHeldWorkersTheOneHeldLongestEndsAndTheOthersRunOn) {
+  configure_ = [](AgentConfig& config) { config.workers = 5; };
+  Restart();
+  std::vector<v1::Action> held;
+  for (size_t i = 0; i <= Monitor::kMaxHeldBesides; ++i) {
+    held.push_back(ActionThat("hang"));
+    *held.back().add_operations() = held.back().operations(0);
+    DeliverAction(SignedByAlice(held.back()));
+  }
+  for (const v1::Action& action : held) RunUntilItRuns(action);
+  // Not in the order in which they came.
+  for (size_t i = held.size(); i-- > 0;) {
+    Deliver(held[i], v1::Order::KIND_PAUSE);
+    ASSERT_TRUE(monitor_->Turn(/*stop_fd=*/-1, absl::ZeroDuration()).ok());
+  }
+  const v1::Action& longest = held.back();
+  RunUntil([&] { return Summaries(longest) == 1; });
+  EXPECT_EQ(SummaryOf(longest)->termination(), v1::TERMINATION_CANCELLED);
+  EXPECT_EQ(SummaryOf(longest)->detail(),
+            "paused by alice: wrong target; ended: too many others are paused");
+  for (size_t i = 0; i + 1 < held.size(); ++i) EXPECT_EQ(Summaries(held[i]), 0u);
+  // What comes of it later can be resumed, and killed like any other.
+  Deliver(longest, v1::Order::KIND_RESUME);
+  RunUntil([&] { return RecordsOf(longest).back().operation() == 1; });
+  Deliver(longest, v1::Order::KIND_CANCEL);
+  RunUntil([&] { return Summaries(longest) == 2; });
+  EXPECT_EQ(SummaryOf(longest)->detail(), "cancelled by alice: wrong target");
+}
+
+TEST_F(MonitorOrderTest, PausedActionsDoNotTakeAllPlaces) {
+  std::vector<v1::Action> paused;
+  for (size_t i = 0; i < Monitor::kMaxPausedWithoutWorker; ++i) {
+    paused.push_back(ActionThat("not"));
+    Deliver(paused.back(), v1::Order::KIND_PAUSE);
+    DeliverAction(SignedByAlice(paused.back()));
+  }
+  EXPECT_THAT(Spool(), IsEmpty());
+  const v1::Action more = ActionThat("not");
+  Deliver(more, v1::Order::KIND_PAUSE);
+  DeliverAction(SignedByAlice(more));
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_BUSY);
+  // One that isn't paused is welcome.
+  const v1::Action other = ActionThat("not");
+  DeliverAction(SignedByAlice(other));
+  RunUntil([&] { return Summaries(other) == 1; });
+}
+
+TEST_F(MonitorOrderTest, OfTooManyThatArePausedWhileTheyWaitTheOldestEnds) {
+  const std::vector<v1::Action> busy = {TwoThatHang(), TwoThatHang()};
+  for (const v1::Action& action : busy) DeliverAction(SignedByAlice(action));
+  for (const v1::Action& action : busy) RunUntilItRuns(action);
+  std::vector<v1::Action> paused;
+  for (size_t i = 0; i <= Monitor::kMaxPausedWithoutWorker; ++i) {
+    paused.push_back(ActionThat("not"));
+    DeliverAction(SignedByAlice(paused.back()));
+  }
+  for (const v1::Action& action : paused) Deliver(action, v1::Order::KIND_PAUSE);
+  RunUntil([&] { return Summaries(paused[0]) == 1; });
+  EXPECT_EQ(SummaryOf(paused[0])->termination(), v1::TERMINATION_CANCELLED);
+  EXPECT_THAT(SummaryOf(paused[0])->detail(), HasSubstr("too many others are paused"));
+  for (size_t i = 1; i < paused.size(); ++i) EXPECT_EQ(Summaries(paused[i]), 0u);
+}
+
+TEST_F(MonitorOrderTest, AResumeThatComesAfterItsExpiryEndsTheWorker) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  Deliver(action, v1::Order::KIND_PAUSE);
+  clock_.Set(*ToTime(action.expires()) + absl::Seconds(1));
+  v1::Order resume = OrderFor(action, v1::Order::KIND_RESUME);
+  *resume.mutable_expires() = ToTimestamp(clock_.Now() + absl::Hours(1));
+  DeliverOrder(Signed(resume));
+  RunUntil([&] { return Summaries(action) == 2; });
+  const auto records = RecordsOf(action);
+  EXPECT_THAT(records[records.size() - 2].summary().detail(),
+              HasSubstr("no longer allowed when it was resumed: expired"));
+}
+
+TEST_F(MonitorOrderTest, ToResumeTakesTheWeightThatToStartDoes) {
+  v1::Action action = fleet_.ActionProto("memory");  // which needs two
+  Deliver(action, v1::Order::KIND_PAUSE);
+  DeliverAction(fleet_.SignedAction(action, {&fleet_.alice, &fleet_.bob}));
+  EXPECT_THAT(Spool(), IsEmpty());
+  const v1::Order resume = OrderFor(action, v1::Order::KIND_RESUME);
+  ExpectRejected(Signed(resume), "to resume takes what to start does");
+  EXPECT_EQ(Summaries(action), 0u);
+  DeliverOrder(testing::Signed(kOrderPayloadType, resume, {&fleet_.alice, &fleet_.bob}));
+  RunUntil([&] { return Summaries(action) == 1; });
+  EXPECT_NE(SummaryOf(action)->termination(), v1::TERMINATION_CANCELLED);
+}
+
+TEST_F(MonitorOrderTest, WhatIsNotHereCannotBeResumed) {
+  const v1::Action action = ActionThat("not");
+  Deliver(action, v1::Order::KIND_PAUSE);
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "isn't here");
+  // One that ended in the meantime is nothing to report.
+  const v1::Action ended = ActionThat("not");
+  DeliverAction(SignedByAlice(ended));
+  RunUntil([&] { return Summaries(ended) == 1; });
+  const size_t before = Spool().size();
+  Deliver(ended, v1::Order::KIND_RESUME);
+  EXPECT_EQ(Spool().size(), before);
+}
+
+TEST_F(MonitorOrderTest, CancellationsOfMadeUpActionsShutNothingOut) {
+  v1::Action from_the_future = ActionThat("not");
+  from_the_future.set_id("fffffffe-ffff-7fff-bfff-ffffffffffff");
+  ExpectRejected(Signed(OrderFor(from_the_future, v1::Order::KIND_CANCEL)), "action_id");
+  for (int i = 0; i < 50; ++i) Deliver(ActionThat("not"), v1::Order::KIND_CANCEL);
+  const v1::Action action = ActionThat("not");
+  DeliverAction(SignedByAlice(action));
+  RunUntil([&] { return Summaries(action) == 1; });
+}
+
+TEST_F(MonitorOrderTest, ACancellationIsTakenByAHostWhoseClockIsBehind) {
+  const v1::Action action = TwoThatHang();
+  DeliverAction(SignedByAlice(action));
+  RunUntilItRuns(action);
+  v1::Order pause = OrderFor(action, v1::Order::KIND_PAUSE);
+  const absl::Time ahead = clock_.Now() + kOrderClockSkew - absl::Seconds(1);
+  *pause.mutable_issued() = ToTimestamp(ahead);
+  *pause.mutable_expires() = ToTimestamp(ahead + absl::Hours(1));
+  pause.set_id(NewUuidV7(ahead));
+  DeliverOrder(Signed(pause));
+  const v1::Order cancel = OrderFor(action, v1::Order::KIND_CANCEL);
+  ASSERT_LT(cancel.id(), pause.id());
+  const std::string envelope = Signed(cancel);
+  clock_.Advance(-absl::Hours(1));
+  DeliverOrder(envelope);
+  RunUntil([&] { return Summaries(action) == 2; });
+  EXPECT_EQ(SummaryOf(action)->detail(), "cancelled by alice: wrong target");
+}
+
+TEST_F(MonitorOrderTest, ACancellationThatTheDiskHadNoRoomForIsJournaledLater) {
+  const v1::Action action = ActionThat("not");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit full = before;
+  full.rlim_cur = 1;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  Deliver(action, v1::Order::KIND_CANCEL);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_FALSE(*store_->WasCancelled(action.id())) << "else this says nothing";
+  RunUntil([&] { return *store_->WasCancelled(action.id()); });
+  Restart();
+  DeliverAction(SignedByAlice(action));
+  ASSERT_FALSE(Spool().empty());
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_CANCELLED);
+}
+
+TEST_F(MonitorOrderTest, AnOversizedOrderIsRefusedUnseen) {
+  const std::string huge(kMaxOrderEnvelopeBytes + 1, 'x');
+  DeliverOrder(huge);
+  EXPECT_EQ(OnlyRefusal(), v1::Refusal::REASON_ORDER_REJECTED);
+  EXPECT_THAT(Spool()[0].refusal().detail(), HasSubstr("bytes, at most"));
+  EXPECT_EQ(Spool()[0].refusal().envelope_sha256(), Sha256(huge.substr(0, kMaxOrderEnvelopeBytes)));
+}
+
 TEST_F(MonitorOrderTest, AnActionThatExpiresWhileItIsPausedEndsAndSaysSo) {
   const v1::Action action = TwoThatHang();
   DeliverAction(SignedByAlice(action));
@@ -742,9 +940,9 @@ TEST_F(MonitorOrderTest, OrdersThatNoOneWithASayGaveChangeNothing) {
   other_fleet.set_fleet_id("other-0123456789ab");
   ExpectRejected(Signed(other_fleet), "for fleet other");
   v1::Order expired = cancel;
-  *expired.mutable_issued() = ToTimestamp(clock_.Now() - absl::Hours(2));
-  *expired.mutable_expires() = ToTimestamp(clock_.Now() - absl::Hours(1));
-  expired.set_id(NewUuidV7(clock_.Now() - absl::Hours(2)));
+  *expired.mutable_issued() = ToTimestamp(clock_.Now() - absl::Minutes(2));
+  *expired.mutable_expires() = ToTimestamp(clock_.Now() - absl::Minutes(1));
+  expired.set_id(NewUuidV7(clock_.Now() - absl::Minutes(2)));
   ExpectRejected(Signed(expired), "expired on");
   ExpectStillRuns(action);
 }
@@ -769,8 +967,9 @@ TEST_F(MonitorOrderTest, ACancellationCannotBeUndone) {
   DeliverAction(SignedByAlice(action));
   RunUntilItRuns(action);
   Deliver(action, v1::Order::KIND_CANCEL);
-  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "can't be undone");
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_PAUSE)), "can't be undone");
   RunUntil([&] { return Summaries(action) == 2; });
+  ExpectRejected(Signed(OrderFor(action, v1::Order::KIND_RESUME)), "isn't here");
 }
 
 TEST_F(MonitorOrderTest, WithoutAPolicyOrdersAreRefused) {

@@ -9,6 +9,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "core/file_io.h"
+#include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/unique_fd.h"
@@ -17,15 +18,11 @@
 namespace dragnet {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 // Free pages (4 KiB each) that the file keeps to write to.
 constexpr int64_t kKeptFreePages = 256;
 // For each of them another one may have to be moved.
 constexpr int64_t kPagesPerShrink = 256;
-
-// In the journal, beside the entry that keeps a cancelled action from being
-// taken: no schedule has an occurrence before 1970.
-constexpr int64_t kCancelledOccurrence = -1;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE value(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -45,6 +42,21 @@ CREATE TABLE spool(
   record BLOB NOT NULL,
   UNIQUE(action_id, occurrence, operation, sequence, envelope_sha256));
 )sql";
+
+// Since version 2. Before it, a cancelled action had two entries in the journal,
+// of which the one of occurrence -1 said so.
+constexpr char kCancelledTable[] = R"sql(
+CREATE TABLE cancelled(entry INTEGER PRIMARY KEY, action_id TEXT NOT NULL UNIQUE);
+INSERT INTO cancelled(action_id) SELECT action_id FROM journal WHERE occurrence=-1 ORDER BY entry;
+DELETE FROM journal WHERE action_id IN (SELECT action_id FROM cancelled);
+)sql";
+
+// Not below the id of any action that was made until `time`.
+std::string HighestIdUntil(absl::Time time) {
+  // 48 bits of milliseconds; what follows is lower than this sign.
+  constexpr size_t kTimeCharacters = 13;
+  return NewUuidV7(time).substr(0, kTimeCharacters) + "~";
+}
 
 absl::Status StoreError(sqlite3* database, std::string_view what) {
   const int code = sqlite3_errcode(database);
@@ -189,10 +201,13 @@ absl::Status StateStore::Initialize() {
                                                 ", this program knows up to ", kSchemaVersion,
                                                 ": start the newer dragnet-agent"));
   }
-  if (version == 0) {
+  if (version < kSchemaVersion) {
     Transaction transaction(database_);
-    if (sqlite3_exec(database_, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    if (version == 0 && sqlite3_exec(database_, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
       return StoreError(database_, "create tables");
+    }
+    if (sqlite3_exec(database_, kCancelledTable, nullptr, nullptr, nullptr) != SQLITE_OK) {
+      return StoreError(database_, "create the table of cancelled actions");
     }
     DRAGNET_RETURN_IF_ERROR(
         Statement(database_, StrCat("PRAGMA user_version=", kSchemaVersion)).Run());
@@ -252,9 +267,12 @@ absl::Status StateStore::SaveTrustPolicy(const TrustPolicy& policy, const RootSe
 absl::StatusOr<bool> StateStore::JournalHolds(std::string_view action_id, int64_t occurrence) {
   DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> floor, LoadValue("journal_floor"));
   if (floor.has_value() && action_id <= *floor) return true;
-  return Statement(database_, "SELECT 1 FROM journal WHERE action_id=? AND occurrence=?")
+  return Statement(database_,
+                   "SELECT 1 FROM journal WHERE action_id=? AND occurrence=?"
+                   " UNION ALL SELECT 1 FROM cancelled WHERE action_id=?")
       .Bind(action_id)
       .Bind(occurrence)
+      .Bind(action_id)
       .Step();
 }
 
@@ -278,38 +296,37 @@ absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurr
             .Bind(operation)
             .Run());
   }
-  DRAGNET_RETURN_IF_ERROR(PruneJournal());
+  DRAGNET_RETURN_IF_ERROR(PruneJournal(now));
   return transaction.Commit();
 }
 
-absl::Status StateStore::JournalCancelled(std::string_view action_id, absl::Time now) {
+absl::StatusOr<bool> StateStore::JournalCancelled(std::string_view action_id) {
   DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, 0));
-  if (there) return absl::OkStatus();
+  if (there) return false;
   Transaction transaction(database_);
-  for (const int64_t occurrence : {int64_t{0}, kCancelledOccurrence}) {
-    DRAGNET_RETURN_IF_ERROR(
-        Statement(database_, "INSERT INTO journal(action_id, occurrence, taken_at) VALUES(?,?,?)")
-            .Bind(action_id)
-            .Bind(occurrence)
-            .Bind(absl::ToUnixSeconds(now))
-            .Run());
-  }
-  DRAGNET_RETURN_IF_ERROR(PruneJournal());
-  return transaction.Commit();
+  DRAGNET_RETURN_IF_ERROR(
+      Statement(database_, "INSERT INTO cancelled(action_id) VALUES(?)").Bind(action_id).Run());
+  DRAGNET_RETURN_IF_ERROR(
+      Statement(database_,
+                "DELETE FROM cancelled WHERE entry <= (SELECT max(entry) FROM cancelled) - ?")
+          .Bind(kMaxCancelled)
+          .Run());
+  DRAGNET_RETURN_IF_ERROR(transaction.Commit());
+  return true;
 }
 
 absl::StatusOr<bool> StateStore::WasCancelled(std::string_view action_id) {
-  return Statement(database_, "SELECT 1 FROM journal WHERE action_id=? AND occurrence=?")
-      .Bind(action_id)
-      .Bind(kCancelledOccurrence)
-      .Step();
+  return Statement(database_, "SELECT 1 FROM cancelled WHERE action_id=?").Bind(action_id).Step();
 }
 
-absl::Status StateStore::PruneJournal() {
+// What an id from the future left behind as the floor would refuse every action
+// until then: such entries stay.
+absl::Status StateStore::PruneJournal(absl::Time now) {
+  const std::string newest = HighestIdUntil(now + kOrderClockSkew);
   Statement oldest(database_,
                    "DELETE FROM journal WHERE entry <= (SELECT max(entry) FROM journal) - ? "
-                   "RETURNING action_id");
-  oldest.Bind(kMaxJournalEntries);
+                   "AND action_id < ? RETURNING action_id");
+  oldest.Bind(kMaxJournalEntries).Bind(newest);
   std::string highest;
   while (true) {
     DRAGNET_ASSIGN_OR_RETURN(const bool row, oldest.Step());

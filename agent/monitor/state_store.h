@@ -1,6 +1,6 @@
 // What the monitor must not forget: who it is, the trust policy it holds, which
-// actions it took on (the replay journal), and results that no scheduler has
-// acknowledged yet (the spool).
+// actions it took on (the replay journal) or never will (those cancelled), and
+// results that no scheduler has acknowledged yet (the spool).
 //
 // One SQLite file, readable by root only: WAL, synchronous=FULL, locked by the
 // one monitor that has it open. Each method is one transaction and is durable
@@ -64,7 +64,10 @@ class StateStore {
   // Entries of the journal kept. The oldest go by count, never by time: a clock
   // that jumps can't make the agent forget what it ran. Ids up to the highest
   // that went (UUIDv7: those made before it) count as held from then on.
+  // Those whose id is of a time that hasn't come stay.
   static constexpr int64_t kMaxJournalEntries = 100'000;
+  // Actions kept that were cancelled before they came; the oldest go.
+  static constexpr int64_t kMaxCancelled = 4096;
 
   // Makes the file, mode 0600, if there is none. FailedPrecondition when
   // another process has it open, or it is of a newer version.
@@ -87,9 +90,10 @@ class StateStore {
   // Before anything of the action runs. AlreadyExists if it is there.
   absl::Status JournalTaken(std::string_view action_id, int64_t occurrence, int operations,
                             absl::Time now);
-  // The same for an action that was cancelled before it came: it is never taken.
-  // Nothing if the journal holds it already.
-  absl::Status JournalCancelled(std::string_view action_id, absl::Time now);
+  // For an action that was cancelled before it came: it is never taken. Kept
+  // beside the journal: who may cancel must not be able to make that forget. False
+  // if the journal holds it already.
+  absl::StatusOr<bool> JournalCancelled(std::string_view action_id);
   // Whether it was.
   absl::StatusOr<bool> WasCancelled(std::string_view action_id);
   // All that was taken by a process that is gone and didn't finish.
@@ -129,7 +133,7 @@ class StateStore {
   absl::Status SaveValue(std::string_view key, std::string_view value);
   absl::Status Insert(const v1::ResultRecord& record);
   absl::Status UpdateUnfinished(const v1::ResultRecord& record);
-  absl::Status PruneJournal();
+  absl::Status PruneJournal(absl::Time now);
   // The integer that it answers; 0 when it says nothing.
   absl::StatusOr<int64_t> Pragma(std::string_view name);
 

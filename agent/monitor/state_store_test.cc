@@ -176,6 +176,54 @@ TEST_F(StateStoreTest, WhatTheJournalForgetsIsNotRunAgain) {
   EXPECT_FALSE(*store_->JournalHolds("00000003", 0));
 }
 
+TEST_F(StateStoreTest, AnIdFromTheFutureDoesNotBecomeTheFloorAndIsNotRunAgain) {
+  const std::string future = "fffffffe-ffff-7fff-bfff-ffffffffffff";
+  const std::string old = NewUuidV7(fleet_.now - absl::Hours(1));
+  ASSERT_TRUE(store_->JournalTaken(future, 0, 0, fleet_.now).ok());
+  ASSERT_TRUE(store_->JournalTaken(old, 0, 0, fleet_.now).ok());
+  const std::string last = NewUuidV7(fleet_.now);
+  ASSERT_TRUE(store_->JournalTaken(last, 0, 0, fleet_.now).ok());
+  ExecuteSql(StrCat("UPDATE journal SET entry=entry+", StateStore::kMaxJournalEntries,
+                    " WHERE action_id='", last, "'"));
+  ASSERT_TRUE(store_->JournalTaken(NewUuidV7(fleet_.now), 0, 0, fleet_.now).ok());
+  EXPECT_TRUE(*store_->JournalHolds(future, 0));
+  EXPECT_TRUE(*store_->JournalHolds(old, 0));
+  EXPECT_FALSE(*store_->JournalHolds(NewUuidV7(fleet_.now + absl::Minutes(1)), 0));
+}
+
+TEST_F(StateStoreTest, CancellationsAreBoundedAndPushNothingOutOfTheJournal) {
+  const std::string ran = NewUuidV7(fleet_.now);
+  ASSERT_TRUE(store_->JournalTaken(ran, 0, 0, fleet_.now).ok());
+  EXPECT_FALSE(*store_->JournalCancelled(ran)) << "it ran already";
+  EXPECT_TRUE(*store_->JournalCancelled("first"));
+  EXPECT_FALSE(*store_->JournalCancelled("first"));
+  EXPECT_TRUE(*store_->JournalCancelled("second"));
+  EXPECT_EQ(store_->JournalTaken("first", 0, 1, fleet_.now).code(),
+            absl::StatusCode::kAlreadyExists);
+  // As if so many had come in between.
+  ExecuteSql(StrCat("UPDATE cancelled SET entry=entry+", StateStore::kMaxCancelled - 1,
+                    " WHERE action_id='second'"));
+  EXPECT_TRUE(*store_->JournalCancelled("fffffffe-ffff-7fff-bfff-ffffffffffff"));
+  EXPECT_FALSE(*store_->WasCancelled("first")) << "the oldest goes";
+  EXPECT_TRUE(*store_->WasCancelled("second"));
+  EXPECT_TRUE(*store_->JournalHolds(ran, 0));
+  EXPECT_FALSE(*store_->JournalHolds(NewUuidV7(fleet_.now), 0)) << "no floor from the future";
+}
+
+TEST_F(StateStoreTest, CancellationsInTheJournalOfVersionOneMoveToTheirOwnTable) {
+  ASSERT_TRUE(store_->JournalTaken("ran", 0, 0, fleet_.now).ok());
+  ExecuteSql(
+      "DROP TABLE cancelled; PRAGMA user_version=1;"
+      "INSERT INTO journal(action_id, occurrence, taken_at) "
+      "VALUES('stopped',0,1),('stopped',-1,1)");
+  EXPECT_TRUE(*store_->WasCancelled("stopped"));
+  EXPECT_TRUE(*store_->JournalHolds("stopped", 0));
+  EXPECT_FALSE(*store_->WasCancelled("ran"));
+  EXPECT_TRUE(*store_->JournalHolds("ran", 0));
+  Reopen();
+  EXPECT_TRUE(*store_->WasCancelled("stopped"));
+}
+
 TEST_F(StateStoreTest, OperationsWithoutASummaryAreInterrupted) {
   ASSERT_TRUE(store_->JournalTaken("action", 0, 2, fleet_.now).ok());
   ASSERT_TRUE(Append({RowsRecord(1)}).ok());

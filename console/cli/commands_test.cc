@@ -180,11 +180,11 @@ TEST_F(CommandsTest, AnotherActionThanTheOneAskedForIsRefused) {
   const v1::ActionInfo asked = StoredAction(SampleAction(), {&fleet_.alice});
   const v1::ActionInfo other = StoredAction(SampleAction(), {&fleet_.alice});
   const std::vector<std::vector<std::string>> commands = {
-      {"verify"}, {"actions", "show"}, {"results"}, {"cancel", "--yes"}, {"pause", "--yes"}};
+      {"verify"}, {"actions", "show"}, {"results"}, {"cancel"}, {"pause"}};
   const auto expect_refused = [&](const std::string& word) {
     for (std::vector<std::string> args : commands) {
       args.push_back(word);
-      const Outcome outcome = Dragnet(args);
+      const Outcome outcome = Dragnet(args, "y");
       EXPECT_EQ(outcome.status, 2) << args[0];
       EXPECT_EQ(outcome.out, "");
       EXPECT_THAT(outcome.err, HasSubstr("don't trust this scheduler"));
@@ -225,7 +225,7 @@ TEST_F(CommandsTest, OrdersAreSignedShownAndSaidWhatBecameOfThem) {
   scheduler_->ordered.mutable_progress()->set_never_sent(1);
   scheduler_->ordered.mutable_progress()->set_waiting(4);
   const auto run = [&](const char* command) {
-    const Outcome outcome = Dragnet({command, "last", "--reason", "wrong target", "--yes"});
+    const Outcome outcome = Dragnet({command, action.id(), "--reason", "wrong target", "--yes"});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr("Reason  wrong target"));
     EXPECT_THAT(outcome.err, HasSubstr("sent to 2 agents that have it; 1 agent more gets it when "
@@ -248,9 +248,9 @@ TEST_F(CommandsTest, OrdersAreSignedShownAndSaidWhatBecameOfThem) {
     EXPECT_EQ(order.action_id(), action.id());
     EXPECT_EQ(order.fleet_id(), fleet_.id);
     EXPECT_EQ(order.reason(), "wrong target");
-    // A cancellation holds for ten minutes at least: workers may outlive the action.
+    // A cancellation holds for 25 hours at least: workers may outlive the action.
     if (order.kind() == v1::Order::KIND_CANCEL) {
-      EXPECT_EQ(*ToTime(order.expires()), *ToTime(order.issued()) + absl::Minutes(10));
+      EXPECT_EQ(*ToTime(order.expires()), *ToTime(order.issued()) + absl::Hours(25));
     } else {
       EXPECT_EQ(*ToTime(order.expires()), *ToTime(action.expires()));
     }
@@ -262,11 +262,44 @@ TEST_F(CommandsTest, WhatExpiredCanOnlyBeCancelled) {
   *action.mutable_not_before() = ToTimestamp(fleet_.now - absl::Hours(2));
   *action.mutable_expires() = ToTimestamp(fleet_.now - absl::Hours(1));
   scheduler_->actions = {StoredAction(action, {&fleet_.alice})};
-  const Outcome pause = Dragnet({"pause", "last", "--yes"});
+  const Outcome pause = Dragnet({"pause", action.id(), "--yes"});
   EXPECT_NE(pause.status, 0);
   EXPECT_THAT(pause.err, HasSubstr("can only be cancelled"));
-  EXPECT_EQ(Dragnet({"cancel", "last", "--yes"}).status, 0);
+  EXPECT_EQ(Dragnet({"cancel", action.id(), "--yes"}).status, 0);
   EXPECT_THAT(scheduler_->orders, SizeIs(1));
+}
+
+TEST_F(CommandsTest, OrdersThatNobodyIsAskedAboutTakeTheWholeId) {
+  const v1::ActionInfo info = StoredAction(SampleAction(), {&fleet_.alice});
+  scheduler_->actions = {info};
+  for (const char* command : {"cancel", "pause", "resume"}) {
+    for (const std::string& word : {std::string("last"), info.action_id().substr(0, 8)}) {
+      const Outcome outcome = Dragnet({command, word, "--yes"});
+      EXPECT_EQ(outcome.status, 2);
+      EXPECT_THAT(outcome.err, HasSubstr("give the action's whole id"));
+    }
+  }
+  EXPECT_THAT(scheduler_->orders, IsEmpty());
+  EXPECT_EQ(Dragnet({"pause", info.action_id().substr(0, 8)}, "y").status, 0);
+  EXPECT_THAT(scheduler_->orders, SizeIs(1));
+}
+
+TEST_F(CommandsTest, NoOrderIsSignedAboutAnActionThatTheSchedulerMadeUp) {
+  const PrivateKey mallory = dragnet::testing::NewKey();
+  const v1::ActionInfo info = StoredAction(SampleAction(), {&mallory});
+  scheduler_->actions = {info};
+  for (const auto& args : {std::vector<std::string>{"pause", info.action_id(), "--yes"},
+                           {"resume", info.action_id(), "--yes"},
+                           {"cancel", "last"}}) {
+    const Outcome outcome = Dragnet(args, "y");
+    EXPECT_NE(outcome.status, 0);
+    EXPECT_THAT(outcome.err, HasSubstr("no one in the trust policy signed"));
+  }
+  EXPECT_THAT(scheduler_->orders, IsEmpty());
+  // Its signer may have been taken out of the policy for what it does.
+  const Outcome cancel = Dragnet({"cancel", info.action_id(), "--yes"});
+  EXPECT_EQ(cancel.status, 0) << cancel.err;
+  EXPECT_THAT(cancel.err, HasSubstr("warning: action"));
 }
 
 TEST_F(CommandsTest, VerifyListsOrdersWithTheirValidSigners) {
@@ -341,7 +374,7 @@ TEST_F(CommandsTest, LastIsTheNewestOfOnesOwn) {
   others.set_launched_by("bob");
   v1::ActionInfo own = StoredAction(SampleAction(), {&fleet_.alice});
   scheduler_->actions = {others, own};
-  EXPECT_EQ(Dragnet({"cancel", "last", "--yes"}).status, 0);
+  EXPECT_EQ(Dragnet({"cancel", "last"}, "y").status, 0);
   ASSERT_THAT(scheduler_->orders, SizeIs(1));
   EXPECT_EQ(
       ParseOrder(ParseEnvelope(scheduler_->orders[0], kOrderPayloadType)->payload())->action_id(),

@@ -1,8 +1,10 @@
 // `dragnet cancel|pause|resume ACTION`: a signed order about an action.
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
+#include "console/cli/verification.h"
 #include "console/form/describe.h"
 #include "console/output/cell.h"
 #include "core/action.h"
@@ -16,9 +18,9 @@
 namespace dragnet::console {
 namespace {
 
-// An action that has expired may still run on hosts: so long its cancellation
-// is valid at least.
-constexpr absl::Duration kLeastLifetime = absl::Minutes(10);
+// An action that has expired may still run on hosts, for a day at most, and one
+// that was cut off comes back later: so long its cancellation is valid at least.
+constexpr absl::Duration kLeastLifetime = absl::Hours(25);
 
 std::string Agents(uint64_t count) { return StrCat(count, count == 1 ? " agent" : " agents"); }
 
@@ -48,15 +50,23 @@ class OrderCommand : public Command {
                    .value_name = "TEXT",
                    .help = "For people: signed with it, and shown by agents, too."},
                   &reason_);
-    line.AddSwitch({.name = "--yes", .short_name = "-y", .help = "Don't ask."}, &yes_);
+    line.AddSwitch(
+        {.name = "--yes", .short_name = "-y", .help = "Don't ask. Takes the action's whole id."},
+        &yes_);
     return absl::OkStatus();
   }
 
   absl::StatusOr<int> Run(CommandLine&, Session& session) override {
     Io& io = session.io();
     DRAGNET_RETURN_IF_ERROR(CheckCanConfirm(io, yes_));
+    // Anything shorter is the scheduler's to resolve, and nobody looks at what.
+    if (yes_ && !IsWholeId()) {
+      return absl::InvalidArgumentError(
+          StrCat(name(), " --yes: give the action's whole id (see dragnet actions)"));
+    }
     DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, session.FindAction(action_));
     DRAGNET_ASSIGN_OR_RETURN(const v1::Action action, DecodeAction(info.envelope()));
+    DRAGNET_RETURN_IF_ERROR(CheckSigned(info, action, session));
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
     const absl::StatusOr<PrivateKey> key = PrivateKey::Load(config->signing_key);
     if (!key.ok()) return Annotate(key.status(), "signing key");
@@ -84,6 +94,32 @@ class OrderCommand : public Command {
   }
 
  private:
+  bool IsWholeId() const { return IsUuidV7(absl::AsciiStrToLower(action_)); }
+
+  // The document that is shown, and that the order is about, is one that somebody
+  // signed and not one that the scheduler made up.
+  absl::Status CheckSigned(const v1::ActionInfo& info, const v1::Action& action,
+                           Session& session) const {
+    DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
+    DRAGNET_ASSIGN_OR_RETURN(
+        const ActionVerification verification,
+        VerifyAction(info.envelope(), *policy, session.modules(), session.now()));
+    if (!verification.signers.empty()) return absl::OkStatus();
+    const std::string unsigned_words =
+        StrCat("action ", ForTerminal(action.id()),
+               ": no one in the trust policy signed what the scheduler shows of it");
+    // What somebody signed who is no longer in the policy must be stoppable. By its
+    // whole id: so the scheduler can't choose which action ends.
+    if (kind_ == v1::Order::KIND_CANCEL && IsWholeId()) {
+      session.io().Say(StrCat("warning: ", unsigned_words));
+      return absl::OkStatus();
+    }
+    return absl::FailedPreconditionError(
+        StrCat(unsigned_words, kind_ == v1::Order::KIND_CANCEL
+                                   ? ": to cancel it all the same, give its whole id"
+                                   : ": don't trust this scheduler"));
+  }
+
   absl::StatusOr<v1::Order> NewOrder(const v1::Action& action, const std::string& fleet_id,
                                      absl::Time now) const {
     DRAGNET_ASSIGN_OR_RETURN(absl::Time expires, ToTime(action.expires()));
@@ -174,7 +210,8 @@ std::unique_ptr<Command> NewResumeCommand() {
       OrderCommand::Words{
           .summary = "Let a paused or stopped action go on",
           .description = "Also one that stopped by itself because too many agents failed, or that "
-                         "waits for its canaries. Signed with your key.",
+                         "waits for its canaries. Signed with your key, which must have the "
+                         "weight that launching the action takes.",
           .verb = "Resume",
           .done = "Resumed"});
 }

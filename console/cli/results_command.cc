@@ -62,80 +62,10 @@ class ResultsCommand : public Command {
                             "columns, in place of rows."},
                    &stack_);
     line.AddSwitch({.name = "--rarest", .help = "The rarest values first."}, &rarest_);
-    line.AddValue(
-        {
-          .name = "--operation",
-          .value_name = "INDE    if (!stack_.empty()) return Stack(*action, info, session);
-              const absl::StatusOr<int>
-                  shown = FollowAction(*action,
-                                       {.format = *ParseFormat(output_),
-                                        .until_expired = follow_,
-                                        .stored_only = !follow_,
-                                        .hosts = hosts_},
-                                       session);
-          if (shown.ok() && info.has_results_removed_at()) return SayRemoved(info, session.io());
-          return shown;
-        }
-
-        private :
-        // "No rows" alone would read as if nothing had been found.
-        static int SayRemoved(const v1::ActionInfo& info, Io& io) {
-          const absl::StatusOr<absl::Time> at = ToTime(info.results_removed_at());
-          io.Say(
-              StrCat("warning: the rows of this action, ", info.progress().rows(),
-                     " of them, were removed by retention on ",
-                     at.ok() ? absl::FormatTime("%Y-%m-%d", *at, absl::UTCTimeZone()) : "some day",
-                     "; only the states of its agents are left"));
-          return kExitIncomplete;
-        }
-
-        absl::Status CheckFlags() const {
-          if (stack_.empty()) {
-            if (rarest_ || operation_.has_value() || limit_.has_value())
-              return absl::InvalidArgumentError(
-                  "--rarest, --operation and --limit go with --stack: say by which columns");
-            return absl::OkStatus();
-          }
-          if (follow_ || !hosts_.empty())
-            return absl::InvalidArgumentError(
-                "--stack counts what is stored: without --follow, --hosts");
-          return absl::OkStatus();
-        }
-
-        absl::StatusOr<uint32_t>
-            Operation(const v1::Action& action) const {
-              const auto count = static_cast<uint32_t>(action.operations_size());
-              if (operation_.has_value())
-                return ParseNumber("--operation", *operation_, 0, count - 1);
-              if (count == 1) return 0;
-              std::vector<std::string> names;
-              for (const v1::Operation& operation : action.operations())
-                names.push_back(StrCat(names.size(), " ", operation.module()));
-              return absl::InvalidArgumentError(StrCat(
-                  "--stack: say which operation with --operation: ", absl::StrJoin(names, ", ")));
-            }
-
-        absl::StatusOr<int>
-            Stack(const v1::Action& action, const v1::ActionInfo& info, Session& session) {
-              StackOptions options;
-              options.format = *ParseFormat(output_);
-              options.rarest_first = rarest_;
-              for (const std::string& names : stack_)
-                for (const auto name : absl::StrSplit(names, ','))
-                  options.columns.emplace_back(name);
-              if (limit_.has_value()) {
-                DRAGNET_ASSIGN_OR_RETURN(options.limit,
-                                         ParseNumber("--limit", *limit_, 1, kMaxStackLimit));
-              }
-              DRAGNET_ASSIGN_OR_RETURN(const uint32_t operation, Operation(action));
-              bool rows_lost = false;
-              DRAGNET_RETURN_IF_ERROR(ShowStack(action, operation, options, session, &rows_lost));
-              if (info.has_results_removed_at()) return SayRemoved(info, session.io());
-              return ExitStatusOf(info.progress(), rows_lost);
-              ",
-                  .help = "Of an action with several operations: which one, from 0."
-            },
-        &operation_);
+    line.AddValue({.name = "--operation",
+                   .value_name = "INDEX",
+                   .help = "Of an action with several operations: which one, from 0."},
+                  &operation_);
     line.AddValue({.name = "--limit",
                    .value_name = "COUNT",
                    .help = "Values to show (default: 1000, at most 10000)."},
@@ -150,7 +80,66 @@ class ResultsCommand : public Command {
     if (!action.ok()) {
       return Annotate(action.status(), StrCat("action ", info.action_id(), " as stored"));
     }
-    X
+    if (!stack_.empty()) return Stack(*action, info, session);
+    const absl::StatusOr<int> shown = FollowAction(*action,
+                                                   {.format = *ParseFormat(output_),
+                                                    .until_expired = follow_,
+                                                    .stored_only = !follow_,
+                                                    .hosts = hosts_},
+                                                   session);
+    if (shown.ok() && info.has_results_removed_at()) return SayRemoved(info, session.io());
+    return shown;
+  }
+
+ private:
+  // "No rows" alone would read as if nothing had been found.
+  static int SayRemoved(const v1::ActionInfo& info, Io& io) {
+    const absl::StatusOr<absl::Time> at = ToTime(info.results_removed_at());
+    io.Say(StrCat("warning: the rows of this action, ", info.progress().rows(),
+                  " of them, were removed by retention on ",
+                  at.ok() ? absl::FormatTime("%Y-%m-%d", *at, absl::UTCTimeZone()) : "some day",
+                  "; only the states of its agents are left"));
+    return kExitIncomplete;
+  }
+
+  absl::Status CheckFlags() const {
+    if (stack_.empty()) {
+      if (rarest_ || operation_.has_value() || limit_.has_value())
+        return absl::InvalidArgumentError(
+            "--rarest, --operation and --limit go with --stack: say by which columns");
+      return absl::OkStatus();
+    }
+    if (follow_ || !hosts_.empty())
+      return absl::InvalidArgumentError("--stack counts what is stored: without --follow, --hosts");
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<uint32_t> Operation(const v1::Action& action) const {
+    const auto count = static_cast<uint32_t>(action.operations_size());
+    if (operation_.has_value()) return ParseNumber("--operation", *operation_, 0, count - 1);
+    if (count == 1) return 0;
+    std::vector<std::string> names;
+    for (const v1::Operation& operation : action.operations())
+      names.push_back(StrCat(names.size(), " ", operation.module()));
+    return absl::InvalidArgumentError(
+        StrCat("--stack: say which operation with --operation: ", absl::StrJoin(names, ", ")));
+  }
+
+  absl::StatusOr<int> Stack(const v1::Action& action, const v1::ActionInfo& info,
+                            Session& session) {
+    StackOptions options;
+    options.format = *ParseFormat(output_);
+    options.rarest_first = rarest_;
+    for (const std::string& names : stack_)
+      for (const auto name : absl::StrSplit(names, ',')) options.columns.emplace_back(name);
+    if (limit_.has_value()) {
+      DRAGNET_ASSIGN_OR_RETURN(options.limit, ParseNumber("--limit", *limit_, 1, kMaxStackLimit));
+    }
+    DRAGNET_ASSIGN_OR_RETURN(const uint32_t operation, Operation(action));
+    bool rows_lost = false;
+    DRAGNET_RETURN_IF_ERROR(ShowStack(action, operation, options, session, &rows_lost));
+    if (info.has_results_removed_at()) return SayRemoved(info, session.io());
+    return ExitStatusOf(info.progress(), rows_lost);
   }
 
   std::string action_;

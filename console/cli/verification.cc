@@ -29,7 +29,7 @@ std::string MissingFor(const v1::Operation& operation, const std::set<std::strin
 
 // "cancelled by alice: wrong target (2026-11-28 18:00:00)"; else why not.
 absl::StatusOr<std::string> OrderLine(const std::string& bytes, const v1::Action& action,
-                                      const TrustPolicy& policy) {
+                                      const TrustPolicy& policy, const ModuleCatalog& catalog) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope, ParseEnvelope(bytes, kOrderPayloadType));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Order order, ParseOrder(envelope.payload()));
   if (order.action_id() != action.id()) {
@@ -46,6 +46,7 @@ absl::StatusOr<std::string> OrderLine(const std::string& bytes, const v1::Action
       modules.push_back(operation.module());
     return std::optional<std::vector<std::string>>(std::move(modules));
   };
+  context.weights_needed = [&](std::string_view module) { return catalog.WeightsNeeded(module); };
   context.order_in_force = [](std::string_view) { return std::string(); };
   const auto decision = AuthorizeOrder(bytes, context);
   if (const auto* refused = std::get_if<RefusedOrder>(&decision)) return refused->status;
@@ -105,10 +106,11 @@ std::string DescribeVerification(const ActionVerification& verification,
 }
 
 std::string DescribeOrders(const google::protobuf::RepeatedPtrField<std::string>& envelopes,
-                           const v1::Action& action, const TrustPolicy& policy) {
+                           const v1::Action& action, const TrustPolicy& policy,
+                           const ModuleCatalog& modules) {
   std::string text;
   for (const std::string& bytes : envelopes) {
-    const absl::StatusOr<std::string> line = OrderLine(bytes, action, policy);
+    const absl::StatusOr<std::string> line = OrderLine(bytes, action, policy, modules);
     StrAppend(&text, "Order       ",
               line.ok() ? ForTerminal(*line)
                         : StrCat("not valid: ", ForTerminal(ToStd(line.status().message()))),

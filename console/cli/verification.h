@@ -41,6 +41,7 @@ std::string DescribeVerification(const ActionVerification& verification, const T
 
 // A line for each order about the action: who gave it, or why it doesn't hold.
 std::string DescribeOrders(const google::protobuf::RepeatedPtrField<std::string>& envelopes,
-                           const v1::Action& action, const TrustPolicy& policy);
+                           const v1::Action& action, const TrustPolicy& policy,
+                           const ModuleCatalog& modules);
 
 }  // namespace dragnet::console

@@ -63,7 +63,8 @@ class VerifyCommand : public Command {
     session.io().out->Write(StrCat("Action      ", ForTerminal(verification->action.name()), " (",
                                    ForTerminal(verification->action.id()), ")\n",
                                    DescribeVerification(*verification, *policy)));
-    session.io().out->Write(DescribeOrders(orders_, verification->action, *policy));
+    session.io().out->Write(
+        DescribeOrders(orders_, verification->action, *policy, session.modules()));
     return verification->authorized() ? kExitDone : kExitCheckFailed;
   }
 

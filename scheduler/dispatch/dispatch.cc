@@ -49,16 +49,17 @@ bool Dispatch::watches_failures() const {
   return options_.canary_percent() > 0 || options_.stop_when_failed_percent() > 0;
 }
 
-void Dispatch::Restore(const std::string& agent_id, std::optional<bool> failed) {
+void Dispatch::Restore(const std::string& agent_id, std::optional<Ending> ending) {
   if (plain()) return;
   NoteSent(agent_id);
-  if (failed.has_value()) NoteEnded(agent_id, *failed);
+  if (ending.has_value()) NoteEnded(agent_id, *ending);
 }
 
 void Dispatch::FinishRestoring() {
   CountCanaries(/*connected=*/0);
   for (const std::string& id : canaries_)
-    if (const auto ended = ended_.find(id); ended != ended_.end() && ended->second)
+    if (const auto ended = ended_.find(id);
+        ended != ended_.end() && ended->second == Ending::kFailed)
       Stop("a canary failed");
   CheckCanaries();
   CheckFailures();
@@ -66,7 +67,23 @@ void Dispatch::FinishRestoring() {
 
 void Dispatch::NoteSent(const std::string& agent_id) {
   sent_.insert(agent_id);
-  if (in_canary_phase()) canaries_.insert(agent_id);
+  if (!in_canary_phase() || !canaries_.insert(agent_id).second) return;
+  canaries_ended_ += ended_.contains(agent_id);
+}
+
+void Dispatch::TakeBack(const std::vector<std::string>& agent_ids) {
+  if (cancelled_) return;
+  for (const std::string& id : agent_ids) {
+    // Its answer was faster than who sent it.
+    if (ended_.contains(id)) continue;
+    sent_.erase(id);
+    canaries_.erase(id);
+    ready_.emplace(OrderOf(id), id);
+  }
+}
+
+bool Dispatch::HasPlace(const std::string& agent_id) const {
+  return plain() || sent_.contains(agent_id);
 }
 
 void Dispatch::CountCanaries(uint64_t connected) {
@@ -135,25 +152,29 @@ std::vector<std::string> Dispatch::Take(absl::Time now, const IsConnected& is_co
   return taken;
 }
 
-void Dispatch::OnEnded(const std::string& agent_id, std::string_view name, bool failed) {
-  if (!watches_failures()) return;
-  NoteEnded(agent_id, failed);
-  if (in_canary_phase() && failed && canaries_.contains(agent_id))
+void Dispatch::OnEnded(const std::string& agent_id, std::string_view name, Ending ending) {
+  // Who was never sent it could else stop it for all, or stand in for a canary.
+  if (!watches_failures() || !sent_.contains(agent_id)) return;
+  NoteEnded(agent_id, ending);
+  if (in_canary_phase() && ending == Ending::kFailed && canaries_.contains(agent_id))
     return Stop(StrCat("canary ", name, " failed"));
   CheckCanaries();
   CheckFailures();
 }
 
-void Dispatch::NoteEnded(const std::string& agent_id, bool failed) {
-  const auto [entry, is_new] = ended_.emplace(agent_id, failed);
-  if (!is_new) failed_ -= entry->second;
-  entry->second = failed;
-  failed_ += failed;
+void Dispatch::NoteEnded(const std::string& agent_id, Ending ending) {
+  const auto [entry, is_new] = ended_.emplace(agent_id, ending);
+  if (!is_new) failed_ -= entry->second == Ending::kFailed;
+  entry->second = ending;
+  failed_ += ending == Ending::kFailed;
+  if (is_new && canaries_.contains(agent_id)) ++canaries_ended_;
+  // Another one takes its place.
+  if (ending == Ending::kRefused && canaries_.erase(agent_id) > 0) --canaries_ended_;
 }
 
 void Dispatch::CheckCanaries() {
   if (!in_canary_phase() || kept_.canaries == 0 || kept_.stopped) return;
-  if (missing_canaries() > 0 || !unfinished_canaries().empty()) return;
+  if (missing_canaries() > 0 || unfinished_canaries() > 0) return;
   kept_.canaries_passed = true;
 }
 
@@ -179,18 +200,26 @@ void Dispatch::Pause(std::string_view words) {
 }
 
 void Dispatch::Resume() {
-  const bool was_paused = std::exchange(paused_, false);
+  if (cancelled_) return;
+  kept_ = KeptAfterResume();
+  paused_ = false;
   order_words_.clear();
-  const bool skip_canaries = kept_.stopped || !was_paused;
-  if (in_canary_phase() && skip_canaries) kept_.canaries_passed = true;
-  kept_.stopped = false;
-  kept_.reason.clear();
-  kept_.ended_before = ended_.size();
-  kept_.failed_before = failed_;
+}
+
+KeptDispatch Dispatch::KeptAfterResume() const {
+  KeptDispatch kept = kept_;
+  if (paused_ || cancelled_) return kept;
+  if (in_canary_phase()) kept.canaries_passed = true;
+  kept.stopped = false;
+  kept.reason.clear();
+  kept.ended_before = ended_.size();
+  kept.failed_before = failed_;
+  return kept;
 }
 
 void Dispatch::Cancel(std::string_view words) {
   cancelled_ = true;
+  paused_ = false;
   order_words_ = std::string(words);
   ready_.clear();
 }
@@ -202,7 +231,9 @@ v1::DispatchPhase Dispatch::phase() const {
   return in_canary_phase() ? v1::DISPATCH_PHASE_CANARY : v1::DISPATCH_PHASE_OPEN;
 }
 
-const std::string& Dispatch::reason() const {
+std::string Dispatch::reason() const {
+  if (paused_ && kept_.stopped)
+    return StrCat(order_words_, "; besides, it stopped by itself: ", kept_.reason);
   return cancelled_ || paused_ ? order_words_ : kept_.reason;
 }
 
@@ -212,12 +243,18 @@ HeldBack Dispatch::held_back() const {
   return open && ready_.empty() ? HeldBack::kNone : HeldBack::kConnected;
 }
 
-std::vector<std::string> Dispatch::unfinished_canaries() const {
-  std::vector<std::string> unfinished;
-  if (!in_canary_phase()) return unfinished;
-  for (const std::string& id : canaries_)
-    if (!ended_.contains(id)) unfinished.push_back(id);
-  return unfinished;
+uint64_t Dispatch::unfinished_canaries() const {
+  return in_canary_phase() ? canaries_.size() - canaries_ended_ : 0;
+}
+
+std::vector<std::string> Dispatch::SomeUnfinishedCanaries(size_t most) const {
+  std::vector<std::string> some;
+  if (!in_canary_phase()) return some;
+  for (const std::string& id : canaries_) {
+    if (some.size() >= most) break;
+    if (!ended_.contains(id)) some.push_back(id);
+  }
+  return some;
 }
 
 uint64_t Dispatch::missing_canaries() const {

@@ -48,6 +48,14 @@ enum class HeldBack {
   kAll,
 };
 
+// How an agent ended an action.
+enum class Ending {
+  kWell,
+  kFailed,
+  // It never started: nothing is known of how it goes there.
+  kRefused,
+};
+
 // At most so many in any second, spread over it. Exact: nothing is saved up.
 class RateLimiter {
  public:
@@ -69,8 +77,8 @@ class Dispatch {
   Dispatch(std::string action_id, const v1::Dispatch& options, KeptDispatch kept = {});
 
   // ---- what is in the store already; before anything else
-  // A pair that is no longer waiting; if it has ended, whether it failed.
-  void Restore(const std::string& agent_id, std::optional<bool> failed);
+  // A pair that is no longer waiting; if it has ended, how.
+  void Restore(const std::string& agent_id, std::optional<Ending> ending);
   // That was all.
   void FinishRestoring();
 
@@ -88,6 +96,12 @@ class Dispatch {
   // connected any more are forgotten: they are offered when they come back.
   std::vector<std::string> Take(absl::Time now, const IsConnected& is_connected);
   bool has_waiting() const { return !ready_.empty(); }
+  // These were not sent it after all, because it was paused or stopped meanwhile:
+  // they wait for Take again.
+  void TakeBack(const std::vector<std::string>& agent_ids);
+  // Whether this agent has its place among those that may have the action: it was
+  // sent it. What it says itself gives it none.
+  bool HasPlace(const std::string& agent_id) const;
 
   // ---- what becomes of it
   // Without options: nothing is kept of it in memory or in the store.
@@ -95,24 +109,29 @@ class Dispatch {
   // Whether OnEnded has to be told.
   bool watches_failures() const;
   // An agent has ended it (again, if it ended otherwise after all). `name` is for
-  // people.
-  void OnEnded(const std::string& agent_id, std::string_view name, bool failed);
+  // people. Nothing if it was never sent to it.
+  void OnEnded(const std::string& agent_id, std::string_view name, Ending ending);
 
   // ---- orders; `words` say who and why
   void Pause(std::string_view words);
-  // Leaves a pause, or (if it isn't paused) goes on after it stopped by itself, or
-  // without waiting for its canaries. What failed so far counts no more.
+  // Leaves a pause, and nothing else: what stopped by itself besides stays stopped.
+  // If it isn't paused, it goes on after it stopped by itself, or without waiting
+  // for its canaries; what failed so far counts no more.
   void Resume();
+  // kept() as it would be after Resume().
+  KeptDispatch KeptAfterResume() const;
   void Cancel(std::string_view words);
 
   // OPEN, CANARY, PAUSED, STOPPED or CANCELLED.
   v1::DispatchPhase phase() const;
   // Why, for people, when it is paused, stopped or cancelled.
-  const std::string& reason() const;
+  std::string reason() const;
   HeldBack held_back() const;
   // Canaries that were sent it and haven't ended. They are waited for until they
-  // have, it is resumed, or it expires.
-  std::vector<std::string> unfinished_canaries() const;
+  // have, it is resumed, or it expires. One that refuses it is replaced by another.
+  uint64_t unfinished_canaries() const;
+  // At most so many of them, for people.
+  std::vector<std::string> SomeUnfinishedCanaries(size_t most) const;
   // Of those that there must be, how many weren't found yet.
   uint64_t missing_canaries() const;
   const KeptDispatch& kept() const { return kept_; }
@@ -124,7 +143,7 @@ class Dispatch {
   uint64_t OrderOf(const std::string& agent_id) const;
   void NoteSent(const std::string& agent_id);
   void Stop(std::string reason);
-  void NoteEnded(const std::string& agent_id, bool failed);
+  void NoteEnded(const std::string& agent_id, Ending ending);
   void CheckCanaries();
   void CheckFailures();
 
@@ -142,9 +161,10 @@ class Dispatch {
   // The rest only for an action that has options.
   std::set<std::string> sent_;
   std::set<std::string> canaries_;
-  // Whether it failed.
-  std::map<std::string, bool> ended_;
+  std::map<std::string, Ending> ended_;
   uint64_t failed_ = 0;
+  // Of the canaries, so many are in ended_.
+  uint64_t canaries_ended_ = 0;
 };
 
 }  // namespace dragnet::scheduler

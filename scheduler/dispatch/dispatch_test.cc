@@ -41,7 +41,8 @@ class DispatchTest : public ::testing::Test {
     return dispatch.Offer(Agents(count), now_, Connected());
   }
   static void EndAll(Dispatch& dispatch, const std::vector<std::string>& ids, bool failed = false) {
-    for (const std::string& id : ids) dispatch.OnEnded(id, id, failed);
+    for (const std::string& id : ids)
+      dispatch.OnEnded(id, id, failed ? Ending::kFailed : Ending::kWell);
   }
 };
 
@@ -106,7 +107,7 @@ TEST_F(DispatchTest, AfterARestartTheLimitCountsThoseThatHaveIt) {
   options_.set_agent_limit(3);
   Dispatch dispatch = New(10);
   dispatch.Restore("agent-0", std::nullopt);
-  dispatch.Restore("agent-1", false);
+  dispatch.Restore("agent-1", Ending::kWell);
   dispatch.FinishRestoring();
   EXPECT_THAT(dispatch.Offer(Agents(5, 2), now_, Connected()), SizeIs(1));
 }
@@ -135,7 +136,7 @@ TEST_F(DispatchTest, TheOthersWaitUntilAllCanariesEndedWell) {
   EXPECT_THAT(dispatch.Offer({"late"}, now_, Connected()), IsEmpty());
   EndAll(dispatch, {canaries[0], canaries[1]});
   EXPECT_THAT(dispatch.Take(now_, Connected()), IsEmpty());
-  EXPECT_THAT(dispatch.unfinished_canaries(), SizeIs(1));
+  EXPECT_EQ(dispatch.unfinished_canaries(), 1u);
   EndAll(dispatch, {canaries[2]});
   EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_OPEN);
   EXPECT_TRUE(dispatch.kept().canaries_passed);
@@ -146,7 +147,7 @@ TEST_F(DispatchTest, ACanaryThatFailsStopsIt) {
   options_.set_canary_percent(10);
   Dispatch dispatch = New(20);
   const std::vector<std::string> canaries = Launch(dispatch, 20);
-  dispatch.OnEnded(canaries[0], "web1", true);
+  dispatch.OnEnded(canaries[0], "web1", Ending::kFailed);
   EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_STOPPED);
   EXPECT_THAT(dispatch.reason(), HasSubstr("canary web1 failed"));
   EndAll(dispatch, {canaries[1]});
@@ -182,17 +183,17 @@ TEST_F(DispatchTest, CanariesStayCanariesOverARestart) {
   const std::vector<std::string> canaries = Launch(before, 20);
   ASSERT_THAT(canaries, SizeIs(2));
   Dispatch after = New(20, before.kept());
-  after.Restore(canaries[0], false);
+  after.Restore(canaries[0], Ending::kWell);
   after.Restore(canaries[1], std::nullopt);
   after.FinishRestoring();
   EXPECT_EQ(after.phase(), v1::DISPATCH_PHASE_CANARY);
-  EXPECT_EQ(after.unfinished_canaries(), std::vector<std::string>{canaries[1]});
+  EXPECT_EQ(after.SomeUnfinishedCanaries(9), std::vector<std::string>{canaries[1]});
   EXPECT_THAT(after.Offer(Agents(20), now_, Connected()), SizeIs(2)) << "only the canaries, again";
   EndAll(after, {canaries[1]});
   EXPECT_EQ(after.phase(), v1::DISPATCH_PHASE_OPEN);
   // One that failed while no scheduler ran.
   Dispatch other = New(20, before.kept());
-  other.Restore(canaries[0], true);
+  other.Restore(canaries[0], Ending::kFailed);
   other.FinishRestoring();
   EXPECT_EQ(other.phase(), v1::DISPATCH_PHASE_STOPPED);
 }
@@ -221,7 +222,7 @@ TEST_F(DispatchTest, TooManyFailuresStopItOnceTenHaveEnded) {
   EXPECT_THAT(dispatch.Offer({"late"}, now_, Connected()), IsEmpty());
   EXPECT_EQ(dispatch.held_back(), HeldBack::kConnected);
   // Others end well after all: it stays stopped.
-  EndAll(dispatch, Agents(30, 20));
+  EndAll(dispatch, Agents(30, 11));
   EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_STOPPED);
 }
 
@@ -236,7 +237,8 @@ TEST_F(DispatchTest, AfterAResumeOnlyWhatEndsFromThereOnCounts) {
   EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_OPEN);
   // Also after a restart.
   Dispatch after = New(100, dispatch.kept());
-  for (const std::string& id : Agents(19)) after.Restore(id, true);
+  for (const std::string& id : Agents(19)) after.Restore(id, Ending::kFailed);
+  after.Restore("agent-19", std::nullopt);
   after.FinishRestoring();
   EXPECT_EQ(after.phase(), v1::DISPATCH_PHASE_OPEN);
   EndAll(after, Agents(1, 19), /*failed=*/true);
@@ -292,6 +294,95 @@ TEST_F(DispatchTest, APauseDoesNotEndTheCanaryPhase) {
   EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_CANARY);
   EndAll(dispatch, canaries);
   EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_OPEN);
+}
+
+TEST_F(DispatchTest, AResumeOfAPauseLeavesThePauseOnly) {
+  options_.set_canary_percent(10);
+  Dispatch dispatch = New(20);
+  const std::vector<std::string> canaries = Launch(dispatch, 20);
+  dispatch.OnEnded(canaries[0], "web1", Ending::kFailed);
+  dispatch.Pause("paused by ida: lunch");
+  EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_PAUSED);
+  EXPECT_EQ(dispatch.reason(),
+            "paused by ida: lunch; besides, it stopped by itself: canary web1 failed");
+  EXPECT_EQ(dispatch.KeptAfterResume(), dispatch.kept());
+  dispatch.Resume();
+  EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_STOPPED) << "who paused it didn't know of that";
+  EXPECT_EQ(dispatch.reason(), "canary web1 failed");
+  EXPECT_THAT(dispatch.Take(now_, Connected()), IsEmpty());
+  const KeptDispatch after = dispatch.KeptAfterResume();
+  dispatch.Resume();
+  EXPECT_EQ(dispatch.kept(), after);
+  EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_OPEN);
+}
+
+TEST_F(DispatchTest, ACanaryThatRefusesIsReplacedAndWithoutAnyThePhaseStays) {
+  options_.set_canary_percent(10);
+  Dispatch dispatch = New(20);
+  const std::vector<std::string> canaries = Launch(dispatch, 20);
+  ASSERT_THAT(canaries, SizeIs(2));
+  dispatch.OnEnded(canaries[0], "web1", Ending::kRefused);
+  dispatch.OnEnded(canaries[0], "web1", Ending::kRefused);
+  EXPECT_EQ(dispatch.missing_canaries(), 1u);
+  EXPECT_EQ(dispatch.unfinished_canaries(), 1u);
+  EndAll(dispatch, {canaries[1]});
+  EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_CANARY);
+  const std::vector<std::string> instead = dispatch.Take(now_, Connected());
+  ASSERT_THAT(instead, SizeIs(1));
+  // The same after a restart.
+  Dispatch after = New(20, dispatch.kept());
+  after.Restore(canaries[0], Ending::kRefused);
+  after.Restore(canaries[1], Ending::kWell);
+  after.Restore(instead[0], std::nullopt);
+  after.FinishRestoring();
+  EXPECT_EQ(after.SomeUnfinishedCanaries(9), instead);
+  for (Dispatch* each : {&dispatch, &after}) {
+    EndAll(*each, instead);
+    EXPECT_EQ(each->phase(), v1::DISPATCH_PHASE_OPEN);
+  }
+  // All refuse: that is no reason to send it to the rest.
+  Dispatch refused = New(2);
+  for (const std::string& id : Launch(refused, 2)) refused.OnEnded(id, id, Ending::kRefused);
+  for (const std::string& id : refused.Take(now_, Connected()))
+    refused.OnEnded(id, id, Ending::kRefused);
+  EXPECT_EQ(refused.phase(), v1::DISPATCH_PHASE_CANARY);
+  EXPECT_EQ(refused.missing_canaries(), 1u);
+}
+
+TEST_F(DispatchTest, WhoWasNeverSentItNeitherStopsItNorStandsInForACanary) {
+  options_.set_canary_percent(10);
+  options_.set_stop_when_failed_percent(10);
+  Dispatch dispatch = New(100);
+  const std::vector<std::string> canaries = Launch(dispatch, 20);
+  ASSERT_THAT(canaries, SizeIs(2));
+  for (const std::string& id : Agents(20)) {
+    if (std::find(canaries.begin(), canaries.end(), id) != canaries.end()) continue;
+    dispatch.OnEnded(id, id, Ending::kFailed);
+    EXPECT_FALSE(dispatch.HasPlace(id));
+  }
+  EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_CANARY);
+  EXPECT_TRUE(dispatch.HasPlace(canaries[0]));
+  EndAll(dispatch, canaries);
+  EXPECT_EQ(dispatch.phase(), v1::DISPATCH_PHASE_OPEN);
+}
+
+TEST_F(DispatchTest, WhatWasNotSentAfterAllIsTakenAgain) {
+  options_.set_canary_percent(20);
+  Dispatch dispatch = New(10);
+  const std::vector<std::string> canaries = Launch(dispatch, 10);
+  ASSERT_THAT(canaries, SizeIs(2));
+  dispatch.Pause("paused by ida");
+  dispatch.TakeBack(canaries);
+  EXPECT_FALSE(dispatch.HasPlace(canaries[0]));
+  EXPECT_EQ(dispatch.missing_canaries(), 2u);
+  EXPECT_THAT(dispatch.Take(now_, Connected()), IsEmpty());
+  dispatch.Resume();
+  EXPECT_EQ(dispatch.Take(now_, Connected()), canaries);
+  Dispatch cancelled = New(3);
+  const std::vector<std::string> all = Launch(cancelled, 3);
+  cancelled.Cancel("cancelled by ida");
+  cancelled.TakeBack(all);
+  EXPECT_FALSE(cancelled.has_waiting());
 }
 
 TEST_F(DispatchTest, ACancelledActionGoesToNoOneWhateverComesAfter) {

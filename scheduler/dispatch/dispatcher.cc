@@ -17,7 +17,7 @@
 #include "core/target.h"
 #include "core/text.h"
 #include "dragnet/v1/agent_gateway.pb.h"
-#include "modules/manifest.h"
+#include "scheduler/dispatch/weights.h"
 #include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
@@ -26,14 +26,9 @@ namespace {
 // So many agents are sent to in one go; more are shared between threads.
 constexpr size_t kFanOutChunk = 256;
 constexpr size_t kMaxLoggedText = 300;
-
-std::vector<std::string> WeightsNeeded(std::string_view module) {
-  const ModuleManifest* manifest = FindManifest(module);
-  if (manifest == nullptr) return {};
-  std::vector<std::string> modules = {std::string(module)};
-  for (const std::string_view other : manifest->uses_powers_of) modules.emplace_back(other);
-  return modules;
-}
+// A worker's wall time is bounded by a day: so long an action that has expired may
+// still run somewhere, and orders about it matter.
+constexpr absl::Duration kLongestAfterExpiry = absl::Hours(24);
 
 absl::Status ToStatus(const RefusedAction& refused) {
   switch (refused.reason) {
@@ -99,6 +94,11 @@ bool HasIt(v1::DispatchState state) {
   return state == v1::DISPATCH_STATE_SENT || state == v1::DISPATCH_STATE_RUNNING;
 }
 
+Ending EndingOf(const Pair& pair) {
+  if (pair.state == v1::DISPATCH_STATE_REFUSED) return Ending::kRefused;
+  return Failed(pair) ? Ending::kFailed : Ending::kWell;
+}
+
 bool GoesOn(v1::DispatchPhase phase) {
   return phase == v1::DISPATCH_PHASE_OPEN || phase == v1::DISPATCH_PHASE_CANARY;
 }
@@ -115,12 +115,12 @@ absl::Status Dispatcher::Start() {
   for (const StoredAction& action : actions) {
     // One that can't be read, by this version or by any, is no reason to leave
     // the fleet without a scheduler.
-    if (const absl::Status status = TakeUp(action); !status.ok())
+    if (const absl::Status status = TakeUp(action).status(); !status.ok())
       spdlog::error("action {} of the store is not sent: {}", ForLog(action.id),
                     ForLog(ToStd(status.message())));
   }
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders,
-                           store_.OrdersInForce(clock_.Now()));
+                           store_.OrdersInForce(clock_.Now() - kLongestAfterExpiry));
   for (const StoredOrder& order : orders) {
     if (const absl::Status status = TakeUpOrder(order); !status.ok())
       spdlog::error("order {} of the store is not sent: {}", ForLog(order.id),
@@ -129,10 +129,12 @@ absl::Status Dispatcher::Start() {
   return absl::OkStatus();
 }
 
-absl::Status Dispatcher::TakeUp(const StoredAction& action) {
+// Only when it is known how far it is: it would be sent to everyone else.
+absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::TakeUp(const StoredAction& action) {
   DRAGNET_ASSIGN_OR_RETURN(const KeptDispatch kept, store_.FindDispatch(action.id));
-  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, Activate(action, kept));
-  return Restore(*active);
+  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, MakeActive(action, kept));
+  DRAGNET_RETURN_IF_ERROR(Restore(*active));
+  return Activate(active);
 }
 
 absl::Status Dispatcher::TakeUpOrder(const StoredOrder& order) {
@@ -140,9 +142,6 @@ absl::Status Dispatcher::TakeUpOrder(const StoredOrder& order) {
                            ParseEnvelope(order.envelope, kOrderPayloadType));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Order parsed, ParseOrder(envelope.payload()));
   DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(order.action_id));
-  // The scheduler was stopped between the order and what it does to the store.
-  if (parsed.kind() == v1::Order::KIND_CANCEL && !action.cancelled)
-    DRAGNET_RETURN_IF_ERROR(store_.CancelAction(action.id));
   DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, FindOrActivate(action));
   Apply(order, parsed, *active);
   return absl::OkStatus();
@@ -153,7 +152,10 @@ void Dispatcher::Apply(const StoredOrder& order, const v1::Order& parsed, Active
   const std::string words =
       OrderWords(parsed, std::set<std::string>(order.signed_by.begin(), order.signed_by.end()));
   absl::MutexLock lock(&action.mutex);
-  if (parsed.kind() == v1::Order::KIND_CANCEL) action.dispatch.Cancel(words);
+  if (parsed.kind() == v1::Order::KIND_CANCEL) {
+    action.dispatch.Cancel(words);
+    action.message = nullptr;
+  }
   if (parsed.kind() == v1::Order::KIND_PAUSE) action.dispatch.Pause(words);
   action.order = OrderMessage(order.envelope);
   action.told.clear();
@@ -168,20 +170,20 @@ absl::Status Dispatcher::Restore(ActiveAction& action) {
   for (const PairState& state : pairs) {
     if (state.state == v1::DISPATCH_STATE_WAITING || state.state == v1::DISPATCH_STATE_NEVER_SENT)
       continue;
-    std::optional<bool> failed;
+    std::optional<Ending> ending;
     if (IsFinal(state.state)) {
       DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair,
                                store_.FindPair(action.id, state.agent_id));
-      failed = pair.has_value() && Failed(*pair);
+      ending = pair.has_value() ? EndingOf(*pair) : Ending::kWell;
     }
-    action.dispatch.Restore(state.agent_id, failed);
+    action.dispatch.Restore(state.agent_id, ending);
   }
   action.dispatch.FinishRestoring();
   return absl::OkStatus();
 }
 
-absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::Activate(const StoredAction& action,
-                                                           const KeptDispatch& kept) {
+absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::MakeActive(const StoredAction& action,
+                                                             const KeptDispatch& kept) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            ParseEnvelope(action.envelope, kActionPayloadType));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
@@ -191,10 +193,14 @@ absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::Activate(const StoredAction& a
   for (const v1::Operation& operation : parsed.operations())
     active->modules.push_back(operation.module());
   active->expires = action.expires;
+  absl::MutexLock lock(&active->mutex);
   active->message = ActionMessage(action.envelope);
+  return active;
+}
+
+Dispatcher::ActivePtr Dispatcher::Activate(const ActivePtr& action) {
   absl::MutexLock lock(&mutex_);
-  // An order may have made it active already.
-  return active_.emplace(action.id, active).first->second;
+  return active_.emplace(action->id, action).first->second;
 }
 
 std::vector<Dispatcher::ActivePtr> Dispatcher::ActiveActions() const {
@@ -213,7 +219,7 @@ Dispatcher::ActivePtr Dispatcher::FindActive(const std::string& action_id) const
 
 absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::FindOrActivate(const StoredAction& action) {
   if (ActivePtr active = FindActive(action.id); active != nullptr) return active;
-  return Activate(action, KeptDispatch());
+  return TakeUp(action);
 }
 
 absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envelope_bytes,
@@ -250,7 +256,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   if (absl::IsAlreadyExists(added)) return AnswerAgain(action, envelope_bytes);
   DRAGNET_RETURN_IF_ERROR(added);
   TheMetrics().actions_launched.Add();
-  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, Activate(action, KeptDispatch()));
+  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr made, MakeActive(action, KeptDispatch()));
 
   std::vector<std::string> connected;
   for (const std::string& id : targeted)
@@ -259,11 +265,13 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
                launched_by, ForLog(authorized.action.name()), targeted.size(), connected.size());
   KeptDispatch kept;
   {
-    absl::MutexLock lock(&active->mutex);
-    active->dispatch.AddTargeted(targeted.size());
-    active->dispatch.CountCanaries(connected.size());
-    kept = active->dispatch.kept();
+    absl::MutexLock lock(&made->mutex);
+    made->dispatch.AddTargeted(targeted.size());
+    made->dispatch.CountCanaries(connected.size());
+    kept = made->dispatch.kept();
   }
+  // An order may have made it active already, from the store.
+  const ActivePtr active = Activate(made);
   if (kept != KeptDispatch()) SaveDispatch(*active);
   // Cancelled since it is in the store, by who didn't see it active yet.
   DRAGNET_ASSIGN_OR_RETURN(const StoredAction stored, store_.FindAction(action.id));
@@ -302,21 +310,47 @@ void Dispatcher::SendTo(const ActivePtr& action, const std::vector<std::string>&
         agent_ids.begin() + static_cast<ptrdiff_t>(begin),
         agent_ids.begin() +
             static_cast<ptrdiff_t>(std::min(begin + kFanOutChunk, agent_ids.size())));
-    auto send = [this, action, chunk = std::move(chunk)] {
-      {
-        absl::MutexLock lock(&action->mutex);
-        if (action->dispatch.phase() == v1::DISPATCH_PHASE_CANCELLED) return;
-      }
-      // First in the store's order, so that an answer finds the pair sent.
-      store_.MarkSent(action->id, chunk,
-                      [this, id = action->id](absl::Status) { watchers_.Notify(id); });
-      for (const std::string& id : chunk)
-        if (auto session = agents_.SessionOf(id))
-          session->SendAction(action->id, action->message, /*again=*/false);
-    };
+    auto send = [this, action, chunk = std::move(chunk)] { SendChunk(action, chunk); };
     // A small action is sent by who launched it: no thread to wait for.
     if (agent_ids.size() <= kFanOutChunk || !background_.Run(send)) send();
   }
+}
+
+void Dispatcher::SendChunk(const ActivePtr& action, const std::vector<std::string>& agent_ids) {
+  OutgoingMessage message;
+  {
+    absl::MutexLock lock(&action->mutex);
+    // An order may have come, or too many may have failed, since it was their turn.
+    if (!GoesOn(action->dispatch.phase())) return action->dispatch.TakeBack(agent_ids);
+    message = action->message;
+  }
+  // First in the store's order, so that an answer finds the pair sent. Then an
+  // order that comes from here on is handed on to them; to those that it missed
+  // because they weren't marked yet, from there.
+  store_.MarkSent(action->id, agent_ids, [this, id = action->id, agent_ids](absl::Status) {
+    TellOfOrder(agent_ids, id);
+    watchers_.Notify(id);
+  });
+  for (const std::string& id : agent_ids)
+    if (auto session = agents_.SessionOf(id))
+      session->SendAction(action->id, message, /*again=*/false);
+}
+
+void Dispatcher::TellOfOrder(const std::vector<std::string>& agent_ids,
+                             const std::string& action_id) {
+  const ActivePtr action = FindActive(action_id);
+  if (action == nullptr) return;
+  OutgoingMessage order;
+  std::vector<std::string> untold;
+  {
+    absl::MutexLock lock(&action->mutex);
+    if (GoesOn(action->dispatch.phase()) || action->order == nullptr) return;
+    order = action->order;
+    for (const std::string& id : agent_ids)
+      if (action->told.insert(id).second) untold.push_back(id);
+  }
+  for (const std::string& id : untold)
+    if (auto session = agents_.SessionOf(id)) session->Send(order);
 }
 
 absl::StatusOr<uint64_t> Dispatcher::PublishPolicy(const std::string& envelope_bytes) {
@@ -374,14 +408,12 @@ void Dispatcher::CatchUp(const std::string& agent_id) {
 absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string& agent_id,
                                      AgentSession& session) {
   const bool expired = clock_.Now() > action->expires;
-  OutgoingMessage order;
   v1::DispatchPhase phase;
   {
     absl::MutexLock lock(&action->mutex);
-    if (clock_.Now() <= action->order_expires) order = action->order;
     phase = action->dispatch.phase();
+    if (expired && clock_.Now() > action->order_expires) return absl::OkStatus();
   }
-  if (expired && order == nullptr) return absl::OkStatus();
   DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair, store_.FindPair(action->id, agent_id));
   if (!pair.has_value() || pair->state == v1::DISPATCH_STATE_WAITING) {
     if (expired || phase == v1::DISPATCH_PHASE_CANCELLED) return absl::OkStatus();
@@ -392,12 +424,39 @@ absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string&
   // Refused for what may have passed: as if it was sent for the first time.
   if (!IsWorthSending(*pair) || (!HasIt(pair->state) && (expired || !GoesOn(phase))))
     return absl::OkStatus();
-  // The order first: what was cancelled must not start, not even for a moment.
-  if (order != nullptr) session.Send(order);
+  Parcel parcel;
+  {
+    absl::MutexLock lock(&action->mutex);
+    parcel = ParcelOf(*action, pair->state);
+    // It says that it has the action, and was never sent it: its turn may come.
+    if (!action->dispatch.HasPlace(agent_id)) parcel.action = nullptr;
+  }
   const bool again = pair->state == v1::DISPATCH_STATE_REFUSED;
-  if (!expired && session.SendAction(action->id, action->message, again))
+  if (SendParcel(parcel, action->id, again, session))
     spdlog::info("action {} agent {}: sent", action->id, agent_id);
   return absl::OkStatus();
+}
+
+Dispatcher::Parcel Dispatcher::ParcelOf(const ActiveAction& action, v1::DispatchState state) const {
+  Parcel parcel;
+  const absl::Time now = clock_.Now();
+  const v1::DispatchPhase phase = action.dispatch.phase();
+  const bool refused = state == v1::DISPATCH_STATE_REFUSED;
+  if (now <= action.order_expires && !refused) parcel.order = action.order;
+  // What was paused or cancelled must not start, not even for a moment; a resume
+  // is of no use before the action is there.
+  parcel.order_first = !GoesOn(phase);
+  const bool may_run = GoesOn(phase) || (phase == v1::DISPATCH_PHASE_PAUSED && parcel.order);
+  if (may_run && now <= action.expires) parcel.action = action.message;
+  return parcel;
+}
+
+bool Dispatcher::SendParcel(const Parcel& parcel, const std::string& action_id, bool again,
+                            AgentSession& session) {
+  if (parcel.order != nullptr && parcel.order_first) session.Send(parcel.order);
+  const bool sent = parcel.action != nullptr && session.SendAction(action_id, parcel.action, again);
+  if (parcel.order != nullptr && !parcel.order_first) session.Send(parcel.order);
+  return sent;
 }
 
 absl::Status Dispatcher::CatchUpNew(const ActivePtr& action, const std::string& agent_id) {
@@ -518,7 +577,7 @@ void Dispatcher::NoteEnded(ActiveAction& action) {
     if (!pair->has_value() || !IsFinal((*pair)->state)) continue;
     const std::string name = NameOf(id);
     absl::MutexLock lock(&action.mutex);
-    action.dispatch.OnEnded(id, name, Failed(**pair));
+    action.dispatch.OnEnded(id, name, EndingOf(**pair));
   }
   KeptDispatch after;
   {
@@ -567,8 +626,9 @@ void Dispatcher::CloseExpired() {
       absl::MutexLock action_lock(&action.mutex);
       any = any || !action.closed;
       action.closed = true;
-      // Agents that come back with it must still be told.
-      return action.order == nullptr || action.order_expires < now;
+      // Agents that come back with it must still be told, while it may run there.
+      return action.order == nullptr || action.order_expires < now ||
+             action.expires + kLongestAfterExpiry < now;
     });
   }
   if (!any) return;

@@ -112,14 +112,18 @@ class Dispatcher {
     std::string target;
     std::vector<std::string> modules;
     absl::Time expires;
-    OutgoingMessage message;
 
     mutable absl::Mutex mutex;
+    // Its envelope; null once it was cancelled: it goes to no one any more.
+    OutgoingMessage message ABSL_GUARDED_BY(mutex);
     Dispatch dispatch ABSL_GUARDED_BY(mutex);
     // The newest one; null for none.
     OutgoingMessage order ABSL_GUARDED_BY(mutex);
     absl::Time order_expires ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
-    // Agents that were told of it because they sent records.
+    // When it was handed on last, and to how many.
+    absl::Time handed_on ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
+    uint64_t handed_on_to ABSL_GUARDED_BY(mutex) = 0;
+    // Agents that were told of it since it came.
     std::set<std::string> told ABSL_GUARDED_BY(mutex);
     // Agents that have ended it, or ended it otherwise, since Pace last looked.
     std::set<std::string> ended ABSL_GUARDED_BY(mutex);
@@ -129,8 +133,17 @@ class Dispatcher {
   };
   using ActivePtr = std::shared_ptr<ActiveAction>;
 
-  absl::StatusOr<ActivePtr> Activate(const StoredAction& action, const KeptDispatch& kept);
-  absl::Status TakeUp(const StoredAction& action);
+  // What an agent is sent that has the action, or may have it; in this order.
+  struct Parcel {
+    OutgoingMessage order;
+    OutgoingMessage action;
+    bool order_first = true;
+  };
+
+  static absl::StatusOr<ActivePtr> MakeActive(const StoredAction& action, const KeptDispatch& kept);
+  // Gives the one that is active already, if there is one.
+  ActivePtr Activate(const ActivePtr& action);
+  absl::StatusOr<ActivePtr> TakeUp(const StoredAction& action);
   absl::Status TakeUpOrder(const StoredOrder& order);
   // Gives the dispatch of an action in the store what happened so far.
   absl::Status Restore(ActiveAction& action);
@@ -144,10 +157,20 @@ class Dispatcher {
 
   absl::StatusOr<AuthorizedOrder> CheckOrder(const std::string& envelope_bytes,
                                              const std::vector<StoredOrder>& earlier);
-  absl::Status CheckHasUse(const v1::Order& order, const StoredAction& action);
+  absl::Status CheckHasUse(const v1::Order& order, const StoredAction& action,
+                           const std::vector<StoredOrder>& earlier);
+  static absl::Status CheckChangesSomething(const v1::Order& order, const ActiveAction& action);
   absl::Status Obey(const v1::Order& order, const StoredOrder& stored, ActiveAction& action)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(ordering_);
-  absl::StatusOr<Ordered> HandOn(const ActivePtr& action);
+  // At most once a second, unless it `is_new`.
+  absl::StatusOr<Ordered> HandOn(const ActivePtr& action, bool is_new);
+  Parcel ParcelOf(const ActiveAction& action, v1::DispatchState state) const
+      ABSL_SHARED_LOCKS_REQUIRED(action.mutex);
+  // Whether it sent the action.
+  static bool SendParcel(const Parcel& parcel, const std::string& action_id, bool again,
+                         AgentSession& session);
+  // Agents that were sent it in the very moment in which an order came.
+  void TellOfOrder(const std::vector<std::string>& agent_ids, const std::string& action_id);
   // An agent that turns out to have it: what it must know about it.
   void SendOrderTo(const std::string& agent_id, const std::string& action_id);
 
@@ -157,6 +180,7 @@ class Dispatcher {
   // These are connected and wait for it: sends it to those whose turn it is.
   void Offer(const ActivePtr& action, const std::vector<std::string>& agent_ids);
   void SendTo(const ActivePtr& action, const std::vector<std::string>& agent_ids);
+  void SendChunk(const ActivePtr& action, const std::vector<std::string>& agent_ids);
   // A record or refusal is stored, and this is what the pair is now.
   void OnStored(const std::string& agent_id, const std::string& action_id, v1::DispatchState state);
   void NoteEnded(ActiveAction& action);
@@ -182,7 +206,7 @@ class Dispatcher {
   const std::string fleet_id_;
   const OperationBounds ceiling_;
 
-  // Held over the whole of an order: one at a time.
+  // Held while an order is decided over what is stored, and stored: one at a time.
   absl::Mutex ordering_;
   // That of an action may be taken while this is held, never the other way round.
   mutable absl::Mutex mutex_;

@@ -12,17 +12,28 @@
 #include "core/status_macros.h"
 #include "core/text.h"
 #include "scheduler/dispatch/dispatcher.h"
+#include "scheduler/dispatch/weights.h"
 
 namespace dragnet::scheduler {
 namespace {
 
 constexpr size_t kMaxLoggedText = 300;
 constexpr size_t kCanariesNamed = 3;
+// The same order again goes to all agents at most so often.
+constexpr absl::Duration kHandOnAgain = absl::Seconds(1);
 
 std::string ForLog(std::string_view text) { return Shorten(ForTerminal(text), kMaxLoggedText); }
 
 bool HasIt(const PairState& pair) {
   return pair.state == v1::DISPATCH_STATE_SENT || pair.state == v1::DISPATCH_STATE_RUNNING;
+}
+
+// One that can't be read is none that was obeyed.
+bool Cancels(const StoredOrder& stored) {
+  const auto envelope = ParseEnvelope(stored.envelope, kOrderPayloadType);
+  if (!envelope.ok()) return false;
+  const auto order = ParseOrder(envelope->payload());
+  return order.ok() && order->kind() == v1::Order::KIND_CANCEL;
 }
 
 // For looking it up before anything of it is believed; empty if it can't be read.
@@ -47,7 +58,6 @@ absl::StatusOr<std::vector<std::string>> ModulesOf(const StoredAction& action) {
 
 absl::StatusOr<Dispatcher::Ordered> Dispatcher::SendOrder(const std::string& envelope_bytes,
                                                           const std::string& sent_by) {
-  absl::MutexLock lock(&ordering_);
   const std::string claimed = ClaimedActionId(envelope_bytes);
   std::vector<StoredOrder> earlier;
   if (!claimed.empty()) {
@@ -56,7 +66,7 @@ absl::StatusOr<Dispatcher::Ordered> Dispatcher::SendOrder(const std::string& env
   // Whoever lost the answer asks again.
   if (!earlier.empty() && earlier.back().envelope == envelope_bytes) {
     const ActivePtr active = FindActive(claimed);
-    if (active != nullptr) return HandOn(active);
+    if (active != nullptr) return HandOn(active, /*is_new=*/false);
   }
   absl::StatusOr<AuthorizedOrder> authorized = CheckOrder(envelope_bytes, earlier);
   if (!authorized.ok()) {
@@ -64,19 +74,26 @@ absl::StatusOr<Dispatcher::Ordered> Dispatcher::SendOrder(const std::string& env
     return authorized.status();
   }
   const v1::Order& order = authorized->order;
-  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(order.action_id()));
-  DRAGNET_RETURN_IF_ERROR(CheckHasUse(order, action));
-  DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, FindOrActivate(action));
   StoredOrder stored;
   stored.id = order.id();
-  stored.action_id = action.id;
+  stored.action_id = order.action_id();
   stored.envelope = envelope_bytes;
   stored.signed_by.assign(authorized->signers.begin(), authorized->signers.end());
   DRAGNET_ASSIGN_OR_RETURN(stored.expires, ToTime(order.expires()));
-  DRAGNET_RETURN_IF_ERROR(Obey(order, stored, *active));
-  spdlog::info("action {} {} (sent by {})", action.id,
+  ActivePtr active;
+  {
+    absl::MutexLock lock(&ordering_);
+    // Another one may have come since.
+    DRAGNET_ASSIGN_OR_RETURN(earlier, store_.Orders(order.action_id()));
+    DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(order.action_id()));
+    DRAGNET_RETURN_IF_ERROR(CheckHasUse(order, action, earlier));
+    DRAGNET_ASSIGN_OR_RETURN(active, FindOrActivate(action));
+    DRAGNET_RETURN_IF_ERROR(CheckChangesSomething(order, *active));
+    DRAGNET_RETURN_IF_ERROR(Obey(order, stored, *active));
+  }
+  spdlog::info("action {} {} (sent by {})", stored.action_id,
                ForLog(OrderWords(order, authorized->signers)), sent_by);
-  return HandOn(active);
+  return HandOn(active, /*is_new=*/true);
 }
 
 absl::StatusOr<AuthorizedOrder> Dispatcher::CheckOrder(const std::string& envelope_bytes,
@@ -102,6 +119,7 @@ absl::StatusOr<AuthorizedOrder> Dispatcher::CheckOrder(const std::string& envelo
     }
     return modules;
   };
+  context.weights_needed = WeightsNeeded;
   context.order_in_force = [&](std::string_view) {
     return earlier.empty() ? std::string() : earlier.back().id;
   };
@@ -111,9 +129,20 @@ absl::StatusOr<AuthorizedOrder> Dispatcher::CheckOrder(const std::string& envelo
   return std::get<AuthorizedOrder>(std::move(decision));
 }
 
-absl::Status Dispatcher::CheckHasUse(const v1::Order& order, const StoredAction& action) {
-  if (action.cancelled) {
+absl::Status Dispatcher::CheckHasUse(const v1::Order& order, const StoredAction& action,
+                                     const std::vector<StoredOrder>& earlier) {
+  if (action.cancelled || std::any_of(earlier.begin(), earlier.end(), Cancels)) {
     return absl::FailedPreconditionError("the action was cancelled; that can't be undone");
+  }
+  if (order.kind() != v1::Order::KIND_CANCEL && !earlier.empty() &&
+      order.id() <= earlier.back().id) {
+    return absl::FailedPreconditionError(
+        StrCat("not newer than order ", earlier.back().id, ", which holds"));
+  }
+  // An agent that comes late must be able to obey it, or it isn't held to it.
+  const absl::Time least = std::min(action.expires, *ToTime(order.issued()) + kMaxOrderLifetime);
+  if (*ToTime(order.expires()) < least) {
+    return absl::FailedPreconditionError("the order expires before the action does");
   }
   if (clock_.Now() <= action.expires) return absl::OkStatus();
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action.id));
@@ -125,6 +154,20 @@ absl::Status Dispatcher::CheckHasUse(const v1::Order& order, const StoredAction&
       "the action has expired: what agents still run of it can only be cancelled");
 }
 
+// One that changes nothing would only push others out of what is kept of them.
+absl::Status Dispatcher::CheckChangesSomething(const v1::Order& order, const ActiveAction& action) {
+  absl::MutexLock lock(&action.mutex);
+  const v1::DispatchPhase phase = action.dispatch.phase();
+  if (order.kind() == v1::Order::KIND_PAUSE && phase == v1::DISPATCH_PHASE_PAUSED) {
+    return absl::FailedPreconditionError("the action is paused already");
+  }
+  if (order.kind() == v1::Order::KIND_RESUME && phase == v1::DISPATCH_PHASE_OPEN) {
+    return absl::FailedPreconditionError(
+        "the action is neither paused nor stopped, and waits for no canary");
+  }
+  return absl::OkStatus();
+}
+
 // The store first: what is answered must stand.
 absl::Status Dispatcher::Obey(const v1::Order& order, const StoredOrder& stored,
                               ActiveAction& action) {
@@ -132,13 +175,11 @@ absl::Status Dispatcher::Obey(const v1::Order& order, const StoredOrder& stored,
   KeptDispatch kept;
   {
     absl::MutexLock lock(&action.mutex);
-    Dispatch after = action.dispatch;
-    if (resumes) after.Resume();
-    kept = after.kept();
+    kept = resumes ? action.dispatch.KeptAfterResume() : action.dispatch.kept();
   }
-  DRAGNET_RETURN_IF_ERROR(store_.AddOrder(stored, kept));
+  DRAGNET_RETURN_IF_ERROR(
+      store_.AddOrder(stored, kept, /*cancels=*/order.kind() == v1::Order::KIND_CANCEL));
   Apply(stored, order, action);
-  if (order.kind() == v1::Order::KIND_CANCEL) return store_.CancelAction(action.id);
   if (!resumes) return absl::OkStatus();
   bool changed;
   {
@@ -151,26 +192,40 @@ absl::Status Dispatcher::Obey(const v1::Order& order, const StoredOrder& stored,
   return absl::OkStatus();
 }
 
-absl::StatusOr<Dispatcher::Ordered> Dispatcher::HandOn(const ActivePtr& action) {
-  OutgoingMessage order;
-  bool cancelled;
+absl::StatusOr<Dispatcher::Ordered> Dispatcher::HandOn(const ActivePtr& action, bool is_new) {
+  Ordered ordered{action->id, 0};
   {
     absl::MutexLock lock(&action->mutex);
-    order = action->order;
-    cancelled = action->dispatch.phase() == v1::DISPATCH_PHASE_CANCELLED;
+    const absl::Time now = clock_.Now();
+    const absl::Duration ago = now - action->handed_on;
+    if (!is_new && ago >= absl::ZeroDuration() && ago < kHandOnAgain) {
+      ordered.sent = action->handed_on_to;
+      return ordered;
+    }
+    action->handed_on = now;
+    if (action->order == nullptr) return ordered;
   }
-  Ordered ordered{action->id, 0};
-  if (order == nullptr) return ordered;
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action->id));
   for (const PairState& pair : pairs) {
     if (!HasIt(pair)) continue;
     const std::shared_ptr<AgentSession> session = agents_.SessionOf(pair.agent_id);
     if (session == nullptr) continue;
-    session->Send(order);
-    ++ordered.sent;
     // One that came back meanwhile may have the order and not the action.
-    if (!cancelled && pair.state == v1::DISPATCH_STATE_SENT && clock_.Now() <= action->expires)
-      session->SendAction(action->id, action->message, /*again=*/false);
+    Parcel parcel;
+    {
+      absl::MutexLock lock(&action->mutex);
+      parcel = ParcelOf(*action, pair.state);
+      if (pair.state != v1::DISPATCH_STATE_SENT || !action->dispatch.HasPlace(pair.agent_id))
+        parcel.action = nullptr;
+      if (parcel.order != nullptr) ++ordered.sent;
+      // TellOfOrder may have been faster.
+      if (!action->told.insert(pair.agent_id).second && is_new) parcel.order = nullptr;
+    }
+    SendParcel(parcel, action->id, /*again=*/false, *session);
+  }
+  {
+    absl::MutexLock lock(&action->mutex);
+    action->handed_on_to = ordered.sent;
   }
   watchers_.Notify(action->id);
   return ordered;
@@ -219,15 +274,18 @@ absl::StatusOr<Dispatcher::Phase> Dispatcher::PhaseOf(const StoredAction& action
 }
 
 std::string Dispatcher::CanaryWords(const Dispatch& dispatch) const {
-  const std::vector<std::string> unfinished = dispatch.unfinished_canaries();
+  const uint64_t unfinished = dispatch.unfinished_canaries();
   const uint64_t missing = dispatch.missing_canaries();
-  std::string words = StrCat("waits for ", unfinished.size() + missing, " of ",
-                             dispatch.kept().canaries, " canaries");
-  for (size_t i = 0; i < unfinished.size() && i < kCanariesNamed; ++i)
-    StrAppend(&words, i == 0 ? ": " : ", ", NameOf(unfinished[i]),
-              IsConnected(unfinished[i]) ? "" : " (offline)");
-  if (unfinished.size() > kCanariesNamed) StrAppend(&words, ", …");
-  if (missing > 0) StrAppend(&words, unfinished.empty() ? ": " : "; ", missing, " to be found");
+  std::string words =
+      StrCat("waits for ", unfinished + missing, " of ", dispatch.kept().canaries, " canaries");
+  const std::vector<std::string> named = dispatch.SomeUnfinishedCanaries(kCanariesNamed);
+  for (size_t i = 0; i < named.size(); ++i)
+    StrAppend(&words, i == 0 ? ": " : ", ", NameOf(named[i]),
+              IsConnected(named[i]) ? "" : " (offline)");
+  if (unfinished > kCanariesNamed) StrAppend(&words, ", …");
+  if (missing > 0)
+    StrAppend(&words, unfinished == 0 ? ": " : "; ", missing,
+              " to be found, because agents refused it or weren't connected");
   return words;
 }
 

@@ -262,8 +262,10 @@ void OnRefusal(const v1::Refusal& refusal, Pair* pair) {
   if (refusal.reason() == v1::Refusal::REASON_ORDER_REJECTED) return;
   if (Started(*pair)) return;
   if (refusal.reason() == v1::Refusal::REASON_REPLAYED) {
-    // Its journal holds the action: it runs, or its results are on their way.
-    if (!IsFinal(pair->state)) pair->state = v1::DISPATCH_STATE_RUNNING;
+    // Its journal holds the action: it runs, or its results are on their way. Of
+    // what it was never sent, its word alone moves nothing.
+    if (!IsFinal(pair->state) && pair->state != v1::DISPATCH_STATE_WAITING)
+      pair->state = v1::DISPATCH_STATE_RUNNING;
     return;
   }
   // Also after it was accepted: it may have expired in the agent's queue.

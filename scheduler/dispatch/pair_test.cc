@@ -216,6 +216,8 @@ TEST(PairTest, RefusalCountsOnlyWhileNothingIsStored) {
 
 TEST(PairTest, ReplayedMeansThatItRunsOrHasEnded) {
   Pair pair = NewPair();
+  OnRefusal(RefusalOf(v1::Refusal::REASON_REPLAYED), &pair);
+  EXPECT_EQ(pair.state, v1::DISPATCH_STATE_WAITING) << "it was never sent";
   OnSent(&pair);
   OnRefusal(RefusalOf(v1::Refusal::REASON_REPLAYED), &pair);
   EXPECT_EQ(pair.state, v1::DISPATCH_STATE_RUNNING);

@@ -263,22 +263,38 @@ absl::Status Session::HandleRecord(v1::ResultRecord record, size_t* cost) {
 }
 
 absl::Status Session::HandleBlobRequest(const v1::BlobRequest& request) {
+  bool was_short = false;
   {
     absl::MutexLock lock(&mutex_);
-    if (blob_part_ != nullptr)
+    if (blob_request_.has_value())
       return absl::ResourceExhaustedError("a blob request before the last one was answered");
+    blob_request_ = request;
+    was_short = std::exchange(short_blob_part_, false);
+  }
+  // A full part takes its time on the way; a short one ends a blob, and asked
+  // for again and again it costs the asker nothing.
+  if (was_short) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
+  if (parts_.blob_turns.Take(shared_from_this())) AnswerBlobRequest();
+  return absl::OkStatus();
+}
+
+void Session::TurnCame() { AnswerBlobRequest(); }
+
+void Session::AnswerBlobRequest() {
+  v1::BlobRequest request;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!blob_request_.has_value()) return;
+    request = *blob_request_;
   }
   // 256 KiB of a file that other agents ask for, too: from the page cache.
   OutgoingMessage answer = parts_.blob_parts.Answer(request);
-  // A full part takes its time on the way; a short one ends a blob, and asked
-  // for again and again it costs the asker nothing.
-  if (answer->size() < kMaxBlobPartBytes) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
   absl::MutexLock lock(&mutex_);
-  if (finished_) return absl::OkStatus();
+  if (finished_) return;
+  short_blob_part_ = answer->size() < kMaxBlobPartBytes;
   blob_part_ = std::move(answer);
   // What the fleet is to do, and acknowledgements, go before it: see WriteNextLocked.
   if (welcomed_ && !writing_) WriteNextLocked();
-  return absl::OkStatus();
 }
 
 void Session::OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status) {
@@ -334,6 +350,7 @@ void Session::WriteNextLocked() {
   writing_ = true;
   if (outgoing_.empty()) {
     written_ = ToByteBuffer(std::exchange(blob_part_, nullptr));
+    writes_blob_part_ = true;
   } else {
     written_ = ToByteBuffer(outgoing_.front());
     outgoing_.pop_front();
@@ -342,12 +359,21 @@ void Session::WriteNextLocked() {
 }
 
 void Session::OnWriteDone(bool ok) {
-  absl::MutexLock lock(&mutex_);
-  writing_ = false;
-  // A policy's bytes aren't kept until there is something else to say.
-  written_.Clear();
-  if (!ok) return FinishLocked(absl::UnavailableError("the connection is lost"));
-  if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) WriteNextLocked();
+  bool wrote_blob_part = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    // A policy's bytes aren't kept until there is something else to say.
+    written_.Clear();
+    wrote_blob_part = std::exchange(writes_blob_part_, false);
+    if (wrote_blob_part) blob_request_.reset();
+    if (!ok) {
+      FinishLocked(absl::UnavailableError("the connection is lost"));
+    } else if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) {
+      WriteNextLocked();
+    }
+  }
+  if (wrote_blob_part) parts_.blob_turns.GiveBack(*this);
 }
 
 void Session::Close(const absl::Status& reason) {
@@ -382,6 +408,7 @@ void Session::OnDone() {
     context_ = nullptr;
   }
   parts_.budget.Leave(*this);
+  parts_.blob_turns.GiveBack(*this);
   TheMetrics().sessions_closed.Add();
   if (parts_.agents.Disconnect(identity_.name, this, parts_.clock.Now()))
     spdlog::info("agent {}: disconnected", identity_.name);

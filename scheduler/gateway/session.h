@@ -21,6 +21,7 @@
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
 #include "scheduler/blobs/blob_parts.h"
+#include "scheduler/blobs/blob_turns.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
 #include "scheduler/gateway/record_budget.h"
@@ -35,6 +36,7 @@ struct GatewayParts {
   CertificateRegistry& certificates;
   OpenStreams& streams;
   BlobParts& blob_parts;
+  BlobTurns& blob_turns;
   RecordBudget& budget;
   const Clock& clock;
   std::string fleet_id;
@@ -47,6 +49,7 @@ struct GatewayParts {
 class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                       public AgentSession,
                       public RecordBudget::Holder,
+                      public BlobTurns::Taker,
                       public std::enable_shared_from_this<Session> {
  public:
   // Lives until gRPC is done with it and no one else holds it.
@@ -68,6 +71,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void OnDone() override;
   // The budget lets it go on with what it waited for.
   void Resume() override;
+  void TurnCame() override;
 
   absl::Status HandleIncoming();
   // Parses and handles a record that the budget has room for.
@@ -82,6 +86,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void SendWelcome(absl::Time now);
   absl::Status HandleRecord(v1::ResultRecord record, size_t* cost);
   absl::Status HandleBlobRequest(const v1::BlobRequest& request);
+  void AnswerBlobRequest();
   void OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status);
   void NotStored(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -122,7 +127,11 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   size_t records_under_way_ ABSL_GUARDED_BY(mutex_) = 0;
   // The answer to a blob request that waits to be written: one at a time.
+  std::optional<v1::BlobRequest> blob_request_ ABSL_GUARDED_BY(mutex_);
   OutgoingMessage blob_part_ ABSL_GUARDED_BY(mutex_);
+  bool writes_blob_part_ ABSL_GUARDED_BY(mutex_) = false;
+  // The last answer was less than a whole part.
+  bool short_blob_part_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<OutgoingMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer written_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> sent_actions_ ABSL_GUARDED_BY(mutex_);

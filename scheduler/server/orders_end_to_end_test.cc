@@ -126,6 +126,35 @@ class OrdersEndToEndTest : public ServerTest {
     return reached;
   }
 
+  // From now on `file` takes two: alice, and bob with this key.
+  void PublishThatFileTakesTwo(const PrivateKey& bob) {
+    v1::GetTrustPolicyResponse current;
+    ASSERT_TRUE(Api().GetTrustPolicy(Patience().get(), {}, &current).ok());
+    v1::Envelope envelope;
+    ASSERT_TRUE(envelope.ParseFromString(current.envelope()));
+    v1::TrustPolicy policy;
+    ASSERT_TRUE(policy.ParseFromString(envelope.payload()));
+    policy.set_version(policy.version() + 1);
+    v1::Investigator* investigator = policy.add_investigators();
+    investigator->set_name("bob");
+    investigator->add_keys()->set_spki(bob.public_key().spki());
+    investigator->add_roles(v1::ROLE_INVESTIGATOR);
+    for (v1::ModulePolicy& module : *policy.mutable_modules()) {
+      if (module.module() != "file") continue;
+      module.set_minimum_weight(2);
+      v1::Weight* weight = module.add_weights();
+      weight->set_investigator("bob");
+      weight->set_weight(1);
+    }
+    envelope = NewEnvelope(kTrustPolicyPayloadType, policy.SerializeAsString());
+    ASSERT_TRUE(AddSignature(*PrivateKey::Load(Path("root/root-1.key")), &envelope).ok());
+    v1::PublishTrustPolicyRequest request;
+    request.set_envelope(envelope.SerializeAsString());
+    v1::PublishTrustPolicyResponse response;
+    const grpc::Status status = Api().PublishTrustPolicy(Patience().get(), request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+
   int orders_made_ = 0;
 };
 
@@ -159,7 +188,7 @@ TEST_F(OrdersEndToEndTest, CancelReachesThoseThatHaveItAndTheOthersNeverGetIt) {
   EXPECT_NE(got.payload().find(next), std::string::npos);
 }
 
-TEST_F(OrdersEndToEndTest, AnAgentThatHasItAndWasAwayGetsTheOrderBeforeTheActionAlsoAfterARestart) {
+TEST_F(OrdersEndToEndTest, AnAgentThatHasItAndWasAwayGetsTheCancellationOnlyAlsoAfterARestart) {
   const Agent agent = Enrol("web1");
   const v1::Action action = NewAction();
   {
@@ -176,9 +205,13 @@ TEST_F(OrdersEndToEndTest, AnAgentThatHasItAndWasAwayGetsTheOrderBeforeTheAction
   v1::SchedulerMessage message;
   ASSERT_TRUE(peer->Read(&message));
   EXPECT_EQ(message.order_envelope(), envelope);
-  // It may never have got it: then it says that it was cancelled.
+  // Not the action, although it may never have got it: what comes next is another.
+  const std::string next = LaunchNew();
   ASSERT_TRUE(peer->Read(&message));
-  EXPECT_TRUE(message.has_action_envelope());
+  v1::Envelope got;
+  ASSERT_TRUE(got.ParseFromString(message.action_envelope()));
+  EXPECT_NE(got.payload().find(next), std::string::npos);
+  // It says that it never ran.
   v1::ResultRecord refused;
   refused.set_action_id(action.id());
   refused.mutable_refusal()->set_reason(v1::Refusal::REASON_CANCELLED);
@@ -245,8 +278,8 @@ TEST_F(OrdersEndToEndTest, OrdersThatNobodyWithASayGaveAreRefusedClearly) {
   expect(SignOrder(other_fleet), grpc::StatusCode::FAILED_PRECONDITION, "fleet");
   expect(SignOrder(NewOrder(NewAction(), v1::Order::KIND_CANCEL)), grpc::StatusCode::NOT_FOUND,
          "no action");
-  const std::string older = SignOrder(NewOrder(action, v1::Order::KIND_PAUSE));
-  const std::string newer = SignOrder(NewOrder(action, v1::Order::KIND_RESUME));
+  const std::string older = SignOrder(NewOrder(action, v1::Order::KIND_RESUME));
+  const std::string newer = SignOrder(NewOrder(action, v1::Order::KIND_PAUSE));
   EXPECT_TRUE(Send(newer, &response).ok());
   expect(older, grpc::StatusCode::FAILED_PRECONDITION, "not newer");
   EXPECT_TRUE(Send(newer, &response).ok()) << "who lost the answer asks again";
@@ -254,6 +287,118 @@ TEST_F(OrdersEndToEndTest, OrdersThatNobodyWithASayGaveAreRefusedClearly) {
   Order(action, v1::Order::KIND_CANCEL);
   expect(SignOrder(NewOrder(action, v1::Order::KIND_RESUME)), grpc::StatusCode::FAILED_PRECONDITION,
          "can't be undone");
+}
+
+TEST_F(OrdersEndToEndTest, OrdersThatChangeNothingOrExpireTooEarlyAreRefused) {
+  const v1::Action action = NewAction();
+  LaunchThis(action);
+  v1::SendOrderResponse response;
+  const auto refusal = [&](const v1::Order& order) {
+    const grpc::Status status = Send(SignOrder(order), &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    return status.error_message();
+  };
+  EXPECT_THAT(refusal(NewOrder(action, v1::Order::KIND_RESUME)), HasSubstr("neither paused nor"));
+  for (const auto kind : {v1::Order::KIND_CANCEL, v1::Order::KIND_PAUSE, v1::Order::KIND_RESUME}) {
+    v1::Order brief = NewOrder(action, kind);
+    *brief.mutable_expires() = ToTimestamp(*ToTime(action.expires()) - absl::Seconds(1));
+    EXPECT_THAT(refusal(brief), HasSubstr("expires before the action does"));
+  }
+  Order(action, v1::Order::KIND_PAUSE);
+  EXPECT_THAT(refusal(NewOrder(action, v1::Order::KIND_PAUSE)), HasSubstr("paused already"));
+  EXPECT_EQ(Info(action).orders_size(), 1);
+}
+
+TEST_F(OrdersEndToEndTest, OneMayPauseWhatItTakesTwoToResume) {
+  const v1::Action action = NewAction();
+  LaunchThis(action);
+  const PrivateKey bob = *PrivateKey::Generate(KeyAlgorithm::kEd25519);
+  PublishThatFileTakesTwo(bob);
+  Order(action, v1::Order::KIND_PAUSE);
+  const std::string alone = SignOrder(NewOrder(action, v1::Order::KIND_RESUME));
+  v1::SendOrderResponse response;
+  const grpc::Status refused = Send(alone, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("to resume takes what to start does"));
+  EXPECT_EQ(Info(action).phase(), v1::DISPATCH_PHASE_PAUSED);
+  v1::Envelope together;
+  ASSERT_TRUE(together.ParseFromString(alone));
+  ASSERT_TRUE(AddSignature(bob, &together).ok());
+  const grpc::Status sent = Send(together.SerializeAsString(), &response);
+  EXPECT_TRUE(sent.ok()) << sent.error_message();
+  EXPECT_EQ(Info(action).phase(), v1::DISPATCH_PHASE_OPEN);
+}
+
+TEST_F(OrdersEndToEndTest, ACancellationIsNotShutOutByAPauseFromTheFuture) {
+  const Agent agent = Enrol("web1");
+  const auto peer = Connect(agent);
+  const v1::Action action = NewAction();
+  LaunchThis(action);
+  ASSERT_FALSE(peer->ReadActionEnvelope().empty());
+  const std::string cancel = SignOrder(NewOrder(action, v1::Order::KIND_CANCEL));
+  v1::Order pause = NewOrder(action, v1::Order::KIND_PAUSE);
+  const absl::Time ahead = clock_.Now() + kOrderClockSkew - absl::Seconds(1);
+  *pause.mutable_issued() = ToTimestamp(ahead);
+  *pause.mutable_expires() = ToTimestamp(ahead + absl::Hours(1));
+  pause.set_id(NewUuidV7(ahead));
+  v1::SendOrderResponse response;
+  ASSERT_TRUE(Send(SignOrder(pause), &response).ok());
+  EXPECT_EQ(ReadOrder(*peer), SignOrder(pause));
+  const grpc::Status sent = Send(cancel, &response);
+  EXPECT_TRUE(sent.ok()) << sent.error_message();
+  EXPECT_EQ(ReadOrder(*peer), cancel);
+  Stop();
+  Start();
+  EXPECT_EQ(Info(action).phase(), v1::DISPATCH_PHASE_CANCELLED);
+  EXPECT_EQ(ReadOrder(*Connect(agent)), cancel);
+}
+
+TEST_F(OrdersEndToEndTest, TheSameOrderAgainIsHandedOnOnceASecond) {
+  const auto peer = Connect(Enrol("web1"));
+  const v1::Action action = NewAction();
+  LaunchThis(action);
+  ASSERT_FALSE(peer->ReadActionEnvelope().empty());
+  v1::SendOrderResponse response;
+  const std::string pause = Order(action, v1::Order::KIND_PAUSE, &response);
+  EXPECT_EQ(response.sent(), 1u);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(Send(pause, &response).ok());
+    EXPECT_EQ(response.sent(), 1u) << "the answer is the same";
+  }
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_TRUE(Send(pause, &response).ok());
+  EXPECT_EQ(ReadOrder(*peer), pause);
+  EXPECT_EQ(ReadOrder(*peer), pause);
+  LaunchNew();
+  v1::SchedulerMessage message;
+  ASSERT_TRUE(peer->Read(&message));
+  EXPECT_TRUE(message.has_action_envelope());
+}
+
+TEST_F(OrdersEndToEndTest, AnAgentThatSaysThatItHasItGetsNoPlaceByThat) {
+  std::vector<Host> hosts = ConnectHosts(3);
+  v1::Action action = NewAction();
+  action.mutable_dispatch()->set_canary_percent(10);
+  LaunchThis(action);
+  ASSERT_TRUE(Eventually([&] { return SentTo(action) == 1; }));
+  const size_t canary = *Reached(action, hosts).begin();
+  Host& liar = hosts[canary == 0 ? 1 : 0];
+  liar.peer->SendRecord(RowsRecord(action.id(), 1, {"made up"}));
+  EXPECT_EQ(liar.peer->ReadAcknowledgement().sequence(), 1u);
+  ASSERT_EQ(SentTo(action), 2u) << "its pair runs by its own word";
+  // When it connects again, and when it says how it went.
+  liar.peer = Connect(liar.agent);
+  v1::ResultRecord crashed = SummaryRecord(action.id(), 2, v1::OUTCOME_INCOMPLETE, 1);
+  crashed.mutable_summary()->set_termination(v1::TERMINATION_CRASHED);
+  liar.peer->SendRecord(crashed);
+  EXPECT_EQ(liar.peer->ReadAcknowledgement().sequence(), 2u);
+  const std::string next = LaunchNew();
+  v1::Envelope got;
+  ASSERT_TRUE(got.ParseFromString(liar.peer->ReadActionEnvelope()));
+  EXPECT_NE(got.payload().find(next), std::string::npos) << "it was sent past the canary";
+  ASSERT_FALSE(hosts[canary].peer->ReadActionEnvelope().empty());
+  End(*hosts[canary].peer, action, v1::TERMINATION_COMPLETED);
+  EXPECT_TRUE(EventuallyIn(action, v1::DISPATCH_PHASE_OPEN)) << "its failure is no canary's";
 }
 
 TEST_F(OrdersEndToEndTest, WhatExpiredCanOnlyBeCancelledAndOnlyWhileItRuns) {

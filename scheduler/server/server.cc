@@ -47,6 +47,8 @@ constexpr int64_t kUpkeepSeconds = 60;
 constexpr int kMissedHeartbeats = 3;
 // One agent may hold this part of the record budget.
 constexpr size_t kBudgetShares = 16;
+// Parts of 256 KiB on their way to agents at one time.
+constexpr size_t kBlobTurns = 32;
 constexpr int kBackgroundThreads = 2;
 constexpr int kCallThreads = 4;
 constexpr size_t kMaxWaitingCalls = 10000;
@@ -112,9 +114,17 @@ class RunningServer : public Server {
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
         budget_(settings.record_budget, settings.record_budget / kBudgetShares),
-        gateway_parts_{
-            *store,      *agents_, dispatcher_, certificates_,     streams_,
-            blob_parts_, budget_,  clock,       settings.fleet_id, settings.heartbeat_interval},
+        gateway_parts_{*store,
+                       *agents_,
+                       dispatcher_,
+                       certificates_,
+                       streams_,
+                       blob_parts_,
+                       blob_turns_,
+                       budget_,
+                       clock,
+                       settings.fleet_id,
+                       settings.heartbeat_interval},
         status_({*store, *agents_, *policies_, dispatcher_, watchers_, *upkeep, clock}, fixed),
         api_parts_{*store,
                    *agents_,
@@ -167,6 +177,7 @@ class RunningServer : public Server {
   OpenStreams streams_;
   const std::unique_ptr<BlobFiles> blobs_;
   BlobParts blob_parts_;
+  BlobTurns blob_turns_{kBlobTurns};
   CertificateRegistry certificates_;
   EnrolmentDesk desk_;
   Dispatcher dispatcher_;
@@ -237,6 +248,7 @@ void RunningServer::Tick() {
   const absl::Time now = clock_.Now();
   streams_.Sweep(now);
   budget_.Tick();
+  blob_turns_.Tick();
   const absl::Duration silence = kMissedHeartbeats * heartbeat_interval_ + absl::Seconds(10);
   for (const std::shared_ptr<AgentSession>& session : agents_->SilentSince(now - silence))
     session->Close(absl::DeadlineExceededError("no heartbeat for too long"));

@@ -55,9 +55,10 @@ class SqliteStore : public Store {
   absl::Status CancelAction(std::string_view action_id) override;
   absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) override;
 
-  absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch) override;
+  absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch,
+                        bool cancels) override;
   absl::StatusOr<std::vector<StoredOrder>> Orders(std::string_view action_id) override;
-  absl::StatusOr<std::vector<StoredOrder>> OrdersInForce(absl::Time now) override;
+  absl::StatusOr<std::vector<StoredOrder>> OrdersInForce(absl::Time expires_after) override;
   absl::Status SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) override;
   absl::StatusOr<KeptDispatch> FindDispatch(std::string_view action_id) override;
 

@@ -51,33 +51,37 @@ absl::Status InsertOrder(Database& database, int64_t action, const StoredOrder& 
       "INSERT INTO orders (action, id, envelope, signed_by, expires) VALUES (?, ?, ?, ?, ?)",
       action, order.id, order.envelope, signed_by, order.expires));
   return database.Run(
-      "DELETE FROM orders WHERE action = ?1 AND id <="
-      " (SELECT id FROM orders WHERE action = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+      "DELETE FROM orders WHERE action = ?1 AND no <="
+      " (SELECT no FROM orders WHERE action = ?1 ORDER BY no DESC LIMIT 1 OFFSET ?2)",
       action, kOrdersKeptPerAction);
 }
 
 }  // namespace
 
-absl::Status SqliteStore::AddOrder(const StoredOrder& order, const KeptDispatch& dispatch) {
+absl::Status SqliteStore::AddOrder(const StoredOrder& order, const KeptDispatch& dispatch,
+                                   bool cancels) {
   return writer_.Run([&](Database& database) -> absl::Status {
     DRAGNET_ASSIGN_OR_RETURN(const int64_t action, NumberOf(database, order.action_id));
     DRAGNET_RETURN_IF_ERROR(InsertOrder(database, action, order));
-    return WriteDispatch(database, action, dispatch);
+    DRAGNET_RETURN_IF_ERROR(WriteDispatch(database, action, dispatch));
+    if (!cancels) return absl::OkStatus();
+    DRAGNET_RETURN_IF_ERROR(database.Run("UPDATE actions SET cancelled = 1 WHERE no = ?", action));
+    return records_->CloseWaiting(database, action);
   });
 }
 
 absl::StatusOr<std::vector<StoredOrder>> SqliteStore::Orders(std::string_view action_id) {
   ReadPool::Lease database = readers_->Take();
-  return OrdersOf(database->Ask(DRAGNET_ORDER_COLUMNS "WHERE a.id = ? ORDER BY o.id", action_id));
+  return OrdersOf(database->Ask(DRAGNET_ORDER_COLUMNS "WHERE a.id = ? ORDER BY o.no", action_id));
 }
 
-absl::StatusOr<std::vector<StoredOrder>> SqliteStore::OrdersInForce(absl::Time now) {
+absl::StatusOr<std::vector<StoredOrder>> SqliteStore::OrdersInForce(absl::Time expires_after) {
   ReadPool::Lease database = readers_->Take();
   return OrdersOf(database->Ask(DRAGNET_ORDER_COLUMNS
-                                "WHERE o.expires >= ? AND o.id ="
-                                " (SELECT max(id) FROM orders WHERE action = o.action)"
-                                " ORDER BY o.id",
-                                now));
+                                "WHERE a.expires >= ? AND o.no ="
+                                " (SELECT max(no) FROM orders WHERE action = o.action)"
+                                " ORDER BY o.no",
+                                expires_after));
 }
 
 absl::Status SqliteStore::SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) {

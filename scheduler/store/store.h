@@ -211,13 +211,16 @@ class Store {
   virtual absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) = 0;
 
   // ---- orders
-  // With what is left of the action's dispatch after it, in one step. NotFound
-  // for an unknown action, AlreadyExists for a known id.
-  virtual absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch) = 0;
+  // With what is left of the action's dispatch after it, and if it `cancels`, as
+  // CancelAction besides; in one step. The last one added is the newest, whatever
+  // its id says. NotFound for an unknown action, AlreadyExists for a known id.
+  virtual absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch,
+                                bool cancels) = 0;
   // About one action, oldest first.
   virtual absl::StatusOr<std::vector<StoredOrder>> Orders(std::string_view action_id) = 0;
-  // The newest one of each action, of those that haven't expired at `now`.
-  virtual absl::StatusOr<std::vector<StoredOrder>> OrdersInForce(absl::Time now) = 0;
+  // The newest one of each action that hasn't expired at `expires_after`; its own
+  // expiry says nothing: a pause that agents no longer take holds all the same.
+  virtual absl::StatusOr<std::vector<StoredOrder>> OrdersInForce(absl::Time expires_after) = 0;
   // NotFound for an unknown action.
   virtual absl::Status SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) = 0;
   // What was saved last; the default if nothing was.

@@ -263,7 +263,7 @@ TEST_P(StoreConformance, ExpiredAndCancelledActionsAreNotActiveAndWhatWaitsIsNev
   EXPECT_TRUE(absl::IsNotFound(store_->CancelAction(NewUuidV4())));
 }
 
-TEST_P(StoreConformance, OrdersStayWithTheNewestLastAndThoseThatExpiredHoldNoMore) {
+TEST_P(StoreConformance, OrdersStayWithTheNewestLastWhileTheirActionHasNotExpired) {
   ASSERT_TRUE(store_->AddAction(NewAction(kAction), {}).ok());
   ASSERT_TRUE(store_->AddAction(NewAction(kOther), {}).ok());
   const auto order = [&](const std::string& id, const std::string& action) {
@@ -271,7 +271,7 @@ TEST_P(StoreConformance, OrdersStayWithTheNewestLastAndThoseThatExpiredHoldNoMor
                        .action_id = action,
                        .envelope = StrCat("envelope of ", id),
                        .signed_by = {"alice", "bob"},
-                       .expires = now_ + absl::Hours(1)};
+                       .expires = now_ + absl::Seconds(1)};
   };
   KeptDispatch stopped;
   stopped.stopped = true;
@@ -279,11 +279,11 @@ TEST_P(StoreConformance, OrdersStayWithTheNewestLastAndThoseThatExpiredHoldNoMor
   stopped.canaries = 3;
   stopped.ended_before = 20;
   stopped.failed_before = 7;
-  EXPECT_TRUE(store_->AddOrder(order("1", kAction), {}).ok());
-  EXPECT_TRUE(store_->AddOrder(order("3", kAction), stopped).ok());
-  EXPECT_TRUE(store_->AddOrder(order("2", kOther), {}).ok());
-  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddOrder(order("3", kAction), {})));
-  EXPECT_TRUE(absl::IsNotFound(store_->AddOrder(order("4", NewUuidV4()), {})));
+  EXPECT_TRUE(store_->AddOrder(order("1", kAction), {}, false).ok());
+  EXPECT_TRUE(store_->AddOrder(order("3", kAction), stopped, false).ok());
+  EXPECT_TRUE(store_->AddOrder(order("2", kOther), {}, false).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddOrder(order("3", kAction), {}, false)));
+  EXPECT_TRUE(absl::IsNotFound(store_->AddOrder(order("4", NewUuidV4()), {}, false)));
   Reopen();
   const auto orders = *store_->Orders(kAction);
   ASSERT_EQ(orders.size(), 2u);
@@ -291,16 +291,47 @@ TEST_P(StoreConformance, OrdersStayWithTheNewestLastAndThoseThatExpiredHoldNoMor
   EXPECT_EQ(orders[1].envelope, "envelope of 3");
   EXPECT_EQ(orders[1].action_id, kAction);
   EXPECT_EQ(orders[1].signed_by, (std::vector<std::string>{"alice", "bob"}));
-  EXPECT_EQ(orders[1].expires, now_ + absl::Hours(1));
-  const auto in_force = *store_->OrdersInForce(now_);
+  EXPECT_EQ(orders[1].expires, now_ + absl::Seconds(1));
+  const absl::Time action_expires = store_->FindAction(kAction)->expires;
+  ASSERT_GT(action_expires, now_ + absl::Seconds(1)) << "later than its orders";
+  const auto in_force = *store_->OrdersInForce(action_expires);
   ASSERT_EQ(in_force.size(), 2u);
-  EXPECT_EQ(in_force[0].id, "2");
-  EXPECT_EQ(in_force[1].id, "3");
-  EXPECT_TRUE(store_->OrdersInForce(now_ + absl::Hours(2))->empty());
+  EXPECT_EQ(in_force[0].id, "3");
+  EXPECT_EQ(in_force[1].id, "2");
+  EXPECT_TRUE(store_->OrdersInForce(action_expires + absl::Seconds(1))->empty());
   EXPECT_EQ(*store_->FindDispatch(kAction), stopped);
   EXPECT_EQ(*store_->FindDispatch(kOther), KeptDispatch());
   ASSERT_TRUE(store_->SaveDispatch(kAction, {}).ok());
   EXPECT_EQ(*store_->FindDispatch(kAction), KeptDispatch());
+}
+
+TEST_P(StoreConformance, ACancellationIsTheNewestOrderAndCancelsInOneStep) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a, b}).ok());
+  MarkSent(kAction, a);
+  const auto order = [&](const std::string& id) {
+    return StoredOrder{.id = id,
+                       .action_id = kAction,
+                       .envelope = id,
+                       .signed_by = {},
+                       .expires = now_ + absl::Hours(1)};
+  };
+  ASSERT_TRUE(store_->AddOrder(order("from the future"), {}, false).ok());
+  ASSERT_TRUE(store_->AddOrder(order("cancel"), {}, true).ok());
+  Reopen();
+  EXPECT_TRUE(store_->FindAction(kAction)->cancelled);
+  EXPECT_EQ(FindPair(kAction, a).state, v1::DISPATCH_STATE_SENT);
+  EXPECT_EQ(FindPair(kAction, b).state, v1::DISPATCH_STATE_NEVER_SENT);
+  EXPECT_EQ(store_->Orders(kAction)->back().id, "cancel");
+  ASSERT_EQ(store_->OrdersInForce(now_)->size(), 1u);
+  EXPECT_EQ(store_->OrdersInForce(now_)->front().id, "cancel");
+  // What isn't stored as a whole isn't stored at all.
+  ASSERT_TRUE(store_->AddAction(NewAction(kOther), {b}).ok());
+  StoredOrder again = order("cancel");
+  again.action_id = kOther;
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddOrder(again, {}, true)));
+  EXPECT_FALSE(store_->FindAction(kOther)->cancelled);
+  EXPECT_EQ(FindPair(kOther, b).state, v1::DISPATCH_STATE_WAITING);
 }
 
 TEST_P(StoreConformance, OfAnActionOnlyTheNewestOrdersAreKept) {
@@ -312,7 +343,7 @@ TEST_P(StoreConformance, OfAnActionOnlyTheNewestOrdersAreKept) {
                                 .envelope = "e",
                                 .signed_by = {},
                                 .expires = now_ + absl::Hours(1)},
-                               {})
+                               {}, false)
                     .ok());
   const auto orders = *store_->Orders(kAction);
   ASSERT_EQ(orders.size(), static_cast<size_t>(kOrdersKeptPerAction));

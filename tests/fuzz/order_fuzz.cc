@@ -42,6 +42,9 @@ struct Fixture {
       if (action_id.ends_with('9')) modules.emplace(1, "pkg");
       return modules;
     };
+    context.weights_needed = [](std::string_view module) {
+      return std::vector<std::string>{std::string(module)};
+    };
     context.order_in_force = [this](std::string_view action_id) {
       return action_id.ends_with('8') ? order.id() : std::string();
     };
@@ -57,12 +60,15 @@ const Fixture& TheFixture() {
 void CheckRules(const v1::Order& order) {
   const Fixture& fixture = TheFixture();
   Must(order.fleet_id() == fixture.fleet.id, "it holds only for its fleet");
-  Must(*ToTime(order.issued()) <= fixture.fleet.now + kOrderClockSkew &&
-           fixture.fleet.now <= *ToTime(order.expires()),
-       "it holds only while it is valid");
+  const bool cancels = order.kind() == v1::Order::KIND_CANCEL;
+  Must(cancels || *ToTime(order.issued()) <= fixture.fleet.now + kOrderClockSkew,
+       "only a cancellation holds before its time");
+  Must(fixture.fleet.now <= *ToTime(order.expires()), "it holds only while it is valid");
+  Must(order.kind() != v1::Order::KIND_RESUME || order.action_id().ends_with('9'),
+       "what isn't here can't be resumed");
   Must(!WordOf(order.kind()).empty(), "it says what to do");
   Must(!order.action_id().ends_with('9'), "who has no weight for the action has no say in it");
-  Must(!order.action_id().ends_with('8') || order.id() > fixture.order.id(),
+  Must(cancels || !order.action_id().ends_with('8') || order.id() > fixture.order.id(),
        "an older one never holds");
   Must(order.reason().size() <= kMaxOrderReason, "it is bounded");
 }

@@ -27,9 +27,9 @@ struct Answer {
   // row_bytes=N: of a row, serialised; 1 to 65536. Rows have at least what makes
   // each different, about 150 bytes. Default 1024.
   uint32_t row_bytes = 1024;
-  // record_bytes=N: of a record, about; 1 to 500,000. Default 131072, as the
+  // record_bytes=N: of a record, about; 1 to 500,000. Default 32768, as the
   // monitor has it.
-  uint32_t record_bytes = 128 * 1024;
+  uint32_t record_bytes = 32 * 1024;
   // delay=D or delay=MIN..MAX: from taking an action on to its first row, and
   // from one operation to the next. Default 0.
   absl::Duration min_delay;

@@ -1,0 +1,269 @@
+// The dispatcher over a real store, with sessions that only write down what they
+// are sent: what orders change of a fan-out under way, and of a store that can't
+// be read.
+#include "scheduler/dispatch/dispatcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <map>
+#include <memory>
+#include <set>
+
+#include "absl/synchronization/notification.h"
+#include "core/keys.h"
+#include "core/strings.h"
+#include "core/testing.h"
+#include "scheduler/store/sqlite_store.h"
+#include "scheduler/testing/temporary_directory.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// "action" and "order", as they were sent.
+class RecordingSession : public AgentSession {
+ public:
+  void Send(OutgoingMessage message) override { Note(*message); }
+  bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!actions_.insert(action_id).second && !again) return false;
+    }
+    Note(*message);
+    return true;
+  }
+  void Close(const absl::Status&) override {}
+  void CutOffIfClosed() override {}
+
+  std::vector<std::string> sent() const {
+    absl::MutexLock lock(&mutex_);
+    return sent_;
+  }
+
+ private:
+  void Note(const std::string& bytes) {
+    v1::SchedulerMessage message;
+    ASSERT_TRUE(message.ParseFromString(bytes));
+    absl::MutexLock lock(&mutex_);
+    if (message.has_action_envelope()) sent_.push_back("action");
+    if (message.has_order_envelope()) sent_.push_back("order");
+  }
+
+  mutable absl::Mutex mutex_;
+  std::set<std::string> actions_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> sent_ ABSL_GUARDED_BY(mutex_);
+};
+
+class DispatcherTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(SqliteStore::Create(Path()).ok());
+    store_ = *SqliteStore::Open(Path(), StoreUse::kRun);
+    ASSERT_TRUE(store_->AddTrustPolicy({.version = 1, .envelope = Policy()}).ok());
+    StoredToken token;
+    token.sha256 = Sha256("token");
+    token.expires = fleet_.now + absl::Hours(1);
+    token.uses_left = 10'000;
+    ASSERT_TRUE(store_->AddToken(token).ok());
+  }
+  void TearDown() override { Stop(); }
+
+  std::string Path() const { return directory_.path() + "/store.db"; }
+  std::string Policy() const { return fleet_.SignedPolicy(fleet_.PolicyProto()); }
+
+  // Over the agents that are in the store by now.
+  void Start() {
+    if (store_ == nullptr) store_ = *SqliteStore::Open(Path(), StoreUse::kRun);
+    agents_ = *Agents::Load(*store_, clock_.Now());
+    policies_ = *Policies::Load(*store_, fleet_.id, fleet_.Pinned());
+    background_ = std::make_unique<Executor>(/*threads=*/1, /*max_waiting=*/1000);
+    dispatcher_ =
+        std::make_unique<Dispatcher>(*store_, *agents_, *policies_, watchers_, *background_, clock_,
+                                     fleet_.id, OperationBounds{.rows = 1000, .bytes = 1 << 20});
+    ASSERT_TRUE(dispatcher_->Start().ok());
+  }
+  void Stop() {
+    // Runs what waits, which needs the others.
+    background_.reset();
+    dispatcher_.reset();
+    store_.reset();
+    policies_.reset();
+    agents_.reset();
+    sessions_.clear();
+  }
+  static std::string IdOf(int number) {
+    return StrCat("000", 10'000 + number, "-0000-4000-8000-000000000000");
+  }
+  std::string Enrol(int number) {
+    const std::string id = IdOf(number);
+    Enrolment enrolment;
+    enrolment.agent_id = id;
+    enrolment.spki = "key";
+    enrolment.token_sha256 = Sha256("token");
+    enrolment.facts.set_id(id);
+    enrolment.facts.set_os("linux");
+    enrolment.certificate.fingerprint = id;
+    enrolment.certificate.identity = "spiffe://fleet/agent/" + id;
+    const absl::Status status = store_->EnrolAgent(enrolment, fleet_.now);
+    EXPECT_TRUE(status.ok()) << status;
+    return id;
+  }
+  RecordingSession& Connect(const std::string& id) {
+    auto session = std::make_shared<RecordingSession>();
+    v1::Hello hello;
+    hello.mutable_facts()->set_id(id);
+    hello.mutable_facts()->set_os("linux");
+    EXPECT_TRUE(agents_->Connect(id, session, hello, clock_.Now()).ok());
+    return *(sessions_[id] = session);
+  }
+  // Returns when all that was given to the background has been done.
+  void WaitForBackground() {
+    absl::Notification done;
+    ASSERT_TRUE(background_->Run([&] { done.Notify(); }));
+    done.WaitForNotification();
+  }
+
+  absl::Status Send(const v1::Action& action, v1::Order::Kind kind) {
+    const absl::Time issued = clock_.Now() + absl::Milliseconds(++orders_made_);
+    v1::Order order;
+    order.set_id(NewUuidV7(issued));
+    order.set_fleet_id(fleet_.id);
+    order.set_action_id(action.id());
+    order.set_kind(kind);
+    *order.mutable_issued() = ToTimestamp(issued);
+    *order.mutable_expires() = action.expires();
+    return dispatcher_
+        ->SendOrder(testing::Signed(kOrderPayloadType, order, {&fleet_.alice}), "alice")
+        .status();
+  }
+  void Launch(const v1::Action& action) {
+    const auto launched =
+        dispatcher_->Launch(fleet_.SignedAction(action, {&fleet_.alice}), "alice");
+    ASSERT_TRUE(launched.ok()) << launched.status();
+  }
+  size_t SentTheAction() const {
+    size_t count = 0;
+    for (const auto& [id, session] : sessions_)
+      for (const std::string& what : session->sent()) count += what == "action";
+    return count;
+  }
+
+  TemporaryDirectory directory_;
+  testing::Fleet fleet_;
+  FakeClock clock_{fleet_.now};
+  Watchers watchers_;
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<Agents> agents_;
+  std::unique_ptr<Policies> policies_;
+  std::unique_ptr<Executor> background_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::map<std::string, std::shared_ptr<RecordingSession>> sessions_;
+  int orders_made_ = 0;
+};
+
+// More than are sent to in one go, so that others send it, later.
+constexpr int kAgents = 300;
+
+TEST_F(DispatcherTest, APauseHoldsAFanOutThatIsUnderWayAndAResumeLetsAllHaveIt) {
+  for (int i = 0; i < kAgents; ++i) Enrol(i);
+  Start();
+  for (int i = 0; i < kAgents; ++i) Connect(IdOf(i));
+  absl::Notification go_on;
+  ASSERT_TRUE(background_->Run([&] { go_on.WaitForNotification(); }));
+  const v1::Action action = fleet_.ActionProto();
+  Launch(action);
+  ASSERT_TRUE(Send(action, v1::Order::KIND_PAUSE).ok());
+  go_on.Notify();
+  WaitForBackground();
+  EXPECT_EQ(SentTheAction(), 0u);
+  ASSERT_TRUE(Send(action, v1::Order::KIND_RESUME).ok());
+  dispatcher_->Pace();
+  WaitForBackground();
+  EXPECT_EQ(SentTheAction(), static_cast<size_t>(kAgents));
+}
+
+TEST_F(DispatcherTest, ACancellationEndsAFanOutThatIsUnderWay) {
+  for (int i = 0; i < kAgents; ++i) Enrol(i);
+  Start();
+  for (int i = 0; i < kAgents; ++i) Connect(IdOf(i));
+  absl::Notification go_on;
+  ASSERT_TRUE(background_->Run([&] { go_on.WaitForNotification(); }));
+  const v1::Action action = fleet_.ActionProto();
+  Launch(action);
+  ASSERT_TRUE(Send(action, v1::Order::KIND_CANCEL).ok());
+  go_on.Notify();
+  WaitForBackground();
+  dispatcher_->Pace();
+  WaitForBackground();
+  EXPECT_EQ(SentTheAction(), 0u);
+}
+
+TEST_F(DispatcherTest, WhoHasItAndComesBackGetsWhatItsPhaseAllows) {
+  const std::string id = Enrol(1);
+  Start();
+  Connect(id);
+  v1::Action action = fleet_.ActionProto();
+  Launch(action);
+  const auto sent_again = [&] {
+    RecordingSession& session = Connect(id);
+    dispatcher_->OnConnected(id, session);
+    WaitForBackground();
+    return session.sent();
+  };
+  EXPECT_THAT(sent_again(), ElementsAre("action"));
+  ASSERT_TRUE(Send(action, v1::Order::KIND_PAUSE).ok());
+  EXPECT_THAT(sent_again(), ElementsAre("order", "action"));
+  ASSERT_TRUE(Send(action, v1::Order::KIND_RESUME).ok());
+  EXPECT_THAT(sent_again(), ElementsAre("action", "order"));
+  ASSERT_TRUE(Send(action, v1::Order::KIND_CANCEL).ok());
+  EXPECT_THAT(sent_again(), ElementsAre("order"));
+  clock_.Set(*ToTime(action.expires()) + absl::Seconds(1));
+  EXPECT_THAT(sent_again(), IsEmpty()) << "the order has expired, and so it is sent no more";
+}
+
+TEST_F(DispatcherTest, AnActionWhoseHistoryCannotBeReadIsSentToNoOne) {
+  const std::string canary = Enrol(1), other = Enrol(2);
+  Start();
+  Connect(canary);
+  v1::Action action = fleet_.ActionProto();
+  action.mutable_dispatch()->set_canary_percent(50);
+  Launch(action);
+  ASSERT_EQ(SentTheAction(), 1u);
+  v1::ResultRecord record;
+  record.set_action_id(action.id());
+  record.set_sequence(1);
+  record.mutable_summary()->set_outcome(v1::OUTCOME_INCOMPLETE);
+  record.mutable_summary()->set_termination(v1::TERMINATION_CRASHED);
+  absl::Notification stored;
+  dispatcher_->OnRecord(canary, record, [&](absl::Status status) {
+    EXPECT_TRUE(status.ok()) << status;
+    stored.Notify();
+  });
+  stored.WaitForNotification();
+  Stop();
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(Path().c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "UPDATE pair_operations SET summary = x'ff'", nullptr, nullptr,
+                         nullptr),
+            SQLITE_OK);
+  ASSERT_EQ(sqlite3_changes(database), 1);
+  sqlite3_close(database);
+  Start();
+  RecordingSession& session = Connect(other);
+  dispatcher_->OnConnected(other, session);
+  WaitForBackground();
+  dispatcher_->Pace();
+  EXPECT_THAT(session.sent(), IsEmpty());
+  // Not by way of an order either.
+  EXPECT_FALSE(Send(action, v1::Order::KIND_PAUSE).ok());
+  dispatcher_->OnConnected(other, session);
+  WaitForBackground();
+  EXPECT_THAT(session.sent(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace dragnet::scheduler
