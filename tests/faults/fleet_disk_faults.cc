@@ -43,13 +43,13 @@ void FullAgentDisk(Round& round) {
   round.Make({.real_agents = 2, .agent = {.state_directory = disk.path()}});
   round.Start();
   for (int i = 0; i < 2; ++i) {
-    round.Launch();
     round.LaunchToRealAgents();
     // Not before it is taken on: what is refused for want of a journal isn't run.
-    round.WaitForChance((i + 0.2) / 2, (i + 0.9) / 2);
+    round.WaitForRealAgents(round.Between(0.01, 0.4));
     disk.Fill();
     round.Wander(absl::Milliseconds(100), absl::Seconds(3));
     disk.MakeRoom();
+    round.Launch();
     round.WaitForEnd();
   }
   for (Agent* agent : round.real_agents())

@@ -220,17 +220,20 @@ bool Round::HasEnded(const Launched& action, const v1::Progress& progress) const
   return progress.targeted() >= AgentsOf(action) && EndedOf(progress) == progress.targeted();
 }
 
-void Round::WaitForShare(double share) {
+double Round::RowsExpectedOf(const Launched& action) const {
+  const double each = action.to_real_agents ? kManyFiles : kRowsPerAgent;
+  return each * static_cast<double>(AgentsOf(action));
+}
+
+void Round::WaitForRows(const std::vector<Launched>& actions, double share) {
   double expected = 0;
-  for (const Launched& action : launched_)
-    expected += action.to_real_agents ? static_cast<double>(real_agents_.size()) * kManyFiles
-                                      : options_.agents * kRowsPerAgent;
-  // It may have ended before: by chance they have fewer rows than was estimated.
+  for (const Launched& action : actions) expected += RowsExpectedOf(action);
+  // They may have ended before: by chance they have fewer rows than was estimated.
   Eventually(
       [&] {
         double rows = 0;
         bool ended = true;
-        for (const Launched& action : launched_) {
+        for (const Launched& action : actions) {
           const auto progress = ProgressOf(action.id);
           if (!progress.has_value()) return HasStopped();
           rows += static_cast<double>(progress->rows());
@@ -239,6 +242,15 @@ void Round::WaitForShare(double share) {
         return ended || rows >= share * expected;
       },
       absl::Minutes(2));
+}
+
+void Round::WaitForShare(double share) { WaitForRows(launched_, share); }
+
+void Round::WaitForRealAgents(double share) {
+  const auto last = std::find_if(launched_.rbegin(), launched_.rend(),
+                                 [](const Launched& action) { return action.to_real_agents; });
+  Need(last != launched_.rend(), "an action of real agents");
+  WaitForRows({*last}, share);
 }
 
 void Round::RestartScheduler() {

@@ -75,6 +75,9 @@ class Round {
   void WaitForShare(double share);
   // As that, for a share by chance.
   void WaitForChance(double from, double to) { WaitForShare(Between(from, to)); }
+  // Waits until about this share of the rows of the last action that went to real
+  // agents is stored.
+  void WaitForRealAgents(double share);
   // The time at which a fault happens, by chance.
   void Wander(absl::Duration from, absl::Duration to);
   double Between(double from, double to);
@@ -124,6 +127,8 @@ class Round {
   std::optional<v1::Progress> ProgressOf(const std::string& action_id);
   bool HasEnded(const Launched& action, const v1::Progress& progress) const;
   uint64_t AgentsOf(const Launched& action) const;
+  double RowsExpectedOf(const Launched& action) const;
+  void WaitForRows(const std::vector<Launched>& actions, double share);
   void StopAll();
   void CheckSums();
   void CheckPairs();
