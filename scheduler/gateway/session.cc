@@ -381,12 +381,20 @@ void Session::OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::St
     read_on = TakeUpReadingLocked();
   } else {
     // Not acknowledged: the agent keeps it and tries again.
-    spdlog::error("agent {}: record not stored: {}", identity_.name,
-                  ForTerminal(ToStd(status.message())));
-    Close(absl::UnavailableError("the scheduler could not store a result: try again"));
+    NotStored(status);
   }
   parts_.budget.Return(shared_from_this(), cost);
   if (read_on) ReadOn();
+}
+
+void Session::NotStored(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  // Said once: with the first record of a window all of it fails, and a full disk
+  // shouldn't be filled again by the log.
+  if (finished_) return;
+  spdlog::error("agent {}: record not stored: {}", identity_.name,
+                ForTerminal(ToStd(status.message())));
+  FinishLocked(absl::UnavailableError("the scheduler could not store a result: try again"));
 }
 
 void Session::Send(OutgoingMessage message) {

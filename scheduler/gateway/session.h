@@ -101,6 +101,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   absl::Status HandleBlobRequest(const v1::BlobRequest& request);
   void AnswerBlobRequest();
   void OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status);
+  void NotStored(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void QueueLocked(OutgoingMessage message, bool acknowledgement = false)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

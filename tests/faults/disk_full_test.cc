@@ -1,52 +1,13 @@
 // Disks that fill up under an agent and under a scheduler, and get room again.
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/mount.h>
-#include <unistd.h>
-
 #include "core/strings.h"
-#include "core/unique_fd.h"
 #include "tests/faults/expect.h"
-#include "tests/harness/need.h"
+#include "tests/faults/small_disk.h"
 
 namespace dragnet::testing {
 namespace {
 
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
-
-// A small disk of its own.
-class SmallDisk {
- public:
-  SmallDisk(const std::string& path, int megabytes) : path_(path) {
-    MakeDirectory(path_);
-    const std::string options = StrCat("size=", megabytes, "m,mode=755");
-    mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  bool mounted() const { return mounted_; }
-  const std::string& path() const { return path_; }
-
-  void Fill() const {
-    const UniqueFd file(::open(Ballast().c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
-    Need(file.valid(), "open", Ballast());
-    const std::string block(4096, 'x');
-    while (::write(file.get(), block.data(), block.size()) > 0) continue;
-    Need(errno == ENOSPC, "fill the disk");
-  }
-  void MakeRoom() const { Need(::unlink(Ballast().c_str()) == 0, "unlink", Ballast()); }
-
- private:
-  std::string Ballast() const { return path_ + "/ballast"; }
-
-  std::string path_;
-  bool mounted_ = false;
-};
 
 #define NEEDS_SMALL_DISK(disk) \
   if (!(disk).mounted()) GTEST_SKIP() << "only root can mount a small disk"
@@ -127,6 +88,12 @@ TEST_F(AgentsDiskTest, FullAtTheStartSaysSo) {
   EXPECT_THAT(agent_->process().Output(), AnyOf(HasSubstr("full"), HasSubstr("No space left")));
 }
 
+size_t Count(const std::string& text, const std::string& what) {
+  size_t count = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
 class SchedulersDiskTest : public ::testing::Test {
  protected:
   SchedulersDiskTest() : disk_(fleet_.temporary() + "/disk", 32) {}
@@ -167,6 +134,9 @@ TEST_F(SchedulersDiskTest, FullInTheMiddleOfResultsAcknowledgesNothingThatIsNotS
   ExpectRowsOnce(*results, agent_->name(), ExpectedPaths(files_));
   EXPECT_EQ(results->states.at(agent_->name()).state(), v1::DISPATCH_STATE_FOUND);
   EXPECT_EQ(agent_->WorkersStarted(), 1U);
+  // Said once for each session, not for each record that was under way.
+  const std::string output = fleet_.scheduler().Output();
+  EXPECT_LE(Count(output, "not stored"), Count(output, ": connected")) << output;
 }
 
 TEST_F(SchedulersDiskTest, FullAtALaunchIsRefusedByNameAndReachesNoAgent) {

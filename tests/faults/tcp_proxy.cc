@@ -17,11 +17,11 @@
 namespace dragnet::testing {
 namespace {
 
-sockaddr_in Loopback(int port) {
+sockaddr_in Address(const std::string& host, int port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  Need(::inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1, "an IPv4 address", host);
   return address;
 }
 
@@ -64,16 +64,16 @@ bool Forward(Way& way, std::atomic<uint64_t>& forwarded) {
   return true;
 }
 
-void Accept(int listener, int target, std::list<Connection>* connections) {
+void Accept(int listener, const sockaddr_in& target, std::list<Connection>* connections) {
   Connection connection;
   connection.client.Reset(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection.client.valid()) return;
-  connection.server.Reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  connection.server.Reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int server = connection.server.get();
-  const sockaddr_in to = Loopback(target);
-  // Loopback answers at once, one way or the other.
-  if (::connect(server, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return;
-  ::fcntl(server, F_SETFL, O_NONBLOCK);
+  // Until it is connected, reading and writing say EAGAIN.
+  if (::connect(server, reinterpret_cast<const sockaddr*>(&target), sizeof target) != 0 &&
+      errno != EINPROGRESS)
+    return;
   connection.up = {connection.client.get(), server, "", false};
   connection.down = {server, connection.client.get(), "", false};
   connections->push_back(std::move(connection));
@@ -89,39 +89,45 @@ void AddPoll(const Way& way, std::vector<pollfd>* fds) {
 
 }  // namespace
 
-TcpProxy::TcpProxy(int port, int target)
-    : target_(target),
+TcpProxy::TcpProxy(int port, const std::string& host, int target)
+    : target_(Address(host, target)),
       listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   const int on = 1;
   ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const sockaddr_in address = Loopback(port);
+  const sockaddr_in address = Address("127.0.0.1", port);
   Need(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
        "bind the proxy");
-  Need(::listen(listener_.get(), 16) == 0, "listen");
+  Need(::listen(listener_.get(), SOMAXCONN) == 0, "listen");
   thread_ = std::jthread([this] { Run(); });
 }
 
 void TcpProxy::Run() {
   std::list<Connection> connections;
   while (!stop_) {
+    ++turns_;
+    turns_.notify_all();
     std::vector<pollfd> fds = {{wake_.get(), POLLIN, 0}};
+    const bool hold = hold_answers_;
     if (!black_hole_) {
       fds.push_back({listener_.get(), POLLIN, 0});
       for (const Connection& connection : connections) {
         AddPoll(connection.up, &fds);
-        AddPoll(connection.down, &fds);
+        if (!hold) AddPoll(connection.down, &fds);
       }
     }
     ::poll(fds.data(), fds.size(), -1);
     eventfd_t ignored;
     ::eventfd_read(wake_.get(), &ignored);
-    if (break_.exchange(false)) connections.clear();
+    if (break_) {
+      connections.clear();
+      break_ = false;
+    }
     if (black_hole_) continue;
     Accept(listener_.get(), target_, &connections);
     for (Connection& connection : connections) {
       connection.broken = !Forward(connection.up, forwarded_) ||
-                          !Forward(connection.down, forwarded_) ||
+                          (!hold && !Forward(connection.down, forwarded_)) ||
                           (connection.up.ended && connection.down.ended);
     }
     connections.remove_if([](const Connection& connection) { return connection.broken; });
@@ -143,9 +149,21 @@ void TcpProxy::Heal() {
   Wake();
 }
 
+void TcpProxy::HoldAnswers(bool hold) {
+  hold_answers_ = hold;
+  WaitForTurn();
+}
+
 void TcpProxy::BreakConnections() {
   break_ = true;
+  while (break_) WaitForTurn();
+}
+
+// Returns in a turn that sees what was set before.
+void TcpProxy::WaitForTurn() const {
+  const uint64_t now = turns_;
   Wake();
+  turns_.wait(now);
 }
 
 void TcpProxy::Wake() const { ::eventfd_write(wake_.get(), 1); }

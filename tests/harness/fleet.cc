@@ -198,7 +198,8 @@ int64_t Agent::Spooled() const {
 TestFleet::TestFleet(const FleetOptions& options)
     : directory_(temporary_.path() + "/fleet"),
       port_(FreePort()),
-      address_(StrCat(options.host, ":", port_)) {
+      address_(StrCat(options.host, ":", port_)),
+      scheduler_environment_(options.scheduler_environment) {
   std::vector<std::string> arguments = {"dragnet-scheduler",
                                         "init",
                                         "--dir",
@@ -232,6 +233,7 @@ TestFleet::TestFleet(const FleetOptions& options)
 void TestFleet::StartScheduler() {
   Command command;
   command.arguments = {"dragnet-scheduler", "run", "--config", scheduler_config()};
+  command.environment = scheduler_environment_;
   scheduler_ = std::make_unique<Process>(command, temporary_.path() + "/scheduler.log");
   const bool listens = scheduler_->WaitForOutput("listening on");
   const std::optional<Ended> ended = scheduler_->WaitForEnd(absl::ZeroDuration());

@@ -108,6 +108,8 @@ struct FleetOptions {
   std::string host = "127.0.0.1";
   // For the command `dragnet-scheduler init`.
   std::vector<std::string> more_arguments = {};
+  // NAME=value, of each scheduler that is started.
+  std::vector<std::string> scheduler_environment = {};
 };
 
 class TestFleet {
@@ -156,6 +158,7 @@ class TestFleet {
   std::string directory_;
   int port_;
   std::string address_;
+  std::vector<std::string> scheduler_environment_;
   std::unique_ptr<Forge> forge_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<Process> scheduler_;
