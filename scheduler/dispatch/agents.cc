@@ -98,6 +98,8 @@ void Agents::NoteDuplicate(const Agent& agent, absl::Time now) {
       "agent {}: two hosts use this identity, as after a disk was cloned; neither gets actions "
       "until only one is left: {}",
       agent.stored.id, hosts);
+  // Nobody can tell which of them sent what.
+  store_.MarkDoubted(agent.stored.id, Ignore);
 }
 
 absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
