@@ -23,6 +23,10 @@ constexpr absl::Duration kExpiryGrace = absl::Seconds(5);
 // Counting the pairs of a large fleet takes at most this part of the time.
 constexpr int kCountingShare = 10;
 constexpr int kSecondsToReadTheReason = 2;
+// Agents of which nothing is heard are named when nothing has happened for so long,
+// so many at once.
+constexpr absl::Duration kQuiet = absl::Seconds(1);
+constexpr size_t kUnheardPerStep = 2000;
 // After a step with more changes than this the next one waits, for each of them
 // so long, at most that.
 constexpr size_t kFewChanges = 64;
@@ -106,15 +110,20 @@ absl::Status WatchStream::ReadNext(std::vector<v1::WatchEvent>* events, bool* en
   for (Change& change : changes) {
     position_ = change.position;
     if (change.rows.has_value()) bytes += change.rows->ByteSizeLong();
-    events->push_back(EventOf(std::move(change)));
+    // A launch makes as many of these as there are agents: what was found goes
+    // first, and TellUnheard comes to what is still so when it is quiet.
+    const bool unheard =
+        !change.rows.has_value() && IsUnheard(change.pair.state) && change.pair.detail.empty();
+    if (!unheard) events->push_back(EventOf(std::move(change)));
   }
   if (!changes.empty()) {
+    last_change_ = SteadyNow();
     // There may be more; and progress follows everything that it counts.
     absl::MutexLock lock(&mutex_);
     news_ = true;
     // While it is behind with rows it reads on.
     if (options_.follow && bytes < kBatchBytes / 2)
-      step_again_at_ = SteadyNow() + GatherFor(changes.size());
+      step_again_at_ = SteadyNow() + GatherFor(events->size());
     if (progress_sent_) return absl::OkStatus();
   }
   return ReadProgress(events, end);
@@ -143,6 +152,13 @@ absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool
     progress_ = std::move(progress);
     progress_sent_ = true;
   }
+  const bool quiet = counted - last_change_ >= kQuiet;
+  if ((quiet || !more) && TellUnheard(pairs, events)) {
+    absl::MutexLock lock(&mutex_);
+    news_ = true;
+    count_again_at_ = absl::InfinitePast();
+    return absl::OkStatus();
+  }
   if (more) return absl::OkStatus();
   // What was counted may be newer than what was read before.
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<Change> rest,
@@ -156,6 +172,23 @@ absl::Status WatchStream::ReadProgress(std::vector<v1::WatchEvent>* events, bool
   *events->emplace_back().mutable_end()->mutable_progress() = progress_;
   *end = true;
   return absl::OkStatus();
+}
+
+bool WatchStream::TellUnheard(const std::vector<PairState>& pairs,
+                              std::vector<v1::WatchEvent>* events) {
+  size_t told = 0;
+  for (const PairState& pair : pairs) {
+    if (!IsUnheard(pair.state)) continue;
+    const auto known = unheard_.find(pair.agent_id);
+    if (known != unheard_.end() && known->second == pair.state) continue;
+    if (++told > kUnheardPerStep) return true;
+    unheard_[pair.agent_id] = pair.state;
+    v1::AgentState* state = events->emplace_back().mutable_agent_state();
+    state->set_agent_id(pair.agent_id);
+    state->set_agent_name(parts_.agents.NameOf(pair.agent_id));
+    state->set_state(pair.state);
+  }
+  return false;
 }
 
 void WatchStream::WakeLocked(absl::Time at, Wake* wake) {

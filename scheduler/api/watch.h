@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -84,6 +85,9 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
   void Step();
   absl::Status ReadNext(std::vector<v1::WatchEvent>* events, bool* end);
   absl::Status ReadProgress(std::vector<v1::WatchEvent>* events, bool* end);
+  // States of those that are waiting or sent, of which the console wasn't told yet.
+  // True: there are more.
+  bool TellUnheard(const std::vector<PairState>& pairs, std::vector<v1::WatchEvent>* events);
   absl::Status LoadAction();
   v1::WatchEvent EventOf(Change change) const;
 
@@ -110,6 +114,9 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchEvent>,
   absl::Time expires_;
   bool progress_sent_ = false;
   v1::Progress progress_;
+  absl::Time last_change_ = absl::InfinitePast();  // steady
+  // What was told by TellUnheard, by agent.
+  std::map<std::string, v1::DispatchState> unheard_;
   absl::Time count_again_at_ = absl::InfinitePast();  // steady
 
   absl::Mutex mutex_;

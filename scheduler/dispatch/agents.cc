@@ -269,6 +269,12 @@ absl::StatusOr<std::vector<std::string>> Agents::Select(std::string_view target)
   return ids;
 }
 
+std::string Agents::NameOf(const std::string& agent_id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = agents_.find(agent_id);
+  return found == agents_.end() ? "" : found->second.stored.facts.name();
+}
+
 absl::StatusOr<v1::Facts> Agents::FactsOf(const std::string& agent_id) const {
   absl::MutexLock lock(&mutex_);
   auto found = agents_.find(agent_id);

@@ -85,6 +85,8 @@ class Agents {
   // Ids of those that aren't revoked and for whose facts `target` is true, in
   // order of id; all for an empty target.
   absl::StatusOr<std::vector<std::string>> Select(std::string_view target) const;
+  // Its host's name; empty for one that isn't known. Hostile text.
+  std::string NameOf(const std::string& agent_id) const;
   // Facts of one agent; NotFound.
   absl::StatusOr<v1::Facts> FactsOf(const std::string& agent_id) const;
   uint64_t PolicyVersionOf(const std::string& agent_id) const;

@@ -169,6 +169,10 @@ bool Failed(const Pair& pair) {
          std::any_of(pair.operations.begin(), pair.operations.end(), EndedByFailure);
 }
 
+bool IsUnheard(v1::DispatchState state) {
+  return state == v1::DISPATCH_STATE_WAITING || state == v1::DISPATCH_STATE_SENT;
+}
+
 bool IsWorthSending(const Pair& pair) {
   if (!IsFinal(pair.state)) return true;
   if (pair.state != v1::DISPATCH_STATE_REFUSED || !pair.refusal.has_value()) return false;

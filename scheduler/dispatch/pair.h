@@ -74,6 +74,9 @@ bool IsFinal(v1::DispatchState state);
 // Dispatch.stop_when_failed_percent counts.
 bool Failed(const Pair& pair);
 
+// Waiting or sent: nothing was heard of it.
+bool IsUnheard(v1::DispatchState state);
+
 // Whether an agent that connects should get the action once more: it hasn't
 // ended, or was refused for a reason that passes by itself.
 bool IsWorthSending(const Pair& pair);

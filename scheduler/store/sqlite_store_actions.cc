@@ -68,7 +68,8 @@ absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const Actio
       " ORDER BY r.position",
       action.no, position);
   Query pairs = database.Ask(
-      "SELECT p.position, a.id, a.name, p.agent FROM pairs p JOIN agents a ON a.no = p.agent"
+      "SELECT p.position, a.id, a.name, p.agent, p.state, p.detail"
+      " FROM pairs p JOIN agents a ON a.no = p.agent"
       " WHERE p.action = ? AND p.position > ? ORDER BY p.position",
       action.no, position);
   bool more_records = records.Next();
@@ -88,6 +89,12 @@ absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const Actio
         return absl::DataLossError("stored rows don't parse");
       bytes += change.rows->ByteSizeLong();
       more_records = records.Next();
+    } else if (IsUnheard(static_cast<v1::DispatchState>(pairs.Integer(4))) &&
+               pairs.Text(5).empty()) {
+      // There is nothing else to it, and a launch makes as many as there are agents.
+      change.pair.state = static_cast<v1::DispatchState>(pairs.Integer(4));
+      change.pair.operations.resize(action.operations);
+      more_pairs = pairs.Next();
     } else {
       DRAGNET_ASSIGN_OR_RETURN(std::optional<Pair> pair,
                                ReadPair(database, action.no, pairs.Integer(3), action.operations));
