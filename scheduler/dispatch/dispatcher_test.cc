@@ -89,8 +89,9 @@ class DispatcherTest : public ::testing::Test {
   void Stop() {
     // Runs what waits, which needs the others.
     background_.reset();
-    dispatcher_.reset();
+    // Calls the last callback, which needs the dispatcher.
     store_.reset();
+    dispatcher_.reset();
     policies_.reset();
     agents_.reset();
     sessions_.clear();
