@@ -132,7 +132,7 @@ absl::Status WriteAgent(Database& database, const std::string& id, const AgentUp
 // What it takes while it waits: facts are what a host says of itself.
 size_t BytesOf(const AgentUpdate& update) {
   size_t bytes = sizeof(update);
-  if (update.facts.has_value()) bytes += update.facts->SpaceUsedLong();
+  if (update.facts.has_value()) bytes += update.facts->ByteSizeLong();
   if (update.missing_walls.has_value())
     for (const std::string& wall : *update.missing_walls) bytes += sizeof(wall) + wall.size();
   return bytes;
