@@ -5,11 +5,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <latch>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "core/strings.h"
 #include "scheduler/store/schema.h"
@@ -161,20 +161,20 @@ TEST_F(SqliteStoreTest, OneThatFailsHalfwayLeavesNothingAndTheOthersStand) {
   const auto add = [](Database& open, int version) {
     return open.Run("INSERT INTO trust_policies (version, envelope) VALUES (?, 'x')", version);
   };
-  absl::Notification go;
+  std::latch go(1);
   writer.Submit(
       [&](Database&) {
-        go.WaitForNotification();
+        go.wait();
         return absl::OkStatus();
       },
       0, Durability::kSoon, [](absl::Status) {});
   // These share a transaction.
   std::vector<absl::Status> results(3);
-  absl::BlockingCounter done(3);
+  std::latch done(3);
   const auto submit = [&](int index, Writer::Change change) {
     writer.SubmitWhole(std::move(change), 0, Durability::kSynced, [&, index](absl::Status status) {
       results[index] = std::move(status);
-      done.DecrementCount();
+      done.count_down();
     });
   };
   submit(0, [&](Database& open) { return add(open, 1); });
@@ -183,8 +183,8 @@ TEST_F(SqliteStoreTest, OneThatFailsHalfwayLeavesNothingAndTheOthersStand) {
     return first.ok() ? add(open, 2) : first;
   });
   submit(2, [&](Database& open) { return add(open, 3); });
-  go.Notify();
-  done.Wait();
+  go.count_down();
+  done.wait();
   EXPECT_TRUE(results[0].ok()) << results[0];
   EXPECT_TRUE(absl::IsAlreadyExists(results[1])) << results[1];
   EXPECT_TRUE(results[2].ok()) << results[2];
