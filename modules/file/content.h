@@ -1,11 +1,11 @@
 // Looks for many patterns in the lines of one file, which arrives in blocks.
 //
 // A prefilter tells for all patterns at once in which lines of a block they can
-// match; there, the pattern itself is asked. Whole lines within a block are searched in place, all at once. A
-// line that continues in the next block is put together first, up to kMaxLine; of a longer one,
-// overlapping windows are searched, so that memory is bounded and a match of up to kWindowOverlap
-// bytes is found wherever it lies. Whether there can be a longer one is told by what is in the
-// overlap.
+// match; there, the pattern itself is asked. Whole lines within a block are searched in place, all
+// at once. A line that continues in the next block is put together first, up to kMaxLine; of a
+// longer one, overlapping windows are searched, so that memory is bounded and a match of up to
+// kWindowOverlap bytes is found wherever it lies. Whether there can be a longer one is told by what
+// is in the overlap.
 #pragma once
 
 #include <cstddef>

@@ -22,9 +22,8 @@ struct Fixture {
     context.fleet_id = fleet.id;
     context.now = fleet.now;
     context.weights_needed = [](std::string_view module) {
-      return module == "file" || module == "memory"
-                 ? std::vector<std::string>{std::string(module)}
-                 : std::vector<std::string>();
+      return module == "file" || module == "memory" ? std::vector<std::string>{std::string(module)}
+                                                    : std::vector<std::string>();
     };
     context.facts = &facts;
     context.already_ran = [](std::string_view id) { return id.ends_with('9'); };

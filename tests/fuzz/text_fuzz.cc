@@ -6,9 +6,18 @@
 namespace dragnet::fuzz {
 
 std::vector<std::string> Seeds() {
-  return {"plain",          "\x1b[31mred\x1b[0m", "new\nline\ttab\r", "\xe2\x80\xae" "gpj.exe",
-          "\xc2\x9b" "31m", "\xff\xfe\xfd",        "\xf0\x9f\x92\xa9", "\xed\xa0\x80",
-          "\xe2\x80\xa8",   "\x7f\x00\x01"};
+  return {"plain",
+          "\x1b[31mred\x1b[0m",
+          "new\nline\ttab\r",
+          "\xe2\x80\xae"
+          "gpj.exe",
+          "\xc2\x9b"
+          "31m",
+          "\xff\xfe\xfd",
+          "\xf0\x9f\x92\xa9",
+          "\xed\xa0\x80",
+          "\xe2\x80\xa8",
+          "\x7f\x00\x01"};
 }
 
 }  // namespace dragnet::fuzz

@@ -30,8 +30,8 @@ std::vector<std::string> Seeds() {
     seeds.push_back("0" + fleet.SignedPolicy(policy));
     seeds.push_back("1" + policy.SerializeAsString());
   }
-  seeds.push_back("0" + testing::Signed(kTrustPolicyPayloadType, fleet.PolicyProto(4),
-                                        {&fleet.roots[0]}));
+  seeds.push_back(
+      "0" + testing::Signed(kTrustPolicyPayloadType, fleet.PolicyProto(4), {&fleet.roots[0]}));
   return seeds;
 }
 
