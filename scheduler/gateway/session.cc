@@ -337,17 +337,20 @@ absl::Status Session::HandleRecord(v1::ResultRecord record, size_t* cost) {
 
 absl::Status Session::HandleBlobRequest(const v1::BlobRequest& request) {
   bool was_short = false;
+  bool is_early = false;
   {
     absl::MutexLock lock(&mutex_);
     if (blob_request_.has_value())
       return absl::ResourceExhaustedError("a blob request before the last one was answered");
     blob_request_ = request;
     was_short = std::exchange(short_blob_part_, false);
+    // It has the last part, and gRPC hasn't said so yet: OnWriteDone goes on.
+    is_early = writes_blob_part_;
   }
   // A full part takes its time on the way; a short one ends a blob, and asked
   // for again and again it costs the asker nothing.
   if (was_short) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
-  if (parts_.blob_turns.Take(shared_from_this())) AnswerBlobRequest();
+  if (!is_early && parts_.blob_turns.Take(shared_from_this())) AnswerBlobRequest();
   return absl::OkStatus();
 }
 
@@ -424,6 +427,7 @@ void Session::WriteNextLocked() {
   if (outgoing_.empty()) {
     written_ = ToByteBuffer(std::exchange(blob_part_, nullptr));
     writes_blob_part_ = true;
+    blob_request_.reset();
   } else {
     written_ = ToByteBuffer(outgoing_.front().message);
     if (outgoing_.front().acknowledgement) --acknowledgements_;
@@ -434,22 +438,29 @@ void Session::WriteNextLocked() {
 
 void Session::OnWriteDone(bool ok) {
   bool wrote_blob_part = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    wrote_blob_part = writes_blob_part_;
+  }
+  // Before another request is answered, which takes a turn of its own.
+  if (wrote_blob_part) parts_.blob_turns.GiveBack(*this);
+  bool asked_again = false;
   bool read_on = false;
   {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
     // A policy's bytes aren't kept until there is something else to say.
     written_.Clear();
-    wrote_blob_part = std::exchange(writes_blob_part_, false);
-    if (wrote_blob_part) blob_request_.reset();
+    writes_blob_part_ = false;
     if (!ok) {
       FinishLocked(absl::UnavailableError("the connection is lost"));
     } else if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) {
       WriteNextLocked();
     }
+    asked_again = wrote_blob_part && blob_request_.has_value() && !finished_;
     read_on = TakeUpReadingLocked();
   }
-  if (wrote_blob_part) parts_.blob_turns.GiveBack(*this);
+  if (asked_again && parts_.blob_turns.Take(shared_from_this())) AnswerBlobRequest();
   if (read_on) ReadOn();
 }
 
