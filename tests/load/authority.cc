@@ -7,23 +7,15 @@
 #include "core/authorization.h"
 #include "core/envelope.h"
 #include "core/keys.h"
+#include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "modules/manifest.h"
+#include "scheduler/dispatch/weights.h"
 
 namespace dragnet::load {
 namespace {
 
-constexpr std::string_view kOrderPayloadType = "application/vnd.dragnet.order.v1+protobuf";
 constexpr std::string_view kAnswerPrefix = "swarm:";
-
-std::vector<std::string> WeightsNeeded(std::string_view module) {
-  const ModuleManifest* manifest = FindManifest(module);
-  if (manifest == nullptr) return {};
-  std::vector<std::string> modules = {std::string(module)};
-  for (const std::string_view used : manifest->uses_powers_of) modules.emplace_back(used);
-  return modules;
-}
 
 Refused RefusedFor(v1::Refusal::Reason reason, std::string_view detail, std::string_view id) {
   return {reason, std::string(detail), std::string(id)};
@@ -113,7 +105,7 @@ Authority::Verdict Authority::Verify(std::string_view envelope, const Policy& po
   context.policy = policy.get();
   context.fleet_id = fleet_id_;
   context.now = absl::Now();
-  context.weights_needed = WeightsNeeded;
+  context.weights_needed = scheduler::WeightsNeeded;
   context.facts = facts;
   std::variant<AuthorizedAction, RefusedAction> result = AuthorizeAction(envelope, context);
   Verdict verdict;
@@ -155,32 +147,46 @@ Authority::Decision Authority::Decide(std::string_view envelope, const Policy& p
 
 Authority::Ordered Authority::VerifyOrder(std::string_view envelope, const Policy& policy) {
   ++verifications_;
-  Ordered ordered;
-  const auto refuse = [&](std::string_view detail) {
-    ordered.refused = RefusedFor(v1::Refusal::REASON_ORDER_REJECTED, detail, ordered.action_id);
-    return ordered;
+  const auto find = [this](std::string_view id) -> SharedAction* {
+    const auto found = actions_.find(std::string(id));
+    return found == actions_.end() ? nullptr : found->second.get();
   };
-  if (policy == nullptr) return refuse("no policy");
-  const absl::StatusOr<v1::Envelope> parsed = ParseEnvelope(envelope, kOrderPayloadType);
-  if (!parsed.ok()) return refuse(ToStd(parsed.status().message()));
-  const std::set<std::string> signers = policy->Signers(*parsed);
-  if (signers.empty()) return refuse("no valid signature of an investigator");
-  v1::Order order;
-  if (!order.ParseFromString(parsed->payload())) return refuse("not an order");
+  OrderContext context;
+  context.policy = policy.get();
+  context.fleet_id = fleet_id_;
+  context.now = absl::Now();
+  context.weights_needed = scheduler::WeightsNeeded;
+  context.modules_of = [&](std::string_view id) -> std::optional<std::vector<std::string>> {
+    const SharedAction* action = find(id);
+    // One that only a ledger or an order spoke of has no operations here.
+    if (action == nullptr || action->action.operations().empty()) return std::nullopt;
+    std::vector<std::string> modules;
+    for (const v1::Operation& operation : action->action.operations())
+      modules.push_back(operation.module());
+    return modules;
+  };
+  context.order_in_force = [&](std::string_view id) {
+    const SharedAction* action = find(id);
+    return action == nullptr ? std::string() : action->order_id;
+  };
+  std::variant<AuthorizedOrder, RefusedOrder> result = AuthorizeOrder(envelope, context);
+  Ordered ordered;
+  if (const auto* refused = std::get_if<RefusedOrder>(&result)) {
+    ordered.action_id = refused->action_id;
+    ordered.refused = RefusedFor(v1::Refusal::REASON_ORDER_REJECTED,
+                                 ToStd(refused->status.message()), refused->action_id);
+    return ordered;
+  }
+  const v1::Order& order = std::get<AuthorizedOrder>(result).order;
   ordered.action_id = order.action_id();
   ordered.kind = order.kind();
-  if (order.fleet_id() != fleet_id_) return refuse("of another fleet");
-  const absl::StatusOr<absl::Time> expires = ToTime(order.expires());
-  if (!expires.ok() || absl::Now() > *expires) return refuse("expired");
-  const auto found = actions_.find(order.action_id());
-  SharedAction* action = found == actions_.end() ? nullptr : found->second.get();
+  SharedAction* action = find(order.action_id());
   if (action == nullptr) {
     // It may come later; then it is refused, if this was to cancel it.
     v1::Action unknown;
     unknown.set_id(order.action_id());
     action = Share(std::move(unknown));
   }
-  if (order.id() < action->order_id) return refuse("older than the one that holds");
   action->order_id = order.id();
   if (action->order != v1::Order::KIND_CANCEL) action->order = order.kind();
   return ordered;
