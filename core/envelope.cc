@@ -20,7 +20,7 @@ v1::Envelope NewEnvelope(std::string_view payload_type, std::string_view payload
   return envelope;
 }
 
-absl::Status AddSignature(const PrivateKey& key, v1::Envelope* envelope) {
+absl::Status AddSignature(const Signer& key, v1::Envelope* envelope) {
   for (const v1::Signature& signature : envelope->signatures()) {
     if (signature.keyid() == key.public_key().id()) {
       return absl::AlreadyExistsError(

@@ -29,7 +29,7 @@ std::string PreAuthEncoding(std::string_view payload_type, std::string_view payl
 v1::Envelope NewEnvelope(std::string_view payload_type, std::string_view payload);
 
 // Adds `key`'s signature. AlreadyExists if this key has signed already.
-absl::Status AddSignature(const PrivateKey& key, v1::Envelope* envelope);
+absl::Status AddSignature(const Signer& key, v1::Envelope* envelope);
 
 // Strict: within the bounds of envelope.proto, of `expected_type`, no unknown
 // fields. Says nothing about the signatures.

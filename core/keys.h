@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/signer.h"
 
 typedef struct evp_pkey_st EVP_PKEY;
 
@@ -44,7 +45,7 @@ class PublicKey {
   std::string id_;
 };
 
-class PrivateKey {
+class PrivateKey : public Signer {
  public:
   static absl::StatusOr<PrivateKey> Generate(KeyAlgorithm algorithm);
   // Unencrypted PKCS#8 PEM. An encrypted key is refused by name.
@@ -52,11 +53,11 @@ class PrivateKey {
   // FromPem of ReadSecretFile: refused when others can read the file.
   static absl::StatusOr<PrivateKey> Load(const std::string& path);
 
-  const PublicKey& public_key() const { return public_key_; }
+  const PublicKey& public_key() const override { return public_key_; }
   // PKCS#8. Write it with mode 0600.
   std::string ToPem() const;
 
-  absl::StatusOr<std::string> Sign(std::string_view message) const;
+  absl::StatusOr<std::string> Sign(std::string_view message) const override;
 
   EVP_PKEY* evp() const { return public_key_.evp(); }
 

@@ -1,10 +1,10 @@
 // `dragnet actions` and `dragnet actions show ACTION`.
-#include "console/cli/action_builder.h"
+#include "console/investigation/action_builder.h"
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
 #include "console/cli/list_output.h"
-#include "console/cli/summary.h"
-#include "console/cli/verification.h"
+#include "console/investigation/summary.h"
+#include "console/investigation/verification.h"
 #include "console/form/describe.h"
 #include "console/form/values.h"
 #include "console/output/cell.h"

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "console/cli/summary.h"
+#include "console/investigation/summary.h"
 
 namespace dragnet::console {
 namespace {

@@ -10,7 +10,6 @@
 #include "console/cli/command_line.h"
 #include "console/cli/session.h"
 #include "console/output/record_writer.h"
-#include "core/keys.h"
 #include "dragnet/v1/action.pb.h"
 
 namespace dragnet::console {
@@ -62,9 +61,6 @@ struct LaunchFlags {
 
 // "--output", as all commands have it.
 void AddOutputFlag(CommandLine& line, std::string* output);
-
-// Whose key signs: for people, before they do.
-std::string SignerText(const ConsoleConfig& config, const PrivateKey& key);
 
 // From a complete and checked action to the exit status.
 absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& flags,

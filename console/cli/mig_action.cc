@@ -8,7 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
-#include "console/cli/action_builder.h"
+#include "console/investigation/action_builder.h"
 #include "console/cli/mig_target.h"
 #include "core/action.h"
 #include "core/status_macros.h"

@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "console/cli/action_builder.h"
+#include "console/investigation/action_builder.h"
 #include "console/testing/console_fixture.h"
 #include "core/file_io.h"
 #include "modules/mig.h"

@@ -1,7 +1,7 @@
 // `dragnet MODULE`: the module's parameters as flags, by reflection.
 #include <map>
 
-#include "console/cli/action_builder.h"
+#include "console/investigation/action_builder.h"
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
 #include "core/action.h"

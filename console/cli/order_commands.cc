@@ -3,9 +3,10 @@
 
 #include "absl/strings/ascii.h"
 #include "console/cli/command.h"
-#include "console/cli/launch.h"
-#include "console/cli/verification.h"
 #include "console/form/describe.h"
+#include "console/investigation/delivery.h"
+#include "console/investigation/orders.h"
+#include "console/investigation/verification.h"
 #include "console/output/cell.h"
 #include "core/action.h"
 #include "core/envelope.h"
@@ -17,10 +18,6 @@
 
 namespace dragnet::console {
 namespace {
-
-// An action that has expired may still run on hosts, for a day at most, and one
-// that was cut off comes back later: so long its cancellation is valid at least.
-constexpr absl::Duration kLeastLifetime = absl::Hours(25);
 
 std::string Agents(uint64_t count) { return StrCat(count, count == 1 ? " agent" : " agents"); }
 
@@ -68,11 +65,10 @@ class OrderCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(const v1::Action action, DecodeAction(info.envelope()));
     DRAGNET_RETURN_IF_ERROR(CheckSigned(info, action, session));
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
-    const absl::StatusOr<PrivateKey> key = PrivateKey::Load(config->signing_key);
-    if (!key.ok()) return Annotate(key.status(), "signing key");
+    DRAGNET_ASSIGN_OR_RETURN(const Signer* signer, session.signer());
     DRAGNET_ASSIGN_OR_RETURN(const v1::Order order,
-                             NewOrder(action, config->fleet_id, session.now()));
-    io.err->Write(Describe(order, action, info.progress(), SignerText(*config, *key)));
+                             NewOrder(kind_, action, config->fleet_id, reason_, session.now()));
+    io.err->Write(Describe(order, action, info.progress(), SignerText(config->name, *signer)));
     io.Say("");
     if (!yes_) {
       DRAGNET_ASSIGN_OR_RETURN(
@@ -84,7 +80,7 @@ class OrderCommand : public Command {
       }
     }
     v1::Envelope envelope = NewEnvelope(kOrderPayloadType, order.SerializeAsString());
-    DRAGNET_RETURN_IF_ERROR(AddSignature(*key, &envelope));
+    DRAGNET_RETURN_IF_ERROR(AddSignature(*signer, &envelope));
     v1::SendOrderRequest request;
     request.set_envelope(envelope.SerializeAsString());
     DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
@@ -118,26 +114,6 @@ class OrderCommand : public Command {
         StrCat(unsigned_words, kind_ == v1::Order::KIND_CANCEL
                                    ? ": to cancel it all the same, give its whole id"
                                    : ": don't trust this scheduler"));
-  }
-
-  absl::StatusOr<v1::Order> NewOrder(const v1::Action& action, const std::string& fleet_id,
-                                     absl::Time now) const {
-    DRAGNET_ASSIGN_OR_RETURN(absl::Time expires, ToTime(action.expires()));
-    if (kind_ == v1::Order::KIND_CANCEL) expires = std::max(expires, now + kLeastLifetime);
-    if (expires <= now) {
-      return absl::FailedPreconditionError(StrCat(
-          name(), ": the action expired on ", LocalTime(expires), ": it can only be cancelled"));
-    }
-    v1::Order order;
-    order.set_id(NewUuidV7(now));
-    order.set_fleet_id(fleet_id);
-    order.set_action_id(action.id());
-    order.set_kind(kind_);
-    order.set_reason(reason_);
-    *order.mutable_issued() = ToTimestamp(now);
-    *order.mutable_expires() = ToTimestamp(std::min(expires, now + kMaxOrderLifetime));
-    DRAGNET_RETURN_IF_ERROR(ValidateOrder(order));
-    return order;
   }
 
   std::string Describe(const v1::Order& order, const v1::Action& action,

@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
-#include "console/cli/summary.h"
+#include "console/investigation/summary.h"
 #include "console/output/cell.h"
 #include "console/output/text_width.h"
 #include "core/strings.h"

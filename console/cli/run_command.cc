@@ -1,5 +1,5 @@
 // `dragnet run ACTION.json`: an action from a file.
-#include "console/cli/action_builder.h"
+#include "console/investigation/action_builder.h"
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
 #include "console/cli/mig_action.h"

@@ -2,37 +2,14 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
-#include "console/client/trust_version.h"
-#include "core/action.h"
-#include "core/envelope.h"
+#include "console/investigation/policy.h"
 #include "core/file_io.h"
+#include "core/keys.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
 
 namespace dragnet::console {
-namespace {
-
-// What the scheduler says of an action, held against the document that was
-// signed: it could have given another than the one that was asked for. From
-// here on the name is the document's.
-absl::StatusOr<v1::ActionInfo> Checked(v1::ActionInfo info) {
-  const absl::StatusOr<v1::Action> action = DecodeAction(info.envelope());
-  if (!action.ok()) {
-    return Annotate(action.status(),
-                    StrCat("action ", ForTerminal(info.action_id()), " as stored"));
-  }
-  if (action->id() != info.action_id()) {
-    return absl::DataLossError(StrCat("action ", ForTerminal(info.action_id()),
-                                      ": the scheduler gave the document of another, ",
-                                      ForTerminal(action->id()), ": don't trust this scheduler"));
-  }
-  info.set_name(action->name());
-  return info;
-}
-
-}  // namespace
-
 absl::StatusOr<const ConsoleConfig*> Session::config() {
   if (!config_.has_value()) {
     DRAGNET_ASSIGN_OR_RETURN(const std::string path, FindConfig(config_flag_, io_.environment));
@@ -52,58 +29,35 @@ absl::StatusOr<Client*> Session::client() {
 absl::StatusOr<const TrustPolicy*> Session::policy() {
   if (policy_.has_value()) return &*policy_;
   DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
-  DRAGNET_ASSIGN_OR_RETURN(const RootSet roots, LoadRootKeys(*config));
   DRAGNET_ASSIGN_OR_RETURN(Client * client, this->client());
-  DRAGNET_ASSIGN_OR_RETURN(const v1::GetTrustPolicyResponse response, client->GetTrustPolicy());
-  absl::StatusOr<TrustPolicy> policy =
-      TrustPolicy::VerifyFirst(response.envelope(), roots, config->fleet_id);
-  if (!policy.ok()) {
-    return Annotate(policy.status(),
-                    "the scheduler's trust policy does not stand up to the root "
-                    "keys pinned here; don't trust this scheduler");
+  DRAGNET_ASSIGN_OR_RETURN(TrustedPolicy trusted, FetchPolicy(*config, *client));
+  if (!trusted.remembered.ok()) {
+    io_.Say(StrCat("warning: an older trust policy will not be noticed: ",
+                   ToStd(trusted.remembered.message())));
   }
-  DRAGNET_RETURN_IF_ERROR(CheckIsNotOlder(policy->version(), *config));
-  policy_ = *std::move(policy);
+  policy_ = std::move(trusted.policy);
   return &*policy_;
 }
 
-absl::Status Session::CheckIsNotOlder(uint64_t version, const ConsoleConfig& config) {
-  DRAGNET_ASSIGN_OR_RETURN(const uint64_t seen, SeenTrustVersion(config));
-  if (version < seen) {
-    return absl::FailedPreconditionError(
-        StrCat("the scheduler's trust policy: version ", version, " is older than version ", seen,
-               ", seen here before (", TrustVersionPath(config), "): don't trust this scheduler"));
+absl::StatusOr<const Signer*> Session::signer() {
+  if (signer_ == nullptr) {
+    DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
+    absl::StatusOr<PrivateKey> key = PrivateKey::Load(config->signing_key);
+    if (!key.ok()) return Annotate(key.status(), "signing key");
+    signer_ = std::make_unique<PrivateKey>(*std::move(key));
   }
-  if (version == seen) return absl::OkStatus();
-  const absl::Status kept = KeepTrustVersion(config, version);
-  if (!kept.ok()) {
-    io_.Say(StrCat("warning: an older trust policy will not be noticed: ", ToStd(kept.message())));
-  }
-  return absl::OkStatus();
+  return signer_.get();
 }
 
 absl::StatusOr<v1::ActionInfo> Session::FindAction(const std::string& word) {
   DRAGNET_ASSIGN_OR_RETURN(Client * client, this->client());
-  if (word != "last") {
-    v1::GetActionRequest request;
-    const std::string id = absl::AsciiStrToLower(word);
-    if (id.empty()) return absl::InvalidArgumentError("action: an empty id (see dragnet actions)");
-    request.set_action_id(id);
-    DRAGNET_ASSIGN_OR_RETURN(v1::GetActionResponse response, client->GetAction(request));
-    DRAGNET_ASSIGN_OR_RETURN(v1::ActionInfo info, Checked(std::move(*response.mutable_action())));
-    if (!info.action_id().starts_with(id) && !info.action_id().ends_with(id)) {
-      return absl::DataLossError(
-          StrCat("action ", ForTerminal(word), ": the scheduler gave another, ",
-                 ForTerminal(info.action_id()), ": don't trust this scheduler"));
-    }
-    return info;
-  }
+  if (word != "last") return FindActionById(word, *client);
   DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
   v1::ListActionsRequest request;
   request.set_page_size(200);
   DRAGNET_ASSIGN_OR_RETURN(v1::ListActionsResponse response, client->ListActions(request));
   for (v1::ActionInfo& action : *response.mutable_actions())
-    if (action.launched_by() == config->name) return Checked(std::move(action));
+    if (action.launched_by() == config->name) return CheckedInfo(std::move(action));
   return absl::NotFoundError(StrCat("action last: ", config->name, " launched none of the newest ",
                                     response.actions_size(), " actions (see dragnet actions)"));
 }
@@ -145,12 +99,6 @@ absl::StatusOr<bool> Confirm(Io& io, std::string_view question) {
   if (!answer.has_value()) io.Say("");
   const std::string word = absl::AsciiStrToLower(absl::StripAsciiWhitespace(answer.value_or("")));
   return word == "y" || word == "yes";
-}
-
-absl::StatusOr<v1::Action> DecodeAction(std::string_view envelope_bytes) {
-  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
-                           ParseEnvelope(envelope_bytes, kActionPayloadType));
-  return ParseAction(envelope.payload());
 }
 
 }  // namespace dragnet::console

@@ -12,7 +12,9 @@
 #include "console/client/client.h"
 #include "console/client/config.h"
 #include "console/form/module_catalog.h"
+#include "console/investigation/lookup.h"
 #include "core/file_io.h"
+#include "core/signer.h"
 #include "core/trust_policy.h"
 #include "dragnet/v1/action.pb.h"
 #include "modules/blobs.h"
@@ -35,6 +37,10 @@ class Session {
   // if a newer one was seen here before.
   absl::StatusOr<const TrustPolicy*> policy();
 
+  // The investigator's key, opened when first asked for: for a key with a
+  // passphrase, that is asked for once.
+  absl::StatusOr<const Signer*> signer();
+
   // "last" (the newest action that this investigator launched), a full id, or
   // a unique beginning or end of one. DataLoss if the scheduler gives another
   // action than that; id and name are those in the signed document.
@@ -50,14 +56,13 @@ class Session {
 
  private:
   BlobContents blobs_;
-  // Against the newest that was seen here, which it then becomes.
-  absl::Status CheckIsNotOlder(uint64_t version, const ConsoleConfig& config);
 
   Io& io_;
   const ModuleCatalog& modules_;
   std::string config_flag_;
   std::optional<ConsoleConfig> config_;
   std::unique_ptr<Client> client_;
+  std::unique_ptr<Signer> signer_;
   std::optional<TrustPolicy> policy_;
 };
 
@@ -71,8 +76,5 @@ absl::StatusOr<bool> Confirm(Io& io, std::string_view question);
 
 // Refuses early what Confirm would refuse late.
 absl::Status CheckCanConfirm(const Io& io, bool yes);
-
-// The payload of an action's envelope, parsed; says nothing about signatures.
-absl::StatusOr<v1::Action> DecodeAction(std::string_view envelope_bytes);
 
 }  // namespace dragnet::console

@@ -3,7 +3,7 @@
 
 #include "console/cli/command.h"
 #include "console/cli/envelope_file.h"
-#include "console/cli/verification.h"
+#include "console/investigation/verification.h"
 #include "core/envelope.h"
 #include "core/status_macros.h"
 #include "core/strings.h"

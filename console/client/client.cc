@@ -58,21 +58,22 @@ absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status,
 
 // A completion-queue call, so that a reader can wait with a limit: terminals
 // want to be redrawn and Ctrl-C to be noticed while nothing comes.
-class GrpcEventStream : public EventStream {
+template <class Event>
+class GrpcStream : public Stream<Event> {
  public:
-  using Reader = grpc::ClientAsyncReader<v1::WatchEvent>;
+  using Reader = grpc::ClientAsyncReader<Event>;
 
-  GrpcEventStream(const ConsoleConfig& config,
-                  const std::function<std::unique_ptr<Reader>(grpc::ClientContext*,
-                                                              grpc::CompletionQueue*)>& prepare)
+  GrpcStream(const ConsoleConfig& config,
+             const std::function<std::unique_ptr<Reader>(grpc::ClientContext*,
+                                                         grpc::CompletionQueue*)>& prepare)
       : config_(config), reader_(prepare(&context_, &queue_)) {
     reader_->StartCall(Tag(Stage::kStart));
   }
 
-  ~GrpcEventStream() override {
+  ~GrpcStream() override {
     context_.TryCancel();
-    v1::WatchEvent ignored;
-    while (Next(absl::InfiniteDuration(), &ignored) != Step::kEnd) {
+    Event ignored;
+    while (GrpcStream::Next(absl::InfiniteDuration(), &ignored) != StreamStep::kEnd) {
     }
     queue_.Shutdown();
     void* tag;
@@ -81,7 +82,7 @@ class GrpcEventStream : public EventStream {
     }
   }
 
-  Step Next(absl::Duration timeout, v1::WatchEvent* event) override {
+  StreamStep Next(absl::Duration timeout, Event* event) override {
     const auto deadline = absl::ToChronoTime(absl::Now() + timeout);
     while (!ended_) {
       void* tag;
@@ -90,12 +91,12 @@ class GrpcEventStream : public EventStream {
       const auto got = forever ? (queue_.Next(&tag, &ok) ? grpc::CompletionQueue::GOT_EVENT
                                                          : grpc::CompletionQueue::SHUTDOWN)
                                : queue_.AsyncNext(&tag, &ok, deadline);
-      if (got == grpc::CompletionQueue::TIMEOUT) return Step::kTimeout;
+      if (got == grpc::CompletionQueue::TIMEOUT) return StreamStep::kTimeout;
       if (Advance(static_cast<Stage>(reinterpret_cast<intptr_t>(tag)), ok, event)) {
-        return Step::kEvent;
+        return StreamStep::kEvent;
       }
     }
-    return Step::kEnd;
+    return StreamStep::kEnd;
   }
 
   absl::Status status() const override { return MarkFromScheduler(Explain(config_, status_)); }
@@ -105,7 +106,7 @@ class GrpcEventStream : public EventStream {
   static void* Tag(Stage stage) { return reinterpret_cast<void*>(static_cast<intptr_t>(stage)); }
 
   // True when `event` was filled.
-  bool Advance(Stage stage, bool ok, v1::WatchEvent* event) {
+  bool Advance(Stage stage, bool ok, Event* event) {
     if (stage == Stage::kFinish) {
       ended_ = true;
       return false;
@@ -123,7 +124,7 @@ class GrpcEventStream : public EventStream {
   const ConsoleConfig& config_;
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
-  v1::WatchEvent incoming_;
+  Event incoming_;
   grpc::Status status_;
   bool ended_ = false;
   std::unique_ptr<Reader> reader_;
@@ -189,17 +190,30 @@ class GrpcClient : public Client {
     return Call(&InvestigatorService::Stub::Stack, request, kStackTimeout);
   }
 
+  absl::StatusOr<v1::ProposeResponse> Propose(const v1::ProposeRequest& request) override {
+    return Call(&InvestigatorService::Stub::Propose, request);
+  }
+  absl::StatusOr<v1::ListProposalsResponse> ListProposals(
+      const v1::ListProposalsRequest& request) override {
+    return Call(&InvestigatorService::Stub::ListProposals, request);
+  }
+  absl::StatusOr<v1::ListAgentActionsResponse> ListAgentActions(
+      const v1::ListAgentActionsRequest& request) override {
+    return Call(&InvestigatorService::Stub::ListAgentActions, request);
+  }
+
   absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) override {
-    DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
-    return std::make_unique<GrpcEventStream>(config_, [&](auto* context, auto* queue) {
-      return connection.stub->PrepareAsyncWatch(context, request, queue);
-    });
+    return Open<v1::WatchEvent>(&InvestigatorService::Stub::PrepareAsyncWatch, request);
   }
   absl::StatusOr<std::unique_ptr<EventStream>> Results(const v1::ResultsRequest& request) override {
-    DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
-    return std::make_unique<GrpcEventStream>(config_, [&](auto* context, auto* queue) {
-      return connection.stub->PrepareAsyncResults(context, request, queue);
-    });
+    return Open<v1::WatchEvent>(&InvestigatorService::Stub::PrepareAsyncResults, request);
+  }
+  absl::StatusOr<std::unique_ptr<ActivityStream>> WatchActivity() override {
+    return Open<v1::Activity>(&InvestigatorService::Stub::PrepareAsyncWatchActivity,
+                              v1::WatchActivityRequest());
+  }
+  absl::StatusOr<std::unique_ptr<TailStream>> Tail(const v1::TailRequest& request) override {
+    return Open<v1::TailEvent>(&InvestigatorService::Stub::PrepareAsyncTail, request);
   }
 
  private:
@@ -219,6 +233,17 @@ class GrpcClient : public Client {
     const grpc::Status status = ((*connection.stub).*method)(&context, request, &response);
     if (!status.ok()) return MarkFromScheduler(Explain(config_, status, timeout));
     return response;
+  }
+
+  template <class Event, class Request>
+  absl::StatusOr<std::unique_ptr<Stream<Event>>> Open(
+      std::unique_ptr<grpc::ClientAsyncReader<Event>> (InvestigatorService::Stub::*prepare)(
+          grpc::ClientContext*, const Request&, grpc::CompletionQueue*),
+      const Request& request) {
+    DRAGNET_ASSIGN_OR_RETURN(const Connection connection, Connected());
+    return std::make_unique<GrpcStream<Event>>(config_, [&](auto* context, auto* queue) {
+      return ((*connection.stub).*prepare)(context, request, queue);
+    });
   }
 
   Connection Current() const {

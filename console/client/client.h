@@ -23,23 +23,31 @@ void InitializeProcess();
 // False for what was found wrong on this side: exit status 2.
 bool IsFromScheduler(const absl::Status& status);
 
-// Rows, states and progress of one action. Destroying it ends the call.
-class EventStream {
- public:
-  enum class Step {
-    kEvent,
-    // Nothing came within the time given. Call Next again.
-    kTimeout,
-    // The call is over: see status().
-    kEnd,
-  };
+// What a call brings bit by bit. Destroying it ends the call.
+enum class StreamStep {
+  kEvent,
+  // Nothing came within the time given. Call Next again.
+  kTimeout,
+  // The call is over: see status().
+  kEnd,
+};
 
-  virtual ~EventStream() = default;
+template <class Event>
+class Stream {
+ public:
+  using Step = StreamStep;
+
+  virtual ~Stream() = default;
   // Waits until there is an event, the end, or `timeout` has passed.
-  virtual Step Next(absl::Duration timeout, v1::WatchEvent* event) = 0;
+  virtual Step Next(absl::Duration timeout, Event* event) = 0;
   // After kEnd: how the call ended.
   virtual absl::Status status() const = 0;
 };
+
+// Rows, states and progress of one action.
+using EventStream = Stream<v1::WatchEvent>;
+using ActivityStream = Stream<v1::Activity>;
+using TailStream = Stream<v1::TailEvent>;
 
 class Client {
  public:
@@ -72,10 +80,17 @@ class Client {
       const v1::KeepActionRequest& request) = 0;
   virtual absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) = 0;
   virtual absl::StatusOr<v1::StackResponse> Stack(const v1::StackRequest& request) = 0;
+  virtual absl::StatusOr<v1::ProposeResponse> Propose(const v1::ProposeRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListProposalsResponse> ListProposals(
+      const v1::ListProposalsRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListAgentActionsResponse> ListAgentActions(
+      const v1::ListAgentActionsRequest& request) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) = 0;
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Results(
       const v1::ResultsRequest& request) = 0;
+  virtual absl::StatusOr<std::unique_ptr<ActivityStream>> WatchActivity() = 0;
+  virtual absl::StatusOr<std::unique_ptr<TailStream>> Tail(const v1::TailRequest& request) = 0;
 };
 
 }  // namespace dragnet::console

@@ -16,6 +16,7 @@ constexpr Rule kRules[] = {
     {"/dragnet.v1.AgentGateway/Session", Access::kAgent},
 
     {"/dragnet.v1.InvestigatorService/Launch", Access::kInvestigator},
+    {"/dragnet.v1.InvestigatorService/Propose", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/FindMissingBlobs", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/PutBlobPart", Access::kInvestigator},
     {"/dragnet.v1.InvestigatorService/SendOrder", Access::kInvestigator},
@@ -30,6 +31,10 @@ constexpr Rule kRules[] = {
     {"/dragnet.v1.InvestigatorService/GetTrustPolicy", Access::kReader},
     {"/dragnet.v1.InvestigatorService/Stack", Access::kReader},
     {"/dragnet.v1.InvestigatorService/GetStatus", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/ListProposals", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/ListAgentActions", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/WatchActivity", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/Tail", Access::kReader},
 
     {"/dragnet.v1.InvestigatorService/PublishTrustPolicy", Access::kOperator},
     {"/dragnet.v1.InvestigatorService/CreateEnrolmentToken", Access::kOperator},

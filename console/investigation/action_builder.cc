@@ -1,4 +1,4 @@
-#include "console/cli/action_builder.h"
+#include "console/investigation/action_builder.h"
 
 #include "absl/strings/str_join.h"
 #include "core/action.h"

@@ -1,7 +1,7 @@
 // The JSON form of actions. nlohmann's parser takes the parameters out of the
 // document, because protobuf's own knows them only as bytes.
 #include "absl/strings/escaping.h"
-#include "console/cli/action_builder.h"
+#include "console/investigation/action_builder.h"
 #include "console/output/json.h"
 #include "core/action.h"
 #include "core/status_macros.h"

@@ -1,4 +1,4 @@
-#include "console/cli/verification.h"
+#include "console/investigation/verification.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "console/cli/summary.h"
+#include "console/investigation/summary.h"
 
 #include <algorithm>
 
