@@ -78,6 +78,9 @@ foreach(dependency dep_absl dep_protobuf dep_crypto dep_ssl dep_sqlite dep_grpc)
   target_link_libraries(${dependency} INTERFACE Threads::Threads)
 endforeach()
 
+# The console alone uses it.
+dragnet_dependency(dep_ncurses SHARED ncursesw tinfo STATIC ncursesw tinfo)
+
 pkg_check_modules(RE2 REQUIRED re2)
 pkg_check_modules(SECCOMP REQUIRED libseccomp)
 pkg_check_modules(MICROHTTPD REQUIRED libmicrohttpd)

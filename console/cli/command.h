@@ -37,6 +37,7 @@ CommandList AllCommands(const ModuleCatalog& modules);
 
 // One per file; listed in commands.cc.
 std::unique_ptr<Command> NewModuleCommand(const Module& module, const ModuleCatalog& modules);
+std::unique_ptr<Command> NewConsoleCommand();
 std::unique_ptr<Command> NewRunCommand();
 std::unique_ptr<Command> NewActionsCommand();
 std::unique_ptr<Command> NewResultsCommand();

@@ -8,6 +8,7 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   for (const Module* module : modules.modules) {
     commands.push_back(NewModuleCommand(*module, modules));
   }
+  commands.push_back(NewConsoleCommand());
   commands.push_back(NewRunCommand());
   commands.push_back(NewActionsCommand());
   commands.push_back(NewResultsCommand());
@@ -26,7 +27,6 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewUnsupportedCommand("sweep", "scheduled checks"));
   commands.push_back(NewUnsupportedCommand("package", "packages of the agent"));
   commands.push_back(NewUnsupportedCommand("check", "checks on this machine"));
-  commands.push_back(NewUnsupportedCommand("console", "the full-screen console"));
   return commands;
 }
 

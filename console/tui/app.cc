@@ -1,0 +1,369 @@
+#include "console/tui/app.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "console/output/cell.h"
+#include "console/tui/command/completion.h"
+#include "console/tui/views/views.h"
+#include "core/strings.h"
+#include "core/version.h"
+
+namespace dragnet::console::tui {
+namespace {
+
+constexpr size_t kMostErrors = 100;
+constexpr int kLeastWidth = 40;
+constexpr int kLeastHeight = 8;
+
+struct TabName {
+  Tab tab;
+  std::string_view key;
+  std::string_view name;
+};
+constexpr TabName kTabNames[] = {
+    {Tab::kFleet, "1", "Fleet"},
+    {Tab::kActions, "2", "Actions"},
+    {Tab::kNew, "3", "New"},
+    {Tab::kApprovals, "4", "Approvals"},
+};
+
+constexpr std::string_view kShellHelp =
+    "Everywhere\n"
+    "  1 2 3 4     Fleet, Actions, New, Approvals (also F1 to F4)\n"
+    "  Tab         the next of these, Shift-Tab the one before (where a view doesn't use it)\n"
+    "  :           a command: an action as one line (file --path /etc), or fleet, actions, new,\n"
+    "              approvals, help, quit. Tab completes, arrows recall\n"
+    "  Esc         back\n"
+    "  ?           this help\n"
+    "  F8          the last errors\n"
+    "  Ctrl-L      draws the screen anew\n"
+    "  Ctrl-Z      to the shell; fg comes back\n"
+    "  Q, Ctrl-C   leaves the console; actions go on\n";
+
+}  // namespace
+
+App::App(Backend& backend) : backend_(backend) {
+  command_.set_complete([this](std::string_view before, size_t* start) {
+    return CompleteCommand(backend_.modules(), before, start);
+  });
+  backend_.set_ask_secret(
+      [this](std::string_view what, std::function<void(absl::StatusOr<std::string>)> answer) {
+        Question question;
+        question.title = "Signing key";
+        question.text = std::string(what);
+        question.secret = true;
+        overlays_.push_back(NewQuestion(
+            question, [answer](std::string text) { answer(std::move(text)); },
+            [answer] { answer(absl::CancelledError("not signed: no passphrase was given")); }));
+        Redraw();
+      });
+  stacks_[static_cast<size_t>(Tab::kFleet)].push_back(NewFleetView(*this));
+  stacks_[static_cast<size_t>(Tab::kActions)].push_back(NewActionsView(*this));
+  stacks_[static_cast<size_t>(Tab::kNew)].push_back(NewFormView(*this, "", ""));
+  stacks_[static_cast<size_t>(Tab::kApprovals)].push_back(NewApprovalsView(*this));
+  backend_.OnActivity(lifetime_.token(), [this](const v1::Activity& activity) {
+    if (activity.proposals()) CountProposals();
+  });
+  top().OnShown();
+}
+
+App::~App() = default;
+
+// ---- drawing
+
+void App::Draw(Surface* surface) {
+  surface->Clear();
+  cursor_ = std::nullopt;
+  const Canvas canvas(surface);
+  if (canvas.width() < kLeastWidth || canvas.height() < kLeastHeight) {
+    canvas.Put(0, 0, "too small: make the window larger", kError);
+    return;
+  }
+  DrawBar(canvas.Top(1));
+  canvas.PutLine(1, top().Title(), kBold);
+  const Canvas middle = canvas.Below(2).Above(2);
+  top().Draw(middle);
+  cursor_ = top().Cursor();
+  DrawMessage(canvas.Bottom(2).Top(1));
+  DrawKeys(canvas.Bottom(1));
+  if (commanding_ && command_.candidates().size() > 1) {
+    std::string words;
+    for (const std::string& word : command_.candidates()) StrAppend(&words, word, "  ");
+    middle.Bottom(1).PutLine(0, words, kMuted);
+  }
+  if (!overlays_.empty()) {
+    overlays_.back()->Draw(canvas.Below(1).Above(1));
+    cursor_ = overlays_.back()->Cursor();
+  } else if (commanding_) {
+    cursor_ = command_.cursor();
+  }
+}
+
+std::optional<Point> App::Cursor() const { return cursor_; }
+
+void App::DrawBar(const Canvas& canvas) {
+  canvas.PutLine(0, " dragnet ", kHeader);
+  int x = 10;
+  for (const TabName& each : kTabNames) {
+    std::string text = StrCat(" ", each.key, " ", each.name);
+    if (each.tab == Tab::kApprovals && open_proposals_ > 0)
+      StrAppend(&text, " (", open_proposals_, ")");
+    text += ' ';
+    const Style style = each.tab == tab_ ? Selected(kHeader) : Style{Role::kHeader};
+    x += canvas.Put(x, 0, text, style);
+  }
+  DrawConnection(canvas, x + 1);
+}
+
+void App::DrawConnection(const Canvas& canvas, int from) {
+  const Backend::Connection& connection = backend_.connection();
+  const std::string who = StrCat(backend_.config().name, "@", backend_.config().fleet_id, " ");
+  if (connection.connected) {
+    canvas.PutRight(from, 0, canvas.width() - from, StrCat("● ", who), kHeader);
+    return;
+  }
+  canvas.PutRight(from, 0, canvas.width() - from, StrCat("○ no scheduler: ", who),
+                  Selected(kHeader));
+}
+
+void App::DrawMessage(const Canvas& canvas) {
+  if (commanding_) {
+    canvas.Put(0, 0, ":", kKey);
+    command_.Draw(canvas.Part({1, 0, canvas.width() - 1, 1}), kNormal);
+    return;
+  }
+  if (!message_.empty()) {
+    canvas.Put(0, 0, message_, message_is_error_ ? kError : kNormal);
+    return;
+  }
+  const Backend::Connection& connection = backend_.connection();
+  if (!connection.connected) {
+    canvas.Put(0, 0, StrCat(connection.problem, "; trying again"), kWarning);
+    return;
+  }
+  if (!backend_.policy_status().ok()) {
+    canvas.Put(0, 0, ToStd(backend_.policy_status().message()), kError);
+  }
+}
+
+void App::DrawKeys(const Canvas& canvas) {
+  std::vector<KeyHint> keys;
+  if (!overlays_.empty()) {
+    keys = overlays_.back()->Keys();
+  } else if (commanding_) {
+    keys = {{"Enter", "Run"}, {"Tab", "Complete"}, {"↑", "Earlier"}, {"Esc", "Cancel"}};
+  } else {
+    keys = top().Keys();
+    keys.push_back({"?", "Help"});
+  }
+  int x = 0;
+  for (const KeyHint& hint : keys) {
+    if (x + WidthOnScreen(hint.key) + WidthOnScreen(hint.what) + 1 > canvas.width()) return;
+    x += canvas.Put(x, 0, hint.key, kKey);
+    x += 1 + canvas.Put(x + 1, 0, hint.what, kMuted);
+    x += 2;
+  }
+}
+
+// ---- keys
+
+void App::OnKey(const Key& key) {
+  retired_.clear();
+  Redraw();
+  if (!overlays_.empty()) {
+    // It may push another one, or pop views, while it answers.
+    Overlay* overlay = overlays_.back().get();
+    if (overlay->OnKey(key)) {
+      std::erase_if(overlays_, [&](const auto& each) { return each.get() == overlay; });
+    }
+    return;
+  }
+  if (message_is_error_ || key.code != Key::Code::kMouse) message_.clear();
+  message_is_error_ = false;
+  if (commanding_) return OnCommandKey(key);
+  const bool plain = key.code == Key::Code::kCharacter;
+  // Where text is typed letters are the view's; everywhere else the view comes first, too.
+  if (top().OnKey(key)) return;
+  if (plain && top().TakesText()) return;
+  OnShellKey(key);
+}
+
+bool App::OnShellKey(const Key& key) {
+  const auto next_tab = [&](size_t by) {
+    ShowTab(static_cast<Tab>((static_cast<size_t>(tab_) + by) % kTabs));
+    return true;
+  };
+  switch (key.code) {
+    case Key::Code::kFunction:
+      if (key.number >= 1 && key.number <= static_cast<int>(kTabs))
+        return ShowTab(static_cast<Tab>(key.number - 1)), true;
+      if (key.number == 8) {
+        std::string text;
+        for (const std::string& error : errors_) StrAppend(&text, error, "\n\n");
+        overlays_.push_back(NewReading("Last errors", text.empty() ? "None so far." : text));
+        return true;
+      }
+      return false;
+    case Key::Code::kTab:
+      return next_tab(1);
+    case Key::Code::kBackTab:
+      return next_tab(kTabs - 1);
+    case Key::Code::kEscape:
+      Pop();
+      return true;
+    case Key::Code::kControl:
+      if (key.character == U'c') return AskToQuit(), true;
+      if (key.character == U'l' && on_repaint != nullptr) return on_repaint(), true;
+      if (key.character == U'z' && on_suspend != nullptr) return on_suspend(), true;
+      return false;
+    case Key::Code::kMouse:
+      return false;
+    case Key::Code::kCharacter:
+      if (key.character >= U'1' && key.character < U'1' + kTabs)
+        return ShowTab(static_cast<Tab>(key.character - U'1')), true;
+      if (key.character == U'?') return ShowHelp(), true;
+      if (key.character == U'Q') return AskToQuit(), true;
+      if (key.character == U'q') {
+        if (stack().size() > 1) return Pop(), true;
+        return AskToQuit(), true;
+      }
+      if (key.character == U':') {
+        commanding_ = true;
+        command_.SetText("");
+        return true;
+      }
+      return false;
+    default:
+      return false;
+  }
+}
+
+void App::OnCommandKey(const Key& key) {
+  if (key.code == Key::Code::kEscape || key.IsControl(U'c') || key.IsControl(U'g') ||
+      (key.code == Key::Code::kBackspace && command_.empty())) {
+    commanding_ = false;
+    return;
+  }
+  if (key.code != Key::Code::kEnter) {
+    command_.OnKey(key);
+    return;
+  }
+  commanding_ = false;
+  const std::string line(absl::StripAsciiWhitespace(command_.text()));
+  if (line.empty()) return;
+  command_.AddToHistory(line);
+  RunCommand(line);
+}
+
+void App::RunCommand(const std::string& line) {
+  const std::string word = line.substr(0, line.find(' '));
+  if (word == "q" || word == "quit") return Quit();
+  if (word == "help") return ShowHelp();
+  for (const TabName& each : kTabNames)
+    if (word == absl::AsciiStrToLower(std::string(each.name))) return ShowTab(each.tab);
+  if (backend_.modules().Find(word) != nullptr) return OpenNew(line, "");
+  SayError(StrCat(word, ": neither a module nor a screen; Tab shows what there is"));
+}
+
+void App::ShowHelp() {
+  overlays_.push_back(NewReading(StrCat("Help: ", top().Title()),
+                                 StrCat(top().Help(), "\n\n", kShellHelp, "\ndragnet ", kVersion)));
+}
+
+void App::AskToQuit() {
+  Confirm("Leave", "Leave the console? Actions that run go on.", [this] { Quit(); });
+}
+
+// ---- Shell
+
+void App::ShowTab(Tab tab) {
+  if (tab == tab_) return;
+  top().OnHidden();
+  tab_ = tab;
+  top().OnShown();
+  Redraw();
+}
+
+void App::OpenAgent(const std::string& agent_id) { Push(NewAgentView(*this, agent_id)); }
+
+void App::OpenAction(const std::string& action_id) { Push(NewActionView(*this, action_id)); }
+
+void App::OpenNew(const std::string& line, const std::string& target) {
+  Stack& stack = stacks_[static_cast<size_t>(Tab::kNew)];
+  std::unique_ptr<View> view = NewFormView(*this, line, target);
+  if (tab_ == Tab::kNew) {
+    top().OnHidden();
+    for (std::unique_ptr<View>& old : stack) Retire(std::move(old));
+    stack.clear();
+    stack.push_back(std::move(view));
+    top().OnShown();
+    Redraw();
+    return;
+  }
+  stack.clear();
+  stack.push_back(std::move(view));
+  ShowTab(Tab::kNew);
+}
+
+void App::Push(std::unique_ptr<View> view) {
+  top().OnHidden();
+  stack().push_back(std::move(view));
+  top().OnShown();
+  Redraw();
+}
+
+void App::Pop() {
+  if (stack().size() < 2) return;
+  top().OnHidden();
+  Retire(std::move(stack().back()));
+  stack().pop_back();
+  top().OnShown();
+  Redraw();
+}
+
+void App::Retire(std::unique_ptr<View> view) {
+  retired_.push_back(std::move(view));
+  // After what runs now, so that a view may ask to be popped.
+  backend_.loop().Post(lifetime_.token(), [this] { retired_.clear(); });
+}
+
+void App::Say(std::string_view text) {
+  message_ = text;
+  message_is_error_ = false;
+  Redraw();
+}
+
+void App::SayError(std::string_view text) {
+  message_ = text;
+  message_is_error_ = true;
+  errors_.push_front(StrCat(LocalTime(backend_.now()), "  ", text));
+  if (errors_.size() > kMostErrors) errors_.pop_back();
+  Redraw();
+}
+
+void App::Confirm(const std::string& title, const std::string& text, std::function<void()> yes) {
+  overlays_.push_back(NewConfirmation(title, text, std::move(yes)));
+  Redraw();
+}
+
+void App::Ask(const Question& question, std::function<void(std::string)> answer) {
+  overlays_.push_back(NewQuestion(question, std::move(answer), nullptr));
+  Redraw();
+}
+
+void App::Quit() { backend_.loop().Quit(); }
+
+void App::CountProposals() {
+  backend_.background().Run(
+      lifetime_.token(),
+      [client = backend_.client()] { return client->ListProposals(v1::ListProposalsRequest()); },
+      [this](absl::StatusOr<v1::ListProposalsResponse> response) {
+        if (!response.ok()) return;
+        open_proposals_ = static_cast<size_t>(response->proposals_size());
+        Redraw();
+      });
+}
+
+}  // namespace dragnet::console::tui

@@ -1,0 +1,63 @@
+#include "console/tui/app.h"
+
+#include <gtest/gtest.h>
+
+#include "console/tui/testing/tui_fixture.h"
+
+namespace dragnet::console::tui {
+namespace {
+
+class AppTest : public testing::TuiTest {};
+
+TEST_F(AppTest, ALostSchedulerShowsAndComesBack) {
+  StartConsole();
+  EXPECT_TRUE(Shows("● alice@"));
+  client_->BreakStreams(absl::UnavailableError("connection to localhost:1 lost"));
+  EXPECT_TRUE(Shows("no scheduler"));
+  EXPECT_TRUE(Shows("connection to localhost:1 lost; trying again"));
+  {
+    absl::MutexLock lock(&client_->mutex);
+    client_->error = absl::OkStatus();
+  }
+  EXPECT_TRUE(Shows("● alice@"));
+}
+
+TEST_F(AppTest, APolicyThatTheRootKeysDidNotSignIsSaid) {
+  StartConsole();
+  // No root keys are pinned in this configuration.
+  EXPECT_TRUE(Shows("root"));
+}
+
+TEST_F(AppTest, HelpIsOneKeyAwayEverywhere) {
+  StartConsole();
+  for (const char32_t tab : {U'1', U'2', U'4'}) {
+    Press(tab);
+    Press(U'?');
+    EXPECT_TRUE(Shows("Help: "));
+    Press(Key::Code::kEscape);
+    EXPECT_EQ(Screen().find("Help: "), std::string::npos);
+  }
+}
+
+TEST_F(AppTest, AnUnknownCommandIsAnErrorThatCanBeReadLater) {
+  StartConsole();
+  Press(U':');
+  Type("nosuch --flag");
+  Press(Key::Code::kEnter);
+  EXPECT_TRUE(Shows("nosuch: neither a module nor a screen"));
+  Press(Key::Code::kDown);
+  EXPECT_EQ(Screen().find("nosuch: neither"), std::string::npos);
+  Key errors;
+  errors.code = Key::Code::kFunction;
+  errors.number = 8;
+  app_->OnKey(errors);
+  EXPECT_TRUE(Shows("nosuch: neither a module nor a screen"));
+}
+
+TEST_F(AppTest, AWindowThatIsTooSmallSaysSo) {
+  StartConsole();
+  EXPECT_TRUE(Shows("too small", 30, 5));
+}
+
+}  // namespace
+}  // namespace dragnet::console::tui

@@ -1,0 +1,19 @@
+#include "console/tui/views/views.h"
+
+namespace dragnet::console::tui {
+namespace {
+
+class ActionsView : public View {
+ public:
+  std::string Title() const override { return "Actions"; }
+  void Draw(const Canvas&) override {}
+  bool OnKey(const Key&) override { return false; }
+  std::vector<KeyHint> Keys() const override { return {}; }
+  std::string Help() const override { return ""; }
+};
+
+}  // namespace
+
+std::unique_ptr<View> NewActionsView(Shell&) { return std::make_unique<ActionsView>(); }
+
+}  // namespace dragnet::console::tui

@@ -1,0 +1,123 @@
+#include "console/tui/widgets/text_view.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_split.h"
+#include "console/tui/widgets/search.h"
+#include "core/text.h"
+
+namespace dragnet::console::tui {
+namespace {
+
+// Breaks one safe line at spaces where it can, with what follows indented as
+// the line itself is.
+void Break(std::string_view line, int width, std::vector<std::string>* out) {
+  const size_t indent = std::min(line.find_first_not_of(' '), line.size());
+  const std::string margin(std::min(indent, static_cast<size_t>(std::max(width / 2, 0))), ' ');
+  std::string current;
+  std::string_view rest = line;
+  while (WidthOnScreen(rest) + static_cast<int>(current.size()) > width) {
+    // As many characters as fit; then back to a space.
+    size_t end = 0;
+    int taken = static_cast<int>(current.size());
+    size_t space = std::string_view::npos;
+    while (end < rest.size()) {
+      size_t next = end + 1;
+      while (next < rest.size() && (rest[next] & 0xc0) == 0x80) ++next;
+      const int columns = WidthOnScreen(rest.substr(end, next - end));
+      if (taken + columns > width) break;
+      if (rest[end] == ' ' && end > indent) space = end;
+      taken += columns;
+      end = next;
+    }
+    if (end == 0) break;
+    const bool at_space = space != std::string_view::npos && space > 0;
+    const size_t cut = at_space ? space : end;
+    out->push_back(current + std::string(rest.substr(0, cut)));
+    rest.remove_prefix(at_space ? cut + 1 : cut);
+    current = margin;
+  }
+  out->push_back(current + std::string(rest));
+}
+
+}  // namespace
+
+void TextView::SetText(std::string text) {
+  if (text == text_) return;
+  text_ = std::move(text);
+  laid_out_for_ = -1;
+}
+
+void TextView::Search(std::string_view words) { search_ = words; }
+
+bool TextView::Next(bool backwards) {
+  if (search_.empty() || lines_.empty()) return false;
+  for (size_t step = 1; step <= lines_.size(); ++step) {
+    const size_t line =
+        backwards ? (top_ + lines_.size() - step) % lines_.size() : (top_ + step) % lines_.size();
+    if (!ContainsIgnoringCase(lines_[line], search_)) continue;
+    top_ = line;
+    return true;
+  }
+  return false;
+}
+
+void TextView::Layout(int width) {
+  if (laid_out_for_ == width) return;
+  laid_out_for_ = width;
+  lines_.clear();
+  for (const auto line : absl::StrSplit(text_, '\n'))
+    Break(ForTerminal(std::string_view(line.data(), line.size())), std::max(width, 1), &lines_);
+}
+
+void TextView::Draw(const Canvas& canvas) {
+  Layout(canvas.width() - 1);
+  page_ = std::max(canvas.height(), 1);
+  const size_t most =
+      lines_.size() > static_cast<size_t>(page_) ? lines_.size() - static_cast<size_t>(page_) : 0;
+  top_ = std::min(top_, most);
+  for (int y = 0; y < canvas.height() && top_ + static_cast<size_t>(y) < lines_.size(); ++y) {
+    const std::string& line = lines_[top_ + static_cast<size_t>(y)];
+    const bool found = !search_.empty() && ContainsIgnoringCase(line, search_);
+    canvas.Put(0, y, line, found ? Style{Role::kMatch} : kNormal, canvas.width() - 1);
+  }
+  if (most == 0 || canvas.height() < 2) return;
+  const Canvas track = canvas.Part({canvas.width() - 1, 0, 1, canvas.height()});
+  track.Fill(kMuted, U'│');
+  const int at = static_cast<int>(top_ * static_cast<size_t>(canvas.height() - 1) / most);
+  track.Part({0, at, 1, 1}).Fill(kNormal, U'█');
+}
+
+bool TextView::OnKey(const Key& key) {
+  const auto up = [&](size_t by) { top_ -= std::min(top_, by); };
+  const auto page = static_cast<size_t>(page_);
+  switch (key.code) {
+    case Key::Code::kUp:
+      return up(1), true;
+    case Key::Code::kDown:
+      return ++top_, true;
+    case Key::Code::kPageUp:
+      return up(page), true;
+    case Key::Code::kPageDown:
+      return top_ += page, true;
+    case Key::Code::kHome:
+      return top_ = 0, true;
+    case Key::Code::kEnd:
+      return top_ = lines_.size(), true;
+    case Key::Code::kMouse:
+      if (key.mouse == Key::Mouse::kWheelUp) return up(3), true;
+      if (key.mouse == Key::Mouse::kWheelDown) return top_ += 3, true;
+      return false;
+    case Key::Code::kCharacter:
+      if (key.character == U'k') return up(1), true;
+      if (key.character == U'j') return ++top_, true;
+      if (key.character == U'g') return top_ = 0, true;
+      if (key.character == U'G') return top_ = lines_.size(), true;
+      if (key.character == U' ') return top_ += page, true;
+      return false;
+    default:
+      return false;
+  }
+}
+
+}  // namespace dragnet::console::tui
