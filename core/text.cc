@@ -121,6 +121,28 @@ std::string ToValidUtf8(std::string_view bytes) {
   return text;
 }
 
+std::u32string ToUtf32(std::string_view text) {
+  std::u32string characters;
+  while (!text.empty()) {
+    const Utf8Step step = NextUtf8(text);
+    characters.push_back(step.valid ? step.code_point : U'\ufffd');
+    text.remove_prefix(step.length);
+  }
+  return characters;
+}
+
+void AppendUtf8(char32_t c, std::string* text) {
+  if (c < 0x80) {
+    text->push_back(static_cast<char>(c));
+    return;
+  }
+  const int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+  // A one for each byte of the character, then a zero.
+  text->push_back(static_cast<char>((0xff00 >> (more + 1) & 0xff) | (c >> (6 * more))));
+  for (int i = more - 1; i >= 0; --i)
+    text->push_back(static_cast<char>(0x80 | ((c >> (6 * i)) & 0x3f)));
+}
+
 bool IsUnsafeToShow(char32_t c) {
   return c < 0x20 || (c >= 0x7F && c <= 0x9F) ||       // C0, DEL, C1
          c == 0x00AD ||                                // soft hyphen

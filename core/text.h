@@ -17,6 +17,10 @@ bool IsValidUtf8(std::string_view text);
 // Substitution of Maximal Subparts").
 std::string ToValidUtf8(std::string_view bytes);
 
+// Characters of valid UTF-8, e.g. of ToValidUtf8; invalid parts become U+FFFD.
+std::u32string ToUtf32(std::string_view text);
+void AppendUtf8(char32_t c, std::string* text);
+
 // True for what must not reach a terminal raw: control characters (C0, DEL, C1),
 // line and paragraph separators, bidirectional controls, and characters that
 // show as nothing, with which two names can look the same.

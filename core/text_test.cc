@@ -87,5 +87,16 @@ TEST(TextTest, JsonIsEscapedAndOrdered) {
   EXPECT_EQ(JsonArray({"x", "y"}), "[\"x\",\"y\"]");
 }
 
+TEST(TextTest, Utf32AndBackIsTheSameText) {
+  const std::string text = "a\u00e4\u07ff\u0800\u6f22\uffff\U00010000\U0010ffff";
+  std::string back;
+  for (const char32_t c : ToUtf32(text)) AppendUtf8(c, &back);
+  EXPECT_EQ(back, text);
+  EXPECT_EQ(ToUtf32("a\xff"
+                    "b"),
+            U"a\ufffd"
+            U"b");
+}
+
 }  // namespace
 }  // namespace dragnet

@@ -11,28 +11,8 @@ constexpr size_t kMostCharacters = 64 * 1024;
 constexpr size_t kMostHistory = 1000;
 
 std::vector<char32_t> FromUtf8(std::string_view raw) {
-  const std::string text = ToValidUtf8(raw);
-  std::vector<char32_t> characters;
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    char32_t value = length == 1 ? lead : lead & (0x7f >> length);
-    for (size_t k = 1; k < length; ++k) value = (value << 6) | (text[i + k] & 0x3f);
-    characters.push_back(value);
-    i += length;
-  }
-  return characters;
-}
-
-void AppendUtf8(char32_t c, std::string* out) {
-  if (c < 0x80) {
-    out->push_back(static_cast<char>(c));
-    return;
-  }
-  const int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  out->push_back(static_cast<char>((0xf00 >> more & 0xff) | (c >> (6 * more))));
-  for (int i = more - 1; i >= 0; --i)
-    out->push_back(static_cast<char>(0x80 | ((c >> (6 * i)) & 0x3f)));
+  const std::u32string characters = ToUtf32(raw);
+  return {characters.begin(), characters.end()};
 }
 
 bool IsWordCharacter(char32_t c) { return c != U' ' && c != U'/' && c != U',' && c != U'='; }
