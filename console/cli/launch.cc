@@ -51,6 +51,8 @@ absl::StatusOr<int> LaunchAction(const v1::Action& given, const LaunchFlags& fla
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   DRAGNET_ASSIGN_OR_RETURN(const Signer* signer, session.signer());
 
+  // First, so that a scheduler that is away says so itself.
+  DRAGNET_ASSIGN_OR_RETURN(const Reach reach, ReachOf(given.target(), *client));
   v1::Action action = given;
   std::vector<DescriptionLine> facts;
   bool proposes = false;
@@ -67,7 +69,6 @@ absl::StatusOr<int> LaunchAction(const v1::Action& given, const LaunchFlags& fla
                                             "dragnet approve ",
                                             action.id())});
   }
-  DRAGNET_ASSIGN_OR_RETURN(const Reach reach, ReachOf(action.target(), *client));
   facts.push_back({"Reaches", ReachWords(reach)});
   facts.push_back({"Signer", SignerText(config->name, *signer)});
   io.err->Write(DescribeAction(action, facts, session.modules()));
