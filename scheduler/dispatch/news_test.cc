@@ -38,7 +38,7 @@ TEST(NewsTest, EveryoneIsToldWhatCameAfterWhatTheyKnow) {
 TEST(NewsTest, OfMoreActionsThanAreKeptAllIsSaidAndNoneIsLost) {
   News news;
   const uint64_t begin = news.Read(0).position;
-  for (size_t i = 0; i < 10 * News::kMaxActions; ++i) news.OnAction(StrCat("action ", i));
+  for (size_t i = 0; i < 10 * News::kMaxActions + 1; ++i) news.OnAction(StrCat("action ", i));
   const News::Since since = news.Read(begin);
   EXPECT_TRUE(since.activity.all_actions());
   EXPECT_EQ(since.activity.action_ids_size(), 0);

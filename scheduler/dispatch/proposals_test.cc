@@ -82,7 +82,7 @@ class ProposalsTest : public ::testing::Test {
     order.set_kind(kind);
     order.set_reason("too broad");
     *order.mutable_issued() = ToTimestamp(issued);
-    *order.mutable_expires() = action.expires();
+    *order.mutable_expires() = ToTimestamp(issued + absl::Hours(1));
     return testing::Signed(kOrderPayloadType, order, {&key});
   }
   absl::Status Refuse(const v1::Action& action, const PrivateKey& key) {

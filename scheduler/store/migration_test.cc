@@ -250,7 +250,7 @@ TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
   for (const std::string& path : {second, fresh}) {
     ASSERT_TRUE(SqliteStore::Create(path).ok());
     auto store = SqliteStore::Open(path, StoreUse::kRun);
-    ASSERT_TRUE((*store)->AddToken({.sha256 = "t", .expires = absl::Now(), .uses_left = 1}).ok());
+    ASSERT_TRUE((*store)->AddTrustPolicy({.version = 1, .envelope = "x"}).ok());
   }
   {
     auto database = *Database::Open(second, SQLITE_OPEN_READWRITE);
