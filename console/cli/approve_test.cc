@@ -164,7 +164,7 @@ TEST_F(ApproveTest, WhatNoOneSignedIsRefusedByName) {
   const v1::Action action = SampleAction();
   scheduler_->actions = {Proposed(action, {&stranger})};
   const Outcome outcome = Dragnet({"approve", action.id(), "--yes"});
-  EXPECT_EQ(outcome.status, 4);
+  EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("don't trust this scheduler"));
   EXPECT_THAT(scheduler_->propositions, IsEmpty());
 }
@@ -210,7 +210,7 @@ TEST_F(ApproveTest, WhatWasLaunchedOrRefusedWaitsForNoSignature) {
   info.set_phase(v1::DISPATCH_PHASE_OPEN);
   scheduler_->actions = {info};
   const Outcome launched = Dragnet({"approve", action.id(), "--yes"});
-  EXPECT_EQ(launched.status, 4);
+  EXPECT_EQ(launched.status, 2);
   EXPECT_THAT(launched.err, HasSubstr("launched by alice"));
   EXPECT_THAT(scheduler_->propositions, IsEmpty());
 }

@@ -131,7 +131,7 @@ TEST_F(ApprovalsTest, WhatWasRefusedReachesNoAgent) {
   EXPECT_THAT(ida->Output(), HasSubstr("cancelled by bob: too broad"));
   EXPECT_THAT(fleet_.Dragnet({"actions"}).out, HasSubstr("refused"));
   EXPECT_THAT(fleet_.Dragnet({"verify", id}).out, HasSubstr("cancelled by bob: too broad"));
-  EXPECT_EQ(DragnetAsBob({"approve", id, "--yes"}).status(), 4);
+  EXPECT_EQ(DragnetAsBob({"approve", id, "--yes"}).status(), 2);
   // Nor with all signatures, past the console.
   v1::Envelope envelope;
   envelope.ParseFromString(InfoOf(id).envelope());
