@@ -147,7 +147,7 @@ TEST_F(ApproveTest, WhatIsSignedIsThePayloadThatWasShownAndNothingElse) {
   scheduler_->actions = {info};
   scheduler_->proposed.resize(1);
   scheduler_->proposed[0].mutable_launched()->set_targeted(7);
-  const Outcome outcome = Dragnet({"approve", action.id().substr(24)}, "y");
+  const Outcome outcome = Dragnet({"approve", action.id().substr(0, 20)}, "y");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("Sign and launch?"));
   EXPECT_THAT(outcome.err, HasSubstr("Signed by"));

@@ -58,8 +58,13 @@ absl::StatusOr<int> LaunchAction(const v1::Action& given, const LaunchFlags& fla
   bool proposes = false;
   // What is written to a file is signed by whom it is given to, too.
   if (!flags.no_launch.has_value()) {
-    DRAGNET_ASSIGN_OR_RETURN(const std::optional<SignatureNeed> need,
-                             OwnNeed(action, *signer, session));
+    const absl::StatusOr<std::optional<SignatureNeed>> own = OwnNeed(action, *signer, session);
+    if (!own.ok()) {
+      // As the scheduler would have refused it, only before anything was signed.
+      io.Say(StrCat("dragnet: ", ForTerminal(ToStd(own.status().message()))));
+      return kExitRefused;
+    }
+    const std::optional<SignatureNeed>& need = *own;
     proposes = need.has_value() && !need->enough;
     if (proposes && flags.lifetime_is_default)
       *action.mutable_expires() = ToTimestamp(session.now() + kProposalLifetime);
