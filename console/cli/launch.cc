@@ -20,6 +20,8 @@ std::string_view Question(const LaunchFlags& flags) {
 absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& flags,
                                  Session& session) {
   Io& io = session.io();
+  // A mistake in what is shown must not be found after the fleet was asked.
+  DRAGNET_RETURN_IF_ERROR(RowSelection::Create(action, session.modules(), flags.Rows()).status());
   if (!flags.dry_run) DRAGNET_RETURN_IF_ERROR(CheckCanConfirm(io, flags.yes));
   DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
   // Starts to connect; the key is read meanwhile.
@@ -51,8 +53,10 @@ absl::StatusOr<int> LaunchAction(const v1::Action& action, const LaunchFlags& fl
   v1::LaunchRequest request;
   request.set_envelope(envelope.SerializeAsString());
   DRAGNET_RETURN_IF_ERROR(client->Launch(request).status());
-  return FollowAction(action, {.format = *ParseFormat(flags.output), .until_expired = flags.wait},
-                      session);
+  return FollowAction(
+      action,
+      {.format = *ParseFormat(flags.output), .until_expired = flags.wait, .rows = flags.Rows()},
+      session);
 }
 
 }  // namespace dragnet::console

@@ -103,7 +103,7 @@ void CsvWriter::WriteValues(size_t, std::span<const Value> values) {
   std::string line;
   for (const Value& value : values) {
     if (!line.empty() || &value != values.data()) line.push_back(',');
-    line.append(Field(value.text, value.kind == Value::Kind::kText));
+    line.append(Field(value.text, value.kind != Value::Kind::kNumber));
   }
   sink_->Write(line.append("\n"));
 }

@@ -29,6 +29,7 @@ class JsonWriter : public RecordWriter {
           json.append("null");
           break;
         case Value::Kind::kNumber:
+        case Value::Kind::kJson:
           json.append(values[i].text);
           break;
         case Value::Kind::kText:

@@ -47,14 +47,16 @@ struct Layout {
 
 // One field of a record that is no message: a count, what a query gives.
 struct Value {
-  enum class Kind { kNull, kNumber, kText };
+  enum class Kind { kNull, kNumber, kText, kJson };
   Kind kind = Kind::kNull;
-  // As it is: not yet fit for a terminal. A number in JSON's form.
-  std::string text;
+  // As it is: not yet fit for a terminal. A number in JSON's form; kJson is any
+  // value in it, made by json.h.
+  std::string text{};
 
   static Value Null() { return {}; }
   static Value Text(std::string text) { return {Kind::kText, std::move(text)}; }
   static Value Number(std::string text) { return {Kind::kNumber, std::move(text)}; }
+  static Value Json(std::string text) { return {Kind::kJson, std::move(text)}; }
 };
 
 class RecordWriter {

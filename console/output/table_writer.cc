@@ -26,7 +26,8 @@ TableWriter::Line TableWriter::HeaderOf(const Layout& layout) const {
     if (!label.header.empty()) header.push_back(label.header);
   for (const Column& column : layout.columns)
     if (!column.detail) header.push_back(absl::StrReplaceAll(column.header, {{"_", " "}}));
-  for (std::string& title : header) title = absl::AsciiStrToUpper(title);
+  // A query names its own columns.
+  for (std::string& title : header) title = absl::AsciiStrToUpper(ForTerminal(title));
   return header;
 }
 
