@@ -7,7 +7,6 @@
 #include "console/cli/exit_status.h"
 #include "console/cli/interrupt.h"
 #include "console/cli/stored_results.h"
-#include "console/form/values.h"
 #include "console/investigation/summary.h"
 #include "console/output/text_width.h"
 #include "core/action.h"
@@ -121,7 +120,7 @@ absl::StatusOr<int> ShowSql(const v1::Action& action, const SqlOptions& options,
   const Interrupt interrupt;
   absl::Time deadline = absl::InfiniteFuture();
   ResultDatabase::Limits limits;
-  limits.stop = [&] { return interrupt.raised() || absl::Now() > deadline; };
+  limits.stop = [&] { return interrupt.raised() || session.now() > deadline; };
   auto database =
       ResultDatabase::Create(TablesOf(action, session.modules()), query, std::move(limits));
   if (!database.ok()) {
@@ -133,7 +132,7 @@ absl::StatusOr<int> ShowSql(const v1::Action& action, const SqlOptions& options,
   DRAGNET_ASSIGN_OR_RETURN(const v1::Progress progress,
                            ReadStored(action, rows, filling, interrupt, session));
   DRAGNET_RETURN_IF_ERROR(filling.Finish());
-  deadline = absl::Now() + options.time_limit;
+  deadline = session.now() + options.time_limit;
   const absl::StatusOr<uint64_t> records = PrintAnswer(**database, options.format, io);
   if (absl::IsCancelled(records.status()) && !interrupt.raised()) {
     return absl::DeadlineExceededError(
