@@ -10,6 +10,7 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "console/analysis/row_values.h"
 #include "core/sql_expression.h"
@@ -248,7 +249,7 @@ struct ResultDatabase::State {
 
   absl::Status MakeTables(const RowTables& row_tables);
   absl::Status PrepareQuery(std::string_view query);
-  absl::Status PrepareInserts();
+  absl::Status PrepareInserts(std::string_view query);
   absl::Status Step(Table& table);
 
   Limits limits;
@@ -318,14 +319,19 @@ absl::Status ResultDatabase::State::PrepareQuery(std::string_view query) {
   return absl::OkStatus();
 }
 
-absl::Status ResultDatabase::State::PrepareInserts() {
+absl::Status ResultDatabase::State::PrepareInserts(std::string_view query) {
+  const std::string text = Folded(query);
+  const bool natural = absl::StrContains(text, "natural");
   for (Table& table : tables) {
-    const auto reads = authorizer.reads.find(Folded(table.name));
-    if (reads == authorizer.reads.end()) continue;
+    const std::set<std::string>& reads = authorizer.reads[Folded(table.name)];
+    if (reads.empty() && !absl::StrContains(text, Folded(table.name))) continue;
     table.read = true;
     std::vector<std::string> names;
     for (size_t i = 0; i < table.names.size(); ++i) {
-      if (!reads->second.contains(Folded(table.names[i]))) continue;
+      // SQLite doesn't ask for columns of USING and NATURAL. Whatever is read
+      // without being named comes from a *, and that it does ask for.
+      const std::string name = Folded(table.names[i]);
+      if (!natural && !reads.contains(name) && !absl::StrContains(text, name)) continue;
       table.kept.push_back(i);
       names.push_back(SqlIdentifier(table.names[i]));
     }
@@ -366,10 +372,14 @@ absl::StatusOr<std::unique_ptr<ResultDatabase>> ResultDatabase::Create(const Row
   sqlite3_exec(database, "PRAGMA temp_store=MEMORY; PRAGMA journal_mode=OFF", nullptr, nullptr,
                nullptr);
   Limit(database);
+  // So that they are there when the query's authorizer looks: SQLite makes them
+  // when they are first named, by a statement that it asks about.
+  sqlite3_exec(database, "SELECT 1 FROM json_each('[]'), json_tree('[]')", nullptr, nullptr,
+               nullptr);
   sqlite3_set_authorizer(database, Authorizer::Check, &state->authorizer);
   DRAGNET_RETURN_IF_ERROR(state->MakeTables(tables));
   DRAGNET_RETURN_IF_ERROR(state->PrepareQuery(query));
-  DRAGNET_RETURN_IF_ERROR(state->PrepareInserts());
+  DRAGNET_RETURN_IF_ERROR(state->PrepareInserts(query));
   sqlite3_exec(database, "BEGIN", nullptr, nullptr, nullptr);
   sqlite3_progress_handler(database, kInstructionsPerLook, State::Look, state.get());
   return std::unique_ptr<ResultDatabase>(new ResultDatabase(std::move(state)));

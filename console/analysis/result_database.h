@@ -1,6 +1,6 @@
 // `results --sql`: one query over the rows and hosts of an action, in a private
 // database in memory. The query comes first, then the rows: only columns that it
-// reads are kept, so that a count over a million rows takes little.
+// names are kept, so that a count over a million rows takes little.
 //
 //   file, netstat, …   a table for each module of the action: agent, agent_id,
 //                      operation, and the row's columns (row_values.h)

@@ -64,6 +64,20 @@ TEST(ResultDatabaseTest, ReadsRowsHostsAndRefusals) {
   EXPECT_EQ(Answer("SELECT state, h.agent, sum(size) FROM sample JOIN hosts h USING (agent_id) "
                    "GROUP BY 1, 2 ORDER BY 2"),
             "incomplete|db|30 found|web|1");
+  // Columns that are read without being asked for by name.
+  EXPECT_EQ(Answer("SELECT count(*) FROM sample NATURAL JOIN hosts"), "2");
+  EXPECT_EQ(Answer("SELECT count(*) FROM sample JOIN hosts USING (agent_id)"), "2");
+  EXPECT_EQ(Answer("SELECT h.* FROM sample s JOIN hosts h USING (\"AGENT\") WHERE size > 2"),
+            "db|id-db|incomplete|1|1 not looked at");
+  EXPECT_EQ(Answer("SELECT count(*) FROM hosts WHERE agent_id IN (SELECT agent_id FROM sample)"),
+            "2");
+  EXPECT_EQ(Answer("SELECT s.* FROM (SELECT path, size FROM sample ORDER BY 2 LIMIT 1) s"), "/a|1");
+  EXPECT_EQ(Answer("SELECT count(*) FROM (SELECT * FROM sample EXCEPT SELECT * FROM rows)"), "0");
+  EXPECT_EQ(Answer("SELECT agent FROM hosts WHERE (agent, rows) = (SELECT agent, 1 FROM refusals)"),
+            "");
+  EXPECT_EQ(Answer("SELECT max(size) OVER w FROM sample WINDOW w AS (PARTITION BY owner_name) "
+                   "LIMIT 1"),
+            "30");
   EXPECT_EQ(Answer("WITH big AS (SELECT path FROM sample WHERE size > 2) SELECT * FROM big"), "/b");
   EXPECT_EQ(Answer("SELECT value FROM sample, json_each(notes) WHERE path='/a'"), "n1 n2");
   EXPECT_EQ(Answer("SELECT links, 1.5, x'00ff' FROM sample LIMIT 1"), "NULL|1.5|00ff");

@@ -77,7 +77,7 @@ TEST_F(RowDiffTest, NewGoneAndChangedAreToldHostByHost) {
   After("web", Of("/size", 2, "eve"));
   // Of another host: another thing.
   After("db", Of("/same", 1));
-  EXPECT_THAT(Changes(), ElementsAre("gone web /gone 1 ", "new web /new 1 ",
+  EXPECT_THAT(Changes(), ElementsAre("new web /new 1 ", "gone web /gone 1 ",
                                      "changed web /size 2 size,owner.name", "new db /same 1 "));
   EXPECT_EQ(diff_->counts().same, 1u);
   EXPECT_EQ(diff_->counts().hosts_compared, 2u);
