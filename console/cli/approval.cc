@@ -108,8 +108,10 @@ absl::StatusOr<int> ProposeAction(const v1::Action& action, const v1::Envelope& 
     }
   }
   io.Say("Approved and launched.");
-  return FollowAction(action, {.format = *ParseFormat(flags.output), .until_expired = flags.wait},
-                      session);
+  return FollowAction(
+      action,
+      {.format = *ParseFormat(flags.output), .until_expired = flags.wait, .rows = flags.Rows()},
+      session);
 }
 
 }  // namespace dragnet::console

@@ -10,6 +10,7 @@
 namespace dragnet::console {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -421,6 +422,69 @@ TEST_F(CommandsTest, HostsByState) {
   EXPECT_THAT(all.out, HasSubstr("web1"));
   EXPECT_THAT(all.out, HasSubstr("record 3 is missing"));
   EXPECT_THAT(Dragnet({"results", "last", "--hosts", "incomplete"}).out, Not(HasSubstr("web1")));
+}
+
+TEST_F(CommandsTest, FailedHostsAreThoseThatStopAnAction) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  std::vector<v1::WatchEvent> events;
+  for (const auto& [name, termination] : {std::pair{"crashed", v1::TERMINATION_CRASHED},
+                                          {"slow", v1::TERMINATION_WALL_TIME_LIMIT},
+                                          {"full", v1::TERMINATION_ROW_LIMIT},
+                                          {"stopped", v1::TERMINATION_CANCELLED}}) {
+    v1::AgentState* state = events.emplace_back().mutable_agent_state();
+    state->set_agent_id(StrCat("id-", name));
+    state->set_agent_name(name);
+    state->set_state(v1::DISPATCH_STATE_INCOMPLETE);
+    state->add_summaries()->set_termination(termination);
+  }
+  events.push_back(EndEvent(Progress(0, 0, 4)));
+  scheduler_->streams = {events};
+  const Outcome failed = Dragnet({"results", "last", "--hosts", "failed"});
+  EXPECT_EQ(failed.status, 3);
+  EXPECT_THAT(failed.out, AllOf(HasSubstr("crashed"), HasSubstr("slow"), Not(HasSubstr("full")),
+                                Not(HasSubstr("stopped"))));
+}
+
+TEST_F(CommandsTest, RowsThatDoNotMatchAreCountedAndRowsThatCannotBeJudgedAreSaid) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  scheduler_->streams = {
+      {RowEvent(1, "web1", {Row("{}"), Row("[1]"), Row("/x")}), EndEvent(Progress(1))}};
+  const Outcome some = Dragnet({"results", "last", "--where", "path = '{}'", "--columns", "path"});
+  EXPECT_EQ(some.status, 0) << some.err;
+  EXPECT_EQ(some.out, "AGENT  PATH\nweb1   {}\n");
+  EXPECT_THAT(some.err, HasSubstr("1 of 3 rows shown"));
+  const Outcome failing =
+      Dragnet({"results", "last", "--where", "json_array_length(path) = 1", "-o", "jsonl"});
+  EXPECT_EQ(failing.status, 3);
+  EXPECT_THAT(failing.err,
+              AllOf(HasSubstr("--where can't tell"), HasSubstr("1 rows were not shown"),
+                    HasSubstr("1 of 3 rows shown")));
+}
+
+TEST_F(CommandsTest, AStackOfSomeRowsIsCountedHere) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  *scheduler_->actions[0].mutable_progress() = Progress(2);
+  scheduler_->streams = {{RowEvent(1, "web1", {Row("/a"), Row("/a"), Row("/b")}),
+                          RowEvent(2, "web2", {Row("/a"), Row("/c")}), EndEvent(Progress(2))}};
+  const Outcome outcome =
+      Dragnet({"results", "last", "--stack", "path", "--where", "path != '/c'", "-o", "jsonl"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "{\"rows\":3,\"agents\":2,\"path\":\"/a\"}\n"
+            "{\"rows\":1,\"agents\":1,\"path\":\"/b\"}\n");
+  EXPECT_THAT(outcome.err, HasSubstr("4 of 5 rows counted"));
+  EXPECT_THAT(scheduler_->stacked, IsEmpty());
+}
+
+TEST_F(CommandsTest, ALostConnectionDoesNotCountRowsTwice) {
+  scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.alice})};
+  scheduler_->streams = {{RowEvent(1, "web1", {Row("/a")})},
+                         {RowEvent(2, "web1", {Row("/b")}), EndEvent(Progress(1))}};
+  const Outcome outcome =
+      Dragnet({"results", "last", "--sql", "SELECT count(*) AS n FROM sample", "-o", "jsonl"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "{\"n\":2}\n");
+  EXPECT_THAT(scheduler_->watched_after, ElementsAre(0, 1));
 }
 
 TEST_F(CommandsTest, StackedByColumns) {

@@ -94,10 +94,12 @@ bool WorthAnotherTry(const absl::Status& status) {
 
 absl::StatusOr<int> FollowAction(const v1::Action& action, const FollowOptions& options,
                                  Session& session) {
+  DRAGNET_ASSIGN_OR_RETURN(RowSelection rows,
+                           RowSelection::Create(action, session.modules(), options.rows));
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   const Interrupt interrupt;
   ResultView view(
-      action, session.modules(), session.io(),
+      action, std::move(rows), session.io(),
       {.format = options.format, .hosts = options.hosts, .stored = options.stored_only});
   PhaseWatch phase(*client, action.id(), view);
   const auto done = [&] {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "console/cli/row_selection.h"
 #include "console/cli/session.h"
 #include "console/output/record_writer.h"
 #include "dragnet/v1/action.pb.h"
@@ -19,9 +20,11 @@ struct FollowOptions {
   bool stored_only = false;
   // As ResultView::Options.
   std::string hosts{};
+  RowOptions rows{};
 };
 
-// Gives the exit status. Ctrl-C detaches: the action goes on.
+// Gives the exit status. InvalidArgument, before anything is asked for: `options.rows`. Ctrl-C
+// detaches: the action goes on.
 absl::StatusOr<int> FollowAction(const v1::Action& action, const FollowOptions& options,
                                  Session& session);
 

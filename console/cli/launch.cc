@@ -45,6 +45,8 @@ absl::StatusOr<std::optional<SignatureNeed>> OwnNeed(const v1::Action& action, c
 absl::StatusOr<int> LaunchAction(const v1::Action& given, const LaunchFlags& flags,
                                  Session& session) {
   Io& io = session.io();
+  // A mistake in what is shown must not be found after the fleet was asked.
+  DRAGNET_RETURN_IF_ERROR(RowSelection::Create(given, session.modules(), flags.Rows()).status());
   if (!flags.dry_run) DRAGNET_RETURN_IF_ERROR(CheckCanConfirm(io, flags.yes));
   DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
   // Starts to connect; the key is read meanwhile.
@@ -106,8 +108,10 @@ absl::StatusOr<int> LaunchAction(const v1::Action& given, const LaunchFlags& fla
     DRAGNET_RETURN_IF_ERROR(SayState(action.id(), "launched", flags.output, session));
     return kExitDone;
   }
-  return FollowAction(action, {.format = *ParseFormat(flags.output), .until_expired = flags.wait},
-                      session);
+  return FollowAction(
+      action,
+      {.format = *ParseFormat(flags.output), .until_expired = flags.wait, .rows = flags.Rows()},
+      session);
 }
 
 }  // namespace dragnet::console

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "console/cli/command_line.h"
+#include "console/cli/row_selection.h"
 #include "console/cli/session.h"
 #include "console/output/record_writer.h"
 #include "dragnet/v1/action.pb.h"
@@ -38,6 +39,8 @@ struct LaunchFlags {
   std::optional<std::string> agent_limit;
   std::optional<std::string> stop_when_failed;
   std::string output = "table";
+  std::string where;
+  std::vector<std::string> columns;
   bool yes = false;
   bool dry_run = false;
   // Ends as soon as it is on its way.
@@ -55,6 +58,8 @@ struct LaunchFlags {
   // What was given goes over what `action` holds already. Limits go to every
   // operation. InvalidArgument names the flag.
   absl::Status Apply(v1::Action* action) const;
+  // What is shown of the rows that come; not part of the action.
+  RowOptions Rows() const;
   // Of --expires; nothing when it wasn't given.
   absl::StatusOr<std::optional<absl::Duration>> Lifetime() const;
 
@@ -63,6 +68,9 @@ struct LaunchFlags {
   absl::StatusOr<v1::Limits> Limits() const;
   absl::Status ApplyDispatch(v1::Action* action) const;
 };
+
+// --where and --columns, as all commands that show rows have them.
+void AddRowFlags(CommandLine& line, std::string* where, std::vector<std::string>* columns);
 
 // "--output", as all commands have it.
 void AddOutputFlag(CommandLine& line, std::string* output);

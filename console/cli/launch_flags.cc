@@ -80,6 +80,7 @@ void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
 
   line.StartGroup("Output");
   AddOutputFlag(line, &output);
+  AddRowFlags(line, &where, &columns);
 
   line.StartGroup("Signing");
   line.AddSwitch(
@@ -142,6 +143,23 @@ void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
        .value_name = "PERCENT",
        .help = "At most this share of one core at any time, 1% to 6400% (default: 100%)."},
       &cpu_share);
+}
+
+RowOptions LaunchFlags::Rows() const { return {.where = where, .columns = SplitNames(columns)}; }
+
+void AddRowFlags(CommandLine& line, std::string* where, std::vector<std::string>* columns) {
+  line.AddValue(
+      {.name = "--where",
+       .value_name = "EXPR",
+       .help = "Show only rows for which this is true, e.g. \"size > 1000 and path like "
+               "'/etc/%'\"; the others are counted. A condition over agent, agent_id and "
+               "the row's columns, in the language of targets (docs/results.md). Hosts keep "
+               "their states."},
+      where);
+  line.AddValues({.name = "--columns",
+                  .value_name = "COLUMN[,COLUMN]",
+                  .help = "Show only these columns, in this order."},
+                 columns);
 }
 
 void LaunchFlags::DefineDispatch(CommandLine& line) {

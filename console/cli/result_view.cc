@@ -4,10 +4,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "console/cli/stored_results.h"
 #include "console/investigation/summary.h"
 #include "console/output/cell.h"
 #include "console/output/text_width.h"
 #include "core/strings.h"
+#include "core/termination.h"
 #include "core/text.h"
 
 namespace dragnet::console {
@@ -19,18 +21,6 @@ constexpr absl::Duration kRedraw = absl::Milliseconds(150);
 // A table's first rows wait so long for others, so that the widths of its
 // columns come from more than one row.
 constexpr absl::Duration kFirstBatch = absl::Milliseconds(80);
-
-Layout RowLayout(const Module& module, bool with_operation) {
-  Layout layout;
-  layout.labels = {{"", "action"},
-                   {"agent", "agent"},
-                   {"", "agentId"},
-                   {with_operation ? "op" : "", "operation", /*number=*/true},
-                   {"", "module"}};
-  layout.columns = ColumnsOf(module.NewRow()->GetDescriptor());
-  layout.json_key = "row";
-  return layout;
-}
 
 // All labels, because what an agent did not look at is put together here; the
 // rest is in the JSON.
@@ -46,33 +36,33 @@ Layout HostLayout() {
   return layout;
 }
 
-std::string StateWord(v1::DispatchState state) {
-  const auto* value = v1::DispatchState_descriptor()->FindValueByNumber(state);
-  return value == nullptr ? StrCat(static_cast<int>(state)) : EnumWord(value);
+bool HasFailed(const v1::AgentState& state) {
+  const bool ended = state.state() == v1::DISPATCH_STATE_FOUND ||
+                     state.state() == v1::DISPATCH_STATE_CLEAN ||
+                     state.state() == v1::DISPATCH_STATE_INCOMPLETE;
+  return ended && std::any_of(state.summaries().begin(), state.summaries().end(),
+                              [](const v1::OperationSummary& summary) {
+                                return IsFailure(summary.termination());
+                              });
 }
 
-bool HostsWanted(const std::string& wanted, v1::DispatchState state) {
-  const std::string word = StateWord(state);
+bool HostsWanted(const std::string& wanted, const v1::AgentState& state) {
+  const std::string word = StateWord(state.state());
   if (wanted == "all" || wanted == word) return true;
+  if (wanted == "failed") return HasFailed(state);
   return wanted == "pending" &&
          (word == "waiting" || word == "sent" || word == "running" || word == "never-sent");
 }
 
 }  // namespace
 
-ResultView::ResultView(const v1::Action& action, const ModuleCatalog& modules, Io& io,
-                       Options options)
-    : action_(action), io_(io), options_(std::move(options)), started_(io.clock->Now()) {
-  std::vector<Layout> layouts;
-  std::map<std::string, size_t> by_module;
-  for (const v1::Operation& operation : action.operations()) {
-    const Module* module = modules.Find(operation.module());
-    const auto [known, is_new] = by_module.try_emplace(operation.module(), layouts.size());
-    if (module != nullptr && is_new) {
-      layouts.push_back(RowLayout(*module, action.operations_size() > 1));
-    }
-    operations_.push_back({module, known->second});
-  }
+ResultView::ResultView(const v1::Action& action, RowSelection rows, Io& io, Options options)
+    : action_(action),
+      io_(io),
+      options_(std::move(options)),
+      rows_(std::move(rows)),
+      started_(io.clock->Now()) {
+  std::vector<Layout> layouts = rows_.layouts();
   if (!options_.hosts.empty()) layouts = {HostLayout()};
   writer_ = RecordWriter::Create(options_.format, std::move(layouts), io.out,
                                  {.terminal = io.output_is_terminal, .color = io.color});
@@ -104,26 +94,15 @@ void ResultView::OnEvent(const v1::WatchEvent& event) {
 
 void ResultView::OnRows(const v1::AgentRows& rows) {
   if (!options_.hosts.empty()) return;
-  const bool known = rows.operation() < operations_.size();
-  const Module* module = known ? operations_[rows.operation()].module : nullptr;
-  if (module == nullptr) {
-    rows_lost_ += rows.rows_size();
-    rows_lost_reasons_.insert(
-        known ? StrCat("this version has no module ", action_.operations(rows.operation()).module())
-              : "they belong to no operation of the action");
-    return;
-  }
-  const std::vector<std::string> labels = {action_.id(), rows.agent_name(), rows.agent_id(),
-                                           StrCat(rows.operation()),
-                                           std::string(module->manifest().name)};
-  const std::unique_ptr<google::protobuf::Message> row = module->NewRow();
+  std::vector<std::string> labels;
   for (const std::string& bytes : rows.rows()) {
-    if (!row->ParseFromString(bytes)) {
-      ++rows_lost_;
-      rows_lost_reasons_.insert(StrCat("not rows of module ", module->manifest().name));
-      continue;
-    }
-    writer_->Write(operations_[rows.operation()].layout, labels, *row);
+    const google::protobuf::Message* row = rows_.Read(rows, bytes);
+    if (row == nullptr) continue;
+    const SelectedOperation& operation = rows_.operations()[rows.operation()];
+    if (labels.empty())
+      labels = {action_.id(), rows.agent_name(), rows.agent_id(), StrCat(rows.operation()),
+                std::string(operation.module->manifest().name)};
+    writer_->Write(operation.layout, labels, *row);
     ++rows_printed_;
   }
   Put();
@@ -136,7 +115,7 @@ void ResultView::OnAgentState(const v1::AgentState& state) {
   } else {
     told_.erase(state.agent_id());
   }
-  if (options_.hosts.empty() || !HostsWanted(options_.hosts, state.state())) return;
+  if (options_.hosts.empty() || !HostsWanted(options_.hosts, state)) return;
   const std::vector<std::string> labels = {action_.id(),         state.agent_name(),
                                            state.agent_id(),     StateWord(state.state()),
                                            StrCat(state.rows()), NotLookedAt(action_, state)};
@@ -237,10 +216,8 @@ void ResultView::PrintSummary() {
   for (const auto& [id, state] : told_) states.push_back(state);
   io_.err->Write(SummaryText(action_, progress_, states,
                              options_.stored ? absl::ZeroDuration() : io_.clock->Now() - started_));
-  for (const std::string& reason : rows_lost_reasons_) {
-    io_.err->Write(StrCat("warning: rows that can't be shown: ", ForTerminal(reason), "\n"));
-  }
-  if (rows_lost_ > 0) io_.err->Write(StrCat("warning: ", rows_lost_, " rows were not shown\n"));
+  if (options_.hosts.empty())
+    for (const std::string& note : rows_.Notes()) io_.Say(ForTerminal(note));
   io_.err->Flush().IgnoreError();
 }
 

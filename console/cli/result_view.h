@@ -4,14 +4,13 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "console/cli/exit_status.h"
 #include "console/cli/io.h"
-#include "console/form/module_catalog.h"
+#include "console/cli/row_selection.h"
 #include "console/output/record_writer.h"
 #include "dragnet/v1/action.pb.h"
 #include "dragnet/v1/investigator.pb.h"
@@ -19,8 +18,8 @@
 namespace dragnet::console {
 
 // What `results --hosts` takes.
-inline constexpr std::string_view kHostStates[] = {"all",        "found",   "clean",
-                                                   "incomplete", "refused", "pending"};
+inline constexpr std::string_view kHostStates[] = {"all",    "found",   "clean",  "incomplete",
+                                                   "failed", "refused", "pending"};
 
 class ResultView {
  public:
@@ -33,8 +32,8 @@ class ResultView {
   };
 
   // `action` is the document that was signed: which module an operation ran is
-  // taken from it and not from what a scheduler says.
-  ResultView(const v1::Action& action, const ModuleCatalog& modules, Io& io, Options options);
+  // taken from it and not from what a scheduler says. `rows` is made from it.
+  ResultView(const v1::Action& action, RowSelection rows, Io& io, Options options);
 
   void OnEvent(const v1::WatchEvent& event);
   // Redraws the progress line. Called while nothing comes.
@@ -53,7 +52,7 @@ class ResultView {
   // Of the last record seen; to go on from after a lost connection.
   uint64_t cursor() const { return cursor_; }
   const v1::Progress& progress() const { return progress_; }
-  ExitStatus exit_status() const { return ExitStatusOf(progress_, rows_lost_ > 0); }
+  ExitStatus exit_status() const { return ExitStatusOf(progress_, rows_.lost() > 0); }
   // The first error of writing to standard output, e.g. a full disk.
   const absl::Status& output_status() const { return output_status_; }
 
@@ -70,12 +69,7 @@ class ResultView {
   const v1::Action action_;
   Io& io_;
   const Options options_;
-  // By operation: its module and which layout its rows have.
-  struct OperationRows {
-    const Module* module;
-    size_t layout;
-  };
-  std::vector<OperationRows> operations_;
+  RowSelection rows_;
   std::unique_ptr<RecordWriter> writer_;
   absl::Status output_status_;
 
@@ -89,9 +83,6 @@ class ResultView {
   std::string phase_notice_;
   bool ended_ = false;
   uint64_t rows_printed_ = 0;
-  // Rows that this version can't read, and why not.
-  uint64_t rows_lost_ = 0;
-  std::set<std::string> rows_lost_reasons_;
   // Those of which the summary tells: incomplete and refused.
   std::map<std::string, v1::AgentState> told_;
 

@@ -1,16 +1,19 @@
-// `dragnet results ACTION`: rows and hosts of an action, now or as they land.
+// `dragnet results ACTION`: rows and hosts of an action, now or as they land, and
+// what can be made of them: stacks, differences, answers to queries.
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "console/cli/command.h"
+#include "console/cli/diff_view.h"
 #include "console/cli/follow.h"
 #include "console/cli/launch.h"
 #include "console/cli/result_view.h"
+#include "console/cli/sql_view.h"
 #include "console/cli/stack_view.h"
+#include "console/form/values.h"
 #include "core/action.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -38,7 +41,8 @@ class ResultsCommand : public Command {
   absl::Status Define(CommandLine& line) override {
     line.SetDescription(
         "Rows go to standard output; the counts, and what was not looked at and why, to standard "
-        "error.");
+        "error. Exit status 0 when every agent looked at everything, 3 when something was not "
+        "looked at, differences or not.");
     line.AddArgument({.name = "ACTION",
                       .help = "Its id, a unique beginning or end of it (4 characters or more), or "
                               "\"last\": the newest that you launched.",
@@ -48,10 +52,16 @@ class ResultsCommand : public Command {
                     .short_name = "-f",
                     .help = "Go on until all agents have answered or the action expires."},
                    &follow_);
+    AddRowFlags(line, &where_, &columns_);
+    line.AddValue({.name = "--operation",
+                   .value_name = "INDEX",
+                   .help = "Of an action with several operations: only this one, from 0."},
+                  &operation_);
     line.AddValue({.name = "--hosts",
                    .value_name = "STATE",
                    .help = "A line per agent in this state, with what it did not look at, in place "
-                           "of rows.",
+                           "of rows. Failed are those that crashed, went over a limit or could not "
+                           "start; pending, those that have not answered.",
                    .choices = {std::begin(kHostStates), std::end(kHostStates)}},
                   &hosts_);
     AddOutputFlag(line, &output_);
@@ -62,14 +72,36 @@ class ResultsCommand : public Command {
                             "columns, in place of rows."},
                    &stack_);
     line.AddSwitch({.name = "--rarest", .help = "The rarest values first."}, &rarest_);
-    line.AddValue({.name = "--operation",
-                   .value_name = "INDEX",
-                   .help = "Of an action with several operations: which one, from 0."},
-                  &operation_);
     line.AddValue({.name = "--limit",
                    .value_name = "COUNT",
                    .help = "Values to show (default: 1000, at most 10000)."},
                   &limit_);
+    line.StartGroup("Comparing");
+    line.AddValue({.name = "--diff",
+                   .value_name = "ACTION2",
+                   .help = "What is new, gone and changed in ACTION2, a later run, host by host. "
+                           "Hosts that one of them did not look at whole are said, and what is "
+                           "missing of them is not shown as gone. --columns: what is compared."},
+                  &diff_);
+    line.AddValues({.name = "--key",
+                    .value_name = "COLUMN[,COLUMN]",
+                    .help = "Rows that are equal in these are the same thing (default: those that "
+                            "the module marks, e.g. the path of a file)."},
+                   &key_);
+    line.StartGroup("Queries");
+    line.AddValue({.name = "--sql",
+                   .value_name = "QUERY",
+                   .help = "The answer to one SELECT (SQLite) over the rows, hosts and refusals; - "
+                           "for standard input, @FILE for a file. It is evaluated here, in memory "
+                           "(1 GiB at most), and can't read or change anything else. --where "
+                           "says which rows it sees."},
+                  &sql_);
+    line.AddValue({.name = "--time-limit",
+                   .value_name = "DURATION",
+                   .help = "End the query after so long (default: 1m)."},
+                  &time_limit_);
+    line.AddSwitch({.name = "--schema", .help = "Show the tables that a query can read."},
+                   &schema_);
     return absl::OkStatus();
   }
 
@@ -80,18 +112,49 @@ class ResultsCommand : public Command {
     if (!action.ok()) {
       return Annotate(action.status(), StrCat("action ", info.action_id(), " as stored"));
     }
-    if (!stack_.empty()) return Stack(*action, info, session);
-    const absl::StatusOr<int> shown = FollowAction(*action,
-                                                   {.format = *ParseFormat(output_),
-                                                    .until_expired = follow_,
-                                                    .stored_only = !follow_,
-                                                    .hosts = hosts_},
-                                                   session);
+    DRAGNET_ASSIGN_OR_RETURN(const RowOptions rows, Rows());
+    if (schema_) return ShowSchema(*action, session);
+    const absl::StatusOr<int> shown = Show(info, *action, rows, session);
+    // Said by whoever pressed it.
+    if (absl::IsCancelled(shown.status())) {
+      session.io().Say("Interrupted.");
+      return kExitIncomplete;
+    }
     if (shown.ok() && info.has_results_removed_at()) return SayRemoved(info, session.io());
     return shown;
   }
 
  private:
+  absl::StatusOr<int> Show(const v1::ActionInfo& info, const v1::Action& action,
+                           const RowOptions& rows, Session& session) {
+    if (!stack_.empty()) return Stack(info, action, rows, session);
+    if (diff_.has_value()) {
+      DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo second, session.FindAction(*diff_));
+      return ShowDiff(info, second,
+                      {.format = *ParseFormat(output_),
+                       .where = where_,
+                       .columns = SplitNames(columns_),
+                       .key = SplitNames(key_)},
+                      session);
+    }
+    if (sql_.has_value()) {
+      SqlOptions options = {.format = *ParseFormat(output_), .query = *sql_, .rows = rows};
+      if (time_limit_.has_value()) {
+        const absl::StatusOr<absl::Duration> limit = ParseDuration(*time_limit_);
+        if (!limit.ok()) return Annotate(limit.status(), "--time-limit");
+        options.time_limit = *limit;
+      }
+      return ShowSql(action, options, session);
+    }
+    return FollowAction(action,
+                        {.format = *ParseFormat(output_),
+                         .until_expired = follow_,
+                         .stored_only = !follow_,
+                         .hosts = hosts_,
+                         .rows = rows},
+                        session);
+  }
+
   // "No rows" alone would read as if nothing had been found.
   static int SayRemoved(const v1::ActionInfo& info, Io& io) {
     const absl::StatusOr<absl::Time> at = ToTime(info.results_removed_at());
@@ -102,54 +165,78 @@ class ResultsCommand : public Command {
     return kExitIncomplete;
   }
 
+  // What would be passed over is refused instead.
   absl::Status CheckFlags() const {
-    if (stack_.empty()) {
-      if (rarest_ || operation_.has_value() || limit_.has_value())
-        return absl::InvalidArgumentError(
-            "--rarest, --operation and --limit go with --stack: say by which columns");
-      return absl::OkStatus();
-    }
-    if (follow_ || !hosts_.empty())
-      return absl::InvalidArgumentError("--stack counts what is stored: without --follow, --hosts");
+    std::vector<std::string> ways;
+    if (!hosts_.empty()) ways.emplace_back("--hosts");
+    if (!stack_.empty()) ways.emplace_back("--stack");
+    if (diff_.has_value()) ways.emplace_back("--diff");
+    if (sql_.has_value()) ways.emplace_back("--sql");
+    if (schema_) ways.emplace_back("--schema");
+    if (ways.size() > 1)
+      return absl::InvalidArgumentError(
+          StrCat(absl::StrJoin(ways, ", "), ": one of them at a time"));
+    const std::string way = ways.empty() ? "" : ways.front();
+    if (stack_.empty() && (rarest_ || limit_.has_value()))
+      return absl::InvalidArgumentError(
+          "--rarest and --limit go with --stack: say by which columns");
+    if (!diff_.has_value() && !key_.empty())
+      return absl::InvalidArgumentError("--key goes with --diff");
+    if (!sql_.has_value() && time_limit_.has_value())
+      return absl::InvalidArgumentError("--time-limit goes with --sql");
+    if (follow_ && !way.empty() && way != "--hosts")
+      return absl::InvalidArgumentError(StrCat(way, " looks at what is stored: without --follow"));
+    if ((way == "--hosts" || way == "--schema") && (!where_.empty() || !columns_.empty()))
+      return absl::InvalidArgumentError(
+          StrCat(way, " shows no rows: without --where and --columns"));
+    if (way == "--schema" && operation_.has_value())
+      return absl::InvalidArgumentError("--schema shows all tables: without --operation");
+    if ((way == "--stack" || way == "--sql") && !columns_.empty())
+      return absl::InvalidArgumentError(
+          StrCat(way, " names its columns itself: without --columns"));
+    if (way == "--diff" && operation_.has_value())
+      return absl::InvalidArgumentError("--diff compares all operations: without --operation");
     return absl::OkStatus();
   }
 
-  absl::StatusOr<uint32_t> Operation(const v1::Action& action) const {
-    const auto count = static_cast<uint32_t>(action.operations_size());
-    if (operation_.has_value()) return ParseNumber("--operation", *operation_, 0, count - 1);
-    if (count == 1) return 0;
-    std::vector<std::string> names;
-    for (const v1::Operation& operation : action.operations())
-      names.push_back(StrCat(names.size(), " ", operation.module()));
-    return absl::InvalidArgumentError(
-        StrCat("--stack: say which operation with --operation: ", absl::StrJoin(names, ", ")));
+  absl::StatusOr<RowOptions> Rows() const {
+    RowOptions rows = {.where = where_, .columns = SplitNames(columns_)};
+    if (operation_.has_value()) {
+      DRAGNET_ASSIGN_OR_RETURN(rows.operation, ParseNumber("--operation", *operation_, 0, 15));
+    }
+    return rows;
   }
 
-  absl::StatusOr<int> Stack(const v1::Action& action, const v1::ActionInfo& info,
-                            Session& session) {
+  absl::StatusOr<int> Stack(const v1::ActionInfo& info, const v1::Action& action,
+                            const RowOptions& rows, Session& session) {
     StackOptions options;
     options.format = *ParseFormat(output_);
     options.rarest_first = rarest_;
-    for (const std::string& names : stack_)
-      for (const auto name : absl::StrSplit(names, ',')) options.columns.emplace_back(name);
+    options.columns = SplitNames(stack_);
+    options.rows = rows;
     if (limit_.has_value()) {
       DRAGNET_ASSIGN_OR_RETURN(options.limit, ParseNumber("--limit", *limit_, 1, kMaxStackLimit));
     }
-    DRAGNET_ASSIGN_OR_RETURN(const uint32_t operation, Operation(action));
     bool rows_lost = false;
-    DRAGNET_RETURN_IF_ERROR(ShowStack(action, operation, options, session, &rows_lost));
-    if (info.has_results_removed_at()) return SayRemoved(info, session.io());
+    DRAGNET_RETURN_IF_ERROR(ShowStack(action, options, session, &rows_lost));
     return ExitStatusOf(info.progress(), rows_lost);
   }
 
   std::string action_;
   bool follow_ = false;
+  std::string where_;
+  std::vector<std::string> columns_;
+  std::optional<std::string> operation_;
   std::string hosts_;
   std::string output_ = "table";
   std::vector<std::string> stack_;
   bool rarest_ = false;
-  std::optional<std::string> operation_;
   std::optional<std::string> limit_;
+  std::optional<std::string> diff_;
+  std::vector<std::string> key_;
+  std::optional<std::string> sql_;
+  std::optional<std::string> time_limit_;
+  bool schema_ = false;
 };
 
 }  // namespace

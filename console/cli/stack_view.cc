@@ -1,10 +1,8 @@
 #include "console/cli/stack_view.h"
 
-#include <algorithm>
-
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "console/cli/command_line.h"
+#include "console/analysis/stack_counter.h"
+#include "console/cli/stored_results.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -58,39 +56,54 @@ void SayTotals(const v1::StackResponse& response, const StackOptions& options, I
     io.Say(StrCat("warning: ", response.unreadable(), " rows could not be read; none is counted"));
 }
 
-}  // namespace
+class Counting : public ResultReader {
+ public:
+  explicit Counting(const std::vector<Column>& columns) : counter_(columns) {}
 
-absl::StatusOr<std::vector<Column>> StackColumns(const Module& module,
-                                                 const std::vector<std::string>& names) {
-  const std::vector<Column> all = ColumnsOf(module.NewRow()->GetDescriptor());
-  std::vector<std::string> known;
-  for (const Column& column : all) known.push_back(column.header);
-  std::vector<Column> columns;
-  for (const std::string& name : names) {
-    const auto found = std::find(known.begin(), known.end(), name);
-    if (found == known.end()) {
-      const std::string near = Nearest(name, known);
-      return absl::InvalidArgumentError(StrCat("--stack: rows of module ", module.manifest().name,
-                                               " have no column \"", name, "\"",
-                                               near.empty() ? "" : StrCat(" (", near, "?)"),
-                                               ": they have ", absl::StrJoin(known, ", ")));
-    }
-    columns.push_back(all[static_cast<size_t>(found - known.begin())]);
+  absl::Status OnRow(const v1::AgentRows& from, const google::protobuf::Message& row) override {
+    return counter_.Add(from.agent_id(), row);
   }
-  return columns;
+  const StackCounter& counter() const { return counter_; }
+
+ private:
+  StackCounter counter_;
+};
+
+absl::StatusOr<v1::StackResponse> CountHere(const v1::Action& action, uint32_t operation,
+                                            const std::vector<Column>& columns,
+                                            const StackOptions& options, Session& session) {
+  RowOptions wanted = options.rows;
+  wanted.operation = operation;
+  DRAGNET_ASSIGN_OR_RETURN(RowSelection rows,
+                           RowSelection::Create(action, session.modules(), std::move(wanted)));
+  const Interrupt interrupt;
+  Counting counting(columns);
+  DRAGNET_RETURN_IF_ERROR(ReadStored(action, rows, counting, interrupt, session).status());
+  v1::StackResponse response = counting.counter().Response(options.limit, !options.rarest_first);
+  response.set_unreadable(rows.lost());
+  session.io().Say(StrCat(rows.selected(), " of ", rows.seen(), " rows counted"));
+  return response;
 }
 
-absl::Status ShowStack(const v1::Action& action, uint32_t operation, const StackOptions& options,
-                       Session& session, bool* rows_lost) {
+}  // namespace
+
+absl::Status ShowStack(const v1::Action& action, const StackOptions& options, Session& session,
+                       bool* rows_lost) {
+  DRAGNET_ASSIGN_OR_RETURN(const uint32_t operation, OneOperation("--stack", action, options.rows));
   const std::string& name = action.operations(static_cast<int>(operation)).module();
   const Module* module = session.modules().Find(name);
   if (module == nullptr)
     return absl::InvalidArgumentError(StrCat("--stack: this version has no module ", name));
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<Column> columns,
-                           StackColumns(*module, options.columns));
-  DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
-  DRAGNET_ASSIGN_OR_RETURN(const v1::StackResponse response,
-                           client->Stack(RequestFor(action, operation, columns, options)));
+                           NamedColumns("--stack", *module, options.columns));
+  v1::StackResponse response;
+  if (options.rows.where.empty()) {
+    DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
+    DRAGNET_ASSIGN_OR_RETURN(response,
+                             client->Stack(RequestFor(action, operation, columns, options)));
+  } else {
+    DRAGNET_ASSIGN_OR_RETURN(response, CountHere(action, operation, columns, options, session));
+  }
 
   Io& io = session.io();
   const auto writer = RecordWriter::Create(options.format, {StackLayout(columns)}, io.out,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "console/cli/row_selection.h"
 #include "console/cli/session.h"
 #include "console/output/record_writer.h"
 #include "dragnet/v1/action.pb.h"
@@ -20,16 +21,14 @@ struct StackOptions {
   bool rarest_first = false;
   // 1 to 10,000.
   uint32_t limit = 1000;
+  // --where and --operation. With the former the rows are counted here, else by
+  // the scheduler.
+  RowOptions rows;
 };
 
-// The columns that rows of this module can be stacked by. InvalidArgument names
-// one that isn't there, and those that are.
-absl::StatusOr<std::vector<Column>> StackColumns(const Module& module,
-                                                 const std::vector<std::string>& names);
-
-// Asks for the stack of one operation and prints it: values to standard output,
-// what there is beyond them to standard error.
-absl::Status ShowStack(const v1::Action& action, uint32_t operation, const StackOptions& options,
-                       Session& session, bool* rows_lost);
+// Prints the stack of one operation: values to standard output, what there is
+// beyond them to standard error.
+absl::Status ShowStack(const v1::Action& action, const StackOptions& options, Session& session,
+                       bool* rows_lost);
 
 }  // namespace dragnet::console

@@ -39,7 +39,10 @@ void CollectColumns(const Descriptor* type, const Column& parent, std::vector<Co
     column.header =
         parent.header.empty() ? field->name() : StrCat(parent.header, ".", field->name());
     column.path.push_back(field);
-    column.detail = parent.detail || field->options().GetExtension(v1::column).detail();
+    const v1::ColumnOptions& options = field->options().GetExtension(v1::column);
+    column.detail = parent.detail || options.detail();
+    column.key = parent.key || options.key();
+    column.fleeting = parent.fleeting || options.fleeting();
     // A message that holds itself is shown as JSON where it comes again.
     bool recursive = false;
     for (const FieldDescriptor* above : parent.path) {
@@ -140,7 +143,7 @@ std::vector<Column> ColumnsOf(const Descriptor* type) {
 
 absl::StatusOr<Column> ColumnAt(const Descriptor* type, std::string_view dotted_path,
                                 std::string header) {
-  Column column{std::move(header), {}, false};
+  Column column{.header = std::move(header)};
   for (const std::string& name :
        std::vector<std::string>(absl::StrSplit(ToAbsl(dotted_path), '.'))) {
     const FieldDescriptor* field = type == nullptr ? nullptr : type->FindFieldByName(name);

@@ -15,10 +15,13 @@ namespace dragnet::console {
 
 // One column: a field, or a field of a singular message inside.
 struct Column {
-  std::string header;
-  std::vector<const google::protobuf::FieldDescriptor*> path;
+  std::string header{};
+  std::vector<const google::protobuf::FieldDescriptor*> path{};
   // Only in csv (ColumnOptions.detail).
   bool detail = false;
+  // As in ColumnOptions; also of the messages around it.
+  bool key = false;
+  bool fleeting = false;
 };
 
 // All columns of a message, in the order of its .proto. Singular messages are

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_split.h"
 #include "console/testing/sample.pb.h"
+#include "core/strings.h"
 #include "dragnet/v1/results.pb.h"
 
 namespace dragnet::console {
@@ -201,6 +202,49 @@ TEST(CsvTest, OnATerminalItIsMadeSafe) {
   const SampleRow row = Row("\x1b[2J");
   EXPECT_NE(WriteOne(Format::kCsv, row).find('\x1b'), std::string::npos);
   EXPECT_EQ(WriteOne(Format::kCsv, row, {.terminal = true}).find('\x1b'), std::string::npos);
+}
+
+TEST(JsonTest, OnlyTheColumnsAskedForByTheirNames) {
+  Layout layout = TwoColumns();
+  layout.columns.push_back(*ColumnAt(SampleRow::descriptor(), "owner.name", "owner.name"));
+  layout.only_columns = true;
+  StringSink sink;
+  const auto writer = RecordWriter::Create(Format::kJsonl, {layout}, &sink, {});
+  SampleRow row = Row("/a", 1);
+  row.set_hidden(true);
+  writer->Write(0, kWeb1, row);
+  row.mutable_owner()->set_name("root");
+  writer->Write(0, kWeb1, row);
+  writer->Finish();
+  EXPECT_EQ(sink.text(),
+            "{\"agent\":\"web1\",\"operation\":0,\"row\":{\"path\":\"/a\",\"size\":\"1\","
+            "\"owner.name\":null}}\n"
+            "{\"agent\":\"web1\",\"operation\":0,\"row\":{\"path\":\"/a\",\"size\":\"1\","
+            "\"owner.name\":\"root\"}}\n");
+}
+
+std::string WriteValuesAs(Format format, const std::vector<Value>& values) {
+  Layout layout;
+  for (const Value& value : values) {
+    const std::string name = StrCat("c", &value - values.data());
+    layout.labels.push_back({name, name});
+  }
+  StringSink sink;
+  const auto writer = RecordWriter::Create(format, {layout}, &sink, {});
+  writer->WriteValues(0, values);
+  writer->Finish();
+  return sink.text();
+}
+
+TEST(ValuesTest, KeepTheirTypesInEveryFormat) {
+  const std::vector<Value> values = {Value::Null(), Value::Number("-5"), Value::Text("-5\x1b\"<"),
+                                     Value::Json("[1]")};
+  EXPECT_EQ(WriteValuesAs(Format::kJsonl, values),
+            "{\"c0\":null,\"c1\":-5,\"c2\":\"-5\\u001b\\\"<\",\"c3\":[1]}\n");
+  // A number is no formula; text that looks like one is made harmless.
+  EXPECT_EQ(WriteValuesAs(Format::kCsv, values), "c0,c1,c2,c3\n,-5,\"'-5\x1b\"\"<\",[1]\n");
+  EXPECT_EQ(WriteValuesAs(Format::kTable, values),
+            "C0  C1  C2        C3\n    -5  -5\\x1b\"<  [1]\n");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/strings.h"
+#include "core/termination.h"
 #include "core/text.h"
 
 namespace dragnet::scheduler {
@@ -77,19 +78,7 @@ void Evaluate(Pair* pair) {
 }
 
 bool EndedByFailure(const OperationProgress& operation) {
-  if (!operation.summary.has_value()) return false;
-  switch (operation.summary->termination()) {
-    case v1::TERMINATION_CRASHED:
-    case v1::TERMINATION_WALL_TIME_LIMIT:
-    case v1::TERMINATION_CPU_TIME_LIMIT:
-    case v1::TERMINATION_MEMORY_LIMIT:
-    case v1::TERMINATION_PROTOCOL_VIOLATION:
-    case v1::TERMINATION_NOT_STARTED:
-    case v1::TERMINATION_MODULE_ERROR:
-      return true;
-    default:
-      return false;
-  }
+  return operation.summary.has_value() && IsFailure(operation.summary->termination());
 }
 
 // `sequence` is stored: it is no longer missing, or those before it are.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|store|hosts]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|store|results|hosts]…
 #        bench.sh DIRECTORY_OF_THE_PROGRAMS fleet [MEASURE…] [SIZE…]   (fleet.sh)
 set -euo pipefail
 BIN=$1
@@ -9,7 +9,7 @@ if [ "${1:-}" = fleet ]; then
   shift
   exec "$(dirname "$0")/fleet.sh" "$BIN" "$@"
 fi
-WHAT=${*:-launch idle limits modules store hosts}
+WHAT=${*:-launch idle limits modules store results hosts}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -39,6 +39,12 @@ cpu_ticks() {
   local pid
   for pid in "$@"; do awk '{print $14 + $15}' "/proc/$pid/stat"; done | awk '{s += $1} END {print s}'
 }
+
+if asked results; then
+  say "What the console makes of 1,000,000 rows"
+  for what in filter stack sql diff; do "$TEST_BIN/results_bench" 1000000 "$what"; done
+  if [ "$WHAT" = results ]; then exit; fi
+fi
 
 if asked store; then
   say "The scheduler's store, and its agents by target"
