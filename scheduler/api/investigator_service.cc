@@ -12,6 +12,7 @@
 #include "dragnet/v1/investigator.grpc.pb.h"
 #include "scheduler/api/investigator_api.h"
 #include "scheduler/api/stack.h"
+#include "scheduler/api/tail.h"
 #include "scheduler/auth/peer.h"
 #include "scheduler/unary.h"
 
@@ -19,9 +20,10 @@ namespace dragnet::scheduler {
 namespace {
 
 // Ends a stream that can't begin.
-class RefusedStream : public grpc::ServerWriteReactor<v1::WatchEvent> {
+template <typename Event>
+class RefusedStream : public grpc::ServerWriteReactor<Event> {
  public:
-  explicit RefusedStream(const absl::Status& reason) { Finish(rpc::ToGrpc(reason)); }
+  explicit RefusedStream(const absl::Status& reason) { this->Finish(rpc::ToGrpc(reason)); }
   void OnDone() override { std::unique_ptr<RefusedStream>(this); }
 };
 
@@ -163,6 +165,14 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     return Stream(context, {.action_id = request->action_id(), .after = request->after()});
   }
 
+  grpc::ServerWriteReactor<v1::TailEvent>* Tail(grpc::CallbackServerContext* context,
+                                                const v1::TailRequest* request) override {
+    absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
+    if (!peer.ok())
+      return std::make_unique<RefusedStream<v1::TailEvent>>(peer.status()).release();
+    return TailServerStream::Start(parts_, *std::move(peer), *request, context);
+  }
+
  private:
   static grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context,
                                           const absl::Status& reason) {
@@ -177,7 +187,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     absl::Status status = peer.status();
     if (status.ok() && !IsUuid(options.action_id))
       status = absl::InvalidArgumentError("action_id: give the whole id");
-    if (!status.ok()) return std::make_unique<RefusedStream>(status).release();
+    if (!status.ok()) return std::make_unique<RefusedStream<v1::WatchEvent>>(status).release();
     return WatchStream::Start(parts_, *std::move(peer), std::move(options), context);
   }
 

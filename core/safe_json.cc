@@ -1,4 +1,4 @@
-#include "console/output/json.h"
+#include "core/safe_json.h"
 
 #include <charconv>
 #include <cmath>
@@ -6,14 +6,14 @@
 #include <map>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
-#include "console/output/cell.h"
 #include "core/action.h"
 #include "core/strings.h"
 #include "core/text.h"
 
-namespace dragnet::console {
+namespace dragnet {
 namespace {
 
 using google::protobuf::FieldDescriptor;
@@ -164,7 +164,7 @@ void AppendValue(const Message& message, const FieldDescriptor* field, int index
     case FieldDescriptor::CPPTYPE_STRING: {
       const std::string text = get(&Reflection::GetString, &Reflection::GetRepeatedString);
       if (field->type() == FieldDescriptor::TYPE_BYTES) {
-        StrAppend(json, "\"", Base64(text), "\"");
+        StrAppend(json, "\"", absl::Base64Escape(text), "\"");
       } else {
         AppendString(text, json);
       }
@@ -281,4 +281,4 @@ std::string IndentJson(std::string_view json) {
   return out;
 }
 
-}  // namespace dragnet::console
+}  // namespace dragnet
