@@ -40,6 +40,7 @@ std::unique_ptr<Command> NewModuleCommand(const Module& module, const ModuleCata
 std::unique_ptr<Command> NewRunCommand();
 std::unique_ptr<Command> NewActionsCommand();
 std::unique_ptr<Command> NewResultsCommand();
+std::unique_ptr<Command> NewTailCommand();
 std::unique_ptr<Command> NewCancelCommand();
 std::unique_ptr<Command> NewKeepCommand();
 std::unique_ptr<Command> NewStatusCommand();

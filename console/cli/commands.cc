@@ -11,6 +11,7 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewRunCommand());
   commands.push_back(NewActionsCommand());
   commands.push_back(NewResultsCommand());
+  commands.push_back(NewTailCommand());
   commands.push_back(NewCancelCommand());
   commands.push_back(NewKeepCommand());
   commands.push_back(NewPauseCommand());
