@@ -99,8 +99,7 @@ void TailOutput::WriteEcs(const v1::TailEvent& event) {
 void TailOutput::WriteJson(const v1::TailEvent& event) {
   std::string begin = StrCat("{\"cursor\":", SafeJsonString(event.cursor()),
                              ",\"action\":", SafeJsonString(event.action_id()));
-  if (event.has_stored_at())
-    StrAppend(&begin, ",\"storedAt\":", MessageToJson(event.stored_at()));
+  if (event.has_stored_at()) StrAppend(&begin, ",\"storedAt\":", MessageToJson(event.stored_at()));
   if (event.has_agent_state())
     return Line(StrCat(begin, ",\"state\":", MessageToJson(event.agent_state()), "}"));
   if (event.has_action())
@@ -123,11 +122,10 @@ void TailOutput::WriteJson(const v1::TailEvent& event) {
 void TailOutput::WriteTable(const v1::TailEvent& event) {
   if (event.has_action()) {
     if (action_names_.size() >= kMaxActionNames) action_names_.clear();
-    action_names_[event.action_id()] =
-        Shorten(ForTerminal(event.action().name()), kMaxShown);
+    action_names_[event.action_id()] = Shorten(ForTerminal(event.action().name()), kMaxShown);
   }
-  const absl::StatusOr<absl::Time> at = ToTime(
-      event.has_action() ? event.action().launched_at() : event.stored_at());
+  const absl::StatusOr<absl::Time> at =
+      ToTime(event.has_action() ? event.action().launched_at() : event.stored_at());
   const std::string time =
       at.ok() && (event.has_action() || event.has_stored_at()) ? LocalTime(*at) : "-";
   const auto known = action_names_.find(event.action_id());

@@ -99,8 +99,7 @@ class Tail {
   }
 
   void Take(const v1::TailEvent& event) {
-    if (options_.action_id.empty() || event.action_id() == options_.action_id)
-      output_.Write(event);
+    if (options_.action_id.empty() || event.action_id() == options_.action_id) output_.Write(event);
     cursor_ = event.cursor();
     pending_ = true;
     if (SteadyNow() < note_again_at_) return;
@@ -126,9 +125,8 @@ class Tail {
       output_status_ = ErrnoStatus("sync standard output", errno);
       return;
     }
-    output_status_ =
-        Annotate(WriteFileAtomically(options_.cursor_file, StrCat(written_, "\n"), 0600),
-                 "note the cursor");
+    output_status_ = Annotate(
+        WriteFileAtomically(options_.cursor_file, StrCat(written_, "\n"), 0600), "note the cursor");
     if (output_status_.ok()) noted_ = written_;
   }
 
@@ -140,11 +138,11 @@ class Tail {
 
   absl::Status Refused(const absl::Status& status) const {
     if (!absl::IsFailedPrecondition(status)) return status;
-    return Annotate(status,
-                    options_.cursor_file.empty()
-                        ? "the stream can't go on (--from oldest, or --from now, begins anew)"
-                        : StrCat("the stream can't go on (to begin anew, remove ",
-                                 options_.cursor_file, " and say --from oldest or now)"));
+    return Annotate(
+        status, options_.cursor_file.empty()
+                    ? "the stream can't go on (--from oldest, or --from now, begins anew)"
+                    : StrCat("the stream can't go on (to begin anew, remove ", options_.cursor_file,
+                             " and say --from oldest or now)"));
   }
 
   int End() {
@@ -153,9 +151,9 @@ class Tail {
     Io& io = session_.io();
     if (!output_status_.ok()) {
       io.Say(StrCat("dragnet: ", ForTerminal(ToStd(output_status_.message()))));
-      io.Say(StrCat("Up to the cursor ", written_.empty() ? "now" : written_,
-                    " all was written; what came after it was not, or not whole. To go on: ",
-                    HowToGoOn()));
+      io.Say(StrCat(
+          "Up to the cursor ", written_.empty() ? "now" : written_,
+          " all was written; what came after it was not, or not whole. To go on: ", HowToGoOn()));
       return kExitIncomplete;
     }
     if (interrupt_.raised())

@@ -94,7 +94,8 @@ void Convert(const Message& row, const FieldMapping& mapping, Document* document
     return document->SetText(mapping.ecs_field, StrCat(*number));
   if (mapping.conversion == Conversion::kNonZero && *number == 0) return;
   // ECS's type is long; what is larger would have the whole event refused.
-  if (*number <= static_cast<uint64_t>(INT64_MAX)) document->SetUnsigned(mapping.ecs_field, *number);
+  if (*number <= static_cast<uint64_t>(INT64_MAX))
+    document->SetUnsigned(mapping.ecs_field, *number);
 }
 
 std::string OctalMode(std::string_view mode) {
@@ -110,10 +111,9 @@ std::string OctalMode(std::string_view mode) {
     if (three[1] == 'w') digit |= 2;
     if (three[2] == 'x' || three[2] == small) digit |= 1;
     if (three[2] == small || three[2] == large) bits |= special;
-    const bool known = (three[0] == 'r' || three[0] == '-') &&
-                       (three[1] == 'w' || three[1] == '-') &&
-                       (three[2] == 'x' || three[2] == '-' || three[2] == small ||
-                        three[2] == large);
+    const bool known =
+        (three[0] == 'r' || three[0] == '-') && (three[1] == 'w' || three[1] == '-') &&
+        (three[2] == 'x' || three[2] == '-' || three[2] == small || three[2] == large);
     if (!known) return "";
     bits |= digit << (3 * (2 - who));
   }

@@ -11,8 +11,7 @@
 namespace dragnet::events {
 
 // Sets nothing when the row hasn't the field, or not a value of its kind.
-void Convert(const google::protobuf::Message& row, const FieldMapping& mapping,
-             Document* document);
+void Convert(const google::protobuf::Message& row, const FieldMapping& mapping, Document* document);
 
 // "-rwsr-xr-x" as "4755"; empty for anything else.
 std::string OctalMode(std::string_view mode);

@@ -26,8 +26,8 @@ constexpr size_t kMaxNames = 32;
 
 // DISPATCH_STATE_NEVER_SENT is "never-sent".
 std::string WordOf(v1::DispatchState state) {
-  std::string word = absl::AsciiStrToLower(
-      absl::StripPrefix(v1::DispatchState_Name(state), "DISPATCH_STATE_"));
+  std::string word =
+      absl::AsciiStrToLower(absl::StripPrefix(v1::DispatchState_Name(state), "DISPATCH_STATE_"));
   std::replace(word.begin(), word.end(), '_', '-');
   return word.empty() ? StrCat(static_cast<int>(state)) : word;
 }
@@ -74,8 +74,7 @@ const EcsMapper::ActionFacts* EcsMapper::Remember(const v1::ActionInfo& info) {
   facts.launched_at = ToTime(info.launched_at()).value_or(absl::UnixEpoch());
   // What a scheduler of another version launched may not parse here: then there
   // is no more than the id.
-  const absl::StatusOr<v1::Envelope> envelope =
-      ParseEnvelope(info.envelope(), kActionPayloadType);
+  const absl::StatusOr<v1::Envelope> envelope = ParseEnvelope(info.envelope(), kActionPayloadType);
   if (envelope.ok()) {
     absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
     if (action.ok()) facts.action = *std::move(action);

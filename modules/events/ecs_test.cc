@@ -118,14 +118,13 @@ const std::map<std::string, std::set<std::string>>& AllowedWords() {
       {"event.kind",
        {"alert", "asset", "enrichment", "event", "metric", "state", "pipeline_error", "signal"}},
       {"event.category",
-       {"api",     "authentication", "configuration", "database",      "driver",
-        "email",   "file",           "host",          "iam",           "intrusion_detection",
-        "library", "malware",        "network",       "package",       "process",
-        "registry", "session",       "threat",        "vulnerability", "web"}},
+       {"api",      "authentication", "configuration", "database",      "driver",
+        "email",    "file",           "host",          "iam",           "intrusion_detection",
+        "library",  "malware",        "network",       "package",       "process",
+        "registry", "session",        "threat",        "vulnerability", "web"}},
       {"event.type",
-       {"access",       "admin", "allowed", "change",       "connection", "creation", "deletion",
-        "denied",       "end",   "error",   "group",        "indicator",  "info",
-        "installation", "protocol", "start", "user"}},
+       {"access", "admin", "allowed", "change", "connection", "creation", "deletion", "denied",
+        "end", "error", "group", "indicator", "info", "installation", "protocol", "start", "user"}},
       {"event.outcome", {"success", "failure", "unknown"}},
       {"host.os.type", {"linux", "macos", "unix", "windows", "ios", "android"}},
   };
@@ -247,9 +246,9 @@ TEST_F(EcsTest, EveryModuleOfThisBuildHasItsFields) {
 TEST_F(EcsTest, EveryMappingIsFromAFieldThatIsThereToOneOfEcs) {
   for (const ModuleEvents& module : AllModuleEvents())
     for (const FieldMapping& mapping : module.fields) {
-      EXPECT_NE(module.prototype()->GetDescriptor()->FindFieldByName(
-                    std::string(mapping.row_field)),
-                nullptr)
+      EXPECT_NE(
+          module.prototype()->GetDescriptor()->FindFieldByName(std::string(mapping.row_field)),
+          nullptr)
           << module.module << " " << mapping.row_field;
       EXPECT_TRUE(EcsFields().contains(std::string(mapping.ecs_field))) << mapping.ecs_field;
     }
@@ -442,7 +441,8 @@ TEST_F(EcsTest, AnActionThatDoesNotParseIsStillToldOf) {
   event.mutable_action()->set_action_id(kAction);
   event.mutable_action()->set_envelope("garbage");
   event.mutable_action()->add_signed_by("ida");
-  *event.mutable_action()->mutable_launched_at() = ToTimestamp(absl::FromUnixSeconds(1'800'000'000));
+  *event.mutable_action()->mutable_launched_at() =
+      ToTimestamp(absl::FromUnixSeconds(1'800'000'000));
   const json action = Map(event).at(0);
   EXPECT_EQ(action["event"]["action"], "action-launched");
   EXPECT_EQ(action["user"]["name"], "ida");

@@ -168,8 +168,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   grpc::ServerWriteReactor<v1::TailEvent>* Tail(grpc::CallbackServerContext* context,
                                                 const v1::TailRequest* request) override {
     absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
-    if (!peer.ok())
-      return std::make_unique<RefusedStream<v1::TailEvent>>(peer.status()).release();
+    if (!peer.ok()) return std::make_unique<RefusedStream<v1::TailEvent>>(peer.status()).release();
     return TailServerStream::Start(parts_, *std::move(peer), *request, context);
   }
 

@@ -73,8 +73,8 @@ absl::Status TailServerStream::ReadNext(std::vector<v1::TailEvent>* events, bool
                                       identity_,
                                       parts_.policies.current()->RolesOf(identity_.name)));
   if (!reader_.has_value()) {
-    DRAGNET_ASSIGN_OR_RETURN(TailReader reader, TailReader::Open(parts_.store, parts_.retention,
-                                                                 request_.after()));
+    DRAGNET_ASSIGN_OR_RETURN(TailReader reader,
+                             TailReader::Open(parts_.store, parts_.retention, request_.after()));
     reader_ = std::move(reader);
     // Where "now" was, for who is cut off before anything has happened.
     events->emplace_back().set_cursor(reader_->cursor());

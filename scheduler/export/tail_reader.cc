@@ -35,9 +35,11 @@ absl::StatusOr<TailReader> TailReader::Open(Store& store, Retention& retention,
 
 absl::Status TailReader::TellOf(const std::string& action_id, std::vector<v1::TailEvent>* events) {
   DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_->FindAction(action_id));
-  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
-                           ParseEnvelope(action.envelope, kActionPayloadType));
-  DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
+  // One that doesn't parse (a damaged one, or of a later version) must not hold up
+  // all others: then it has no name, and its rows no module.
+  v1::Action parsed;
+  const absl::StatusOr<v1::Envelope> envelope = ParseEnvelope(action.envelope, kActionPayloadType);
+  if (envelope.ok()) parsed = ParseAction(envelope->payload()).value_or(v1::Action());
   DRAGNET_ASSIGN_OR_RETURN(const Retained retained, retention_->Of(action_id));
   v1::TailEvent& event = events->emplace_back();
   // Of the event before: who goes on from here is told of the action once more.

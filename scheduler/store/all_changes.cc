@@ -35,9 +35,8 @@ absl::StatusOr<uint64_t> LastRemoval(Database& database) {
 absl::Status CheckNoGap(Database& database, const StreamPosition& after) {
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t removed,
-      database.IntegerOr(
-          0, "SELECT count(*) FROM removals WHERE no > ? AND last_position > ?", after.removal,
-          after.position));
+      database.IntegerOr(0, "SELECT count(*) FROM removals WHERE no > ? AND last_position > ?",
+                         after.removal, after.position));
   if (removed == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
       StrCat("retention has removed results that were not read yet, of ", removed,
@@ -116,7 +115,8 @@ absl::StatusOr<AllChanges> ReadStream(Database& database, const StreamPosition& 
   // What was removed up to now was read, or known to be missing.
   all.next = {.position = after.position, .removal = end.removal};
   Query records = database.Ask(
-      "SELECT r.position, g.id, g.name, a.id, r.stored_at, r.operation, r.rows FROM records r CROSS JOIN"
+      "SELECT r.position, g.id, g.name, a.id, r.stored_at, r.operation, r.rows FROM records r "
+      "CROSS JOIN"
       " agents g ON g.no = r.agent CROSS JOIN actions a ON a.no = r.action"
       " WHERE r.position > ? ORDER BY r.position",
       after.position);
