@@ -25,6 +25,9 @@ struct ConfigFile::State {
 
   void Fail(std::string_view key, const toml::node* node, std::string_view problem) {
     if (!error.ok()) return;
+    // Of what is missing in a table, the table has a line.
+    if (const size_t dot = key.rfind('.'); node == nullptr && dot != std::string_view::npos)
+      node = table.at_path(key.substr(0, dot)).node();
     error = absl::InvalidArgumentError(
         node != nullptr ? StrCat(path, ":", node->source().begin.line, ": ", key, ": ", problem)
                         : StrCat(path, ": ", key, ": ", problem));

@@ -60,10 +60,13 @@ absl::Status ForgetStreamIdentity(Database& database) {
 }
 
 absl::Status NoteRemoval(Database& database, int64_t action) {
+  // States stay; of those with a summary, that goes.
   return database.Run(
       "INSERT OR IGNORE INTO removals (action, last_position) SELECT ?1,"
       " max(coalesce((SELECT max(position) FROM records WHERE action = ?1), 0),"
-      "     coalesce((SELECT max(position) FROM pairs WHERE action = ?1), 0))",
+      "     coalesce((SELECT max(p.position) FROM pairs p WHERE p.action = ?1 AND EXISTS"
+      "       (SELECT 1 FROM pair_operations o WHERE o.action = p.action AND o.agent = p.agent"
+      "        AND o.summary IS NOT NULL)), 0))",
       action);
 }
 
