@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "console/cli/exit_status.h"
 #include "console/cli/interrupt.h"
 #include "core/clock.h"
 #include "core/status_macros.h"
@@ -55,17 +56,18 @@ class Tail {
     absl::Status said;
     for (int attempt = 0; !Over(); ++attempt) {
       if (attempt > 0 && interrupt_.WaitFor(Backoff(attempt - 1))) break;
-      const std::string before = cursor_;
+      connected_ = false;
       absl::Status status = Once();
       if (Over()) break;
       if (status.ok() && options_.stored_only) return End();
       if (status.ok()) status = absl::UnavailableError("the scheduler ended the stream");
       if (!WorthAnotherTry(status)) return Refused(status);
       // Only tries in a row count.
-      if (cursor_ != before) attempt = 0;
-      if (status != said)
+      if (connected_) attempt = 0;
+      if (connected_ || status != said)
         session_.io().Say(StrCat(ForTerminal(ToStd(status.message())), "; trying again"));
       said = status;
+      lost_ = true;
     }
     return End();
   }
@@ -99,6 +101,9 @@ class Tail {
   }
 
   void Take(const v1::TailEvent& event) {
+    // The first event comes at once, whether anything happened or not.
+    if (!connected_ && lost_) session_.io().Say("connected again: it goes on where it was");
+    connected_ = true;
     if (options_.action_id.empty() || event.action_id() == options_.action_id) output_.Write(event);
     cursor_ = event.cursor();
     pending_ = true;
@@ -173,6 +178,9 @@ class Tail {
   std::string written_;
   std::string noted_;
   bool pending_ = false;
+  // Of this connection; and whether there was one before it.
+  bool connected_ = false;
+  bool lost_ = false;
   absl::Time note_again_at_ = absl::InfinitePast();  // steady
   absl::Status output_status_;
 };

@@ -4,6 +4,7 @@
 
 #include "core/strings.h"
 #include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/stubs/logging.h"
 #include "modules/events/convert.h"
 #include "modules/file/file.pb.h"
 #include "modules/memory/memory.pb.h"
@@ -127,6 +128,8 @@ absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ParseRow(const Module
   google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
                                                static_cast<int>(bytes.size()));
   input.SetRecursionLimit(kMaxDepth);
+  // It writes to standard error of each text that isn't UTF-8: a host could fill logs.
+  const google::protobuf::LogSilencer silence;
   std::unique_ptr<google::protobuf::Message> row(events.prototype()->New());
   if (row->ParseFromCodedStream(&input) && input.ConsumedEntireMessage()) return row;
   return absl::InvalidArgumentError(StrCat("not a row of module ", events.module));

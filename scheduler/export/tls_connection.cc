@@ -152,7 +152,7 @@ absl::Status TlsConnection::Failed(std::string_view what, int error) const {
   if (error == SSL_ERROR_SYSCALL && ERR_peek_last_error() == 0)
     return absl::UnavailableError(
         StrCat(what, ": ", system == 0 ? "the connection was closed" : std::strerror(system)));
-  return absl::UnavailableError(ToStd(OpensslError(what).message()));
+  return absl::UnavailableError(OpensslError(what).message());
 }
 
 absl::Status TlsConnection::WaitFor(int error, absl::Time deadline, std::string_view what) {

@@ -60,9 +60,14 @@ absl::Status ForgetStreamIdentity(Database& database) {
 }
 
 absl::Status NoteRemoval(Database& database, int64_t action) {
+  // Each step of a removal comes here.
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t noted,
+      database.IntegerOr(0, "SELECT no FROM removals WHERE action = ?", action));
+  if (noted != 0) return absl::OkStatus();
   // States stay; of those with a summary, that goes.
   return database.Run(
-      "INSERT OR IGNORE INTO removals (action, last_position) SELECT ?1,"
+      "INSERT INTO removals (action, last_position) SELECT ?1,"
       " max(coalesce((SELECT max(position) FROM records WHERE action = ?1), 0),"
       "     coalesce((SELECT max(p.position) FROM pairs p WHERE p.action = ?1 AND EXISTS"
       "       (SELECT 1 FROM pair_operations o WHERE o.action = p.action AND o.agent = p.agent"

@@ -23,7 +23,7 @@ absl::Status PrepareStream(Database& database);
 // database was copied from say nothing of what happens to this copy.
 absl::Status ForgetStreamIdentity(Database& database);
 
-// Inside the transaction that removes the first results of this action.
+// Inside each transaction that removes results of this action, before it does.
 absl::Status NoteRemoval(Database& database, int64_t action);
 
 // After which a scheduler that starts goes on counting.
