@@ -319,6 +319,23 @@ TEST_F(WebhookReceiverTest, TlsWithoutACertificateThatCountsIsRefused) {
   EXPECT_THAT(server.messages(), IsEmpty());
 }
 
+TEST_F(WebhookReceiverTest, AHangingServerEndsWithTheScheduler) {
+  SyslogServer server(directory_.path(), {.hang = true});
+  ExportSettings settings;
+  settings.kind = ExportSettings::Kind::kWebhook;
+  settings.url = StrCat("http://127.0.0.1:", server.port(), "/");
+  settings.secret = secret_;
+  const auto receiver = NewReceiver(settings);
+  ASSERT_TRUE(receiver.ok()) << receiver.status();
+  std::atomic<bool> stop = false;
+  absl::Status status;
+  std::thread delivering([&] { status = (*receiver)->Deliver({"{}"}, stop); });
+  server.WaitForConnection();
+  stop = true;
+  delivering.join();
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
 TEST_F(WebhookReceiverTest, ASecretThatOthersCanReadOrGuessIsRefused) {
   ::chmod(secret_.c_str(), 0644);
   EXPECT_TRUE(absl::IsPermissionDenied(Deliver({"{}"})));
