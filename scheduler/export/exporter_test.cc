@@ -39,7 +39,12 @@ class Inbox {
     const WaitableMutex::Lock lock(mutex_);
     ++tries_;
     if (!answer_.ok()) return answer_;
-    for (const std::string& event : events) events_.push_back(event);
+    size_t bytes = 0;
+    for (const std::string& event : events) {
+      events_.push_back(event);
+      bytes += event.size() + 1;
+    }
+    largest_ = std::max(largest_, bytes);
     return absl::OkStatus();
   }
   void Answer(const absl::Status& answer) {
@@ -55,12 +60,18 @@ class Inbox {
     const WaitableMutex::Lock lock(mutex_);
     return events_;
   }
+  // Of a batch, in bytes.
+  size_t largest() {
+    const WaitableMutex::Lock lock(mutex_);
+    return largest_;
+  }
 
  private:
   WaitableMutex mutex_;
   absl::Status answer_;
   std::vector<std::string> events_;
   int tries_ = 0;
+  size_t largest_ = 0;
 };
 
 class FakeReceiver : public Receiver {
@@ -248,11 +259,14 @@ TEST_F(ExporterTest, IdsAreTheSameWhenItIsDeliveredAgain) {
 
 TEST_F(ExporterTest, RowsThatGrowAreDeliveredInPartsWithinTheBound) {
   const std::string action = Launch();
-  // Half a megabyte of rows, which become more than two of events.
-  const std::vector<std::string> rows(100, std::string(5000, '\x01'));
+  // 50 KB of rows, which become about four megabytes of events.
+  const std::vector<std::string> rows(5000, std::string(10, '\x01'));
   answers_.AddRows(action, 0, 1, rows);
   Start();
-  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 100; }));
+  ASSERT_TRUE(inbox_.WaitUntil(
+      [](const auto& events, int) { return events.size() >= 5003 && RowsIn(events) == 5000; }));
+  EXPECT_LE(inbox_.largest(), size_t{1} << 20);
+  EXPECT_GT(inbox_.largest(), size_t{1} << 19);
 }
 
 }  // namespace

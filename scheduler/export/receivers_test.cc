@@ -2,6 +2,7 @@
 #include <microhttpd.h>
 #include <openssl/hmac.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -42,7 +43,11 @@ TEST(SyslogFrameTest, CountsItsOctets) {
 
 class SyslogReceiverTest : public ::testing::Test {
  protected:
-  void SetUp() override { MakeServerCertificate(directory_.path(), "127.0.0.1"); }
+  void SetUp() override {
+    // As the scheduler does.
+    ::signal(SIGPIPE, SIG_IGN);
+    MakeServerCertificate(directory_.path(), "127.0.0.1");
+  }
 
   absl::Status Deliver(int port, const std::vector<std::string>& events,
                        const std::string& host = "127.0.0.1", bool accept_plain_close = false) {

@@ -86,7 +86,9 @@ TEST_F(AllChangesTest, NowIsAfterEverythingThatIsThere) {
   const std::vector<ActionChange> changes = ReadFrom(&position);
   ASSERT_FALSE(changes.empty());
   for (const ActionChange& change : changes)
-    if (change.rows.has_value()) EXPECT_EQ(change.rows->rows(0), "new");
+    if (change.rows.has_value()) {
+      EXPECT_EQ(change.rows->rows(0), "new");
+    }
 }
 
 TEST_F(AllChangesTest, WhatRetentionRemovesUnreadIsAGapThatIsSaid) {
@@ -156,7 +158,9 @@ TEST_F(AllChangesTest, PositionsThatAPowerCutUndidAreNotGivenToSomethingElse) {
   answers_.AddRows(action, 0, 1, {"a"});
   StreamPosition position = *answers_.store->StreamBegin();
   for (const ActionChange& change : ReadFrom(&position))
-    if (change.rows.has_value()) EXPECT_GT(change.position, end.position + 100'000);
+    if (change.rows.has_value()) {
+      EXPECT_GT(change.position, end.position + 100'000);
+    }
 }
 
 TEST_F(AllChangesTest, ItsIdentityStaysUntilItIsRestored) {

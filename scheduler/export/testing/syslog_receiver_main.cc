@@ -1,6 +1,7 @@
 // syslog-receiver DIRECTORY PORT FILE: appends the JSON of each message to FILE, until it
 // is killed; for tests that do so.
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -10,6 +11,7 @@
 
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
+  ::signal(SIGPIPE, SIG_IGN);
   const int fd = ::open(argv[3], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return 2;
   dragnet::scheduler::testing::SyslogServer server(
