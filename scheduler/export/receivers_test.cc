@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <openssl/hmac.h>
 #include <openssl/ssl.h>
 #include <signal.h>

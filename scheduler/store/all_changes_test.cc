@@ -112,6 +112,7 @@ TEST_F(AllChangesTest, WhatRetentionRemovesUnreadIsAGapThatIsSaid) {
 TEST_F(AllChangesTest, ALaterRemovalIsAGapAlsoForWhoKnowsOfAnEarlierOne) {
   const std::string kept = answers_.AddAction();
   answers_.AddRows(kept, 0, 1, {"kept"});
+  answers_.AddRows(kept, 0, 2, {"kept, and not read in time"});
   ASSERT_TRUE(answers_.store
                   ->Maintain(
                       [&](Database& database) {

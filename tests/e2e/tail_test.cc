@@ -61,7 +61,9 @@ class TailTest : public ::testing::Test {
   Command TailCommand(std::vector<std::string> more) {
     std::vector<std::string> arguments = {"dragnet", "--config", fleet_.console_config(), "tail"};
     for (std::string& argument : more) arguments.push_back(std::move(argument));
-    return {.arguments = std::move(arguments)};
+    Command command;
+    command.arguments = std::move(arguments);
+    return command;
   }
 
   std::string Everything() {
@@ -260,10 +262,10 @@ class ExportTest : public TailTest {
 
   // A program of its own, so that it can be killed.
   std::unique_ptr<Process> StartReceiver() {
-    return std::make_unique<Process>(
-        Command{.arguments = {TestProgramPath("syslog-receiver"), fleet_.temporary(), StrCat(port_),
-                              out_}},
-        fleet_.temporary() + "/receiver.log");
+    Command command;
+    command.arguments = {TestProgramPath("syslog-receiver"), fleet_.temporary(), StrCat(port_),
+                         out_};
+    return std::make_unique<Process>(command, fleet_.temporary() + "/receiver.log");
   }
 
   int port_ = 0;
