@@ -25,6 +25,9 @@ struct ConfigFile::State {
 
   void Fail(std::string_view key, const toml::node* node, std::string_view problem) {
     if (!error.ok()) return;
+    // Of what is missing in a table, the table has a line.
+    if (const size_t dot = key.rfind('.'); node == nullptr && dot != std::string_view::npos)
+      node = table.at_path(key.substr(0, dot)).node();
     error = absl::InvalidArgumentError(
         node != nullptr ? StrCat(path, ":", node->source().begin.line, ": ", key, ": ", problem)
                         : StrCat(path, ": ", key, ": ", problem));
@@ -40,11 +43,22 @@ struct ConfigFile::State {
     return StrCat(directory, "/", value);
   }
 
+  bool HasKnownBelow(const std::string& prefix) const {
+    const auto below = known.lower_bound(prefix);
+    return below != known.end() && below->starts_with(prefix);
+  }
+
   // The first key, in the order of the file's tables, that no one asked for.
   void CheckUnknown(const toml::table& in, const std::string& prefix) {
     for (const auto& [name, node] : in) {
       const std::string key = StrCat(prefix, std::string_view(name.str()));
       if (known.contains(key)) continue;
+      if (node.is_array_of_tables() && HasKnownBelow(StrCat(key, "["))) {
+        const toml::array& tables = *node.as_array();
+        for (size_t i = 0; i < tables.size(); ++i)
+          CheckUnknown(*tables[i].as_table(), StrCat(key, "[", i, "]."));
+        continue;
+      }
       const auto below = known.lower_bound(StrCat(key, "."));
       const bool is_prefix = below != known.end() && below->rfind(key + ".", 0) == 0;
       if (is_prefix && node.is_table()) {
@@ -229,6 +243,19 @@ std::vector<std::string> ConfigFile::PathList(std::string_view key) {
   std::vector<std::string> values = StringList(key);
   for (std::string& value : values) value = state_->Resolve(std::move(value));
   return values;
+}
+
+size_t ConfigFile::TableCount(std::string_view key) {
+  const toml::node* node = state_->table.at_path(key).node();
+  if (node == nullptr) return 0;
+  if (node->is_array_of_tables()) return node->as_array()->size();
+  state_->known.insert(std::string(key));
+  state_->Fail(key, node, StrCat("must be tables: [[", key, "]]"));
+  return 0;
+}
+
+void ConfigFile::Refuse(std::string_view key, std::string_view problem) {
+  state_->Fail(key, state_->Find(key), problem);
 }
 
 absl::Status ConfigFile::Finish() {

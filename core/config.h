@@ -48,6 +48,12 @@ class ConfigFile {
   std::string RequiredPath(std::string_view key);
   std::vector<std::string> PathList(std::string_view key);
 
+  // How many tables an array of tables ([[key]]) has; 0 when it isn't there. Keys in
+  // them are "key[0].name".
+  size_t TableCount(std::string_view key);
+  // For a value that its reader finds wrong, as for a wrong type.
+  void Refuse(std::string_view key, std::string_view problem);
+
   // The first error met: wrong type, missing, out of range, unknown key.
   absl::Status Finish();
 

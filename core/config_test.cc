@@ -39,6 +39,39 @@ TEST(ConfigTest, AnUnknownKeyIsAnErrorWithItsLine) {
   EXPECT_THAT(MessageOf(nested.Finish()), HasSubstr("s.toml:2: limits.walltime"));
 }
 
+TEST(ConfigTest, ArraysOfTables) {
+  constexpr char kText[] = "a = 1\n[[export]]\nname = \"x\"\n[[export]]\nname = \"y\"\n";
+  auto file = *ConfigFile::Parse(kText, "s.toml");
+  file.Integer("a", 0, 0, 9);
+  EXPECT_EQ(file.TableCount("absent"), 0U);
+  ASSERT_EQ(file.TableCount("export"), 2U);
+  EXPECT_EQ(file.RequiredString("export[0].name"), "x");
+  EXPECT_EQ(file.RequiredString("export[1].name"), "y");
+  EXPECT_TRUE(file.Finish().ok()) << file.Finish();
+
+  auto typo = *ConfigFile::Parse("[[export]]\nname = \"x\"\n[[export]]\nnaem = \"y\"\n", "s.toml");
+  for (size_t i = 0; i < typo.TableCount("export"); ++i)
+    typo.String("export[" + std::to_string(i) + "].name", "");
+  EXPECT_EQ(MessageOf(typo.Finish()), "s.toml:4: export[1].naem: unknown key (a typo?)");
+
+  auto missing = *ConfigFile::Parse("a = 1\n[[export]]\n", "s.toml");
+  ASSERT_EQ(missing.TableCount("export"), 1U);
+  missing.RequiredString("export[0].name");
+  EXPECT_EQ(MessageOf(missing.Finish()), "s.toml:2: export[0].name: missing or empty");
+
+  auto scalar = *ConfigFile::Parse("export = 3\n", "s.toml");
+  EXPECT_EQ(scalar.TableCount("export"), 0U);
+  EXPECT_EQ(MessageOf(scalar.Finish()), "s.toml:1: export: must be tables: [[export]]");
+
+  auto refused = *ConfigFile::Parse("[[export]]\nname = \"x y\"\n", "s.toml");
+  refused.TableCount("export");
+  refused.Refuse("export[0].name", "no blanks");
+  EXPECT_EQ(MessageOf(refused.Finish()), "s.toml:2: export[0].name: no blanks");
+
+  auto unasked = *ConfigFile::Parse("[[export]]\nname = \"x\"\n", "s.toml");
+  EXPECT_THAT(MessageOf(unasked.Finish()), HasSubstr("export: unknown key"));
+}
+
 TEST(ConfigTest, WrongTypesRangesAndAbsencesAreErrors) {
   const auto problem = [](std::string_view text, auto read) {
     auto file = *ConfigFile::Parse(text, "s.toml");

@@ -47,6 +47,7 @@ absl::StatusOr<Settings> LoadSettings(const std::string& path) {
   const std::string log_format = file.String("log_format", "text");
   const std::string log_level = file.String("log_level", "info");
   settings.retention = ReadRetention(&file);
+  settings.exports = ReadExports(&file);
   DRAGNET_RETURN_IF_ERROR(file.Finish());
   DRAGNET_RETURN_IF_ERROR(
       Annotate(ParseLogFormat(log_format, &settings.log_format), StrCat(path, ": log_format")));

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "scheduler/export/export_settings.h"
 #include "scheduler/observe/log.h"
 #include "scheduler/store/retention_rules.h"
 
@@ -37,6 +38,7 @@ struct Settings {
   LogFormat log_format = LogFormat::kText;
   spdlog::level::level_enum log_level = spdlog::level::info;
   RetentionRules retention;
+  std::vector<ExportSettings> exports;
 };
 
 // InvalidArgument or NotFound, with file, line and key.

@@ -43,6 +43,7 @@ std::unique_ptr<Command> NewActionsCommand();
 std::unique_ptr<Command> NewResultsCommand();
 std::unique_ptr<Command> NewApproveCommand();
 std::unique_ptr<Command> NewReportCommand();
+std::unique_ptr<Command> NewTailCommand();
 std::unique_ptr<Command> NewCancelCommand();
 std::unique_ptr<Command> NewKeepCommand();
 std::unique_ptr<Command> NewStatusCommand();

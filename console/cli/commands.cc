@@ -14,6 +14,7 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewResultsCommand());
   commands.push_back(NewApproveCommand());
   commands.push_back(NewReportCommand());
+  commands.push_back(NewTailCommand());
   commands.push_back(NewCancelCommand());
   commands.push_back(NewKeepCommand());
   commands.push_back(NewPauseCommand());

@@ -13,6 +13,7 @@
 #include "scheduler/api/activity.h"
 #include "scheduler/api/investigator_api.h"
 #include "scheduler/api/stack.h"
+#include "scheduler/api/tail.h"
 #include "scheduler/auth/peer.h"
 #include "scheduler/unary.h"
 
@@ -20,12 +21,10 @@ namespace dragnet::scheduler {
 namespace {
 
 // Ends a stream that can't begin.
-template <class Event>
+template <typename Event>
 class RefusedStream : public grpc::ServerWriteReactor<Event> {
  public:
-  explicit RefusedStream(const absl::Status& reason) {
-    this->Finish(rpc::ToGrpc(reason));
-  }
+  explicit RefusedStream(const absl::Status& reason) { this->Finish(rpc::ToGrpc(reason)); }
   void OnDone() override { std::unique_ptr<RefusedStream>(this); }
 };
 
@@ -176,6 +175,12 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     if (!peer.ok())
       return std::make_unique<RefusedStream<v1::Activity>>(peer.status()).release();
     return ActivityStream::Start(parts_, *std::move(peer), context);
+  }
+  grpc::ServerWriteReactor<v1::TailEvent>* Tail(grpc::CallbackServerContext* context,
+                                                const v1::TailRequest* request) override {
+    absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
+    if (!peer.ok()) return std::make_unique<RefusedStream<v1::TailEvent>>(peer.status()).release();
+    return TailServerStream::Start(parts_, *std::move(peer), *request, context);
   }
 
  private:

@@ -58,6 +58,8 @@ class Problems {
     Room();
     Descriptors();
     AgentsAndActions();
+    for (std::string& problem : ExportProblems(facts_.exports, facts_.now))
+      problems_.push_back(std::move(problem));
     return std::move(problems_);
   }
 
@@ -226,6 +228,7 @@ void WriteLevels(const StatusFacts& facts, MetricsText* text) {
   text->Add(Seconds(facts.trust_policy_expires), {{"of", "trust_policy"}});
   text->Add(Seconds(facts.server_certificate_expires), {{"of", "server_certificate"}});
   text->Add(Seconds(facts.ca_certificate_expires), {{"of", "ca_certificate"}});
+  WriteExports(facts.exports, facts.now, text);
   WriteProcessLevels(facts, text);
 }
 
@@ -249,6 +252,7 @@ absl::StatusOr<StatusFacts> StatusReport::Gather() {
   facts.trust_policy_version = policy->version();
   facts.trust_policy_expires = policy->expires();
   facts.process = ReadProcessStats();
+  facts.exports = parts_.exports.States();
   facts.damage = parts_.upkeep.damage();
   facts.retention_held = parts_.upkeep.retention().held();
   facts.retention_over_its_bytes = parts_.upkeep.retention().over_its_bytes();

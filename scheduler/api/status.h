@@ -16,6 +16,7 @@
 #include "scheduler/dispatch/dispatcher.h"
 #include "scheduler/dispatch/policies.h"
 #include "scheduler/dispatch/watchers.h"
+#include "scheduler/export/exports.h"
 #include "scheduler/observe/http_server.h"
 #include "scheduler/observe/metrics_text.h"
 #include "scheduler/observe/process_stats.h"
@@ -47,6 +48,7 @@ struct StatusFacts {
   StoreSizes store;
   ProcessStats process;
   uint64_t records_of_unknown_actions = 0;
+  std::vector<ExportState> exports;
 
   // ---- what is wrong already
   absl::Status writable;
@@ -78,6 +80,7 @@ class StatusReport {
     Watchers& watchers;
     Upkeep& upkeep;
     const Clock& clock;
+    const Exports& exports;
   };
 
   StatusReport(const Parts& parts, StatusFacts fixed) : parts_(parts), fixed_(std::move(fixed)) {}

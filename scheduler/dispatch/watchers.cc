@@ -10,6 +10,20 @@ void Watchers::Add(std::string_view action_id, const std::shared_ptr<Watcher>& w
   watchers_.emplace(std::string(action_id), watcher);
 }
 
+void Watchers::AddForAll(const std::shared_ptr<Watcher>& watcher) {
+  absl::MutexLock lock(&mutex_);
+  for_all_.push_back(watcher);
+}
+
+void Watchers::TakeForAllLocked(std::vector<std::shared_ptr<Watcher>>* watchers) {
+  std::erase_if(for_all_, [&](const std::weak_ptr<Watcher>& entry) {
+    std::shared_ptr<Watcher> watcher = entry.lock();
+    if (watcher == nullptr) return true;
+    watchers->push_back(std::move(watcher));
+    return false;
+  });
+}
+
 size_t Watchers::size() {
   absl::MutexLock lock(&mutex_);
   size_t count = 0;
@@ -25,6 +39,7 @@ void Watchers::Notify(std::string_view action_id) {
     auto [begin, end] = watchers_.equal_range(action_id);
     for (auto entry = begin; entry != end; ++entry)
       if (auto watcher = entry->second.lock()) notified.push_back(std::move(watcher));
+    TakeForAllLocked(&notified);
   }
   for (const auto& watcher : notified) watcher->Notify();
   news_.OnAction(action_id);
@@ -43,6 +58,7 @@ void Watchers::NotifyAll() {
       notified.push_back(std::move(watcher));
       ++entry;
     }
+    TakeForAllLocked(&notified);
   }
   for (const auto& watcher : notified) watcher->Notify();
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -27,6 +28,8 @@ class Watchers {
  public:
   // Until `watcher` is gone.
   void Add(std::string_view action_id, const std::shared_ptr<Watcher>& watcher);
+  // The same, of whatever happens to any action.
+  void AddForAll(const std::shared_ptr<Watcher>& watcher);
   void Notify(std::string_view action_id);
   // For what depends on the time or on who is connected.
   void NotifyAll();
@@ -35,9 +38,14 @@ class Watchers {
   News& news() { return news_; }
 
  private:
+  // Adds those of for_all_, and forgets those that are gone.
+  void TakeForAllLocked(std::vector<std::shared_ptr<Watcher>>* watchers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   News news_;
   absl::Mutex mutex_;
   std::multimap<std::string, std::weak_ptr<Watcher>, std::less<>> watchers_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<Watcher>> for_all_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace dragnet::scheduler

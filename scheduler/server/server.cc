@@ -21,6 +21,7 @@
 #include "scheduler/api/investigator_service.h"
 #include "scheduler/api/status.h"
 #include "scheduler/auth/peer.h"
+#include "scheduler/export/exports.h"
 #include "scheduler/gateway/gateway_service.h"
 #include "scheduler/observe/http_server.h"
 #include "scheduler/server/listen_address.h"
@@ -104,7 +105,8 @@ class RunningServer : public Server {
   RunningServer(const Settings& settings, const Clock& clock, CertificateAuthority ca,
                 std::unique_ptr<Store> store, std::unique_ptr<Agents> agents,
                 std::unique_ptr<Policies> policies, std::unique_ptr<BlobFiles> blobs,
-                std::unique_ptr<Upkeep> upkeep, const StatusFacts& fixed)
+                std::unique_ptr<Upkeep> upkeep, std::unique_ptr<Exports> exports,
+                const StatusFacts& fixed)
       : clock_(clock),
         heartbeat_interval_(settings.heartbeat_interval),
         ca_(std::move(ca)),
@@ -131,7 +133,9 @@ class RunningServer : public Server {
                        clock,
                        settings.fleet_id,
                        settings.heartbeat_interval},
-        status_({*store, *agents_, *policies_, dispatcher_, watchers_, *upkeep, clock}, fixed),
+        exports_(std::move(exports)),
+        status_({*store, *agents_, *policies_, dispatcher_, watchers_, *upkeep, clock, *exports_},
+                fixed),
         api_parts_{*store,
                    *agents_,
                    *policies_,
@@ -157,6 +161,8 @@ class RunningServer : public Server {
       stopping_ = true;
     }
     if (ticking_.joinable()) ticking_.join();
+    // Before the store that they read.
+    exports_->Stop();
     http_.reset();
     if (server_ != nullptr) {
       streams_.CloseAll(absl::UnavailableError("the scheduler stops"));
@@ -193,6 +199,7 @@ class RunningServer : public Server {
   ActionProgress progress_;
   RecordBudget budget_;
   const GatewayParts gateway_parts_;
+  const std::unique_ptr<Exports> exports_;
   StatusReport status_;
   const ApiParts api_parts_;
   // Below what its callbacks use, so that it has called the last one before
@@ -238,6 +245,7 @@ absl::Status RunningServer::Listen(const std::string& address, const rpc::TlsIde
   if (server_ == nullptr || port == 0)
     return absl::UnavailableError(StrCat("listen on ", address, ": failed"));
   address_ = StrCat(address.substr(0, address.rfind(':')), ":", port);
+  exports_->Start({*store_, upkeep_->retention(), *agents_}, watchers_);
   ticking_ = std::thread([this] { TickLoop(); });
   return absl::OkStatus();
 }
@@ -327,9 +335,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings,
                            BlobFiles::Open(StrCat(settings.store, ".blobs")));
   DRAGNET_ASSIGN_OR_RETURN(const StatusFacts fixed,
                            FixedFacts(settings, ca.certificate_pem(), tls.certificate_chain, now));
-  auto server = std::make_unique<RunningServer>(settings, clock, std::move(ca), std::move(store),
-                                                std::move(agents), std::move(policies),
-                                                std::move(blobs), std::move(upkeep), fixed);
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Exports> exports,
+                           Exports::Load(settings.exports, settings.store));
+  auto server = std::make_unique<RunningServer>(
+      settings, clock, std::move(ca), std::move(store), std::move(agents), std::move(policies),
+      std::move(blobs), std::move(upkeep), std::move(exports), fixed);
   DRAGNET_RETURN_IF_ERROR(server->Listen(settings.listen, tls));
   server->ListenForMetrics(settings);
   return server;

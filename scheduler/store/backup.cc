@@ -19,6 +19,7 @@
 #include "core/strings.h"
 #include "core/unique_fd.h"
 #include "scheduler/store/act_as_owner.h"
+#include "scheduler/store/all_changes.h"
 #include "scheduler/store/retention.h"
 #include "scheduler/store/schema.h"
 #include "scheduler/store/sqlite.h"
@@ -162,6 +163,13 @@ absl::StatusOr<absl::Time> NewestTime(const std::string& path) {
   return newest == 0 ? absl::InfinitePast() : absl::FromUnixMillis(newest);
 }
 
+// What happens to it from now on isn't what happened to the store that was backed up.
+absl::Status BecomeAnotherStore(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                           Database::Open(path, SQLITE_OPEN_READWRITE));
+  return ForgetStreamIdentity(*database);
+}
+
 // The database with the log that belongs to it. The database first: one without
 // its log would be taken for whole, after a crash in between, and isn't. A log
 // without its database is no store, and the next restore takes it away.
@@ -217,6 +225,7 @@ absl::StatusOr<RestoreResult> RestoreHere(const std::string& file, const std::st
   }
   DRAGNET_RETURN_IF_ERROR(CheckWhole(partial));
   DRAGNET_ASSIGN_OR_RETURN(result.newest, NewestTime(partial));
+  DRAGNET_RETURN_IF_ERROR(BecomeAnotherStore(partial));
   DRAGNET_RETURN_IF_ERROR(Sync(partial, O_RDONLY));
   DRAGNET_ASSIGN_OR_RETURN(result.blobs, CopyBlobs(file + ".blobs", store + ".blobs"));
   const std::string aside =

@@ -7,11 +7,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
 #include "core/uuid.h"
 #include "scheduler/observe/metrics.h"
+#include "scheduler/store/all_changes.h"
 #include "scheduler/store/retention.h"
 
 namespace dragnet::scheduler {
@@ -107,13 +109,8 @@ absl::StatusOr<std::optional<Pair>> ReadPair(Database& database, int64_t action,
 }
 
 absl::StatusOr<std::unique_ptr<RecordTables>> RecordTables::Load(Database& database) {
-  DRAGNET_ASSIGN_OR_RETURN(
-      const int64_t last,
-      database.IntegerOr(0,
-                         "SELECT max(coalesce((SELECT max(position) FROM records), 0),"
-                         "           coalesce((SELECT max(position) FROM pairs), 0),"
-                         "           coalesce((SELECT max(position) FROM refusals), 0))"));
-  return std::unique_ptr<RecordTables>(new RecordTables(static_cast<uint64_t>(last)));
+  DRAGNET_ASSIGN_OR_RETURN(const uint64_t last, LastPositionEver(database));
+  return std::unique_ptr<RecordTables>(new RecordTables(last));
 }
 
 void RecordTables::ForgetPairs() {
@@ -255,10 +252,10 @@ absl::Status RecordTables::InsertRows(Database& database, int64_t action, int64_
                                       const v1::ResultRecord& record) {
   const std::string rows = record.rows().SerializeAsString();
   return database.Run(
-      "INSERT INTO records (position, action, agent, occurrence, operation, sequence, rows)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO records (position, action, agent, occurrence, operation, sequence, rows,"
+      " stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       ++last_position_, action, agent, record.occurrence(), record.operation(), record.sequence(),
-      rows);
+      rows, absl::Now());
 }
 
 absl::Status RecordTables::Flush(Database& database) {
@@ -298,9 +295,9 @@ absl::Status RecordTables::Write(Database& database, const KnownPair& known) {
         known.action, known.agent);
   return database.Run(
       "UPDATE pairs SET state = ?, rows = ?, dropped = ?, drop_reason = ?, detail = ?,"
-      " refusal = ?, failed = ?, position = ? WHERE action = ? AND agent = ?",
+      " refusal = ?, failed = ?, position = ?, stored_at = ? WHERE action = ? AND agent = ?",
       state, pair.rows(), pair.dropped, pair.drop_reason, pair.detail, refusal, Failed(pair),
-      known.new_position, known.action, known.agent);
+      known.new_position, absl::Now(), known.action, known.agent);
 }
 
 absl::Status RecordTables::WriteOperation(Database& database, const KnownPair& known,
@@ -370,12 +367,14 @@ absl::Status RecordTables::AddPairs(Database& database, std::string_view action_
   }
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
   if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
+  const absl::Time now = absl::Now();
   // In the order of the table: each goes to its end.
   std::sort(agents.begin(), agents.end());
   for (const int64_t agent : agents)
     DRAGNET_RETURN_IF_ERROR(database.Run(
-        "INSERT OR IGNORE INTO pairs (action, agent, state, position) VALUES (?, ?, ?, ?)",
-        action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING), ++last_position_));
+        "INSERT OR IGNORE INTO pairs (action, agent, state, position, stored_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING), ++last_position_, now));
   return absl::OkStatus();
 }
 
@@ -446,11 +445,12 @@ absl::Status RecordTables::CloseWaiting(Database& database, int64_t action) {
                                static_cast<int>(v1::DISPATCH_STATE_WAITING));
   while (waiting.Next()) agents.push_back(waiting.Integer(0));
   DRAGNET_RETURN_IF_ERROR(waiting.status());
+  const absl::Time now = absl::Now();
   // As OnClosed. A position each: readers go on after the last one they saw.
   for (const int64_t agent : agents)
     DRAGNET_RETURN_IF_ERROR(database.Run(
-        "UPDATE pairs SET state = ?, position = ? WHERE action = ? AND agent = ?",
-        static_cast<int>(v1::DISPATCH_STATE_NEVER_SENT), ++last_position_, action, agent));
+        "UPDATE pairs SET state = ?, position = ?, stored_at = ? WHERE action = ? AND agent = ?",
+        static_cast<int>(v1::DISPATCH_STATE_NEVER_SENT), ++last_position_, now, action, agent));
   return database.Run("UPDATE actions SET closed = 1 WHERE no = ?", action);
 }
 

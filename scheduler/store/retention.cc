@@ -9,6 +9,7 @@
 #include "core/strings.h"
 #include "scheduler/observe/log.h"
 #include "scheduler/observe/metrics.h"
+#include "scheduler/store/all_changes.h"
 #include "scheduler/store/schema.h"
 
 namespace dragnet::scheduler {
@@ -251,6 +252,7 @@ absl::Status Retention::RemoveSome(int64_t action) {
       [&](Database& database) -> absl::Status {
         records = 0;
         DRAGNET_ASSIGN_OR_RETURN(const int64_t end, EndOfSome(database, action, &records));
+        DRAGNET_RETURN_IF_ERROR(NoteRemoval(database, action));
         if (records > 0)
           return database.Run("DELETE FROM records WHERE action = ? AND position <= ?", action,
                               end);

@@ -5,6 +5,7 @@
 #include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/store/all_changes.h"
 #include "scheduler/store/migration.h"
 #include "scheduler/store/retention.h"
 
@@ -236,6 +237,14 @@ CREATE TABLE proposals (
   refused_by TEXT NOT NULL DEFAULT '');
 )sql";
 
+// Of what was stored before, no one knows when.
+const char kTablesSince4[] = R"sql(
+ALTER TABLE records ADD COLUMN stored_at INTEGER;
+ALTER TABLE pairs ADD COLUMN stored_at INTEGER;
+-- (pairs_by_position is that of one action.)
+CREATE INDEX pairs_in_order ON pairs (position);
+)sql";
+
 absl::Status CreateDatabase(const std::string& path) {
   // Made first and empty, for its mode: SQLite gives its -wal and -shm the same.
   DRAGNET_RETURN_IF_ERROR(WriteNewFile(path, "", 0600));
@@ -244,7 +253,7 @@ absl::Status CreateDatabase(const std::string& path) {
   // So that what retention removes can be given back; only before the first table.
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA auto_vacuum = INCREMENTAL"));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
-  return database->Execute(StrCat("BEGIN;", kTables, kTablesSince2, kProposalsSince3,
+  return database->Execute(StrCat("BEGIN;", kTables, kTablesSince2, kProposalsSince3, kTablesSince4,
                                   "PRAGMA application_id = ", kApplicationId,
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }
@@ -289,6 +298,7 @@ absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
       "PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864"));
   DRAGNET_RETURN_IF_ERROR(PrepareRetention(*database));
+  DRAGNET_RETURN_IF_ERROR(PrepareStream(*database));
   return database;
 }
 

@@ -11,12 +11,14 @@
 namespace dragnet::scheduler {
 
 // PRAGMA user_version of the tables that this program knows.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 // Tables that version 2 added. SQL.
 extern const char kTablesSince2[];
 // What version 3 added for approvals. SQL.
 extern const char kProposalsSince3[];
+// What version 4 added: when records and states were stored, and one order of all.
+extern const char kTablesSince4[];
 
 // A new, empty store with mode 0600. AlreadyExists if the file is there.
 absl::Status CreateDatabase(const std::string& path);

@@ -91,6 +91,10 @@ class SqliteStore : public Store {
   absl::StatusOr<uint64_t> ReadRows(std::string_view action_id, uint32_t operation,
                                     uint64_t position, size_t max_bytes,
                                     const RowsReader& reader) override;
+  absl::StatusOr<uint64_t> StreamIdentity() override;
+  absl::StatusOr<StreamPosition> StreamBegin() override;
+  absl::StatusOr<StreamPosition> StreamEnd() override;
+  absl::StatusOr<AllChanges> ReadAllChanges(const StreamPosition& after, size_t max_bytes) override;
   absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
                                                       int limit) override;
 

@@ -179,6 +179,26 @@ struct Change {
   Pair pair;
 };
 
+// The same, of any action.
+struct ActionChange : Change {
+  std::string action_id;
+  // Unknown (InfinitePast) of what a version before this one stored.
+  absl::Time stored_at = absl::InfinitePast();
+};
+
+// Where someone stands who reads everything.
+struct StreamPosition {
+  uint64_t position = 0;
+  // Which removal of results was the last that it knows of.
+  uint64_t removal = 0;
+};
+
+struct AllChanges {
+  std::vector<ActionChange> changes;
+  // To go on from.
+  StreamPosition next;
+};
+
 struct StoredRefusal {
   std::string action_id;
   v1::Refusal refusal;
@@ -337,6 +357,18 @@ class Store {
   virtual absl::StatusOr<uint64_t> ReadRows(std::string_view action_id, uint32_t operation,
                                             uint64_t position, size_t max_bytes,
                                             const RowsReader& reader) = 0;
+  // ---- everything, of all actions
+  // Tells this store from every other one, and from what it was before it was
+  // restored: positions of one mean nothing in another.
+  virtual absl::StatusOr<uint64_t> StreamIdentity() = 0;
+  // The oldest that is kept, and the newest that is there.
+  virtual absl::StatusOr<StreamPosition> StreamBegin() = 0;
+  virtual absl::StatusOr<StreamPosition> StreamEnd() = 0;
+  // As ReadChanges, of all actions in one order. FailedPrecondition when retention
+  // has removed something behind `after` that its reader doesn't know of.
+  virtual absl::StatusOr<AllChanges> ReadAllChanges(const StreamPosition& after,
+                                                    size_t max_bytes) = 0;
+
   // Of one agent, latest first.
   virtual absl::StatusOr<std::vector<StoredRefusal>> Refusals(std::string_view agent_id,
                                                               int limit) = 0;

@@ -1,0 +1,263 @@
+#include "modules/events/ecs.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/strip.h"
+#include "core/action.h"
+#include "core/envelope.h"
+#include "core/safe_json.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/text.h"
+#include "modules/events/convert.h"
+#include "modules/events/cursor.h"
+#include "modules/events/row_fields.h"
+
+namespace dragnet::events {
+namespace {
+
+// More than what the reader of a stream takes for told (scheduler/export/tail_reader.h).
+constexpr size_t kMaxActions = 4096;
+constexpr size_t kMaxNames = 32;
+
+// DISPATCH_STATE_NEVER_SENT is "never-sent".
+std::string WordOf(v1::DispatchState state) {
+  std::string word =
+      absl::AsciiStrToLower(absl::StripPrefix(v1::DispatchState_Name(state), "DISPATCH_STATE_"));
+  std::replace(word.begin(), word.end(), '_', '-');
+  return word.empty() ? StrCat(static_cast<int>(state)) : word;
+}
+
+void SetHost(const std::string& agent_id, const std::string& agent_name, const v1::Facts* facts,
+             Document* document) {
+  document->SetText("agent.id", agent_id);
+  document->SetText("agent.name", agent_name);
+  document->SetText("agent.type", "dragnet");
+  document->SetText("host.id", agent_id);
+  document->SetText("host.name", agent_name);
+  document->SetText("host.hostname", agent_name);
+  document->AddText("related.hosts", agent_name);
+  if (facts == nullptr) return;
+  document->SetText("agent.version", facts->version());
+  document->SetText("host.architecture", facts->arch());
+  document->SetText("host.os.type", facts->os() == "linux" ? "linux" : "");
+  document->SetText("host.os.platform", facts->distribution());
+  document->SetText("host.os.name", facts->distribution());
+  document->SetText("host.os.version", facts->distribution_version());
+  document->SetText("host.os.kernel", facts->kernel());
+  for (int i = 0; i < facts->addresses_size() && i < static_cast<int>(kMaxNames); ++i)
+    document->AddText("host.ip", IpOnly(facts->addresses(i)));
+}
+
+void SetError(std::string_view message, Document* document) {
+  document->SetText("event.kind", "pipeline_error");
+  document->SetText("error.message", message);
+}
+
+}  // namespace
+
+const EcsMapper::ActionFacts* EcsMapper::Find(const std::string& action_id) const {
+  const auto found = actions_.find(action_id);
+  return found == actions_.end() ? nullptr : &found->second;
+}
+
+const EcsMapper::ActionFacts* EcsMapper::Remember(const v1::ActionInfo& info) {
+  ActionFacts facts;
+  facts.id = info.action_id();
+  facts.launched_by = info.launched_by();
+  facts.signed_by.assign(info.signed_by().begin(), info.signed_by().end());
+  if (facts.signed_by.empty()) facts.signed_by.push_back(info.launched_by());
+  facts.launched_at = ToTime(info.launched_at()).value_or(absl::UnixEpoch());
+  // What a scheduler of another version launched may not parse here: then there
+  // is no more than the id.
+  const absl::StatusOr<v1::Envelope> envelope = ParseEnvelope(info.envelope(), kActionPayloadType);
+  if (envelope.ok()) {
+    absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
+    if (action.ok()) facts.action = *std::move(action);
+  }
+  // Needed here only without what can be half a megabyte for each operation.
+  for (v1::Operation& operation : *facts.action.mutable_operations()) operation.clear_parameters();
+  if (!actions_.contains(facts.id)) {
+    order_.push_back(facts.id);
+    if (order_.size() > kMaxActions) {
+      actions_.erase(order_.front());
+      order_.pop_front();
+    }
+  }
+  return &(actions_[facts.id] = std::move(facts));
+}
+
+Document EcsMapper::Begin(const v1::TailEvent& event, const ActionFacts* action) const {
+  Document document;
+  document.SetText("ecs.version", kEcsVersion);
+  document.SetText("event.kind", "event");
+  document.SetText("event.module", "dragnet");
+  document.AddText("event.type", "info");
+  const absl::StatusOr<absl::Time> stored_at =
+      event.has_stored_at() ? ToTime(event.stored_at()) : absl::NotFoundError("");
+  // When the action was launched is the nearest that is known of what an older
+  // version stored.
+  const absl::Time launched_at = action == nullptr ? absl::UnixEpoch() : action->launched_at;
+  document.SetTime("@timestamp", stored_at.value_or(launched_at));
+  if (stored_at.ok()) {
+    document.SetTime("event.created", *stored_at);
+    document.SetTime("event.ingested", *stored_at);
+  }
+  document.SetText("rule.id", event.action_id());
+  document.SetText("dragnet.action.id", event.action_id());
+  if (action == nullptr) return document;
+  document.SetText("rule.name", action->action.name());
+  document.SetText("rule.description", action->action.description());
+  document.SetText("dragnet.action.name", action->action.name());
+  if (action->action.has_threat()) {
+    const v1::Threat& threat = action->action.threat();
+    document.SetText("rule.category", threat.type());
+    document.SetText("rule.reference", threat.reference());
+    document.SetText("threat.software.name", threat.family());
+    document.SetText("dragnet.threat.level", threat.level());
+  }
+  if (!action->signed_by.empty()) document.SetText("user.name", action->signed_by.front());
+  for (size_t i = 0; i < action->signed_by.size() && i < kMaxNames; ++i)
+    document.AddText("related.user", action->signed_by[i]);
+  document.AddText("related.user", action->launched_by);
+  return document;
+}
+
+absl::Status EcsMapper::Map(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink) {
+  switch (event.content_case()) {
+    case v1::TailEvent::kRows:
+      return MapRows(event, facts, sink);
+    case v1::TailEvent::kAgentState:
+      return MapState(event, facts, sink);
+    case v1::TailEvent::kAction:
+      return MapAction(event, sink);
+    case v1::TailEvent::CONTENT_NOT_SET:
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EcsMapper::MapRows(const v1::TailEvent& event, const v1::Facts* facts,
+                                const Sink& sink) {
+  const v1::AgentRows& rows = event.rows();
+  const ModuleEvents* module = FindModuleEvents(rows.module());
+  Document common = Begin(event, Find(event.action_id()));
+  SetHost(rows.agent_id(), rows.agent_name(), facts, &common);
+  common.SetText("event.action", "row-found");
+  common.SetText("event.outcome", "success");
+  common.SetText("event.dataset", StrCat("dragnet.", module == nullptr ? "rows" : rows.module()));
+  common.AddText("event.category", module == nullptr ? "host" : module->category);
+  common.SetUnsigned("dragnet.operation", rows.operation());
+  const std::string key = EventKey(event.cursor());
+  for (int i = 0; i < rows.rows_size(); ++i) {
+    Document document = common;
+    document.SetText("event.id", StrCat(key, "-", i));
+    absl::Status parsed = absl::UnimplementedError(
+        StrCat("this version knows no module ", Shorten(ForTerminal(rows.module()), 100)));
+    if (module != nullptr) {
+      const absl::StatusOr<std::unique_ptr<google::protobuf::Message>> row =
+          ParseRow(*module, rows.rows(i));
+      parsed = row.status();
+      if (row.ok()) {
+        SetRowFields(*module, **row, &document);
+        document.SetJson(StrCat("dragnet.", module->module), MessageToJson(**row));
+      }
+    }
+    if (!parsed.ok()) {
+      SetError(ToStd(parsed.message()), &document);
+      document.SetText("dragnet.row_base64", absl::Base64Escape(rows.rows(i)));
+    }
+    std::string json = document.Take();
+    if (json.size() > kMaxEventBytes) {
+      document = common;
+      document.SetText("event.id", StrCat(key, "-", i));
+      SetError(StrCat("this row would be an event of ", json.size(), " bytes, more than ",
+                      kMaxEventBytes, ": see dragnet results ", event.action_id()),
+               &document);
+      json = document.Take();
+    }
+    DRAGNET_RETURN_IF_ERROR(sink(std::move(json)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EcsMapper::MapState(const v1::TailEvent& event, const v1::Facts* facts,
+                                 const Sink& sink) {
+  const v1::AgentState& state = event.agent_state();
+  Document document = Begin(event, Find(event.action_id()));
+  SetHost(state.agent_id(), state.agent_name(), facts, &document);
+  document.SetText("event.id", StrCat(EventKey(event.cursor()), "-0"));
+  document.SetText("event.dataset", "dragnet.state");
+  document.SetText("event.action", StrCat("agent-", WordOf(state.state())));
+  document.AddText("event.category", "host");
+  switch (state.state()) {
+    case v1::DISPATCH_STATE_FOUND:
+    case v1::DISPATCH_STATE_CLEAN:
+      document.SetText("event.outcome", "success");
+      document.AddText("event.type", "end");
+      break;
+    case v1::DISPATCH_STATE_INCOMPLETE:
+    case v1::DISPATCH_STATE_REFUSED:
+    case v1::DISPATCH_STATE_NEVER_SENT:
+      document.SetText("event.outcome", "failure");
+      document.AddText("event.type", "end");
+      break;
+    default:
+      document.SetText("event.outcome", "unknown");
+  }
+  document.SetText("error.message",
+                   state.has_refusal() ? state.refusal().detail() : state.detail());
+  document.SetText("message", StrCat(WordOf(state.state()), ", ", state.rows(), " rows"));
+  document.SetJson("dragnet.state", MessageToJson(state));
+  std::string json = document.Take();
+  if (json.size() > kMaxEventBytes) {
+    SetError("what the agent said of this action is too large for an event", &document);
+    document.SetJson("dragnet.state", "{}");
+    json = document.Take();
+  }
+  return sink(std::move(json));
+}
+
+absl::Status EcsMapper::MapAction(const v1::TailEvent& event, const Sink& sink) {
+  const v1::ActionInfo& info = event.action();
+  const ActionFacts* action = Remember(info);
+  Document document = Begin(event, action);
+  document.SetTime("@timestamp", action->launched_at);
+  document.SetTime("event.created", action->launched_at);
+  const std::string key = EventKey(event.cursor());
+  document.SetText("event.id", StrCat(key.substr(0, key.find('-')), "-action-", info.action_id()));
+  document.SetText("event.dataset", "dragnet.action");
+  document.SetText("event.action", "action-launched");
+  document.SetText("event.outcome", "success");
+  document.AddText("event.category", "configuration");
+  document.SetText("dragnet.action.target", action->action.target());
+  document.SetText("dragnet.action.launched_by", info.launched_by());
+  for (const v1::Operation& operation : action->action.operations())
+    document.AddText("dragnet.action.modules", operation.module());
+  if (const auto expires = ToTime(info.expires()); info.has_expires() && expires.ok())
+    document.SetTime("dragnet.action.expires", *expires);
+  if (const auto removed = ToTime(info.results_removed_at());
+      info.has_results_removed_at() && removed.ok()) {
+    document.SetTime("dragnet.action.results_removed_at", *removed);
+    document.SetText("message", "retention has removed the rows of this action");
+  }
+  return sink(document.Take());
+}
+
+std::string EcsMapper::GapEvent(std::string_view cursor, std::string_view why, absl::Time now) {
+  Document document;
+  document.SetText("ecs.version", kEcsVersion);
+  document.SetTime("@timestamp", now);
+  document.SetText("event.id", StrCat(EventKey(cursor), "-gap"));
+  document.SetText("event.module", "dragnet");
+  document.SetText("event.dataset", "dragnet.gap");
+  document.SetText("event.action", "events-missing");
+  SetError(why, &document);
+  return document.Take();
+}
+
+}  // namespace dragnet::events

@@ -1,0 +1,68 @@
+// What the stream of everything carries, as JSON objects of the Elastic Common
+// Schema (ECS 8.11): one for each row, each state of an agent, and each action.
+// What ECS has a field for is there; the whole row is, as the module has it,
+// under dragnet.MODULE.
+//
+// Everything from a host is hostile here: rows are parsed with a bound on their size
+// and depth; what doesn't parse, or becomes too large, is an event that says so
+// (event.kind pipeline_error), never one that is missing.
+//
+// An EcsMapper belongs to one thread at a time.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "dragnet/v1/action.pb.h"
+#include "dragnet/v1/facts.pb.h"
+#include "dragnet/v1/investigator.pb.h"
+#include "modules/events/document.h"
+
+namespace dragnet::events {
+
+inline constexpr char kEcsVersion[] = "8.11.0";
+// Of one event as JSON. One that would be larger says so in place of its row.
+inline constexpr size_t kMaxEventBytes = 1024 * 1024;
+
+class EcsMapper {
+ public:
+  // A line without its end. Not OK: the rest isn't wanted, and Map returns it.
+  using Sink = std::function<absl::Status(std::string json)>;
+
+  // One event of the stream as 0 or more lines. `facts` of the agent that it is of;
+  // null when they aren't known. Of the actions that were in the stream (as
+  // TailEvent.action) it remembers the last ones.
+  absl::Status Map(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
+
+  // Says that events are missing, and why: event.kind pipeline_error.
+  static std::string GapEvent(std::string_view cursor, std::string_view why, absl::Time now);
+
+ private:
+  struct ActionFacts {
+    std::string id;
+    v1::Action action;
+    // Names of who signed it, as the scheduler found; whoever launched it first if none.
+    std::vector<std::string> signed_by;
+    std::string launched_by;
+    absl::Time launched_at;
+  };
+
+  const ActionFacts* Remember(const v1::ActionInfo& info);
+  const ActionFacts* Find(const std::string& action_id) const;
+
+  // What every event has.
+  Document Begin(const v1::TailEvent& event, const ActionFacts* action) const;
+  absl::Status MapRows(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
+  absl::Status MapState(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
+  absl::Status MapAction(const v1::TailEvent& event, const Sink& sink);
+
+  std::map<std::string, ActionFacts> actions_;
+  std::deque<std::string> order_;
+};
+
+}  // namespace dragnet::events

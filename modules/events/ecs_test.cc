@@ -1,0 +1,485 @@
+#include "modules/events/ecs.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/action.h"
+#include "core/strings.h"
+#include "core/text.h"
+#include "modules/events/cursor.h"
+#include "modules/events/row_fields.h"
+#include "modules/file/file.pb.h"
+#include "modules/manifest.h"
+#include "modules/memory/memory.pb.h"
+#include "modules/netstat/netstat.pb.h"
+#include "modules/ping/ping.pb.h"
+#include "modules/pkg/pkg.pb.h"
+#include "modules/scribe/scribe.pb.h"
+#include "modules/sshkey/sshkey.pb.h"
+#include "modules/timedrift/timedrift.pb.h"
+
+namespace dragnet::events {
+namespace {
+
+using nlohmann::json;
+
+enum Type { kKeyword, kLong, kDate, kIp, kTexts, kIps };
+
+// The fields of ECS 8.11 that are used here, with the types that it gives them.
+const std::map<std::string, Type>& EcsFields() {
+  static const auto* const fields = new std::map<std::string, Type>{
+      {"@timestamp", kDate},
+      {"agent.id", kKeyword},
+      {"agent.name", kKeyword},
+      {"agent.type", kKeyword},
+      {"agent.version", kKeyword},
+      {"container.id", kKeyword},
+      {"destination.address", kKeyword},
+      {"destination.ip", kIp},
+      {"destination.port", kLong},
+      {"ecs.version", kKeyword},
+      {"error.message", kKeyword},
+      {"event.action", kKeyword},
+      {"event.category", kTexts},
+      {"event.created", kDate},
+      {"event.dataset", kKeyword},
+      {"event.id", kKeyword},
+      {"event.ingested", kDate},
+      {"event.kind", kKeyword},
+      {"event.module", kKeyword},
+      {"event.outcome", kKeyword},
+      {"event.type", kTexts},
+      {"file.accessed", kDate},
+      {"file.created", kDate},
+      {"file.ctime", kDate},
+      {"file.directory", kKeyword},
+      {"file.extension", kKeyword},
+      {"file.gid", kKeyword},
+      {"file.group", kKeyword},
+      {"file.hash.sha256", kKeyword},
+      {"file.mode", kKeyword},
+      {"file.mtime", kDate},
+      {"file.name", kKeyword},
+      {"file.owner", kKeyword},
+      {"file.path", kKeyword},
+      {"file.size", kLong},
+      {"file.type", kKeyword},
+      {"file.uid", kKeyword},
+      {"host.architecture", kKeyword},
+      {"host.hostname", kKeyword},
+      {"host.id", kKeyword},
+      {"host.ip", kIps},
+      {"host.name", kKeyword},
+      {"host.os.kernel", kKeyword},
+      {"host.os.name", kKeyword},
+      {"host.os.platform", kKeyword},
+      {"host.os.type", kKeyword},
+      {"host.os.version", kKeyword},
+      {"message", kKeyword},
+      {"network.transport", kKeyword},
+      {"network.type", kKeyword},
+      {"package.architecture", kKeyword},
+      {"package.installed", kDate},
+      {"package.name", kKeyword},
+      {"package.path", kKeyword},
+      {"package.size", kLong},
+      {"package.type", kKeyword},
+      {"package.version", kKeyword},
+      {"process.command_line", kKeyword},
+      {"process.executable", kKeyword},
+      {"process.name", kKeyword},
+      {"process.parent.pid", kLong},
+      {"process.pid", kLong},
+      {"process.start", kDate},
+      {"process.user.id", kKeyword},
+      {"process.user.name", kKeyword},
+      {"related.hash", kTexts},
+      {"related.hosts", kTexts},
+      {"related.ip", kIps},
+      {"related.user", kTexts},
+      {"rule.category", kKeyword},
+      {"rule.description", kKeyword},
+      {"rule.id", kKeyword},
+      {"rule.name", kKeyword},
+      {"rule.reference", kKeyword},
+      {"source.ip", kIp},
+      {"source.port", kLong},
+      {"threat.software.name", kKeyword},
+      {"user.name", kKeyword},
+  };
+  return *fields;
+}
+
+const std::map<std::string, std::set<std::string>>& AllowedWords() {
+  static const auto* const words = new std::map<std::string, std::set<std::string>>{
+      {"event.kind",
+       {"alert", "asset", "enrichment", "event", "metric", "state", "pipeline_error", "signal"}},
+      {"event.category",
+       {"api",      "authentication", "configuration", "database",      "driver",
+        "email",    "file",           "host",          "iam",           "intrusion_detection",
+        "library",  "malware",        "network",       "package",       "process",
+        "registry", "session",        "threat",        "vulnerability", "web"}},
+      {"event.type",
+       {"access", "admin", "allowed", "change", "connection", "creation", "deletion", "denied",
+        "end", "error", "group", "indicator", "info", "installation", "protocol", "start", "user"}},
+      {"event.outcome", {"success", "failure", "unknown"}},
+      {"host.os.type", {"linux", "macos", "unix", "windows", "ios", "android"}},
+  };
+  return *words;
+}
+
+bool Fits(const json& value, Type type) {
+  switch (type) {
+    case kKeyword:
+      return value.is_string();
+    case kLong:
+      return value.is_number_integer();
+    case kDate: {
+      absl::Time time;
+      std::string error;
+      return value.is_string() &&
+             absl::ParseTime(absl::RFC3339_full, value.get<std::string>(), &time, &error);
+    }
+    case kIp:
+      return value.is_string() && value.get<std::string>().find('%') == std::string::npos;
+    case kTexts:
+    case kIps:
+      if (!value.is_array() || value.empty()) return false;
+      for (const json& item : value)
+        if (!item.is_string()) return false;
+      return true;
+  }
+  return false;
+}
+
+void CheckAgainstSchema(const json& object, const std::string& prefix) {
+  for (const auto& [name, value] : object.items()) {
+    const std::string field = prefix + name;
+    if (field == "dragnet") continue;
+    if (value.is_object()) {
+      CheckAgainstSchema(value, field + ".");
+      continue;
+    }
+    const auto known = EcsFields().find(field);
+    ASSERT_NE(known, EcsFields().end()) << field << " is no field of ECS";
+    EXPECT_TRUE(Fits(value, known->second)) << field << ": " << value;
+    const auto words = AllowedWords().find(field);
+    if (words == AllowedWords().end()) continue;
+    for (const json& word : value.is_array() ? value : json::array({value}))
+      EXPECT_TRUE(words->second.contains(word)) << field << ": " << word;
+  }
+}
+
+// What every event must have, and every field with its type.
+json Checked(const std::string& line) {
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_TRUE(IsValidUtf8(line));
+  const json event = json::parse(line);
+  for (const char* field : {"kind", "module", "dataset", "action", "id"})
+    EXPECT_TRUE(event["event"].contains(field)) << field << " in " << line;
+  EXPECT_TRUE(event.contains("@timestamp"));
+  EXPECT_EQ(event["ecs"]["version"], kEcsVersion);
+  CheckAgainstSchema(event, "");
+  return event;
+}
+
+class EcsTest : public ::testing::Test {
+ protected:
+  std::vector<json> Map(const v1::TailEvent& event) {
+    std::vector<json> events;
+    const absl::Status status = mapper_.Map(event, &facts_, [&](const std::string& line) {
+      events.push_back(Checked(line));
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return events;
+  }
+
+  v1::TailEvent Event() const {
+    v1::TailEvent event;
+    event.set_cursor(FormatCursor({.store = 0xabc, .position = 41, .removal = 1}));
+    event.set_action_id(kAction);
+    *event.mutable_stored_at() = ToTimestamp(absl::FromUnixMillis(1'800'000'000'123));
+    return event;
+  }
+
+  v1::TailEvent RowsOf(const std::string& module, const std::vector<std::string>& rows) const {
+    v1::TailEvent event = Event();
+    event.mutable_rows()->set_agent_id(kAgent);
+    event.mutable_rows()->set_agent_name("web-1");
+    event.mutable_rows()->set_module(module);
+    for (const std::string& row : rows) event.mutable_rows()->add_rows(row);
+    return event;
+  }
+
+  json MapRow(const std::string& module, const google::protobuf::Message& row) {
+    const std::vector<json> events = Map(RowsOf(module, {row.SerializeAsString()}));
+    EXPECT_EQ(events.size(), 1U);
+    return events.empty() ? json() : events[0];
+  }
+
+  void SetUp() override {
+    facts_.set_os("linux");
+    facts_.set_distribution("debian");
+    facts_.set_distribution_version("12");
+    facts_.set_kernel("6.1.0");
+    facts_.set_arch("x86_64");
+    facts_.set_version("0.1.0");
+    facts_.add_addresses("192.0.2.7");
+    facts_.add_addresses("not an address");
+  }
+
+  static constexpr char kAction[] = "01890000-0000-7000-8000-000000000001";
+  static constexpr char kAgent[] = "01890000-0000-7000-8000-0000000000aa";
+  EcsMapper mapper_;
+  v1::Facts facts_;
+};
+
+TEST_F(EcsTest, EveryModuleOfThisBuildHasItsFields) {
+  for (const ModuleManifest* manifest : AllManifests())
+    EXPECT_NE(FindModuleEvents(manifest->name), nullptr) << manifest->name;
+}
+
+TEST_F(EcsTest, EveryMappingIsFromAFieldThatIsThereToOneOfEcs) {
+  for (const ModuleEvents& module : AllModuleEvents())
+    for (const FieldMapping& mapping : module.fields) {
+      EXPECT_NE(
+          module.prototype()->GetDescriptor()->FindFieldByName(std::string(mapping.row_field)),
+          nullptr)
+          << module.module << " " << mapping.row_field;
+      EXPECT_TRUE(EcsFields().contains(std::string(mapping.ecs_field))) << mapping.ecs_field;
+    }
+}
+
+TEST_F(EcsTest, FileRow) {
+  file::v1::FileRow row;
+  row.set_path("/etc/cron.d/evil.sh");
+  row.set_size(uint64_t{5} << 32);
+  row.set_mode("-rwsr-xr-x");
+  row.set_type("file");
+  row.set_owner("root");
+  row.set_uid(0);
+  row.mutable_mtime()->set_seconds(1'700'000'000);
+  row.set_sha256(std::string(64, 'a'));
+  row.add_matched("name=evil");
+  const json event = MapRow("file", row);
+  EXPECT_EQ(event["event"]["id"], "0000000000000abc-41-0");
+  EXPECT_EQ(event["event"]["dataset"], "dragnet.file");
+  EXPECT_EQ(event["event"]["category"], json::array({"file"}));
+  EXPECT_EQ(event["@timestamp"], "2027-01-15T08:00:00.123Z");
+  EXPECT_EQ(event["file"]["path"], "/etc/cron.d/evil.sh");
+  EXPECT_EQ(event["file"]["name"], "evil.sh");
+  EXPECT_EQ(event["file"]["directory"], "/etc/cron.d");
+  EXPECT_EQ(event["file"]["extension"], "sh");
+  EXPECT_EQ(event["file"]["size"], uint64_t{5} << 32);
+  EXPECT_EQ(event["file"]["mode"], "4755");
+  EXPECT_EQ(event["file"]["uid"], "0");
+  EXPECT_EQ(event["file"]["hash"]["sha256"], std::string(64, 'a'));
+  EXPECT_EQ(event["related"]["hash"], json::array({std::string(64, 'a')}));
+  EXPECT_EQ(event["dragnet"]["file"]["matched"], json::array({"name=evil"}));
+  EXPECT_EQ(event["host"]["name"], "web-1");
+  EXPECT_EQ(event["host"]["os"]["version"], "12");
+  EXPECT_EQ(event["host"]["ip"], json::array({"192.0.2.7"}));
+  EXPECT_EQ(event["agent"]["id"], kAgent);
+  EXPECT_EQ(event["agent"]["type"], "dragnet");
+}
+
+TEST_F(EcsTest, MemoryRow) {
+  memory::v1::MemoryRow row;
+  row.set_pid(4242);
+  row.set_name("nginx");
+  row.set_exe("/usr/sbin/nginx");
+  row.set_command_line("nginx -g 'daemon off;'");
+  row.set_user("www-data");
+  row.set_parent(1);
+  const json event = MapRow("memory", row);
+  EXPECT_EQ(event["process"]["pid"], 4242);
+  EXPECT_EQ(event["process"]["executable"], "/usr/sbin/nginx");
+  EXPECT_EQ(event["process"]["command_line"], "nginx -g 'daemon off;'");
+  EXPECT_EQ(event["process"]["user"]["name"], "www-data");
+  EXPECT_EQ(event["process"]["parent"]["pid"], 1);
+}
+
+TEST_F(EcsTest, NetstatRow) {
+  netstat::v1::NetstatRow row;
+  row.set_kind("socket");
+  row.set_protocol("tcp6");
+  row.set_local_address("fe80::1%eth0");
+  row.set_local_port(443);
+  row.set_remote_address("2001:db8::1");
+  row.set_remote_port(55555);
+  row.set_process("nc");
+  row.set_pid(7);
+  const json event = MapRow("netstat", row);
+  EXPECT_EQ(event["source"]["ip"], "fe80::1");
+  EXPECT_EQ(event["source"]["port"], 443);
+  EXPECT_EQ(event["destination"]["ip"], "2001:db8::1");
+  EXPECT_EQ(event["network"]["transport"], "tcp");
+  EXPECT_EQ(event["process"]["name"], "nc");
+  EXPECT_EQ(event["related"]["ip"], json::array({"fe80::1", "2001:db8::1"}));
+}
+
+TEST_F(EcsTest, PkgRow) {
+  pkg::v1::PkgRow row;
+  row.set_name("openssl");
+  row.set_version("3.0.11-1");
+  row.set_arch("amd64");
+  row.set_type("dpkg");
+  const json event = MapRow("pkg", row);
+  EXPECT_EQ(event["package"]["name"], "openssl");
+  EXPECT_EQ(event["package"]["version"], "3.0.11-1");
+  EXPECT_EQ(event["package"]["architecture"], "amd64");
+}
+
+TEST_F(EcsTest, OtherModules) {
+  sshkey::v1::SshkeyRow key;
+  key.set_path("/root/.ssh/id_rsa");
+  key.set_sha256("SHA256:abc");
+  EXPECT_EQ(MapRow("sshkey", key)["file"]["path"], "/root/.ssh/id_rsa");
+  EXPECT_FALSE(MapRow("sshkey", key)["file"].contains("hash"));
+  ping::v1::PingRow ping;
+  ping.set_destination("updates.example.com");
+  ping.set_address("192.0.2.1");
+  ping.set_port(443);
+  ping.set_protocol("tcp");
+  EXPECT_EQ(MapRow("ping", ping)["destination"]["ip"], "192.0.2.1");
+  timedrift::v1::TimedriftRow drift;
+  drift.set_server("ntp.example.com");
+  EXPECT_EQ(MapRow("timedrift", drift)["destination"]["address"], "ntp.example.com");
+  scribe::v1::ScribeRow scribe;
+  scribe.set_test("t1");
+  EXPECT_EQ(MapRow("scribe", scribe)["dragnet"]["scribe"]["test"], "t1");
+}
+
+TEST_F(EcsTest, ARowThatIsNoneIsAnEventAllTheSame) {
+  const std::vector<json> events =
+      Map(RowsOf("file", {"\x0a\xff not protobuf", std::string(70'000, 'x'), std::string()}));
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0]["event"]["kind"], "pipeline_error");
+  EXPECT_EQ(events[0]["event"]["id"], "0000000000000abc-41-0");
+  EXPECT_TRUE(events[0]["dragnet"].contains("row_base64"));
+  EXPECT_EQ(events[1]["event"]["kind"], "pipeline_error");
+  EXPECT_EQ(events[2]["event"]["kind"], "event");
+  EXPECT_EQ(events[2]["event"]["id"], "0000000000000abc-41-2");
+}
+
+TEST_F(EcsTest, RowsOfAModuleFromTheFutureAreEventsWithTheirBytes) {
+  const std::vector<json> events = Map(RowsOf("quantum\x1b[2J", {"abc"}));
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["event"]["kind"], "pipeline_error");
+  EXPECT_EQ(events[0]["dragnet"]["row_base64"], "YWJj");
+}
+
+TEST_F(EcsTest, ARowThatGrowsTooLargeSaysSo) {
+  // Two bytes on the wire become many in JSON.
+  std::string bytes;
+  for (int i = 0; i < 30'000; ++i) bytes.append("\x6a\x00", 2);  // empty MatchedLines
+  const std::vector<json> events = Map(RowsOf("file", {bytes}));
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_LE(events[0].dump().size(), kMaxEventBytes);
+  EXPECT_EQ(events[0]["event"]["kind"], "pipeline_error");
+}
+
+TEST_F(EcsTest, NestingThatGoesOnForEverIsRefused) {
+  std::string bytes;
+  for (int i = 0; i < 2000; ++i) bytes.push_back('\x73');  // group 14, never ended
+  EXPECT_FALSE(ParseRow(*FindModuleEvents("file"), bytes).ok());
+}
+
+TEST_F(EcsTest, HostileTextForgesNeitherLineNorTerminal) {
+  file::v1::FileRow row;
+  row.set_path("/tmp/\"},\n{\"event\":\x1b[2J\x7f\xc2\x9b\xe2\x80\xae");
+  const std::string name = "web\n\x1b]0;x";
+  v1::TailEvent event = RowsOf("file", {row.SerializeAsString()});
+  event.mutable_rows()->set_agent_name(name);
+  std::vector<std::string> lines;
+  ASSERT_TRUE(mapper_
+                  .Map(event, nullptr,
+                       [&](std::string line) {
+                         lines.push_back(std::move(line));
+                         return absl::OkStatus();
+                       })
+                  .ok());
+  ASSERT_EQ(lines.size(), 1U);
+  for (const unsigned char c : lines[0]) EXPECT_TRUE(c >= 0x20 && c != 0x7f) << int{c};
+  for (const char* raw : {"\xc2\x9b", "\xe2\x80\xae"})
+    EXPECT_EQ(lines[0].find(raw), std::string::npos);
+  const json parsed = Checked(lines[0]);
+  EXPECT_EQ(parsed["file"]["path"], row.path());
+  EXPECT_EQ(parsed["host"]["name"], name);
+}
+
+TEST_F(EcsTest, InvalidUtf8OfAHostBecomesValidJson) {
+  v1::TailEvent event = RowsOf("file", {std::string("\x0a\x02\xff\xfe", 4)});
+  const std::vector<json> events = Map(event);
+  ASSERT_EQ(events.size(), 1U);
+}
+
+TEST_F(EcsTest, StatesOfAgents) {
+  v1::TailEvent event = Event();
+  v1::AgentState* state = event.mutable_agent_state();
+  state->set_agent_id(kAgent);
+  state->set_agent_name("web-1");
+  state->set_state(v1::DISPATCH_STATE_REFUSED);
+  state->mutable_refusal()->set_detail("not for me");
+  json refused = Map(event).at(0);
+  EXPECT_EQ(refused["event"]["action"], "agent-refused");
+  EXPECT_EQ(refused["event"]["outcome"], "failure");
+  EXPECT_EQ(refused["error"]["message"], "not for me");
+  state->clear_refusal();
+  for (int number = v1::DispatchState_MIN; number <= v1::DispatchState_MAX; ++number) {
+    state->set_state(static_cast<v1::DispatchState>(number));
+    EXPECT_EQ(Map(event).size(), 1U);
+  }
+}
+
+TEST_F(EcsTest, AnActionThatDoesNotParseIsStillToldOf) {
+  v1::TailEvent event = Event();
+  event.mutable_action()->set_action_id(kAction);
+  event.mutable_action()->set_envelope("garbage");
+  event.mutable_action()->add_signed_by("ida");
+  *event.mutable_action()->mutable_launched_at() =
+      ToTimestamp(absl::FromUnixSeconds(1'800'000'000));
+  const json action = Map(event).at(0);
+  EXPECT_EQ(action["event"]["action"], "action-launched");
+  EXPECT_EQ(action["user"]["name"], "ida");
+  EXPECT_EQ(action["event"]["id"], StrCat("0000000000000abc-action-", kAction));
+  // Those that follow know who signed it.
+  EXPECT_EQ(Map(RowsOf("file", {""})).at(0)["user"]["name"], "ida");
+}
+
+TEST_F(EcsTest, WhatWasStoredBeforeTimesWereKeptHasTheTimeOfItsAction) {
+  v1::TailEvent action = Event();
+  action.mutable_action()->set_action_id(kAction);
+  *action.mutable_action()->mutable_launched_at() =
+      ToTimestamp(absl::FromUnixSeconds(1'700'000'000));
+  Map(action);
+  v1::TailEvent event = RowsOf("file", {""});
+  event.clear_stored_at();
+  EXPECT_EQ(Map(event).at(0)["@timestamp"], "2023-11-14T22:13:20.000Z");
+}
+
+TEST_F(EcsTest, AGapIsAnEvent) {
+  const json gap = Checked(EcsMapper::GapEvent(FormatCursor({.position = 3}), "it is gone",
+                                               absl::FromUnixSeconds(1'800'000'000)));
+  EXPECT_EQ(gap["event"]["kind"], "pipeline_error");
+  EXPECT_EQ(gap["event"]["action"], "events-missing");
+  EXPECT_EQ(gap["error"]["message"], "it is gone");
+}
+
+TEST_F(EcsTest, ASinkThatFailsEndsIt) {
+  int lines = 0;
+  const absl::Status status =
+      mapper_.Map(RowsOf("file", {"", "", ""}), nullptr, [&](const std::string&) {
+        ++lines;
+        return absl::ResourceExhaustedError("full");
+      });
+  EXPECT_TRUE(absl::IsResourceExhausted(status));
+  EXPECT_EQ(lines, 1);
+}
+
+}  // namespace
+}  // namespace dragnet::events

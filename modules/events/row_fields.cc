@@ -1,0 +1,143 @@
+#include "modules/events/row_fields.h"
+
+#include <string>
+
+#include "core/strings.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/stubs/logging.h"
+#include "modules/events/convert.h"
+#include "modules/file/file.pb.h"
+#include "modules/memory/memory.pb.h"
+#include "modules/netstat/netstat.pb.h"
+#include "modules/ping/ping.pb.h"
+#include "modules/pkg/pkg.pb.h"
+#include "modules/scribe/scribe.pb.h"
+#include "modules/sshkey/sshkey.pb.h"
+#include "modules/timedrift/timedrift.pb.h"
+
+namespace dragnet::events {
+namespace {
+
+// Rows nest three levels deep.
+constexpr int kMaxDepth = 16;
+constexpr size_t kMaxRowBytes = 64 * 1024;
+
+constexpr FieldMapping kFile[] = {
+    {"path", "file.path", Conversion::kFilePath},
+    {"size", "file.size"},
+    {"mode", "file.mode", Conversion::kOctalMode},
+    {"type", "file.type", Conversion::kFileType},
+    {"owner", "file.owner"},
+    {"group", "file.group"},
+    {"uid", "file.uid", Conversion::kNumberAsText},
+    {"gid", "file.gid", Conversion::kNumberAsText},
+    {"mtime", "file.mtime"},
+    {"ctime", "file.ctime"},
+    {"atime", "file.accessed"},
+    {"btime", "file.created"},
+    {"sha256", "file.hash.sha256", Conversion::kHash},
+};
+
+constexpr FieldMapping kMemory[] = {
+    {"pid", "process.pid"},
+    {"name", "process.name"},
+    {"exe", "process.executable"},
+    {"command_line", "process.command_line"},
+    {"user", "process.user.name"},
+    {"uid", "process.user.id", Conversion::kNumberAsText},
+    {"parent", "process.parent.pid", Conversion::kNonZero},
+    {"started", "process.start"},
+};
+
+constexpr FieldMapping kNetstat[] = {
+    {"protocol", "network.transport", Conversion::kTransport},
+    {"local_address", "source.ip", Conversion::kIp},
+    {"local_port", "source.port", Conversion::kNonZero},
+    {"remote_address", "destination.ip", Conversion::kIp},
+    {"remote_port", "destination.port", Conversion::kNonZero},
+    {"pid", "process.pid", Conversion::kNonZero},
+    {"process", "process.name"},
+    {"exe", "process.executable"},
+    {"cmdline", "process.command_line"},
+    {"user", "process.user.name"},
+    {"container", "container.id"},
+};
+
+constexpr FieldMapping kPkg[] = {
+    {"name", "package.name"},
+    {"version", "package.version"},
+    {"arch", "package.architecture"},
+    {"type", "package.type"},
+    {"installed", "package.installed"},
+    {"path", "package.path"},
+    {"installed_size", "package.size", Conversion::kNonZero},
+};
+
+// sha256 is a fingerprint of the key, not a digest of the file.
+constexpr FieldMapping kSshkey[] = {
+    {"path", "file.path", Conversion::kFilePath},
+    {"mode", "file.mode", Conversion::kOctalMode},
+    {"uid", "file.uid", Conversion::kNumberAsText},
+    {"gid", "file.gid", Conversion::kNumberAsText},
+    {"mtime", "file.mtime"},
+};
+
+constexpr FieldMapping kPing[] = {
+    {"destination", "destination.address"},
+    {"address", "destination.ip", Conversion::kIp},
+    {"port", "destination.port", Conversion::kNonZero},
+    {"protocol", "network.transport", Conversion::kTransport},
+};
+
+constexpr FieldMapping kTimedrift[] = {
+    {"server", "destination.address"},
+    {"address", "destination.ip", Conversion::kIp},
+};
+
+template <typename Row>
+const google::protobuf::Message* Prototype() {
+  return &Row::default_instance();
+}
+
+constexpr ModuleEvents kModules[] = {
+    {"file", "file", &Prototype<file::v1::FileRow>, kFile},
+    {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
+    {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},
+    {"ping", "network", &Prototype<ping::v1::PingRow>, kPing},
+    {"pkg", "package", &Prototype<pkg::v1::PkgRow>, kPkg},
+    {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},
+    {"sshkey", "file", &Prototype<sshkey::v1::SshkeyRow>, kSshkey},
+    {"timedrift", "host", &Prototype<timedrift::v1::TimedriftRow>, kTimedrift},
+};
+
+}  // namespace
+
+std::span<const ModuleEvents> AllModuleEvents() { return kModules; }
+
+const ModuleEvents* FindModuleEvents(std::string_view module) {
+  for (const ModuleEvents& events : kModules)
+    if (events.module == module) return &events;
+  return nullptr;
+}
+
+absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ParseRow(const ModuleEvents& events,
+                                                                    std::string_view bytes) {
+  if (bytes.size() > kMaxRowBytes)
+    return absl::InvalidArgumentError(
+        StrCat("a row of ", bytes.size(), " bytes, more than ", kMaxRowBytes));
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                               static_cast<int>(bytes.size()));
+  input.SetRecursionLimit(kMaxDepth);
+  // It writes to standard error of each text that isn't UTF-8: a host could fill logs.
+  const google::protobuf::LogSilencer silence;
+  std::unique_ptr<google::protobuf::Message> row(events.prototype()->New());
+  if (row->ParseFromCodedStream(&input) && input.ConsumedEntireMessage()) return row;
+  return absl::InvalidArgumentError(StrCat("not a row of module ", events.module));
+}
+
+void SetRowFields(const ModuleEvents& events, const google::protobuf::Message& row,
+                  Document* document) {
+  for (const FieldMapping& mapping : events.fields) Convert(row, mapping, document);
+}
+
+}  // namespace dragnet::events

@@ -1,0 +1,273 @@
+#include "scheduler/export/exporter.h"
+
+#include <gmock/gmock.h>
+#include <poll.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/file_io.h"
+#include "modules/file/file.pb.h"
+#include "scheduler/export/exports.h"
+#include "scheduler/testing/stored_answers.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+bool Eventually(const std::function<bool()>& condition) {
+  const absl::Time end = absl::Now() + kPatience;
+  while (!condition()) {
+    if (absl::Now() > end) return false;
+    ::poll(nullptr, 0, 5);
+  }
+  return true;
+}
+
+// What a receiver got, and what it says.
+class Inbox {
+ public:
+  absl::Status Take(const std::vector<std::string>& events) {
+    const WaitableMutex::Lock lock(mutex_);
+    ++tries_;
+    if (!answer_.ok()) return answer_;
+    size_t bytes = 0;
+    for (const std::string& event : events) {
+      events_.push_back(event);
+      bytes += event.size() + 1;
+    }
+    largest_ = std::max(largest_, bytes);
+    return absl::OkStatus();
+  }
+  void Answer(const absl::Status& answer) {
+    const WaitableMutex::Lock lock(mutex_);
+    answer_ = answer;
+  }
+  template <typename Condition>
+  bool WaitUntil(Condition condition) {
+    WaitableMutex::Lock lock(mutex_);
+    return lock.AwaitFor(kPatience, [&] { return condition(events_, tries_); });
+  }
+  std::vector<std::string> events() {
+    const WaitableMutex::Lock lock(mutex_);
+    return events_;
+  }
+  // Of a batch, in bytes.
+  size_t largest() {
+    const WaitableMutex::Lock lock(mutex_);
+    return largest_;
+  }
+
+ private:
+  WaitableMutex mutex_;
+  absl::Status answer_;
+  std::vector<std::string> events_;
+  int tries_ = 0;
+  size_t largest_ = 0;
+};
+
+class FakeReceiver : public Receiver {
+ public:
+  explicit FakeReceiver(Inbox& inbox) : inbox_(inbox) {}
+  absl::Status Deliver(const std::vector<std::string>& events, const std::atomic<bool>&) override {
+    return inbox_.Take(events);
+  }
+  std::string address() const override { return "fake"; }
+
+ private:
+  Inbox& inbox_;
+};
+
+std::string FileRow(const std::string& path) {
+  file::v1::FileRow row;
+  row.set_path(path);
+  return row.SerializeAsString();
+}
+
+std::set<std::string> IdsOf(const std::vector<std::string>& events) {
+  std::set<std::string> ids;
+  for (const std::string& event : events)
+    ids.insert(nlohmann::json::parse(event)["event"]["id"].get<std::string>());
+  return ids;
+}
+
+class ExporterTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    retention_ = *Retention::Open(*answers_.store, answers_.path, clock_, {});
+    agents_ = *Agents::Load(*answers_.store, answers_.now);
+  }
+  void TearDown() override { Stop(); }
+
+  void Start(bool from_oldest = true) {
+    exporter_ = std::make_shared<Exporter>(Exporter::Parts{*answers_.store, *retention_, *agents_},
+                                           "siem", from_oldest, cursor_file_,
+                                           std::make_unique<FakeReceiver>(inbox_));
+  }
+  void Stop() {
+    if (exporter_ != nullptr) exporter_->Stop();
+    exporter_.reset();
+  }
+
+  // An action whose module is known: what the fixture's stands for none.
+  std::string Launch() { return answers_.AddAction(); }
+
+  StoredAnswers answers_;
+  FakeClock clock_{answers_.now};
+  std::unique_ptr<Retention> retention_;
+  std::unique_ptr<Agents> agents_;
+  const std::string cursor_file_ = answers_.directory.path() + "/siem.cursor";
+  Inbox inbox_;
+  std::shared_ptr<Exporter> exporter_;
+};
+
+// The fixture's actions don't parse, so their rows are told with their bytes.
+size_t RowsIn(const std::vector<std::string>& events) {
+  size_t rows = 0;
+  for (const std::string& event : events)
+    if (nlohmann::json::parse(event)["event"]["action"] == "row-found") ++rows;
+  return rows;
+}
+
+TEST_F(ExporterTest, EverythingIsDeliveredAndTheCursorStandsBehindIt) {
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/a"), FileRow("/b")});
+  answers_.End(action, 0, 2, 2);
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 2; }));
+  Stop();
+  const auto cursor = ReadFile(cursor_file_);
+  ASSERT_TRUE(cursor.ok());
+  // The next start brings nothing again.
+  const size_t before = inbox_.events().size();
+  Start();
+  answers_.AddRows(action, 1, 1, {FileRow("/c")});
+  exporter_->Notify();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 3; }));
+  Stop();
+  std::vector<std::string> events = inbox_.events();
+  events.erase(events.begin(), events.begin() + static_cast<ptrdiff_t>(before));
+  EXPECT_EQ(RowsIn(events), 1U);
+}
+
+TEST_F(ExporterTest, ANewOneBeginsNowAndNotesWhereThatWas) {
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/old")});
+  Start(/*from_oldest=*/false);
+  // Nothing can be delivered while it is down; what comes then isn't missed.
+  inbox_.Answer(absl::UnavailableError("down"));
+  ASSERT_TRUE(Eventually([&] { return ReadFile(cursor_file_).ok(); }));
+  answers_.AddRows(action, 0, 2, {FileRow("/new")});
+  Stop();
+  inbox_.Answer(absl::OkStatus());
+  Start(/*from_oldest=*/false);
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) > 0; }));
+  EXPECT_EQ(RowsIn(inbox_.events()), 1U);
+}
+
+TEST_F(ExporterTest, AReceiverThatIsDownGetsItLaterAndItsTroubleShows) {
+  inbox_.Answer(absl::UnavailableError("connect: refused \x1b[2J"));
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/a")});
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto&, int tries) { return tries >= 2; }));
+  const ExportState failing = exporter_->state();
+  EXPECT_FALSE(failing.error.ok());
+  EXPECT_NE(failing.behind_since, absl::InfinitePast());
+  const std::vector<std::string> problems =
+      ExportProblems({failing}, failing.failing_since + absl::Minutes(5));
+  ASSERT_THAT(problems, ElementsAre(HasSubstr("export siem")));
+  EXPECT_THAT(problems[0], HasSubstr("refused"));
+  EXPECT_EQ(problems[0].find('\x1b'), std::string::npos);
+  EXPECT_THAT(ExportProblems({failing}, failing.failing_since), IsEmpty());
+  inbox_.Answer(absl::OkStatus());
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 1; }));
+}
+
+TEST_F(ExporterTest, AHangingReceiverDoesNotHoldUpTheEnd) {
+  inbox_.Answer(absl::UnavailableError("down"));
+  Launch();
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto&, int tries) { return tries >= 1; }));
+  Stop();
+  EXPECT_THAT(inbox_.events(), IsEmpty());
+}
+
+TEST_F(ExporterTest, AGapIsToldToTheReceiverAndItGoesOn) {
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/gone")});
+  answers_.End(action, 0, 2, 1);
+  inbox_.Answer(absl::UnavailableError("down"));
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto&, int tries) { return tries >= 1; }));
+  Stop();
+  answers_.Retain(answers_.now + absl::Hours(24 * 400));
+  inbox_.Answer(absl::OkStatus());
+  Start();
+  const std::string later = Launch();
+  answers_.AddRows(later, 0, 1, {FileRow("/later")});
+  exporter_->Notify();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 1; }));
+  const std::vector<std::string> events = inbox_.events();
+  EXPECT_EQ(nlohmann::json::parse(events.front())["event"]["action"], "events-missing");
+  EXPECT_EQ(exporter_->state().gaps, 1U);
+  EXPECT_THAT(ExportProblems({exporter_->state()}, absl::Now()),
+              ElementsAre(HasSubstr("too far behind")));
+}
+
+TEST_F(ExporterTest, ACursorOfAnotherStoreStopsItAndSaysWhatToDo) {
+  std::ofstream(cursor_file_) << "00000000000000ff.3.0\n";
+  Launch();
+  Start();
+  ASSERT_TRUE(Eventually([&] { return exporter_->state().stopped; }));
+  const std::vector<std::string> problems = ExportProblems({exporter_->state()}, absl::Now());
+  ASSERT_FALSE(problems.empty());
+  EXPECT_THAT(problems[0], HasSubstr("another store"));
+  EXPECT_THAT(problems[0], HasSubstr(cursor_file_));
+  EXPECT_THAT(inbox_.events(), IsEmpty());
+}
+
+TEST_F(ExporterTest, AFileThatIsNoCursorStopsIt) {
+  std::ofstream(cursor_file_) << "0\n";
+  Launch();
+  Start();
+  ASSERT_TRUE(Eventually([&] { return exporter_->state().stopped; }));
+  EXPECT_THAT(inbox_.events(), IsEmpty());
+}
+
+TEST_F(ExporterTest, IdsAreTheSameWhenItIsDeliveredAgain) {
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/a"), FileRow("/b")});
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 2; }));
+  Stop();
+  const std::vector<std::string> first = inbox_.events();
+  std::filesystem::remove(cursor_file_);
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 4; }));
+  Stop();
+  EXPECT_EQ(IdsOf(first), IdsOf(inbox_.events()));
+}
+
+TEST_F(ExporterTest, RowsThatGrowAreDeliveredInPartsWithinTheBound) {
+  const std::string action = Launch();
+  // 50 KB of rows, which become about four megabytes of events.
+  const std::vector<std::string> rows(5000, std::string(10, '\x01'));
+  answers_.AddRows(action, 0, 1, rows);
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil(
+      [](const auto& events, int) { return events.size() >= 5003 && RowsIn(events) == 5000; }));
+  EXPECT_LE(inbox_.largest(), size_t{1} << 20);
+  EXPECT_GT(inbox_.largest(), size_t{1} << 19);
+}
+
+}  // namespace
+}  // namespace dragnet::scheduler

@@ -1,0 +1,39 @@
+// The SQLite store's side of reading everything that happened, of all actions, in
+// one order (Store::ReadAllChanges): which store the positions belong to, and what
+// retention took out of the order.
+//
+// Positions rise, and become visible in their order, because one writer gives
+// them out and commits them. None is ever given twice: not after retention
+// removed the newest records, nor after a power cut that undid the last commits.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "scheduler/store/sqlite.h"
+#include "scheduler/store/store.h"
+
+namespace dragnet::scheduler {
+
+// Makes what this file keeps where it isn't there yet.
+absl::Status PrepareStream(Database& database);
+
+// A store that is opened after this has another identity: cursors of what the
+// database was copied from say nothing of what happens to this copy.
+absl::Status ForgetStreamIdentity(Database& database);
+
+// Inside each transaction that removes results of this action, before it does.
+absl::Status NoteRemoval(Database& database, int64_t action);
+
+// After which a scheduler that starts goes on counting.
+absl::StatusOr<uint64_t> LastPositionEver(Database& database);
+
+absl::StatusOr<uint64_t> ReadStreamIdentity(Database& database);
+absl::StatusOr<StreamPosition> ReadStreamBegin(Database& database);
+absl::StatusOr<StreamPosition> ReadStreamEnd(Database& database);
+// Inside of a transaction, so that all its queries see the same moment.
+absl::StatusOr<AllChanges> ReadStream(Database& database, const StreamPosition& after,
+                                      size_t max_bytes);
+
+}  // namespace dragnet::scheduler
