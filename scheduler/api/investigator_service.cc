@@ -23,9 +23,7 @@ namespace {
 template <class Event>
 class RefusedStream : public grpc::ServerWriteReactor<Event> {
  public:
-  explicit RefusedStream(const absl::Status& reason) {
-    this->Finish(rpc::ToGrpc(reason));
-  }
+  explicit RefusedStream(const absl::Status& reason) { this->Finish(rpc::ToGrpc(reason)); }
   void OnDone() override { std::unique_ptr<RefusedStream>(this); }
 };
 
@@ -91,8 +89,8 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   explicit InvestigatorServiceImpl(const ApiParts& parts)
       : parts_(parts),
         api_(parts.store, parts.agents, parts.policies, parts.dispatcher, parts.certificates,
-             parts.streams, parts.blobs, parts.clock, parts.fleet_id, parts.status,
-             parts.retention, parts.proposals, parts.progress, parts.watchers.news()) {}
+             parts.streams, parts.blobs, parts.clock, parts.fleet_id, parts.status, parts.retention,
+             parts.proposals, parts.progress, parts.watchers.news()) {}
 
   // Calls that go on the record under the caller's name.
 #define DRAGNET_NAMED_CALL(method)                                                           \
@@ -170,11 +168,10 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     return Stream(context, {.action_id = request->action_id(), .after = request->after()});
   }
 
-  grpc::ServerWriteReactor<v1::Activity>* WatchActivity(
-      grpc::CallbackServerContext* context, const v1::WatchActivityRequest*) override {
+  grpc::ServerWriteReactor<v1::Activity>* WatchActivity(grpc::CallbackServerContext* context,
+                                                        const v1::WatchActivityRequest*) override {
     absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
-    if (!peer.ok())
-      return std::make_unique<RefusedStream<v1::Activity>>(peer.status()).release();
+    if (!peer.ok()) return std::make_unique<RefusedStream<v1::Activity>>(peer.status()).release();
     return ActivityStream::Start(parts_, *std::move(peer), context);
   }
 
