@@ -1,9 +1,9 @@
 // `dragnet MODULE`: the module's parameters as flags, by reflection.
 #include <map>
 
-#include "console/investigation/action_builder.h"
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
+#include "console/investigation/action_builder.h"
 #include "core/action.h"
 #include "core/status_macros.h"
 #include "core/strings.h"

@@ -90,8 +90,8 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   explicit InvestigatorServiceImpl(const ApiParts& parts)
       : parts_(parts),
         api_(parts.store, parts.agents, parts.policies, parts.dispatcher, parts.certificates,
-             parts.streams, parts.blobs, parts.clock, parts.fleet_id, parts.status,
-             parts.retention, parts.proposals, parts.progress, parts.watchers.news()) {}
+             parts.streams, parts.blobs, parts.clock, parts.fleet_id, parts.status, parts.retention,
+             parts.proposals, parts.progress, parts.watchers.news()) {}
 
   // Calls that go on the record under the caller's name.
 #define DRAGNET_NAMED_CALL(method)                                                           \
@@ -169,11 +169,10 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     return Stream(context, {.action_id = request->action_id(), .after = request->after()});
   }
 
-  grpc::ServerWriteReactor<v1::Activity>* WatchActivity(
-      grpc::CallbackServerContext* context, const v1::WatchActivityRequest*) override {
+  grpc::ServerWriteReactor<v1::Activity>* WatchActivity(grpc::CallbackServerContext* context,
+                                                        const v1::WatchActivityRequest*) override {
     absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
-    if (!peer.ok())
-      return std::make_unique<RefusedStream<v1::Activity>>(peer.status()).release();
+    if (!peer.ok()) return std::make_unique<RefusedStream<v1::Activity>>(peer.status()).release();
     return ActivityStream::Start(parts_, *std::move(peer), context);
   }
   grpc::ServerWriteReactor<v1::TailEvent>* Tail(grpc::CallbackServerContext* context,

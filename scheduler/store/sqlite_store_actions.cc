@@ -141,11 +141,11 @@ absl::StatusOr<ChangedPairs> ReadChangedPairs(Database& database, std::string_vi
     return changed;
   }
   if (position == 0) {
-    DRAGNET_RETURN_IF_ERROR(ReadPairStates(
-        database.Ask("SELECT a.id, p.state, p.rows, p.failed FROM pairs p"
-                     " JOIN agents a ON a.no = p.agent WHERE p.action = ?",
-                     action),
-        &changed.pairs));
+    DRAGNET_RETURN_IF_ERROR(
+        ReadPairStates(database.Ask("SELECT a.id, p.state, p.rows, p.failed FROM pairs p"
+                                    " JOIN agents a ON a.no = p.agent WHERE p.action = ?",
+                                    action),
+                       &changed.pairs));
     return changed;
   }
   DRAGNET_RETURN_IF_ERROR(ReadPairStates(
