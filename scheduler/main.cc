@@ -118,19 +118,17 @@ absl::Status IssueCommand(const IssueOptions& options) {
   if (std::error_code error; std::filesystem::exists(options.out, error))
     return absl::AlreadyExistsError(
         StrCat(options.out, ": exists already: nothing was issued or overwritten"));
-  absl::StatusOr<IssuedIdentity> issued = Issue(settings, request, options.lifetime);
-  if (!issued.ok()) return Annotate(issued.status(), options.request);
-  DRAGNET_RETURN_IF_ERROR(WriteNewFile(options.out, issued->certificate.chain_pem, 0644));
-  std::printf("%s: certificate of investigator %s, until %s\n", options.out.c_str(),
-              issued->name.c_str(),
-              absl::FormatTime("%Y-%m-%d %H:%M UTC", issued->certificate.info.not_after,
-                               absl::UTCTimeZone())
-                  .c_str());
-  if (!issued->in_policy)
+  DRAGNET_ASSIGN_OR_RETURN(const IssuedIdentity issued, Issue(settings, request, options.lifetime));
+  DRAGNET_RETURN_IF_ERROR(WriteNewFile(options.out, issued.certificate.chain_pem, 0644));
+  std::printf(
+      "%s: certificate of investigator %s, until %s\n", options.out.c_str(), issued.name.c_str(),
+      absl::FormatTime("%Y-%m-%d %H:%M UTC", issued.certificate.info.not_after, absl::UTCTimeZone())
+          .c_str());
+  if (!issued.in_policy)
     std::printf(
         "Trust policy version %s doesn't name %s: until one does, this certificate may do "
         "nothing.\n",
-        StrCat(issued->policy_version).c_str(), issued->name.c_str());
+        StrCat(issued.policy_version).c_str(), issued.name.c_str());
   return absl::OkStatus();
 }
 

@@ -71,6 +71,10 @@ class SignCommand : public Command {
 
     DRAGNET_ASSIGN_OR_RETURN(const Signer* signer, session.signer());
     Show(file.document, policy, states, SignerText(config->name, *signer), session);
+    if (policy.has_value() && !IsIn(*policy, signer->public_key())) {
+      io.Say(StrCat("warning: your key is not in trust policy version ", policy->version(),
+                    ": your signature will add no weight"));
+    }
     if (!yes_) {
       DRAGNET_ASSIGN_OR_RETURN(const bool agreed, Confirm(io, "Sign?"));
       if (!agreed) {
@@ -83,7 +87,7 @@ class SignCommand : public Command {
     DRAGNET_RETURN_IF_ERROR(out_.empty() ? ReplaceEnvelopeFile(file_, envelope)
                                          : WriteEnvelopeFile(out_, envelope));
     io.Say(StrCat("Signed: ", written));
-    if (policy.has_value()) SayWhetherEnough(file.document, *policy, *signer, session);
+    if (policy.has_value()) SayWhetherEnough(file.document, *policy, session);
     return kExitDone;
   }
 
@@ -114,6 +118,12 @@ class SignCommand : public Command {
     return policy.status();
   }
 
+  static bool IsIn(const TrustPolicy& policy, const PublicKey& own) {
+    for (const KnownKey& known : InvestigatorKeys(policy.proto()))
+      if (known.key.id() == own.id()) return true;
+    return false;
+  }
+
   static void Show(const SignedDocument& document, const std::optional<TrustPolicy>& policy,
                    const std::vector<SignatureState>& states, const std::string& signer,
                    Session& session) {
@@ -135,16 +145,9 @@ class SignCommand : public Command {
   }
 
   void SayWhetherEnough(const SignedDocument& document, const TrustPolicy& policy,
-                        const Signer& signer, Session& session) const {
+                        Session& session) const {
     Io& io = session.io();
     const std::set<std::string> signers = policy.Signers(document.envelope);
-    bool known = false;
-    for (const KnownKey& key : InvestigatorKeys(policy.proto()))
-      known = known || key.key.id() == signer.public_key().id();
-    if (!known) {
-      io.Say(StrCat("warning: your key is not in trust policy version ", policy.version(),
-                    ": your signature adds no weight"));
-    }
     if (document.action() != nullptr) {
       io.out->Write(DescribeWeights(*document.action(), policy, signers, session.modules()));
     }

@@ -88,6 +88,10 @@ class TrustAgents : public TrustPart {
       io.out->Write(HistogramText(fleet.versions, policy->version()));
       if (fleet.revoked > 0) io.Say(StrCat(fleet.revoked, " revoked agents aren't counted."));
     }
+    if (fleet.versions.empty()) {
+      io.Say("There are no agents.");
+      return kExitDone;
+    }
     if (fleet.behind.empty()) {
       io.Say(StrCat("Every agent has version ", policy->version(), "."));
       return kExitDone;

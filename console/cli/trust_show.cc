@@ -1,6 +1,4 @@
 // `dragnet trust show [FILE]` and `dragnet trust diff FILE`.
-#include <optional>
-
 #include "console/cli/document_file.h"
 #include "console/cli/envelope_file.h"
 #include "console/cli/exit_status.h"
@@ -98,10 +96,11 @@ class TrustShow : public TrustPart {
     const v1::Envelope& envelope = file.document.envelope;
     bool enough = own.CheckThreshold(envelope).ok();
     std::string text = StrCat("\n", DescribeRootSignatures(envelope, own, "of this policy"));
-    // Someone who only holds a root key has no configuration, and needs none.
-    std::optional<RootSet> pinned = Pinned(session);
-    if (!pinned.has_value()) {
-      text.append("Root keys pinned here: none, as there is no configuration\n");
+    const absl::StatusOr<RootSet> pinned = Pinned(session);
+    if (!pinned.ok()) {
+      // Someone who only holds a root key has no configuration, and needs none.
+      StrAppend(&text, "Root keys pinned here: none (",
+                ForTerminal(ToStd(pinned.status().message())), ")\n");
     } else if (pinned->ToProto().SerializeAsString() != own.ToProto().SerializeAsString()) {
       enough = enough && pinned->CheckThreshold(envelope).ok();
       text.append(DescribeRootSignatures(envelope, *pinned, "pinned in the configuration"));
@@ -111,15 +110,9 @@ class TrustShow : public TrustPart {
     return enough ? kExitDone : kExitRefused;
   }
 
-  static std::optional<RootSet> Pinned(Session& session) {
-    const absl::StatusOr<const ConsoleConfig*> config = session.config();
-    if (!config.ok()) return std::nullopt;
-    absl::StatusOr<RootSet> roots = LoadRootKeys(**config);
-    if (!roots.ok()) {
-      session.io().Say(StrCat("warning: ", ForTerminal(ToStd(roots.status().message()))));
-      return std::nullopt;
-    }
-    return *std::move(roots);
+  static absl::StatusOr<RootSet> Pinned(Session& session) {
+    DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
+    return LoadRootKeys(*config);
   }
 
   absl::StatusOr<int> Diff(Session& session) {

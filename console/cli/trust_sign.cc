@@ -68,11 +68,12 @@ class TrustSign : public TrustPart {
     DRAGNET_RETURN_IF_ERROR(CheckSignatures(file.document.envelope, roots, current));
 
     io.err->Write(DescribePolicy(policy, session.now()));
-    if (current.has_value()) {
-      io.err->Write(
-          StrCat("\nWhat changes against version ", current->version(), "\n",
-                 DescribeChanges(Differences(current->proto(), policy, session.modules()))));
-    }
+    io.err->Write(
+        current.has_value()
+            ? StrCat("\nWhat changes against version ", current->version(), "\n",
+                     DescribeChanges(Differences(current->proto(), policy, session.modules())))
+            : std::string("\nWhat it changes can't be said without --against FILE, the "
+                          "policy in force.\n"));
     io.Say("");
     // After the document, so that a passphrase is for something that was read.
     DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Signer> signer, OpenRootKey(key_));

@@ -54,6 +54,9 @@ class Comparison {
   const v1::TrustPolicy& before_;
   const v1::TrustPolicy& after_;
   const ModuleCatalog& catalog_;
+  // A change of someone's weight to the modules for which it is the same: a
+  // person who is added has often one for all.
+  std::map<std::string, std::vector<std::string>> weights_;
   std::vector<Change> changes_;
 };
 
@@ -206,7 +209,8 @@ void Comparison::CompareRules(const v1::ModulePolicy& before, const v1::ModulePo
     const uint32_t old_weight = old == old_weights.end() ? 0 : old->second;
     const uint32_t weight = now == weights.end() ? 0 : now->second;
     if (old_weight != weight) {
-      Add(StrCat("module ", after.module(), ": weight of ", name, " ", old_weight, " -> ", weight));
+      weights_[StrCat("weight of ", name, " ", old_weight, " -> ", weight)].push_back(
+          after.module());
     }
   }
 }
@@ -221,6 +225,10 @@ void Comparison::CompareModules() {
                  " needed; ", WeightsWords(rule)),
           "no one could run it before");
     }
+  }
+  for (const auto& [change, modules] : weights_) {
+    Add(StrCat(modules.size() == 1 ? "module " : "modules ", absl::StrJoin(modules, ", "), ": ",
+               change));
   }
   for (const v1::ModulePolicy& rule : before_.modules()) {
     if (RuleOf(after_, rule.module()) == nullptr) {
