@@ -4,7 +4,6 @@
 
 #include <cerrno>
 
-#include "absl/strings/ascii.h"
 #include "console/form/form.h"
 #include "console/output/json.h"
 #include "core/file_io.h"
@@ -43,10 +42,11 @@ absl::Status ReplaceEnvelopeFile(const std::string& path, const v1::Envelope& en
 }
 
 absl::StatusOr<std::string> EnvelopeBytes(std::string_view file_content) {
-  const std::string_view text = ToStd(absl::StripLeadingAsciiWhitespace(ToAbsl(file_content)));
-  if (!text.starts_with('{')) return std::string(file_content);
+  // No white space is skipped: the binary form begins with a line feed, and with
+  // "{" behind it where the payload has 123 bytes.
+  if (!file_content.starts_with('{')) return std::string(file_content);
   v1::Envelope envelope;
-  DRAGNET_RETURN_IF_ERROR(Annotate(MessageFromJson(text, &envelope), "DSSE envelope"));
+  DRAGNET_RETURN_IF_ERROR(Annotate(MessageFromJson(file_content, &envelope), "DSSE envelope"));
   return envelope.SerializeAsString();
 }
 

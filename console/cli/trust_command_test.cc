@@ -2,7 +2,9 @@
 // the whole flow is tests/e2e/trust_command_test.cc's.
 #include <gmock/gmock.h>
 
+#include "console/cli/envelope_file.h"
 #include "console/testing/console_fixture.h"
+#include "core/envelope.h"
 
 namespace dragnet::console {
 namespace {
@@ -93,6 +95,15 @@ TEST_F(TrustTest, SymbolicLinkIsNotReplacedByAFile) {
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("not a regular file"));
   EXPECT_TRUE(std::filesystem::is_symlink(Path("link.json")));
+}
+
+TEST(EnvelopeFileTest, BinaryFormIsNotTakenForJsonWhateverItsPayloadsSize) {
+  for (const size_t size : {0, 1, 122, 123, 124, 300}) {
+    const v1::Envelope envelope = NewEnvelope(kActionPayloadType, std::string(size, 'x'));
+    const absl::StatusOr<std::string> bytes = EnvelopeBytes(envelope.SerializeAsString());
+    ASSERT_TRUE(bytes.ok()) << size << bytes.status();
+    EXPECT_EQ(*bytes, envelope.SerializeAsString()) << size;
+  }
 }
 
 }  // namespace

@@ -128,7 +128,7 @@ TEST_F(TrustCommandTest, CeremonyOfThePageIsTrue) {
 
   const Finished two = RunSection("Two sign one action");
   ASSERT_EQ(two.status(), 0) << two.out << two.err;
-  EXPECT_THAT(two.out, HasSubstr("memory: weight 2 of 2 needed (carol 1, ida 1)"));
+  EXPECT_THAT(two.out, HasSubstr("memory: weight 2 of 2 needed (ida 1, carol 1)"));
   const Finished launched = Run({"dragnet", "launch", "look.json", "--yes"}, CarolsConfig());
   EXPECT_THAT(launched.err, Not(HasSubstr("refused"))) << launched.err;
   EXPECT_NE(launched.status(), 2) << launched.err;
