@@ -63,8 +63,9 @@ absl::Status AskPassphrase(const std::string& path, Secret* secret) {
     ::tcsetattr(terminal.get(), TCSAFLUSH, &before);
     ::pthread_sigmask(SIG_SETMASK, &previous, nullptr);
   };
-  // Signals are held back, so the keys that make them must not be taken for more.
+  // Signals are held back, so Ctrl-C is read as a character that ends the line.
   silent.c_lflag &= ~static_cast<tcflag_t>(ISIG);
+  silent.c_cc[VEOL] = before.c_cc[VINTR];
   if (::tcsetattr(terminal.get(), TCSAFLUSH, &silent) != 0) return ErrnoStatus("terminal", errno);
   DRAGNET_RETURN_IF_ERROR(
       WriteAll(terminal.get(), StrCat("Passphrase of ", ForTerminal(path), ": ")));
@@ -73,7 +74,8 @@ absl::Status AskPassphrase(const std::string& path, Secret* secret) {
     const ssize_t got = ::read(terminal.get(), &c, 1);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0 || c == '\n') break;
-    if (c == 3) return absl::CancelledError("interrupted: nothing was signed");
+    if (static_cast<cc_t>(c) == before.c_cc[VINTR])
+      return absl::CancelledError("interrupted: nothing was signed");
     if (secret->text().size() == kMaxPassphrase) {
       return absl::InvalidArgumentError(
           StrCat("a passphrase has at most ", kMaxPassphrase, " bytes"));

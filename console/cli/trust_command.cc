@@ -14,9 +14,9 @@ constexpr char kDescription[] =
     R"(
 
   dragnet trust draft next.json
-  dragnet trust add next.json carol --key carol.pub --role investigator --weight '*=1'
+  dragnet trust add next.json carol --key carol.pub --role investigator
   dragnet trust diff next.json
-  dragnet trust sign next.json --key root-1.key        # offline, needs no configuration
+  dragnet trust sign next.json --key root-1.key
   dragnet trust publish next.json
   dragnet trust agents
 
