@@ -1,19 +1,24 @@
 // dragnet-scheduler: asks agents, orders nothing. See --help.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "core/clock.h"
+#include "core/file_io.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
 #include "core/version.h"
 #include "scheduler/enrolment/enrolment.h"
+#include "scheduler/enrolment/issue.h"
 #include "scheduler/init/init.h"
 #include "scheduler/server/run.h"
 #include "scheduler/settings.h"
+#include "scheduler/store/act_as_owner.h"
 #include "scheduler/store/backup.h"
 #include "scheduler/store/sqlite_store.h"
 
@@ -28,15 +33,24 @@ int Fail(const absl::Status& status) {
   return unreachable ? kUnreachable : kBadInput;
 }
 
-// As absl::ParseDuration reads it: "90s", "24h".
+// As absl::ParseDuration reads it, and in days: "90s", "24h", "365d".
+bool ParseLifetime(const std::string& text, absl::Duration* value) {
+  int64_t days = 0;
+  if (text.ends_with('d') && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) {
+    *value = absl::Hours(24) * days;
+    return true;
+  }
+  return absl::ParseDuration(text, value);
+}
+
 void AddDuration(CLI::App* command, const std::string& name, absl::Duration* value,
                  const std::string& description) {
   command
       ->add_option_function<std::string>(
           name,
           [name, value](const std::string& text) {
-            if (!absl::ParseDuration(text, value) || *value <= absl::ZeroDuration())
-              throw CLI::ValidationError(name, "not a duration (90s, 30m, 24h): " + text);
+            if (!ParseLifetime(text, value) || *value <= absl::ZeroDuration())
+              throw CLI::ValidationError(name, "not a duration (90s, 30m, 24h, 365d): " + text);
           },
           description)
       ->type_name("DURATION")
@@ -70,6 +84,51 @@ absl::Status CreateTokenCommand(const TokenOptions& options) {
       const NewToken token,
       CreateToken(*store, Clock::System().Now(), options.lifetime, options.uses, labels));
   std::printf("%s\n", token.token.c_str());
+  return absl::OkStatus();
+}
+
+struct IssueOptions {
+  std::string config;
+  std::string request;
+  std::string out;
+  absl::Duration lifetime = absl::Hours(365 * 24);
+};
+
+absl::StatusOr<IssuedIdentity> Issue(const Settings& settings, const std::string& request,
+                                     absl::Duration lifetime) {
+  // Run by root, too: the CA's key and the store belong to the scheduler's user.
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<ActAsOwner> owner,
+                           ActAsOwner::Of(std::filesystem::path(settings.store).parent_path()));
+  const absl::Time now = Clock::System().Now();
+  DRAGNET_ASSIGN_OR_RETURN(const std::string certificate, ReadFile(settings.ca_certificate));
+  absl::StatusOr<std::string> key = ReadSecretFile(settings.ca_key);
+  if (!key.ok()) return Annotate(key.status(), StrCat("the CA's key", owner->words()));
+  absl::StatusOr<CertificateAuthority> ca = CertificateAuthority::Load(certificate, *key, now);
+  DRAGNET_RETURN_IF_ERROR(
+      Annotate(ca.status(), StrCat(settings.ca_certificate, " with ", settings.ca_key)));
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteStore> store,
+                           SqliteStore::Open(settings.store, StoreUse::kCommand));
+  return IssueToInvestigator(request, settings.fleet_id, *ca, *store, now, lifetime);
+}
+
+absl::Status IssueCommand(const IssueOptions& options) {
+  DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(options.config));
+  DRAGNET_ASSIGN_OR_RETURN(const std::string request, ReadFile(options.request));
+  // Before anything is signed; WriteNewFile has the last word.
+  if (std::error_code error; std::filesystem::exists(options.out, error))
+    return absl::AlreadyExistsError(
+        StrCat(options.out, ": exists already: nothing was issued or overwritten"));
+  DRAGNET_ASSIGN_OR_RETURN(const IssuedIdentity issued, Issue(settings, request, options.lifetime));
+  DRAGNET_RETURN_IF_ERROR(WriteNewFile(options.out, issued.certificate.chain_pem, 0644));
+  std::printf(
+      "%s: certificate of investigator %s, until %s\n", options.out.c_str(), issued.name.c_str(),
+      absl::FormatTime("%Y-%m-%d %H:%M UTC", issued.certificate.info.not_after, absl::UTCTimeZone())
+          .c_str());
+  if (!issued.in_policy)
+    std::printf(
+        "Trust policy version %s doesn't name %s: until one does, this certificate may do "
+        "nothing.\n",
+        StrCat(issued.policy_version).c_str(), issued.name.c_str());
   return absl::OkStatus();
 }
 
@@ -164,6 +223,23 @@ CLI::App* AddTokenCreate(CLI::App& app, TokenOptions* options) {
   return create;
 }
 
+CLI::App* AddIssue(CLI::App& app, IssueOptions* options) {
+  CLI::App* issue = app.add_subcommand(
+      "issue", "Issue an investigator's TLS certificate; the scheduler may be running");
+  issue->add_option("--config", options->config, "scheduler.toml")->required()->type_name("FILE");
+  issue
+      ->add_option("--csr", options->request,
+                   "Certificate signing request, in PEM form, for the one name "
+                   "spiffe://FLEET/investigator/NAME")
+      ->required()
+      ->type_name("FILE");
+  issue->add_option("--out", options->out, "New file for the certificate and the CA's")
+      ->required()
+      ->type_name("FILE");
+  AddDuration(issue, "--lifetime", &options->lifetime, "How long it holds (1h to 1098d)");
+  return issue;
+}
+
 CLI::App* AddBackup(CLI::App& app, BackupOptions* options) {
   CLI::App* backup = app.add_subcommand(
       "backup", "Copy the store, while the scheduler runs or not, and check the copy");
@@ -206,6 +282,8 @@ int Main(int argc, char** argv) {
   TokenOptions token_options;
   const CLI::App* token_create = AddTokenCreate(app, &token_options);
 
+  IssueOptions issue_options;
+  const CLI::App* issue = AddIssue(app, &issue_options);
   BackupOptions backup_options;
   const CLI::App* backup = AddBackup(app, &backup_options);
   BackupOptions restore_options;
@@ -221,6 +299,7 @@ int Main(int argc, char** argv) {
   if (init->parsed()) status = InitCommand(init_options);
   if (run->parsed()) status = RunScheduler(config);
   if (token_create->parsed()) status = CreateTokenCommand(token_options);
+  if (issue->parsed()) status = IssueCommand(issue_options);
   if (backup->parsed()) status = BackupCommand(backup_options);
   if (restore->parsed()) status = RestoreCommand(restore_options);
   return status.ok() ? kDone : Fail(status);

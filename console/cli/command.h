@@ -50,6 +50,8 @@ std::unique_ptr<Command> NewStatusCommand();
 std::unique_ptr<Command> NewPauseCommand();
 std::unique_ptr<Command> NewResumeCommand();
 std::unique_ptr<Command> NewVerifyCommand();
+std::unique_ptr<Command> NewSignCommand();
+std::unique_ptr<Command> NewLaunchCommand();
 std::unique_ptr<Command> NewAgentsCommand();
 std::unique_ptr<Command> NewRefusalsCommand();
 std::unique_ptr<Command> NewEnrollCommand();

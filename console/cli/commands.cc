@@ -10,6 +10,8 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   }
   commands.push_back(NewConsoleCommand());
   commands.push_back(NewRunCommand());
+  commands.push_back(NewSignCommand());
+  commands.push_back(NewLaunchCommand());
   commands.push_back(NewActionsCommand());
   commands.push_back(NewResultsCommand());
   commands.push_back(NewApproveCommand());

@@ -103,7 +103,7 @@ TEST_F(CommandsTest, SchedulerCannotMakeUpSigners) {
   EXPECT_EQ(shown.status, 1);
   EXPECT_THAT(shown.out, HasSubstr("Signed by   no one in the trust policy (0 of 1"));
   EXPECT_THAT(shown.out, Not(HasSubstr("enough weight signed")));
-  EXPECT_EQ(Dragnet({"verify", "last"}).status, 1);
+  EXPECT_EQ(Dragnet({"verify", "last"}).status, 4);
 }
 
 TEST_F(CommandsTest, PolicyThatTheRootKeysDidNotSignIsNotBelieved) {
@@ -174,7 +174,7 @@ TEST_F(CommandsTest, AlteredActionIsNotVerified) {
   envelope.set_payload(altered.SerializeAsString());
   info.set_envelope(envelope.SerializeAsString());
   scheduler_->actions = {info};
-  EXPECT_EQ(Dragnet({"verify", "last"}).status, 1);
+  EXPECT_EQ(Dragnet({"verify", "last"}).status, 4);
 }
 
 TEST_F(CommandsTest, AnotherActionThanTheOneAskedForIsRefused) {
@@ -356,7 +356,7 @@ TEST_F(CommandsTest, PowersOfAnotherModuleNeedItsWeightToo) {
   // carol may use `sample`, but has no weight for `file`, whose powers it uses.
   scheduler_->actions = {StoredAction(SampleAction(), {&fleet_.carol})};
   const Outcome outcome = Dragnet({"verify", "last"});
-  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.status, 4);
   EXPECT_THAT(outcome.out, HasSubstr("file"));
 }
 
@@ -597,6 +597,9 @@ TEST_F(CommandsTest, TrustIsShown) {
 }
 
 TEST_F(CommandsTest, OnlyASoundPolicyIsPublished) {
+  v1::TrustPolicy held = fleet_.PolicyProto();
+  held.mutable_investigators(0)->add_roles(v1::ROLE_OPERATOR);
+  scheduler_->policy = fleet_.SignedPolicy(held);
   WriteFile("good", fleet_.SignedPolicy(fleet_.PolicyProto(2)), 0644);
   WriteFile(
       "bad",

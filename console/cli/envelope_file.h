@@ -14,6 +14,10 @@ namespace dragnet::console {
 // AlreadyExists if there is such a file: nothing is overwritten.
 absl::Status WriteEnvelopeFile(const std::string& path, const v1::Envelope& envelope);
 
+// In place of the file that was read: it has the old content or the new one, at
+// every moment. InvalidArgument for "-", which can't be written back.
+absl::Status ReplaceEnvelopeFile(const std::string& path, const v1::Envelope& envelope);
+
 // The serialised envelope in a file's content, whichever form it has. Says
 // nothing about the signatures.
 absl::StatusOr<std::string> EnvelopeBytes(std::string_view file_content);

@@ -42,12 +42,16 @@ std::string TextOf(const OptionSpec& option, HelpDetail detail) {
   return text;
 }
 
+constexpr size_t kMaxSubcommandWords = 48;
+
 std::string Usage(const CommandLine& line) {
   std::string usage = StrCat("Usage: ", line.program());
   if (!line.subcommands().empty()) {
     std::vector<std::string> names;
     for (const auto& subcommand : line.subcommands()) names.emplace_back(subcommand->name());
-    StrAppend(&usage, " [", absl::StrJoin(names, "|"), "]");
+    const std::string words = StrCat(" [", absl::StrJoin(names, "|"), "]");
+    // They are listed below, too.
+    usage.append(words.size() <= kMaxSubcommandWords ? words : " SUBCOMMAND");
   }
   for (const OptionSpec& option : line.options()) {
     if (!option.positional) continue;

@@ -1,8 +1,10 @@
 // `dragnet run ACTION.json`: an action from a file.
-#include "console/investigation/action_builder.h"
 #include "console/cli/command.h"
+#include "console/cli/envelope_file.h"
 #include "console/cli/launch.h"
 #include "console/cli/mig_action.h"
+#include "console/investigation/action_builder.h"
+#include "console/trust/document.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -46,6 +48,11 @@ class RunFileCommand : public Command {
 
   absl::StatusOr<int> Run(CommandLine&, Session& session) override {
     DRAGNET_ASSIGN_OR_RETURN(const std::string json, ReadInput(session.io(), path_));
+    // A file that --no-launch wrote: it is as it was signed, and no flag changes it.
+    if (const auto bytes = EnvelopeBytes(json); bytes.ok() && ReadDocument(*bytes).ok()) {
+      return absl::InvalidArgumentError(StrCat(
+          path_, ": is a signed document, not an action to be signed: dragnet launch ", path_));
+    }
     absl::StatusOr<v1::Action> action =
         mig_ ? ReadMig(json, session) : ActionFromJson(json, session.modules(), &session.blobs());
     if (!action.ok()) return Annotate(action.status(), path_);

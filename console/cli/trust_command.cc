@@ -1,135 +1,57 @@
-// `dragnet trust show` and `dragnet trust publish FILE`.
-#include "absl/strings/str_join.h"
+// `dragnet trust`: who may order what, from the draft to the agents.
+#include "console/cli/trust_command.h"
+
+#include <vector>
+
 #include "console/cli/command.h"
-#include "console/cli/envelope_file.h"
-#include "console/cli/launch.h"
-#include "console/form/describe.h"
-#include "console/output/cell.h"
-#include "console/output/json.h"
-#include "core/action.h"
-#include "core/certificate.h"
-#include "core/status_macros.h"
-#include "core/strings.h"
-#include "core/text.h"
 
 namespace dragnet::console {
 namespace {
 
-std::string KeyWords(const v1::PublicKey& proto) {
-  const absl::StatusOr<PublicKey> key = PublicKey::FromSpki(proto.spki());
-  if (!key.ok()) return "an unreadable key";
-  return StrCat(key->algorithm() == KeyAlgorithm::kEd25519 ? "Ed25519 " : "ECDSA P-256 ",
-                key->id());
-}
+constexpr char kDescription[] =
+    "A new trust policy is a file that goes from hand to hand: drafted here, signed by the root "
+    "keys on machines without a network, published here."
+    R"(
 
-std::string Describe(const v1::TrustPolicy& policy, absl::Time expires, absl::Time now) {
-  const absl::StatusOr<absl::Time> issued = ToTime(policy.issued());
-  std::string text = DescribeLines(
-      {{"Fleet", policy.fleet_id()},
-       {"Version", StrCat(policy.version())},
-       {"Issued", issued.ok() ? LocalTime(*issued) : ""},
-       {"Expires",
-        StrCat(LocalTime(expires), expires < now ? " (EXPIRED: agents refuse everything)" : "")},
-       {"Root keys", StrCat(policy.roots().threshold(), " of ", policy.roots().keys_size(),
-                            " must sign a new policy")}});
-  for (const v1::PublicKey& key : policy.roots().keys())
-    StrAppend(&text, "  ", KeyWords(key), "\n");
-  text.append("\nInvestigators\n");
-  for (const v1::Investigator& person : policy.investigators()) {
-    std::vector<std::string> roles;
-    for (const int role : person.roles()) {
-      const auto* value = v1::Role_descriptor()->FindValueByNumber(role);
-      roles.push_back(value == nullptr ? StrCat(role) : EnumWord(value));
-    }
-    StrAppend(&text, "  ", ForTerminal(person.name()), " (", absl::StrJoin(roles, ", "), ")\n");
-    for (const v1::PublicKey& key : person.keys()) StrAppend(&text, "    ", KeyWords(key), "\n");
-  }
-  text.append("\nModules\n");
-  for (const v1::ModulePolicy& module : policy.modules()) {
-    std::vector<std::string> weights;
-    for (const v1::Weight& weight : module.weights()) {
-      weights.push_back(StrCat(ForTerminal(weight.investigator()), " ", weight.weight()));
-    }
-    StrAppend(&text, "  ", ForTerminal(module.module()), ": weight ", module.minimum_weight(),
-              " needed; ", absl::StrJoin(weights, ", "), "\n");
-  }
-  return text;
-}
+  dragnet trust draft next.json
+  dragnet trust add next.json carol --key carol.pub --role investigator
+  dragnet trust diff next.json
+  dragnet trust sign next.json --key root-1.key
+  dragnet trust publish next.json
+  dragnet trust agents
+
+docs/key-ceremony.md has the steps for people who come and go, and for root keys.)";
 
 class TrustCommand : public Command {
  public:
+  TrustCommand() {
+    parts_.push_back(NewTrustShow());
+    parts_.push_back(NewTrustEdit());
+    parts_.push_back(NewTrustSign());
+    parts_.push_back(NewTrustPublish());
+    parts_.push_back(NewTrustAgents());
+  }
+
   std::string name() const override { return "trust"; }
-  std::string summary() const override { return "Who may order what: show or publish the policy"; }
+  std::string summary() const override { return "Who may order what: show, change, sign, publish"; }
   CommandGroup group() const override { return CommandGroup::kFleet; }
 
   absl::Status Define(CommandLine& line) override {
+    line.SetDescription(kDescription);
     line.RequireSubcommand();
-    show_ = line.AddSubcommand("show", "The fleet's trust policy, checked against the root keys");
-    AddOutputFlag(*show_, &output_);
-    publish_ = line.AddSubcommand("publish", "Give a newer policy to the scheduler and all agents");
-    publish_->AddArgument({.name = "FILE",
-                           .help = "The policy's signed envelope; - for standard input.",
-                           .completion = Completion::kFile,
-                           .required = true},
-                          &file_);
-    publish_->AddSwitch({.name = "--yes", .short_name = "-y", .help = "Don't ask."}, &yes_);
+    for (const auto& part : parts_) part->Define(line);
     return absl::OkStatus();
   }
 
   absl::StatusOr<int> Run(CommandLine& line, Session& session) override {
-    return line.chosen() == publish_ ? Publish(session) : Show(session);
+    const CommandLine* chosen = line.chosen();
+    for (const auto& part : parts_)
+      if (part->Has(chosen)) return part->Run(chosen, session);
+    return absl::InternalError("trust: a subcommand that no part has");
   }
 
  private:
-  absl::StatusOr<int> Show(Session& session) {
-    DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
-    Sink& out = *session.io().out;
-    if (output_ == "table") {
-      out.Write(Describe(policy->proto(), policy->expires(), session.now()));
-    } else if (output_ == "csv") {
-      return absl::InvalidArgumentError("trust show: --output csv: give table, json or jsonl");
-    } else {
-      const std::string json = MessageToJson(policy->proto());
-      out.Write(StrCat(output_ == "json" ? IndentJson(json) : json, "\n"));
-    }
-    return kExitDone;
-  }
-
-  absl::StatusOr<int> Publish(Session& session) {
-    Io& io = session.io();
-    DRAGNET_RETURN_IF_ERROR(CheckCanConfirm(io, yes_));
-    DRAGNET_ASSIGN_OR_RETURN(const std::string content, ReadInput(io, file_));
-    DRAGNET_ASSIGN_OR_RETURN(const std::string bytes, EnvelopeBytes(content));
-    DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
-    DRAGNET_ASSIGN_OR_RETURN(const RootSet roots, LoadRootKeys(*config));
-    const absl::StatusOr<TrustPolicy> policy =
-        TrustPolicy::VerifyFirst(bytes, roots, config->fleet_id);
-    if (!policy.ok()) return Annotate(policy.status(), file_);
-    if (policy->expired(session.now())) {
-      return absl::InvalidArgumentError(
-          StrCat(file_, ": expired on ", LocalTime(policy->expires()), ": nothing was published"));
-    }
-    io.err->Write(Describe(policy->proto(), policy->expires(), session.now()));
-    io.Say("");
-    if (!yes_) {
-      DRAGNET_ASSIGN_OR_RETURN(const bool agreed, Confirm(io, "Publish to every agent?"));
-      if (!agreed) return kExitBadInput;
-    }
-    v1::PublishTrustPolicyRequest request;
-    request.set_envelope(bytes);
-    DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
-    DRAGNET_ASSIGN_OR_RETURN(const v1::PublishTrustPolicyResponse response,
-                             client->PublishTrustPolicy(request));
-    io.Say(StrCat("Published version ", response.version(),
-                  "; see dragnet agents --long for which agents have it."));
-    return kExitDone;
-  }
-
-  std::string output_ = "table";
-  std::string file_;
-  bool yes_ = false;
-  CommandLine* show_ = nullptr;
-  CommandLine* publish_ = nullptr;
+  std::vector<std::unique_ptr<TrustPart>> parts_;
 };
 
 }  // namespace

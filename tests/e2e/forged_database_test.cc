@@ -66,7 +66,7 @@ TEST_F(ForgedDatabaseTest, ActionOfAStrangerIsRefusedAndShownSo) {
   EXPECT_EQ(refusals.status(), 0) << refusals.err;
   EXPECT_THAT(refusals.out, HasSubstr(action.id())) << refusals.out;
   const Finished verified = fleet_.Dragnet({"verify", action.id()});
-  EXPECT_EQ(verified.status(), 1) << verified.out << verified.err;
+  EXPECT_EQ(verified.status(), 4) << verified.out << verified.err;
   const Finished results = fleet_.Dragnet({"results", action.id()});
   EXPECT_EQ(results.status(), 4) << results.out << results.err;
   agent_->Stop();
