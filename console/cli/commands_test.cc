@@ -430,7 +430,7 @@ TEST_F(CommandsTest, FailedHostsAreThoseThatStopAnAction) {
   for (const auto& [name, termination] : {std::pair{"crashed", v1::TERMINATION_CRASHED},
                                           {"slow", v1::TERMINATION_WALL_TIME_LIMIT},
                                           {"full", v1::TERMINATION_ROW_LIMIT},
-                                          {"stopped", v1::TERMINATION_CANCELLED}}) {
+                                          {"by-order", v1::TERMINATION_CANCELLED}}) {
     v1::AgentState* state = events.emplace_back().mutable_agent_state();
     state->set_agent_id(StrCat("id-", name));
     state->set_agent_name(name);
@@ -442,7 +442,7 @@ TEST_F(CommandsTest, FailedHostsAreThoseThatStopAnAction) {
   const Outcome failed = Dragnet({"results", "last", "--hosts", "failed"});
   EXPECT_EQ(failed.status, 3);
   EXPECT_THAT(failed.out, AllOf(HasSubstr("crashed"), HasSubstr("slow"), Not(HasSubstr("full")),
-                                Not(HasSubstr("stopped"))));
+                                Not(HasSubstr("by-order"))));
 }
 
 TEST_F(CommandsTest, RowsThatDoNotMatchAreCountedAndRowsThatCannotBeJudgedAreSaid) {

@@ -219,11 +219,14 @@ class ChangeWriter {
   }
 
   static std::string FromTo(const RowDiff::Change& change, const Column& column) {
-    const auto text = [&](const google::protobuf::Message& row) {
-      std::string cell = CellOf(row, column, CellStyle::kTable).text;
-      return cell.empty() ? std::string("(empty)") : cell;
-    };
-    return StrCat(text(*change.before), " → ", text(*change.after));
+    std::string before = CellOf(*change.before, column, CellStyle::kTable).text;
+    std::string after = CellOf(*change.after, column, CellStyle::kTable).text;
+    // Times that differ by less than tables show.
+    if (before == after) {
+      before = CellOf(*change.before, column, CellStyle::kData).text;
+      after = CellOf(*change.after, column, CellStyle::kData).text;
+    }
+    return StrCat(before.empty() ? "(empty)" : before, " → ", after.empty() ? "(empty)" : after);
   }
 
   void WriteLine(const RowDiff::Change& change) {

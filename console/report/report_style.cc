@@ -67,7 +67,7 @@ th {
 td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 tr:last-child td { border-bottom: 0; }
 td.value { font-family: ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, monospace; font-size: .82rem; min-width: 6rem; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; width: 6rem; }
 td.track { width: 28%; min-width: 7rem; }
 td.track svg { width: 100%; height: 12px; display: block; margin-top: .3rem; border-radius: 3px; background: var(--track); }
 .state { font-weight: 600; white-space: nowrap; }
