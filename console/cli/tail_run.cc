@@ -141,13 +141,15 @@ class Tail {
     return StrCat("--from ", written_.empty() ? "now" : written_ == "0" ? "oldest" : written_);
   }
 
+  // What the scheduler says stays as it is: it decides the exit status.
   absl::Status Refused(const absl::Status& status) const {
-    if (!absl::IsFailedPrecondition(status)) return status;
-    return Annotate(
-        status, options_.cursor_file.empty()
-                    ? "the stream can't go on (--from oldest, or --from now, begins anew)"
-                    : StrCat("the stream can't go on (to begin anew, remove ", options_.cursor_file,
-                             " and say --from oldest or now)"));
+    if (absl::IsFailedPrecondition(status))
+      session_.io().Say(options_.cursor_file.empty()
+                            ? "The stream can't go on. --from oldest, or --from now, begins anew."
+                            : StrCat("The stream can't go on. To begin anew, remove ",
+                                     options_.cursor_file,
+                                     " and say --from oldest or --from now."));
+    return status;
   }
 
   int End() {
@@ -155,7 +157,9 @@ class Tail {
     NoteCursor();
     Io& io = session_.io();
     if (!output_status_.ok()) {
-      io.Say(StrCat("dragnet: ", ForTerminal(ToStd(output_status_.message()))));
+      // What standard output fails with is said by who flushes it last.
+      if (io.out->Flush().ok())
+        io.Say(StrCat("dragnet: ", ForTerminal(ToStd(output_status_.message()))));
       io.Say(StrCat(
           "Up to the cursor ", written_.empty() ? "now" : written_,
           " all was written; what came after it was not, or not whole. To go on: ", HowToGoOn()));
