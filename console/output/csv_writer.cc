@@ -68,7 +68,9 @@ void CsvWriter::PutHeader() {
   header_printed_ = true;
   std::string line;
   if (!layouts_.empty()) {
-    for (const Label& label : layouts_.front().labels) line.append(label.key).append(",");
+    // A query names its own columns.
+    for (const Label& label : layouts_.front().labels)
+      line.append(Field(label.key, /*free_text=*/true)).append(",");
   }
   for (const std::string& column : columns_) line.append(column).append(",");
   if (!line.empty()) line.pop_back();
@@ -93,6 +95,16 @@ void CsvWriter::Write(size_t layout, std::span<const std::string> labels,
     line.push_back(',');
   }
   if (!line.empty()) line.pop_back();
+  sink_->Write(line.append("\n"));
+}
+
+void CsvWriter::WriteValues(size_t, std::span<const Value> values) {
+  PutHeader();
+  std::string line;
+  for (const Value& value : values) {
+    if (!line.empty() || &value != values.data()) line.push_back(',');
+    line.append(Field(value.text, value.kind == Value::Kind::kText));
+  }
   sink_->Write(line.append("\n"));
 }
 

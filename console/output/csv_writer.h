@@ -19,6 +19,7 @@ class CsvWriter : public RecordWriter {
 
   void Write(size_t layout, std::span<const std::string> labels,
              const google::protobuf::Message& message) override;
+  void WriteValues(size_t layout, std::span<const Value> values) override;
   void Finish() override { PutHeader(); }
 
  private:

@@ -200,7 +200,9 @@ void AppendMap(const Message& message, const FieldDescriptor* field, std::string
   json->push_back('}');
 }
 
-void AppendField(const Message& message, const FieldDescriptor* field, std::string* json) {
+}  // namespace
+
+void AppendFieldJson(const Message& message, const FieldDescriptor* field, std::string* json) {
   if (field->is_map()) return AppendMap(message, field, json);
   if (!field->is_repeated()) return AppendValue(message, field, -1, json);
   json->push_back('[');
@@ -211,8 +213,6 @@ void AppendField(const Message& message, const FieldDescriptor* field, std::stri
   }
   json->push_back(']');
 }
-
-}  // namespace
 
 std::string SafeJsonString(std::string_view text) {
   std::string json;
@@ -229,7 +229,7 @@ void AppendJson(const Message& message, std::string* json) {
     const FieldDescriptor* field = type->field(i);
     if (field->has_presence() && !reflection.HasField(message, field)) continue;
     StrAppend(json, first ? "" : ",", "\"", field->json_name(), "\":");
-    AppendField(message, field, json);
+    AppendFieldJson(message, field, json);
     first = false;
   }
   json->push_back('}');
@@ -239,6 +239,24 @@ std::string MessageToJson(const Message& message) {
   std::string json;
   AppendMessage(message, &json);
   return json;
+}
+
+void AppendColumnJson(const Message& message, const Column& column, std::string* json) {
+  const Message* holder = &message;
+  for (size_t i = 0; i + 1 < column.path.size(); ++i) {
+    const Reflection& reflection = *holder->GetReflection();
+    if (!reflection.HasField(*holder, column.path[i])) {
+      json->append("null");
+      return;
+    }
+    holder = &reflection.GetMessage(*holder, column.path[i]);
+  }
+  const FieldDescriptor* field = column.path.back();
+  if (field->has_presence() && !holder->GetReflection()->HasField(*holder, field)) {
+    json->append("null");
+  } else {
+    AppendFieldJson(*holder, field, json);
+  }
 }
 
 std::string IndentJson(std::string_view json) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "console/output/cell.h"
 #include "google/protobuf/message.h"
 
 namespace dragnet::console {
@@ -19,6 +20,14 @@ std::string SafeJsonString(std::string_view text);
 // or ""; optional fields and messages only when they are set.
 std::string MessageToJson(const google::protobuf::Message& message);
 void AppendJson(const google::protobuf::Message& message, std::string* json);
+
+// The value of one field: lists as arrays, maps as objects.
+void AppendFieldJson(const google::protobuf::Message& message,
+                     const google::protobuf::FieldDescriptor* field, std::string* json);
+
+// Of a column of `message`, null if that doesn't have it.
+void AppendColumnJson(const google::protobuf::Message& message, const Column& column,
+                      std::string* json);
 
 // The same value over several lines, two spaces per level.
 std::string IndentJson(std::string_view json);

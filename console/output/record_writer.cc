@@ -16,7 +16,35 @@ class JsonWriter : public RecordWriter {
 
   void Write(size_t layout, std::span<const std::string> labels,
              const google::protobuf::Message& message) override {
-    std::string json = ToObject(layouts_[layout], labels, message);
+    Put(ToObject(layouts_[layout], labels, message));
+  }
+
+  void WriteValues(size_t layout, std::span<const Value> values) override {
+    std::string json = "{";
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (i > 0) json.push_back(',');
+      json.append(SafeJsonString(layouts_[layout].labels[i].key)).append(":");
+      switch (values[i].kind) {
+        case Value::Kind::kNull:
+          json.append("null");
+          break;
+        case Value::Kind::kNumber:
+          json.append(values[i].text);
+          break;
+        case Value::Kind::kText:
+          json.append(SafeJsonString(values[i].text));
+          break;
+      }
+    }
+    Put(json.append("}"));
+  }
+
+  void Finish() override {
+    if (!lines_) sink_->Write(empty_ ? "[]\n" : "\n]\n");
+  }
+
+ private:
+  void Put(std::string json) {
     if (lines_) {
       json.push_back('\n');
     } else {
@@ -26,11 +54,16 @@ class JsonWriter : public RecordWriter {
     sink_->Write(json);
   }
 
-  void Finish() override {
-    if (!lines_) sink_->Write(empty_ ? "[]\n" : "\n]\n");
+  static std::string ColumnsAsJson(const Layout& layout, const google::protobuf::Message& message) {
+    std::string json = "{";
+    for (const Column& column : layout.columns) {
+      if (json.size() > 1) json.push_back(',');
+      json.append(SafeJsonString(column.header)).append(":");
+      AppendColumnJson(message, column, &json);
+    }
+    return json.append("}");
   }
 
- private:
   static std::string ToObject(const Layout& layout, std::span<const std::string> labels,
                               const google::protobuf::Message& message) {
     std::string json = "{";
@@ -39,12 +72,17 @@ class JsonWriter : public RecordWriter {
       json.append(layout.labels[i].number ? labels[i] : SafeJsonString(labels[i])).append(",");
     }
     if (layout.json_key.empty()) {
-      std::string members = MessageToJson(message);
+      std::string members =
+          layout.only_columns ? ColumnsAsJson(layout, message) : MessageToJson(message);
       if (members == "{}" && json.size() > 1) json.pop_back();
       return json.append(members, 1);
     }
     json.append(SafeJsonString(layout.json_key)).append(":");
-    AppendJson(message, &json);
+    if (layout.only_columns) {
+      json.append(ColumnsAsJson(layout, message));
+    } else {
+      AppendJson(message, &json);
+    }
     return json.append("}");
   }
 

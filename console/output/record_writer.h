@@ -40,6 +40,21 @@ struct Layout {
   std::vector<Label> labels;
   std::vector<Column> columns;
   std::string json_key;
+  // JSON has only `columns`, by their headers ("hash.sha256"); what the message
+  // doesn't have is null.
+  bool only_columns = false;
+};
+
+// One field of a record that is no message: a count, what a query gives.
+struct Value {
+  enum class Kind { kNull, kNumber, kText };
+  Kind kind = Kind::kNull;
+  // As it is: not yet fit for a terminal. A number in JSON's form.
+  std::string text;
+
+  static Value Null() { return {}; }
+  static Value Text(std::string text) { return {Kind::kText, std::move(text)}; }
+  static Value Number(std::string text) { return {Kind::kNumber, std::move(text)}; }
 };
 
 class RecordWriter {
@@ -60,6 +75,9 @@ class RecordWriter {
   // `labels` are parallel to the layout's.
   virtual void Write(size_t layout, std::span<const std::string> labels,
                      const google::protobuf::Message& message) = 0;
+  // A record without a message, in a layout without columns: `values` are
+  // parallel to its labels.
+  virtual void WriteValues(size_t layout, std::span<const Value> values) = 0;
   // Puts out what waits for its column width. Called when rows should be seen,
   // e.g. after each batch from the network.
   virtual void Flush() {}

@@ -30,23 +30,38 @@ TableWriter::Line TableWriter::HeaderOf(const Layout& layout) const {
   return header;
 }
 
+void TableWriter::Begin(size_t layout) {
+  if (current_ == layout) return;
+  Flush();
+  if (current_.has_value()) sink_->Write("\n");
+  current_ = layout;
+  header_printed_ = false;
+  widths_.clear();
+}
+
+void TableWriter::Add(Line line) {
+  waiting_.push_back(std::move(line));
+  if (waiting_.size() >= kMostWaiting) Flush();
+}
+
+void TableWriter::WriteValues(size_t layout, std::span<const Value> values) {
+  Begin(layout);
+  Line line;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!layouts_[layout].labels[i].header.empty()) line.push_back(ForTerminal(values[i].text));
+  Add(std::move(line));
+}
+
 void TableWriter::Write(size_t layout, std::span<const std::string> labels,
                         const google::protobuf::Message& message) {
-  if (current_ != layout) {
-    Flush();
-    if (current_.has_value()) sink_->Write("\n");
-    current_ = layout;
-    header_printed_ = false;
-    widths_.clear();
-  }
+  Begin(layout);
   Line line;
   for (size_t i = 0; i < labels.size(); ++i)
     if (!layouts_[layout].labels[i].header.empty()) line.push_back(ForTerminal(labels[i]));
   for (const Column& column : layouts_[layout].columns)
     if (!column.detail)
       line.push_back(ForTerminal(CellOf(message, column, CellStyle::kTable).text));
-  waiting_.push_back(std::move(line));
-  if (waiting_.size() >= kMostWaiting) Flush();
+  Add(std::move(line));
 }
 
 void TableWriter::Flush() {

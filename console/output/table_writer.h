@@ -17,12 +17,15 @@ class TableWriter : public RecordWriter {
 
   void Write(size_t layout, std::span<const std::string> labels,
              const google::protobuf::Message& message) override;
+  void WriteValues(size_t layout, std::span<const Value> values) override;
   void Flush() override;
   void Finish() override { Flush(); }
 
  private:
   using Line = std::vector<std::string>;
 
+  void Begin(size_t layout);
+  void Add(Line line);
   Line HeaderOf(const Layout& layout) const;
   void Put(const Line& line, bool header);
   void Widen(const Line& line);
