@@ -33,6 +33,8 @@ class TableView {
 
   void SetColumns(std::vector<TableColumn> columns) { columns_ = std::move(columns); }
   const std::vector<TableColumn>& columns() const { return columns_; }
+  // So many columns stay where they are when the table scrolls sideways.
+  void set_fixed(size_t columns) { fixed_ = columns; }
   void set_cells(CellSource cells) { cells_ = std::move(cells); }
   // Keeps the selection inside. A table whose end is selected stays at its end
   // when it grows, if `follow` was set.
@@ -55,14 +57,20 @@ class TableView {
   bool OnKey(const Key& key);
 
  private:
-  std::vector<int> Widths(int room) const;
+  // Columns that are drawn, from left to right.
+  std::vector<size_t> Shown() const;
+  // Of those, parallel.
+  std::vector<int> Widths(const std::vector<size_t>& shown, int room) const;
   void Move(std::ptrdiff_t by);
+  void Scroll(int columns);
 
   std::vector<TableColumn> columns_;
   CellSource cells_;
   size_t count_ = 0;
   size_t selected_ = 0;
   size_t top_ = 0;
+  size_t fixed_ = 0;
+  // Columns behind the fixed ones that are scrolled away.
   int left_column_ = 0;
   bool follow_ = false;
   int sorted_ = -1;
