@@ -42,6 +42,14 @@ std::string StateText(v1::DispatchState state) {
   return state == v1::DISPATCH_STATE_UNSPECIFIED ? "running" : WordOf(state);
 }
 
+int RankOf(v1::DispatchState state) {
+  constexpr v1::DispatchState kOrder[] = {
+      v1::DISPATCH_STATE_REFUSED, v1::DISPATCH_STATE_INCOMPLETE, v1::DISPATCH_STATE_FOUND,
+      v1::DISPATCH_STATE_CLEAN,   v1::DISPATCH_STATE_RUNNING,    v1::DISPATCH_STATE_SENT,
+      v1::DISPATCH_STATE_WAITING, v1::DISPATCH_STATE_NEVER_SENT};
+  return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), state) - kOrder);
+}
+
 }  // namespace
 
 HostsPane::HostsPane(ActionContext& context) : context_(context) {
@@ -136,7 +144,7 @@ void HostsPane::Rebuild() {
   std::stable_sort(lines_.begin(), lines_.end(), [this](const Line& a, const Line& b) {
     if (sort_ == Sort::kRows && a.rows != b.rows) return a.rows > b.rows;
     // What needs to be looked at comes first.
-    if (sort_ == Sort::kState && a.state != b.state) return a.state > b.state;
+    if (sort_ == Sort::kState && a.state != b.state) return RankOf(a.state) < RankOf(b.state);
     return a.name < b.name;
   });
   table_.SetCount(lines_.size());

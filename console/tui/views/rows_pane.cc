@@ -275,7 +275,7 @@ std::string RowsPane::Help() const {
          "  f           filter: an expression over the columns, agent and agent_id, in the\n"
          "              language of targets; it is tried while it is typed. Empty: all rows\n"
          "  /           search in the columns that are shown; n and N go on\n"
-         "  s           sort by a column; the same again, or r, turns it. Rows that land later\n"
+         "  s           sort by a column; the same again, or S, turns it. Rows that land later\n"
          "              are put where they belong\n"
          "  m           mark a row; M shows only the marked ones, in the order they came\n"
          "  d           also the columns of detail; left and right scroll\n"
@@ -315,7 +315,7 @@ bool RowsPane::OnKey(const Key& key) {
         return true;
       case U's':
         return ChooseSort(), true;
-      case U'r':
+      case U'S':
         list_->Reverse();
         Arrange();
         return true;

@@ -98,6 +98,11 @@ void TableView::Draw(const Canvas& canvas) {
     x = 0;
     for (size_t i = 0; i < widths.size() && x < body.width(); ++i) {
       const size_t column = shown[i];
+      if (columns_[column].drawn) {
+        if (drawer_ != nullptr) drawer_(row, column, body.Part({x, y, widths[i], 1}));
+        x += widths[i] + kGap;
+        continue;
+      }
       TableCell cell = cells_(row, column);
       cell.style.selected = is_selected;
       if (columns_[column].right_aligned) {

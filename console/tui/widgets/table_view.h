@@ -18,6 +18,8 @@ struct TableColumn {
   int width = 10;
   int weight = 0;
   bool right_aligned = false;
+  // It has no text: a drawer fills its cells (set_drawer).
+  bool drawn = false;
 };
 
 struct TableCell {
@@ -36,6 +38,9 @@ class TableView {
   // So many columns stay where they are when the table scrolls sideways.
   void set_fixed(size_t columns) { fixed_ = columns; }
   void set_cells(CellSource cells) { cells_ = std::move(cells); }
+  // For columns that are `drawn`: a bar, a spark line. `cell` is one row high.
+  using CellDrawer = std::function<void(size_t row, size_t column, const Canvas& cell)>;
+  void set_drawer(CellDrawer drawer) { drawer_ = std::move(drawer); }
   // Keeps the selection inside. A table whose end is selected stays at its end
   // when it grows, if `follow` was set.
   void SetCount(size_t count);
@@ -66,6 +71,7 @@ class TableView {
 
   std::vector<TableColumn> columns_;
   CellSource cells_;
+  CellDrawer drawer_;
   size_t count_ = 0;
   size_t selected_ = 0;
   size_t top_ = 0;
