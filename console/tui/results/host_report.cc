@@ -33,11 +33,11 @@ std::string Bytes(uint64_t bytes) {
 std::string OperationText(const v1::Action& action, int index,
                           const v1::OperationSummary& summary) {
   const v1::ModuleSummary& module = summary.module();
-  std::string text = StrCat("\nOperation ", index + 1, ": ",
-                            index < action.operations_size()
-                                ? ForTerminal(action.operations(index).module())
-                                : "(not of this action)",
-                            "\n");
+  std::string text =
+      StrCat("\nOperation ", index + 1, ": ",
+             index < action.operations_size() ? ForTerminal(action.operations(index).module())
+                                              : "(not of this action)",
+             "\n");
   const auto line = [](std::string title, std::string words) {
     return DescriptionLine{StrCat("  ", title), std::move(words)};
   };
@@ -78,18 +78,17 @@ std::string OperationText(const v1::Action& action, int index,
 }  // namespace
 
 std::string HostReport(const v1::Action& action, const v1::AgentState& state) {
-  std::string text = DescribeLines(
-      {{"Agent", state.agent_name()},
-       {"Id", state.agent_id()},
-       {"State", Word(v1::DispatchState_descriptor(), state.state())},
-       {"Rows", StrCat(state.rows())},
-       {"Not looked at", NotLookedAt(action, state)}});
+  std::string text = DescribeLines({{"Agent", state.agent_name()},
+                                    {"Id", state.agent_id()},
+                                    {"State", Word(v1::DispatchState_descriptor(), state.state())},
+                                    {"Rows", StrCat(state.rows())},
+                                    {"Not looked at", NotLookedAt(action, state)}});
   if (state.has_refusal())
     StrAppend(&text, "\nRefused\n",
-              DescribeLines({{"  Reason", Word(v1::Refusal::Reason_descriptor(),
-                                               state.refusal().reason())},
-                             {"  Detail", state.refusal().detail()},
-                             {"  At", TimeOf(state.refusal().refused_at())}}));
+              DescribeLines(
+                  {{"  Reason", Word(v1::Refusal::Reason_descriptor(), state.refusal().reason())},
+                   {"  Detail", state.refusal().detail()},
+                   {"  At", TimeOf(state.refusal().refused_at())}}));
   if (!state.detail().empty())
     StrAppend(&text, "\nThe scheduler says: ", ForTerminal(state.detail()), "\n");
   for (int i = 0; i < state.summaries_size(); ++i)

@@ -41,8 +41,8 @@ absl::Status HostTable::SetState(const v1::AgentState& state) {
     bytes = state.SerializeAsString();
     DRAGNET_ASSIGN_OR_RETURN(offset, file_->Append(bytes));
   }
-  const bool told = state.state() == v1::DISPATCH_STATE_INCOMPLETE ||
-                    state.state() == v1::DISPATCH_STATE_REFUSED;
+  const bool told =
+      state.state() == v1::DISPATCH_STATE_INCOMPLETE || state.state() == v1::DISPATCH_STATE_REFUSED;
   const WaitableMutex::Lock lock(mutex_);
   DRAGNET_ASSIGN_OR_RETURN(const uint32_t number,
                            NumberLocked(state.agent_id(), state.agent_name()));
@@ -64,8 +64,7 @@ absl::Status HostTable::SetState(const v1::AgentState& state) {
 
 int HostTable::ReasonLocked(const v1::AgentState& state) {
   const std::vector<std::string> words = ReasonWords(state);
-  std::string word =
-      words.empty() ? "no reason given" : Shorten(words.front(), kMostReasonBytes);
+  std::string word = words.empty() ? "no reason given" : Shorten(words.front(), kMostReasonBytes);
   const auto find = [&] {
     return std::find_if(reasons_.begin(), reasons_.end(),
                         [&](const auto& reason) { return reason.first == word; });

@@ -29,9 +29,9 @@ Layout RowLayout(const google::protobuf::Descriptor* type) {
 
 absl::StatusOr<Format> FormatOfFile(const std::string& path) {
   const size_t dot = path.rfind('.');
-  const std::string extension =
-      dot == std::string::npos || path.find('/', dot) != std::string::npos ? ""
-                                                                           : path.substr(dot + 1);
+  const std::string extension = dot == std::string::npos || path.find('/', dot) != std::string::npos
+                                    ? ""
+                                    : path.substr(dot + 1);
   if (extension != "table") {
     if (const auto format = ParseFormat(extension); format.has_value()) return *format;
   }

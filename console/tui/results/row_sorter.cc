@@ -185,9 +185,8 @@ class RowSorter::PartReader {
 absl::Status RowSorter::Add(std::span<const uint32_t> rows) {
   for (const uint32_t row : rows) {
     DRAGNET_RETURN_IF_ERROR(parser_.Read(row));
-    const std::string key = column_.has_value()
-                                ? SortKey(parser_.message(), *column_)
-                                : parser_.agent_name().substr(0, kMostSortKeyBytes);
+    const std::string key = column_.has_value() ? SortKey(parser_.message(), *column_)
+                                                : parser_.agent_name().substr(0, kMostSortKeyBytes);
     keys_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(key.size()), row});
     bytes_.append(key);
     if (bytes_.size() >= kPartBytes || keys_.size() >= kPartKeys)

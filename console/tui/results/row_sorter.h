@@ -32,9 +32,7 @@ class RowSorter {
  public:
   // No column: by the agent's name. Scratch files are made in `directory`.
   RowSorter(RowParser parser, std::optional<Column> column, std::string directory)
-      : parser_(std::move(parser)),
-        column_(std::move(column)),
-        directory_(std::move(directory)) {}
+      : parser_(std::move(parser)), column_(std::move(column)), directory_(std::move(directory)) {}
 
   // Further rows, in the order in which equal ones are to stay.
   absl::Status Add(std::span<const uint32_t> rows);

@@ -77,8 +77,9 @@ absl::StatusOr<std::unique_ptr<ScratchFile>> NewScratchFile(const std::string& d
   }
   if (!fd.valid()) {
     const absl::Status status = ErrnoStatus(StrCat("make a temporary file in ", directory), errno);
-    return absl::Status(status.code(), StrCat(status.message(), " (set TMPDIR to a directory "
-                                                                "that can be written)"));
+    return absl::Status(status.code(), StrCat(status.message(),
+                                              " (set TMPDIR to a directory "
+                                              "that can be written)"));
   }
   return std::make_unique<UnlinkedFile>(std::move(fd), directory);
 }

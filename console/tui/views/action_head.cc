@@ -14,6 +14,8 @@
 namespace dragnet::console::tui {
 namespace {
 
+constexpr int kHeadRows = 5;
+
 Style StyleOf(v1::DispatchPhase phase) {
   switch (phase) {
     case v1::DISPATCH_PHASE_PAUSED:
@@ -52,8 +54,7 @@ void ActionView::DrawHead(const Canvas& canvas) {
   const v1::ActionInfo& info = context_.info;
   int x = canvas.Put(0, 0, PhaseWord(info.phase()), StyleOf(info.phase())) + 1;
   if (!info.phase_reason().empty())
-    x += 1 + canvas.Put(x, 0, info.phase_reason(), kNormal,
-                        std::max(canvas.width() / 2 - x, 10));
+    x += 1 + canvas.Put(x, 0, info.phase_reason(), kNormal, std::max(canvas.width() / 2 - x, 10));
   if (x > 1) x += canvas.Put(x, 0, "· ", kMuted);
   DrawSigners(canvas, x);
 
@@ -154,17 +155,16 @@ void ActionView::DrawTabs(const Canvas& canvas) {
   for (size_t i = 0; i < kPanes; ++i) {
     const bool on = static_cast<size_t>(tab_) == i;
     // Without colours, too, it is seen which one is shown.
-    const std::string name = on ? StrCat("[", panes_[i]->Name(), "]")
-                                : StrCat(" ", panes_[i]->Name(), " ");
+    const std::string name =
+        on ? StrCat("[", panes_[i]->Name(), "]") : StrCat(" ", panes_[i]->Name(), " ");
     x += canvas.Put(x, 0, name, on ? Selected(kHeader) : Style{Role::kHeader}) + 1;
   }
   if (context_.action.operations_size() < 2) return;
-  canvas.PutRight(x, 0, canvas.width() - x,
-                  StrCat("operation ", context_.operation + 1, " of ",
-                         context_.action.operations_size(), ": ",
-                         context_.action.operations(static_cast<int>(context_.operation)).module(),
-                         " "),
-                  {Role::kHeader});
+  canvas.PutRight(
+      x, 0, canvas.width() - x,
+      StrCat("operation ", context_.operation + 1, " of ", context_.action.operations_size(), ": ",
+             context_.action.operations(static_cast<int>(context_.operation)).module(), " "),
+      {Role::kHeader});
 }
 
 std::unique_ptr<View> NewActionView(Shell& shell, const std::string& action_id) {

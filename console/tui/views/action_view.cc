@@ -17,7 +17,6 @@
 namespace dragnet::console::tui {
 namespace {
 
-constexpr int kHeadRows = 5;
 // Panes are told so often that there is more.
 constexpr absl::Duration kTellPause = absl::Milliseconds(200);
 
@@ -190,9 +189,8 @@ void ActionView::OnStreamEnd(const absl::Status& status) {
   reader_ = nullptr;
   TellPanes();
   if (ended_) return;
-  stream_status_ = status.ok()
-                       ? absl::UnavailableError("the scheduler ended the stream early")
-                       : status;
+  stream_status_ =
+      status.ok() ? absl::UnavailableError("the scheduler ended the stream early") : status;
   retries_ = IsLost(status);
   if (!retries_) return;
   shell_.loop().After(Backoff(attempts_++), lifetime_.token(), [this] {

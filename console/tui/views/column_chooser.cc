@@ -8,10 +8,7 @@ namespace dragnet::console::tui {
 
 ColumnChooser::ColumnChooser(std::string title, std::vector<std::string> names,
                              std::vector<size_t> chosen, size_t most)
-    : title_(std::move(title)),
-      names_(std::move(names)),
-      chosen_(std::move(chosen)),
-      most_(most) {
+    : title_(std::move(title)), names_(std::move(names)), chosen_(std::move(chosen)), most_(most) {
   table_.SetColumns({{"", 2}, {title_, 20, 1}});
   table_.SetCount(names_.size());
   if (!chosen_.empty()) table_.Select(chosen_.front());

@@ -78,19 +78,18 @@ class DocumentPane : public ActionPane {
                     why.ok() ? "" : ": ", why.message(), "\n");
     }
     // The rest is what the scheduler says, not what someone signed.
-    StrAppend(&text,
-              DescribeLines({{"Launched", StrCat(TimeWords(info.launched_at()), " by ",
-                                                 info.launched_by(), " (says the scheduler)")},
-                             {"Phase", StrCat(PhaseWord(info.phase()),
-                                              info.phase_reason().empty() ? "" : ": ",
-                                              info.phase_reason())},
-                             {"Kept", info.has_keep_until()
-                                          ? StrCat("until ", TimeWords(info.keep_until()))
-                                          : std::string()},
-                             {"Rows", info.has_results_removed_at()
-                                          ? StrCat("removed by retention on ",
-                                                   TimeWords(info.results_removed_at()))
-                                          : std::string()}}));
+    StrAppend(
+        &text,
+        DescribeLines(
+            {{"Launched", StrCat(TimeWords(info.launched_at()), " by ", info.launched_by(),
+                                 " (says the scheduler)")},
+             {"Phase", StrCat(PhaseWord(info.phase()), info.phase_reason().empty() ? "" : ": ",
+                              info.phase_reason())},
+             {"Kept", info.has_keep_until() ? StrCat("until ", TimeWords(info.keep_until()))
+                                            : std::string()},
+             {"Rows", info.has_results_removed_at()
+                          ? StrCat("removed by retention on ", TimeWords(info.results_removed_at()))
+                          : std::string()}}));
     StrAppend(&text, "\nWhat was signed\n\n", DescribeAction(action, {}, modules));
     return text;
   }

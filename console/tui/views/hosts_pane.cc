@@ -53,8 +53,8 @@ int RankOf(v1::DispatchState state) {
 }  // namespace
 
 HostsPane::HostsPane(ActionContext& context) : context_(context) {
-  table_.SetColumns({{"agent", 16, 1}, {"state", 11}, {"rows", 9, 0, true},
-                     {"not looked at, and why", 30, 3}});
+  table_.SetColumns(
+      {{"agent", 16, 1}, {"state", 11}, {"rows", 9, 0, true}, {"not looked at, and why", 30, 3}});
   table_.SetSorted(0, false);
   table_.set_cells([this](size_t row, size_t column) { return CellAt(row, column); });
 }
@@ -76,8 +76,8 @@ void HostsPane::ShowAll() {
 
 void HostsPane::ShowOnlyWith(const std::string& filter) {
   if (context_.module == nullptr) return;
-  absl::StatusOr<std::unique_ptr<FilterScan>> scan = FilterScan::Create(
-      context_.results, context_.operation, *context_.module, filter);
+  absl::StatusOr<std::unique_ptr<FilterScan>> scan =
+      FilterScan::Create(context_.results, context_.operation, *context_.module, filter);
   if (!scan.ok()) return context_.shell.SayError(scan.status());
   ShowAll();
   state_ = 0;
@@ -310,7 +310,9 @@ bool HostsPane::OnKey(const Key& key) {
         sort_ = sort_ == Sort::kName    ? Sort::kState
                 : sort_ == Sort::kState ? Sort::kRows
                                         : Sort::kName;
-        table_.SetSorted(sort_ == Sort::kName ? 0 : sort_ == Sort::kState ? 1 : 2,
+        table_.SetSorted(sort_ == Sort::kName    ? 0
+                         : sort_ == Sort::kState ? 1
+                                                 : 2,
                          sort_ == Sort::kRows);
         return Rebuild(), true;
       case U'/':

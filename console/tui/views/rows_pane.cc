@@ -127,9 +127,8 @@ void RowsPane::Arrange() {
   for (size_t row = 0; row < measured_; ++row) {
     const RowCells::Line& line = cells_->At(list_->At(row));
     const auto widen = [&](size_t column, const std::string& text) {
-      columns[column].width =
-          std::clamp(WidthOnScreen(text), columns[column].width,
-                     std::max(columns[column].width, kMostWidth));
+      columns[column].width = std::clamp(WidthOnScreen(text), columns[column].width,
+                                         std::max(columns[column].width, kMostWidth));
     };
     widen(1, line.agent);
     if (!line.problem.empty()) continue;
@@ -162,8 +161,7 @@ TableCell RowsPane::CellAt(size_t row, size_t column) {
   } else if (column == kFront) {
     return {line.problem, kWarning};
   }
-  if (!search_words_.empty() && ContainsIgnoringCase(text, search_words_))
-    style = {Role::kMatch};
+  if (!search_words_.empty() && ContainsIgnoringCase(text, search_words_)) style = {Role::kMatch};
   return {std::move(text), style};
 }
 
@@ -218,10 +216,10 @@ void RowsPane::DrawFilter(const Canvas& canvas) {
 
 void RowsPane::Draw(const Canvas& canvas) {
   if (list_ == nullptr) {
-    canvas.Put(0, 0, StrCat("This version has no module ",
-                            context_.action.operations(static_cast<int>(context_.operation))
-                                .module(),
-                            ": its rows can't be read here."),
+    canvas.Put(0, 0,
+               StrCat("This version has no module ",
+                      context_.action.operations(static_cast<int>(context_.operation)).module(),
+                      ": its rows can't be read here."),
                kWarning);
     return;
   }
@@ -235,8 +233,7 @@ void RowsPane::Draw(const Canvas& canvas) {
     DrawStatus(canvas.Top(1));
   }
   const std::string failures = list_->Failures();
-  if (typing_ != Typing::kFilter && !failures.empty())
-    canvas.Put(0, top++, failures, kWarning);
+  if (typing_ != Typing::kFilter && !failures.empty()) canvas.Put(0, top++, failures, kWarning);
   if (!list_->problem().ok()) canvas.Put(0, top++, ToStd(list_->problem().message()), kError);
   const bool searching = typing_ == Typing::kSearch;
   table_.Draw(canvas.Below(top).Above(searching ? 1 : 0));
@@ -265,7 +262,7 @@ std::vector<KeyHint> RowsPane::Keys() const {
   if (typing_ == Typing::kFilter)
     return {{"Enter", "Keep"}, {"Tab", "Complete"}, {"Esc", "As before"}};
   if (typing_ == Typing::kSearch) return {{"Enter", "Find"}, {"Esc", "Cancel"}};
-  return {{"Enter", "Row"}, {"f", "Filter"}, {"/", "Search"}, {"s", "Sort"},
+  return {{"Enter", "Row"}, {"f", "Filter"}, {"/", "Search"},  {"s", "Sort"},
           {"m", "Mark"},    {"w", "Write"},  {"d", "Details"}, {"y", "Value"}};
 }
 
@@ -409,8 +406,8 @@ void RowsPane::ChooseSort() {
     if (list_->order().has_value() && sorted_column_ == column) now = names.size();
     names.push_back(cells_->columns()[column].header);
   }
-  chooser_ = std::make_unique<ColumnChooser>("sort by", std::move(names), std::vector<size_t>{now},
-                                             1);
+  chooser_ =
+      std::make_unique<ColumnChooser>("sort by", std::move(names), std::vector<size_t>{now}, 1);
   choosing_ = Choosing::kSort;
 }
 
@@ -471,10 +468,10 @@ void RowsPane::ShowRow() {
   RowParser parser(context_.results, context_.operation, *context_.module);
   if (const absl::Status status = parser.Read(*row); !status.ok())
     return context_.shell.SayError(status);
-  std::string text = StrCat("Agent   ", ForTerminal(parser.agent_name()), "\nId      ",
-                            ForTerminal(parser.agent_id()), "\nRow     ",
-                            WithCommas(uint64_t{*row} + 1), ", as they came; ",
-                            WithCommas(parser.bytes().size()), " bytes\n\n");
+  std::string text =
+      StrCat("Agent   ", ForTerminal(parser.agent_name()), "\nId      ",
+             ForTerminal(parser.agent_id()), "\nRow     ", WithCommas(uint64_t{*row} + 1),
+             ", as they came; ", WithCommas(parser.bytes().size()), " bytes\n\n");
   if (parser.readable()) {
     text.append(DescribeMessage(parser.message(), 0));
   } else {
@@ -483,7 +480,8 @@ void RowsPane::ShowRow() {
   }
   context_.shell.Push(NewReadingView(
       context_.shell, StrCat("Row of ", parser.agent_name()), std::move(text),
-      {{U'a', "Agent", [&shell = context_.shell, id = parser.agent_id()] { shell.OpenAgent(id); }}}));
+      {{U'a', "Agent",
+        [&shell = context_.shell, id = parser.agent_id()] { shell.OpenAgent(id); }}}));
 }
 
 }  // namespace dragnet::console::tui

@@ -133,7 +133,7 @@ void RowsPane::AskForFile() {
   if (list_->size() == 0) return context_.shell.SayError("there are no rows to write");
   Shell::Question question;
   question.title = "Write rows";
-  const std::string_view which = list_->only_marked()        ? "marked rows"
+  const std::string_view which = list_->only_marked()      ? "marked rows"
                                  : list_->filter().empty() ? "rows"
                                                            : "rows that the filter lets through";
   question.text =
@@ -143,7 +143,7 @@ void RowsPane::AskForFile() {
   question.initial = StrCat("dragnet-", context_.action.id().substr(0, 13), ".csv");
   question.check = [](const std::string& path) {
     DRAGNET_RETURN_IF_ERROR(FormatOfFile(path).status());
-    struct stat there {};
+    struct stat there{};
     if (::lstat(path.c_str(), &there) == 0)
       return absl::Status(absl::AlreadyExistsError(StrCat(path, " is there already")));
     return absl::OkStatus();
@@ -174,8 +174,7 @@ void RowsPane::ExportOn() {
         }
         const size_t all = work->rows.size();
         if (work->written < all) {
-          context_.shell.Say(
-              StrCat("writing ", work->path, ": ", work->written * 100 / all, " %"));
+          context_.shell.Say(StrCat("writing ", work->path, ": ", work->written * 100 / all, " %"));
           return ExportOn();
         }
         const uint64_t unreadable = work->file->unreadable();

@@ -145,8 +145,8 @@ void StacksPane::OnOperation() {
   chooser_ = nullptr;
   if (context_.module != nullptr) {
     all_ = ColumnsOf(context_.module->NewRow()->GetDescriptor());
-    const auto first = std::find_if(all_.begin(), all_.end(),
-                                    [](const Column& column) { return !column.detail; });
+    const auto first =
+        std::find_if(all_.begin(), all_.end(), [](const Column& column) { return !column.detail; });
     if (!all_.empty())
       chosen_ = {first == all_.end() ? 0 : static_cast<size_t>(first - all_.begin())};
   }
@@ -252,10 +252,9 @@ std::string StacksPane::Summary() const {
   std::string by;
   for (const size_t index : chosen_) StrAppend(&by, by.empty() ? "" : ", ", all_[index].header);
   if (!counted_.has_value()) return StrCat("by ", by, asking_ ? " · counting …" : "");
-  std::string text =
-      StrCat("by ", by, " · ", WithCommas(counted_->different),
-             counted_->different == 1 ? " value in " : " values in ", WithCommas(counted_->rows),
-             " rows");
+  std::string text = StrCat("by ", by, " · ", WithCommas(counted_->different),
+                            counted_->different == 1 ? " value in " : " values in ",
+                            WithCommas(counted_->rows), " rows");
   if (counted_->different > counted_->entries.size())
     StrAppend(&text, " · only the ", WithCommas(counted_->entries.size()),
               rarest_first_ ? " rarest" : " most frequent", " are shown");
@@ -266,8 +265,10 @@ std::string StacksPane::Summary() const {
 
 void StacksPane::Draw(const Canvas& canvas) {
   if (context_.module == nullptr) {
-    canvas.Put(0, 0, "This version doesn't have the module of this operation: it can't count its "
-                     "rows.", kWarning);
+    canvas.Put(0, 0,
+               "This version doesn't have the module of this operation: it can't count its "
+               "rows.",
+               kWarning);
     return;
   }
   if (chooser_ != nullptr) return chooser_->Draw(canvas);
