@@ -1,14 +1,10 @@
 // `dragnet cancel|pause|resume ACTION`: a signed order about an action.
-#include <algorithm>
-
 #include "absl/strings/ascii.h"
 #include "console/cli/command.h"
 #include "console/form/describe.h"
 #include "console/investigation/delivery.h"
+#include "console/investigation/lookup.h"
 #include "console/investigation/orders.h"
-#include "console/investigation/verification.h"
-#include "console/output/cell.h"
-#include "core/action.h"
 #include "core/envelope.h"
 #include "core/order.h"
 #include "core/status_macros.h"
@@ -19,16 +15,11 @@
 namespace dragnet::console {
 namespace {
 
-std::string Agents(uint64_t count) { return StrCat(count, count == 1 ? " agent" : " agents"); }
-
 class OrderCommand : public Command {
  public:
   struct Words {
     std::string summary;
     std::string description;
-    // "Cancel", "Cancelled".
-    std::string verb;
-    std::string done;
   };
 
   OrderCommand(v1::Order::Kind kind, Words words) : kind_(kind), words_(std::move(words)) {}
@@ -63,17 +54,22 @@ class OrderCommand : public Command {
     }
     DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, session.FindAction(action_));
     DRAGNET_ASSIGN_OR_RETURN(const v1::Action action, DecodeAction(info.envelope()));
-    DRAGNET_RETURN_IF_ERROR(CheckSigned(info, action, session));
+    DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
+    std::string warning;
+    DRAGNET_RETURN_IF_ERROR(CheckSubject(kind_, info, IsWholeId(), *policy, session.modules(),
+                                         session.now(), &warning));
+    if (!warning.empty()) io.Say(StrCat("warning: ", warning));
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
     DRAGNET_ASSIGN_OR_RETURN(const Signer* signer, session.signer());
     DRAGNET_ASSIGN_OR_RETURN(const v1::Order order,
                              NewOrder(kind_, action, config->fleet_id, reason_, session.now()));
-    io.err->Write(Describe(order, action, info.progress(), SignerText(config->name, *signer)));
+    io.err->Write(DescribeLines(
+        OrderLines(order, action, info.progress(), SignerText(config->name, *signer))));
     io.Say("");
     if (!yes_) {
-      DRAGNET_ASSIGN_OR_RETURN(
-          const bool agreed, Confirm(io, StrCat(words_.verb, " ", ForTerminal(action.name()), " (",
-                                                ForTerminal(action.id()), ")?")));
+      DRAGNET_ASSIGN_OR_RETURN(const bool agreed,
+                               Confirm(io, StrCat(OrderVerb(kind_), " ", ForTerminal(action.name()),
+                                                  " (", ForTerminal(action.id()), ")?")));
       if (!agreed) {
         io.Say("Nothing was signed or sent.");
         return kExitBadInput;
@@ -85,71 +81,15 @@ class OrderCommand : public Command {
     request.set_envelope(envelope.SerializeAsString());
     DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
     DRAGNET_ASSIGN_OR_RETURN(const v1::SendOrderResponse response, client->SendOrder(request));
-    io.Say(StrCat(words_.done, " ", ForTerminal(action.id()), ": ",
+    io.Say(StrCat(OrderDone(kind_), " ", ForTerminal(action.id()), ": ",
                   info.phase() == v1::DISPATCH_PHASE_PROPOSED
                       ? "it waited for signatures, and is sent to no one."
-                      : WhatHappened(response)));
+                      : WhatHappened(kind_, response)));
     return kExitDone;
   }
 
  private:
   bool IsWholeId() const { return IsUuidV7(absl::AsciiStrToLower(action_)); }
-
-  // The document that is shown, and that the order is about, is one that somebody
-  // signed and not one that the scheduler made up.
-  absl::Status CheckSigned(const v1::ActionInfo& info, const v1::Action& action,
-                           Session& session) const {
-    DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
-    DRAGNET_ASSIGN_OR_RETURN(
-        const ActionVerification verification,
-        VerifyAction(info.envelope(), *policy, session.modules(), session.now()));
-    if (!verification.signers.empty()) return absl::OkStatus();
-    const std::string unsigned_words =
-        StrCat("action ", ForTerminal(action.id()),
-               ": no one in the trust policy signed what the scheduler shows of it");
-    // What somebody signed who is no longer in the policy must be stoppable. By its
-    // whole id: so the scheduler can't choose which action ends.
-    if (kind_ == v1::Order::KIND_CANCEL && IsWholeId()) {
-      session.io().Say(StrCat("warning: ", unsigned_words));
-      return absl::OkStatus();
-    }
-    return absl::FailedPreconditionError(
-        StrCat(unsigned_words, kind_ == v1::Order::KIND_CANCEL
-                                   ? ": to cancel it all the same, give its whole id"
-                                   : ": don't trust this scheduler"));
-  }
-
-  std::string Describe(const v1::Order& order, const v1::Action& action,
-                       const v1::Progress& progress, const std::string& signer) const {
-    return DescribeLines(
-        {{"Order", words_.verb},
-         {"Action", action.name()},
-         {"Id", action.id()},
-         {"Reason", order.reason()},
-         {"Valid", StrCat("until ", LocalTime(*ToTime(order.expires())))},
-         {"Agents", StrCat(progress.targeted(), " targeted, ", progress.sent() + progress.running(),
-                           " have it, ", progress.waiting(), " don't have it yet")},
-         {"Signer", signer}});
-  }
-
-  std::string WhatHappened(const v1::SendOrderResponse& response) const {
-    const v1::Progress& progress = response.progress();
-    const uint64_t have_it = progress.sent() + progress.running();
-    std::string text = StrCat("sent to ", Agents(response.sent()), " that ",
-                              response.sent() == 1 ? "has" : "have", " it");
-    if (have_it > response.sent()) {
-      StrAppend(&text, "; ", Agents(have_it - response.sent()), " more ",
-                have_it - response.sent() == 1 ? "gets" : "get", " it when connected again");
-    }
-    if (kind_ == v1::Order::KIND_CANCEL) {
-      StrAppend(&text, "; ", Agents(progress.never_sent()), " never ",
-                progress.never_sent() == 1 ? "gets" : "get", " the action.");
-    } else {
-      StrAppend(&text, "; ", Agents(progress.waiting()), " ",
-                progress.waiting() == 1 ? "doesn't" : "don't", " have the action yet.");
-    }
-    return text;
-  }
 
   const v1::Order::Kind kind_;
   const Words words_;
@@ -166,9 +106,7 @@ std::unique_ptr<Command> NewCancelCommand() {
       OrderCommand::Words{
           .summary = "End an action everywhere",
           .description = "Agents kill what runs of it, and say incomplete; it goes to no further "
-                         "agent. Signed with your key, and it can't be undone.",
-          .verb = "Cancel",
-          .done = "Cancelled"});
+                         "agent. Signed with your key, and it can't be undone."});
 }
 
 std::unique_ptr<Command> NewPauseCommand() {
@@ -178,9 +116,7 @@ std::unique_ptr<Command> NewPauseCommand() {
           .summary = "Let an action stand still until it is resumed",
           .description = "On agents that have it, what runs is stopped and nothing further starts; "
                          "it goes to no further agent. When the action expires, it ends. Signed "
-                         "with your key.",
-          .verb = "Pause",
-          .done = "Paused"});
+                         "with your key."});
 }
 
 std::unique_ptr<Command> NewResumeCommand() {
@@ -190,9 +126,7 @@ std::unique_ptr<Command> NewResumeCommand() {
           .summary = "Let a paused or stopped action go on",
           .description = "Also one that stopped by itself because too many agents failed, or that "
                          "waits for its canaries. Signed with your key, which must have the "
-                         "weight that launching the action takes.",
-          .verb = "Resume",
-          .done = "Resumed"});
+                         "weight that launching the action takes."});
 }
 
 }  // namespace dragnet::console

@@ -2,7 +2,9 @@
 
 #include "absl/strings/str_replace.h"
 #include "console/analysis/stack_counter.h"
+#include "console/cli/command_line.h"
 #include "console/cli/stored_results.h"
+#include "console/investigation/stack_request.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -10,21 +12,6 @@
 
 namespace dragnet::console {
 namespace {
-
-v1::StackRequest RequestFor(const v1::Action& action, uint32_t operation,
-                            const std::vector<Column>& columns, const StackOptions& options) {
-  v1::StackRequest request;
-  request.set_action_id(action.id());
-  request.set_operation(operation);
-  request.set_limit(options.limit);
-  request.set_most_frequent_first(!options.rarest_first);
-  for (const Column& column : columns) {
-    v1::StackColumn* wanted = request.add_columns();
-    for (const google::protobuf::FieldDescriptor* field : column.path)
-      wanted->add_field_numbers(static_cast<uint32_t>(field->number()));
-  }
-  return request;
-}
 
 // All labels: the message of an entry has every other field of a row, too, as
 // if it were empty.
@@ -99,8 +86,9 @@ absl::Status ShowStack(const v1::Action& action, const StackOptions& options, Se
   v1::StackResponse response;
   if (options.rows.where.empty()) {
     DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
-    DRAGNET_ASSIGN_OR_RETURN(response,
-                             client->Stack(RequestFor(action, operation, columns, options)));
+    DRAGNET_ASSIGN_OR_RETURN(
+        response, client->Stack(NewStackRequest(action.id(), operation, columns, options.limit,
+                                                !options.rarest_first)));
   } else {
     DRAGNET_ASSIGN_OR_RETURN(response, CountHere(action, operation, columns, options, session));
   }

@@ -147,6 +147,27 @@ std::string NotLookedAt(const v1::Action& action, const v1::AgentState& state) {
   return absl::StrJoin(parts, "; ");
 }
 
+std::vector<std::string> ReasonWords(const v1::AgentState& state) {
+  if (state.has_refusal()) {
+    const auto* reason =
+        v1::Refusal::Reason_descriptor()->FindValueByNumber(state.refusal().reason());
+    return {reason == nullptr ? StrCat("refusal ", static_cast<int>(state.refusal().reason()))
+                              : absl::StrReplaceAll(EnumWord(reason), {{"-", " "}})};
+  }
+  std::vector<std::string> words;
+  for (const v1::OperationSummary& summary : state.summaries()) {
+    v1::OperationSummary bare;
+    bare.set_termination(summary.termination());
+    if (std::string text = TerminationText(bare); !text.empty()) words.push_back(text);
+    for (const v1::Unexamined& unexamined : summary.module().unexamined())
+      words.push_back(unexamined.reason());
+    for (const std::string& limit : summary.module().limits_hit())
+      words.push_back(StrCat("cut short: ", limit));
+  }
+  if (!state.detail().empty()) words.push_back(state.detail());
+  return words;
+}
+
 std::string PhaseWord(v1::DispatchPhase phase) {
   const auto* value = v1::DispatchPhase_descriptor()->FindValueByNumber(phase);
   if (value == nullptr || phase == v1::DISPATCH_PHASE_UNSPECIFIED) return "";

@@ -16,6 +16,10 @@ namespace dragnet::console {
 // for one that looked at everything.
 std::string NotLookedAt(const v1::Action& action, const v1::AgentState& state);
 
+// The kinds of reasons alone, without counts, examples and which operation, so
+// that agents can be counted by them: "Permission denied". Raw text.
+std::vector<std::string> ReasonWords(const v1::AgentState& state);
+
 // "paused", "open"; empty for one that isn't known.
 std::string PhaseWord(v1::DispatchPhase phase);
 

@@ -156,7 +156,8 @@ void App::DrawKeys(const Canvas& canvas) {
     keys = {{"Enter", "Run"}, {"Tab", "Complete"}, {"↑", "Earlier"}, {"Esc", "Cancel"}};
   } else {
     keys = top().Keys();
-    keys.push_back({"?", "Help"});
+    // Where text is typed it is a character.
+    if (!top().TakesText()) keys.push_back({"?", "Help"});
   }
   int x = 0;
   for (const KeyHint& hint : keys) {

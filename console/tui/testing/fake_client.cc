@@ -54,6 +54,15 @@ void FakeClient::Announce(const v1::Activity& activity) {
   }
 }
 
+void FakeClient::Deliver(const v1::WatchEvent& event) {
+  absl::MutexLock lock(&mutex);
+  for (const auto& channel : watches_) {
+    absl::MutexLock inner(&channel->mutex);
+    channel->events.push_back(event);
+    if (event.has_end()) channel->ended = absl::OkStatus();
+  }
+}
+
 void FakeClient::BreakStreams(const absl::Status& status) {
   absl::MutexLock lock(&mutex);
   error = status;
@@ -182,13 +191,15 @@ absl::StatusOr<v1::ListAgentActionsResponse> FakeClient::ListAgentActions(
   for (const auto& action : agent_actions) *response.add_actions() = action;
   return response;
 }
-absl::StatusOr<std::unique_ptr<EventStream>> FakeClient::Watch(const v1::WatchRequest&) {
+absl::StatusOr<std::unique_ptr<EventStream>> FakeClient::Watch(const v1::WatchRequest& request) {
   DRAGNET_RETURN_IF_ERROR(Error());
   absl::MutexLock lock(&mutex);
+  watched.push_back(request);
   auto channel = std::make_shared<Channel<v1::WatchEvent>>();
   {
     absl::MutexLock inner(&channel->mutex);
-    channel->events.assign(events.begin(), events.end());
+    for (const v1::WatchEvent& event : events)
+      if (event.cursor() == 0 || event.cursor() > request.after()) channel->events.push_back(event);
     if (!events.empty() && events.back().has_end()) channel->ended = absl::OkStatus();
   }
   watches_.push_back(channel);

@@ -28,7 +28,8 @@ class FakeClient : public Client {
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
   v1::StackResponse stack;
   std::string policy;
-  // Of each Watch and Results; after them the stream waits, or ends if the last is an End.
+  // Of each Watch and Results, without those that lie before where it begins; after
+  // them the stream waits, or ends if the last is an End.
   std::vector<v1::WatchEvent> events;
 
   // ---- what was asked
@@ -36,10 +37,13 @@ class FakeClient : public Client {
   std::vector<std::string> proposed;
   std::vector<std::string> orders;
   std::vector<v1::StackRequest> stacked;
+  std::vector<v1::WatchRequest> watched;
   std::vector<std::string> targets;
 
   // Tells everyone who watches for activity.
   void Announce(const v1::Activity& activity);
+  // To everyone who watches an action.
+  void Deliver(const v1::WatchEvent& event);
   // Ends every stream with `status`, as when the scheduler is killed.
   void BreakStreams(const absl::Status& status);
 

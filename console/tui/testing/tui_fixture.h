@@ -37,10 +37,14 @@ class TuiTest : public ::testing::Test {
     parts.open_signer = [this](const auto&) -> absl::StatusOr<std::unique_ptr<Signer>> {
       return std::make_unique<PrivateKey>(fleet_.alice);
     };
+    Configure(&parts);
     backend_ = std::make_unique<Backend>(loop_, background_, std::move(parts));
     app_ = std::make_unique<App>(*backend_);
     backend_->Start();
   }
+
+  // What a test has otherwise than all.
+  virtual void Configure(Backend::Parts*) {}
 
   v1::TrustPolicy Policy() {
     v1::TrustPolicy policy = fleet_.PolicyProto();

@@ -29,18 +29,30 @@ void TableView::Move(std::ptrdiff_t by) {
   }
 }
 
-std::vector<int> TableView::Widths(int room) const {
+void TableView::Scroll(int columns) {
+  const int most = std::max(static_cast<int>(columns_.size()) - static_cast<int>(fixed_) - 1, 0);
+  left_column_ = std::clamp(left_column_ + columns, 0, most);
+}
+
+std::vector<size_t> TableView::Shown() const {
+  std::vector<size_t> shown;
+  for (size_t i = 0; i < columns_.size(); ++i)
+    if (i < fixed_ || i >= fixed_ + static_cast<size_t>(left_column_)) shown.push_back(i);
+  return shown;
+}
+
+std::vector<int> TableView::Widths(const std::vector<size_t>& shown, int room) const {
   std::vector<int> widths;
   int taken = 0;
   int weights = 0;
-  for (size_t i = static_cast<size_t>(left_column_); i < columns_.size(); ++i) {
-    widths.push_back(columns_[i].width);
-    taken += columns_[i].width + kGap;
-    weights += columns_[i].weight;
+  for (const size_t column : shown) {
+    widths.push_back(columns_[column].width);
+    taken += columns_[column].width + kGap;
+    weights += columns_[column].weight;
   }
   int left = room - taken + kGap;
   for (size_t i = 0; i < widths.size() && left > 0 && weights > 0; ++i) {
-    const int weight = columns_[i + static_cast<size_t>(left_column_)].weight;
+    const int weight = columns_[shown[i]].weight;
     const int share = left * weight / weights;
     widths[i] += share;
     left -= share;
@@ -62,11 +74,12 @@ void TableView::Draw(const Canvas& canvas) {
       count_ > static_cast<size_t>(page_) ? count_ - static_cast<size_t>(page_) : 0;
   top_ = std::min(top_, most_top);
 
-  const std::vector<int> widths = Widths(body.width());
+  const std::vector<size_t> shown = Shown();
+  const std::vector<int> widths = Widths(shown, body.width());
   canvas.PutLine(0, "", kHeader);
   int x = 0;
   for (size_t i = 0; i < widths.size(); ++i) {
-    const size_t column = i + static_cast<size_t>(left_column_);
+    const size_t column = shown[i];
     const TableColumn& spec = columns_[column];
     const std::string title = static_cast<int>(column) == sorted_
                                   ? StrCat(spec.title, descending_ ? "▼" : "▲")
@@ -84,7 +97,12 @@ void TableView::Draw(const Canvas& canvas) {
     if (is_selected) body.PutLine(y, "", Selected(kNormal));
     x = 0;
     for (size_t i = 0; i < widths.size() && x < body.width(); ++i) {
-      const size_t column = i + static_cast<size_t>(left_column_);
+      const size_t column = shown[i];
+      if (columns_[column].drawn) {
+        if (drawer_ != nullptr) drawer_(row, column, body.Part({x, y, widths[i], 1}));
+        x += widths[i] + kGap;
+        continue;
+      }
       TableCell cell = cells_(row, column);
       cell.style.selected = is_selected;
       if (columns_[column].right_aligned) {
@@ -128,10 +146,10 @@ bool TableView::OnKey(const Key& key) {
       Select(count_);
       return true;
     case Key::Code::kLeft:
-      left_column_ = std::max(left_column_ - 1, 0);
+      Scroll(-1);
       return true;
     case Key::Code::kRight:
-      left_column_ = std::min(left_column_ + 1, std::max(static_cast<int>(columns_.size()) - 1, 0));
+      Scroll(1);
       return true;
     case Key::Code::kControl:
       if (key.character == U'b') return Move(-page_), true;
@@ -161,11 +179,10 @@ bool TableView::OnKey(const Key& key) {
           Select(count_);
           return true;
         case U'h':
-          left_column_ = std::max(left_column_ - 1, 0);
+          Scroll(-1);
           return true;
         case U'l':
-          left_column_ =
-              std::min(left_column_ + 1, std::max(static_cast<int>(columns_.size()) - 1, 0));
+          Scroll(1);
           return true;
         default:
           return false;

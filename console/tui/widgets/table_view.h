@@ -18,6 +18,8 @@ struct TableColumn {
   int width = 10;
   int weight = 0;
   bool right_aligned = false;
+  // It has no text: a drawer fills its cells (set_drawer).
+  bool drawn = false;
 };
 
 struct TableCell {
@@ -33,7 +35,12 @@ class TableView {
 
   void SetColumns(std::vector<TableColumn> columns) { columns_ = std::move(columns); }
   const std::vector<TableColumn>& columns() const { return columns_; }
+  // So many columns stay where they are when the table scrolls sideways.
+  void set_fixed(size_t columns) { fixed_ = columns; }
   void set_cells(CellSource cells) { cells_ = std::move(cells); }
+  // For columns that are `drawn`: a bar, a spark line. `cell` is one row high.
+  using CellDrawer = std::function<void(size_t row, size_t column, const Canvas& cell)>;
+  void set_drawer(CellDrawer drawer) { drawer_ = std::move(drawer); }
   // Keeps the selection inside. A table whose end is selected stays at its end
   // when it grows, if `follow` was set.
   void SetCount(size_t count);
@@ -55,14 +62,21 @@ class TableView {
   bool OnKey(const Key& key);
 
  private:
-  std::vector<int> Widths(int room) const;
+  // Columns that are drawn, from left to right.
+  std::vector<size_t> Shown() const;
+  // Of those, parallel.
+  std::vector<int> Widths(const std::vector<size_t>& shown, int room) const;
   void Move(std::ptrdiff_t by);
+  void Scroll(int columns);
 
   std::vector<TableColumn> columns_;
   CellSource cells_;
+  CellDrawer drawer_;
   size_t count_ = 0;
   size_t selected_ = 0;
   size_t top_ = 0;
+  size_t fixed_ = 0;
+  // Columns behind the fixed ones that are scrolled away.
   int left_column_ = 0;
   bool follow_ = false;
   int sorted_ = -1;

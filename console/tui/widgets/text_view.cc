@@ -7,11 +7,7 @@
 #include "core/text.h"
 
 namespace dragnet::console::tui {
-namespace {
-
-// Breaks one safe line at spaces where it can, with what follows indented as
-// the line itself is.
-void Break(std::string_view line, int width, std::vector<std::string>* out) {
+void BreakLine(std::string_view line, int width, std::vector<std::string>* out) {
   const size_t indent = std::min(line.find_first_not_of(' '), line.size());
   const std::string margin(std::min(indent, static_cast<size_t>(std::max(width / 2, 0))), ' ');
   std::string current;
@@ -40,8 +36,6 @@ void Break(std::string_view line, int width, std::vector<std::string>* out) {
   out->push_back(current + std::string(rest));
 }
 
-}  // namespace
-
 void TextView::SetText(std::string text) {
   if (text == text_) return;
   text_ = std::move(text);
@@ -67,7 +61,7 @@ void TextView::Layout(int width) {
   laid_out_for_ = width;
   lines_.clear();
   for (const auto line : absl::StrSplit(text_, '\n'))
-    Break(ForTerminal(std::string_view(line.data(), line.size())), std::max(width, 1), &lines_);
+    BreakLine(ForTerminal(std::string_view(line.data(), line.size())), std::max(width, 1), &lines_);
 }
 
 void TextView::Draw(const Canvas& canvas) {

@@ -11,6 +11,10 @@
 
 namespace dragnet::console::tui {
 
+// Breaks one line of safe text (ForTerminal) at spaces where it can; what follows
+// is indented as the line itself is.
+void BreakLine(std::string_view safe, int width, std::vector<std::string>* out);
+
 class TextView {
  public:
   // Raw text; each of its lines is one, and is broken where it is too long. Keeps
