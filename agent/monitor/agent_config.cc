@@ -91,6 +91,28 @@ absl::StatusOr<sandbox::UserAndGroup> ResolveUser(const std::string& configured,
                                            configured, ") or give a free \"uid:gid\""));
 }
 
+std::vector<std::string> LimitLines(const AgentConfig& config) {
+  const OperationLimits& limits = config.limits;
+  const auto mebibytes = [](uint64_t bytes) { return StrCat(bytes >> 20, " MiB"); };
+  std::vector<std::string> lines;
+  if (config.privacy)
+    lines.push_back("privacy mode: no content of files or memory leaves the host");
+  lines.push_back(StrCat("operations at a time: ", config.workers));
+  lines.push_back(
+      StrCat("CPU of all operations: ", config.cpu_share_percent_total, " % of one core"));
+  lines.push_back(
+      StrCat("CPU of one operation: ", limits.cpu_share_percent == 0
+                                           ? std::string("no limit of its own")
+                                           : StrCat(limits.cpu_share_percent, " % of one core")));
+  lines.push_back(StrCat("wall time of one operation: ", absl::FormatDuration(limits.wall_time)));
+  lines.push_back(StrCat("CPU time of one operation: ", absl::FormatDuration(limits.cpu_time)));
+  lines.push_back(StrCat("memory of one operation: ", mebibytes(limits.memory_bytes)));
+  lines.push_back(
+      StrCat("rows of one operation: ", limits.rows, ", of ", mebibytes(limits.result_bytes)));
+  lines.push_back(StrCat("results that wait for a scheduler: ", mebibytes(config.spool_bytes)));
+  return lines;
+}
+
 absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
                                             const std::string& own_directory) {
   DRAGNET_ASSIGN_OR_RETURN(ConfigFile file, ConfigFile::Load(path));

@@ -60,6 +60,9 @@ inline constexpr DefaultUser kDefaultWorkerUser = {"worker_user", "dragnet-worke
 absl::StatusOr<sandbox::UserAndGroup> ResolveUser(const std::string& configured,
                                                   const DefaultUser& default_user);
 
+// What this host allows, for people: Hello.limits. One line each.
+std::vector<std::string> LimitLines(const AgentConfig& config);
+
 // `own_directory`: where this program is; the default for program_directory.
 absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
                                             const std::string& own_directory);

@@ -62,6 +62,18 @@ TEST_F(AgentConfigTest, WhatIsSetCountsAndOneOperationMayUseWhatItIsAllowed) {
   EXPECT_EQ(Load("", "cpu_share_percent_total = 30\n")->cpu_share_percent_total, 30u);
 }
 
+TEST_F(AgentConfigTest, ItsLimitsAreSaidInLinesForPeople) {
+  const auto config = Load("privacy = true\n", "memory_bytes = 134217728\nworkers = 3\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const std::vector<std::string> lines = LimitLines(*config);
+  EXPECT_THAT(lines, ::testing::Contains(HasSubstr("privacy mode")));
+  EXPECT_THAT(lines, ::testing::Contains("memory of one operation: 128 MiB"));
+  EXPECT_THAT(lines, ::testing::Contains("operations at a time: 3"));
+  EXPECT_LE(lines.size(), 32U);
+  for (const std::string& line : lines) EXPECT_LE(line.size(), 200U) << line;
+  EXPECT_THAT(LimitLines(*Load("")), ::testing::Not(::testing::Contains(HasSubstr("privacy"))));
+}
+
 TEST_F(AgentConfigTest, WhatIsOutOfRangeIsRefusedByName) {
   const std::pair<const char*, const char*> settings[] = {
       {"spool_bytes = 1048575\n", "spool_bytes"},

@@ -827,6 +827,7 @@ v1::Hello Monitor::Hello() const {
   hello.set_trust_policy_version(policy_.has_value() ? policy_->version() : 0);
   for (const std::string& wall : environment_.missing_walls) hello.add_missing_walls(wall);
   hello.set_boot_id(BootId());
+  for (const std::string& line : LimitLines(environment_.config)) hello.add_limits(line);
   return hello;
 }
 

@@ -1,12 +1,16 @@
 // `dragnet actions` and `dragnet actions show ACTION`.
-#include "console/investigation/action_builder.h"
+#include <algorithm>
+#include <utility>
+
 #include "console/cli/command.h"
 #include "console/cli/launch.h"
 #include "console/cli/list_output.h"
-#include "console/investigation/summary.h"
-#include "console/investigation/verification.h"
 #include "console/form/describe.h"
 #include "console/form/values.h"
+#include "console/investigation/action_builder.h"
+#include "console/investigation/lookup.h"
+#include "console/investigation/summary.h"
+#include "console/investigation/verification.h"
 #include "console/output/cell.h"
 #include "console/output/json.h"
 #include "core/action.h"
@@ -106,7 +110,8 @@ class ActionsCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
     v1::ListActionsRequest request;
     request.set_page_size(static_cast<uint32_t>(*limit));
-    DRAGNET_ASSIGN_OR_RETURN(const v1::ListActionsResponse response, client->ListActions(request));
+    DRAGNET_ASSIGN_OR_RETURN(v1::ListActionsResponse response, client->ListActions(request));
+    DRAGNET_RETURN_IF_ERROR(AddProposals(static_cast<int>(*limit), *client, &response));
     DRAGNET_RETURN_IF_ERROR(PrintList(response.actions(),
                                       {{"action_id", "id"},
                                        {"launched_at", "launched"},
@@ -126,6 +131,40 @@ class ActionsCommand : public Command {
                                        {"name", "name"}},
                                       output_, "no rows: no actions yet", session.io()));
     return kExitDone;
+  }
+
+  // Those that were not launched, among the others by their time.
+  static absl::Status AddProposals(int limit, Client& client, v1::ListActionsResponse* response) {
+    v1::ListProposalsRequest request;
+    request.set_with_closed(true);
+    const absl::StatusOr<v1::ListProposalsResponse> proposals = client.ListProposals(request);
+    // An older scheduler has none.
+    if (absl::IsUnimplemented(proposals.status())) return absl::OkStatus();
+    DRAGNET_RETURN_IF_ERROR(proposals.status());
+    for (const v1::Proposal& proposal : proposals->proposals()) {
+      if (proposal.state() == v1::Proposal::STATE_LAUNCHED) continue;
+      v1::ActionInfo& info = *response->add_actions();
+      info.set_action_id(proposal.action_id());
+      info.set_envelope(proposal.envelope());
+      info.set_launched_by(proposal.proposed_by());
+      *info.mutable_launched_at() = proposal.proposed_at();
+      *info.mutable_expires() = proposal.expires();
+      *info.mutable_signed_by() = proposal.signed_by();
+      info.set_phase(proposal.state() == v1::Proposal::STATE_OPEN      ? v1::DISPATCH_PHASE_PROPOSED
+                     : proposal.state() == v1::Proposal::STATE_REFUSED ? v1::DISPATCH_PHASE_REFUSED
+                                                                       : v1::DISPATCH_PHASE_ENDED);
+      const absl::StatusOr<v1::Action> action = DecodeAction(proposal.envelope());
+      // A large one isn't in the list.
+      info.set_name(action.ok() ? action->name() : "(dragnet actions show)");
+    }
+    std::stable_sort(response->mutable_actions()->begin(), response->mutable_actions()->end(),
+                     [](const v1::ActionInfo& a, const v1::ActionInfo& b) {
+                       return std::pair(a.launched_at().seconds(), a.launched_at().nanos()) >
+                              std::pair(b.launched_at().seconds(), b.launched_at().nanos());
+                     });
+    if (response->actions_size() > limit)
+      response->mutable_actions()->DeleteSubrange(limit, response->actions_size() - limit);
+    return absl::OkStatus();
   }
 
   absl::StatusOr<int> Show(Session& session) {

@@ -30,6 +30,7 @@ std::vector<ListColumn> AgentColumns(bool all) {
           {"trust_policy_version", "policy", !all},
           {"enrolled_at", "enrolled_at", !all},
           {"missing_walls", "missing_walls", !all},
+          {"limits", "limits", true},
           {"same_identity", "same_identity", !all}};
 }
 

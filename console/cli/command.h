@@ -41,6 +41,7 @@ std::unique_ptr<Command> NewConsoleCommand();
 std::unique_ptr<Command> NewRunCommand();
 std::unique_ptr<Command> NewActionsCommand();
 std::unique_ptr<Command> NewResultsCommand();
+std::unique_ptr<Command> NewApproveCommand();
 std::unique_ptr<Command> NewCancelCommand();
 std::unique_ptr<Command> NewKeepCommand();
 std::unique_ptr<Command> NewStatusCommand();

@@ -12,6 +12,7 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewRunCommand());
   commands.push_back(NewActionsCommand());
   commands.push_back(NewResultsCommand());
+  commands.push_back(NewApproveCommand());
   commands.push_back(NewCancelCommand());
   commands.push_back(NewKeepCommand());
   commands.push_back(NewPauseCommand());
@@ -23,7 +24,6 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewEnrollCommand());
   commands.push_back(NewTrustCommand());
   commands.push_back(NewCompletionCommand(modules));
-  commands.push_back(NewUnsupportedCommand("approve", "signing what others launched"));
   commands.push_back(NewUnsupportedCommand("sweep", "scheduled checks"));
   commands.push_back(NewUnsupportedCommand("package", "packages of the agent"));
   commands.push_back(NewUnsupportedCommand("check", "checks on this machine"));

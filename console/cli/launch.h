@@ -1,5 +1,6 @@
-// The way of every action: show it decoded with its reach, ask, sign, launch,
-// follow. Shared by the module commands and `run`. Not thread-safe.
+// The way of every action: show it decoded with its reach, ask, sign, launch (or
+// propose, when one signature isn't enough), follow. Shared by the module commands and `run`. Not
+// thread-safe.
 #pragma once
 
 #include <optional>
@@ -22,6 +23,10 @@ struct LaunchFlags : LaunchOptions {
   std::string output = "table";
   bool yes = false;
   bool dry_run = false;
+  // Ends as soon as it is on its way.
+  bool no_wait = false;
+  // Nobody said how long the action is valid: if it has to be proposed, longer.
+  bool lifetime_is_default = false;
   std::optional<std::string> no_launch;
 
   // What holds for target and lifetime when their flags aren't given.

@@ -51,6 +51,10 @@ void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
   line.AddSwitch(
       {.name = "--yes", .short_name = "-y", .help = "Don't ask; the action is shown all the same."},
       &yes);
+  line.AddSwitch({.name = "--no-wait",
+                  .help = "Don't follow it: print its id once it is launched, or proposed to "
+                          "others who must sign it, too."},
+                 &no_wait);
   line.AddSwitch({.name = "--dry-run", .help = "Show the action and its reach; sign nothing."},
                  &dry_run);
   line.AddValue({.name = "--no-launch",

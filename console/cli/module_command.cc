@@ -56,6 +56,7 @@ class ModuleCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
     DRAGNET_RETURN_IF_ERROR(CompleteAction(config->fleet_id, session.now(), lifetime, modules_,
                                            session.blobs(), &action));
+    launch_.lifetime_is_default = !lifetime.has_value();
     return LaunchAction(action, launch_, session);
   }
 

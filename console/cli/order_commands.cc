@@ -85,7 +85,10 @@ class OrderCommand : public Command {
     request.set_envelope(envelope.SerializeAsString());
     DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
     DRAGNET_ASSIGN_OR_RETURN(const v1::SendOrderResponse response, client->SendOrder(request));
-    io.Say(StrCat(words_.done, " ", ForTerminal(action.id()), ": ", WhatHappened(response)));
+    io.Say(StrCat(words_.done, " ", ForTerminal(action.id()), ": ",
+                  info.phase() == v1::DISPATCH_PHASE_PROPOSED
+                      ? "it waited for signatures, and is sent to no one."
+                      : WhatHappened(response)));
     return kExitDone;
   }
 

@@ -166,6 +166,10 @@ std::string PhaseNotice(const v1::ActionInfo& info) {
                     info.action_id(), ")");
     case v1::DISPATCH_PHASE_CANCELLED:
       return reason.empty() ? "cancelled" : reason;
+    case v1::DISPATCH_PHASE_PROPOSED:
+      return StrCat("waits for signatures (dragnet approve ", info.action_id(), ")");
+    case v1::DISPATCH_PHASE_REFUSED:
+      return StrCat("never launched: ", reason.empty() ? "refused" : reason);
     default:
       return "";
   }

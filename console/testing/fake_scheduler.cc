@@ -87,6 +87,21 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
     return Answer();
   }
 
+  grpc::Status Propose(grpc::ServerContext*, const v1::ProposeRequest* request,
+                       v1::ProposeResponse* response) override {
+    const size_t call = fake_.propositions.size();
+    fake_.propositions.push_back(request->envelope());
+    if (!fake_.proposed.empty())
+      *response = fake_.proposed[std::min(call, fake_.proposed.size() - 1)];
+    return Answer();
+  }
+
+  grpc::Status ListProposals(grpc::ServerContext*, const v1::ListProposalsRequest*,
+                             v1::ListProposalsResponse* response) override {
+    for (const v1::Proposal& proposal : fake_.proposals) *response->add_proposals() = proposal;
+    return Answer();
+  }
+
   grpc::Status SearchAgents(grpc::ServerContext*, const v1::SearchAgentsRequest* request,
                             v1::SearchAgentsResponse* response) override {
     fake_.targets.push_back(request->target());

@@ -41,9 +41,13 @@ class FakeScheduler {
   v1::GetStatusResponse status;
   v1::SendOrderResponse ordered;
   v1::StackResponse stack;
+  std::vector<v1::Proposal> proposals;
+  // Of one Propose call each; a call beyond them gets the last.
+  std::vector<v1::ProposeResponse> proposed;
 
   // ---- what it was asked
   std::vector<std::string> launched;         // envelopes
+  std::vector<std::string> propositions;     // envelopes
   std::map<std::string, std::string> blobs;  // by SHA-256
   std::vector<std::string> targets;          // of SearchAgents
   std::vector<uint64_t> watched_after;       // of Watch and Results

@@ -12,7 +12,6 @@
 #include "core/trust_policy.h"
 #include "core/uuid.h"
 #include "scheduler/api/agent_search.h"
-#include "scheduler/dispatch/progress.h"
 #include "scheduler/enrolment/enrolment.h"
 #include "scheduler/observe/log.h"
 
@@ -48,6 +47,8 @@ absl::Status InvestigatorApi::Launch(const std::string& caller, const v1::Launch
   DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Launched launched,
                            dispatcher_.Launch(request.envelope(), caller));
   DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), absl::InfiniteFuture()));
+  // It may have been proposed before.
+  news_.OnProposals();
   response->set_action_id(launched.action_id);
   response->set_targeted(launched.targeted);
   response->set_connected(launched.connected);
@@ -89,11 +90,7 @@ absl::Status InvestigatorApi::PutBlobPart(const std::string& caller,
 }
 
 absl::StatusOr<v1::Progress> InvestigatorApi::ProgressOf(const std::string& action_id) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action_id));
-  const absl::Time now = clock_.Now();
-  return CountPairs(
-      pairs, [&](const std::string& id) { return agents_.PresenceOf(id, now); },
-      dispatcher_.HeldBackOf(action_id));
+  return progress_.Of(action_id, dispatcher_.HeldBackOf(action_id));
 }
 
 absl::Status InvestigatorApi::DescribePhase(const StoredAction& action, v1::ActionInfo* info) {
@@ -159,13 +156,11 @@ absl::Status InvestigatorApi::ListActions(const v1::ListActionsRequest& request,
 absl::Status InvestigatorApi::GetAction(const v1::GetActionRequest& request,
                                         v1::GetActionResponse* response) {
   DRAGNET_RETURN_IF_ERROR(CheckFragment(request.action_id()));
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                           store_.MatchActions(request.action_id(), 2));
-  if (ids.empty()) return absl::NotFoundError(StrCat("no action ", request.action_id()));
-  if (ids.size() > 1)
-    return absl::InvalidArgumentError(
-        StrCat("several actions have ", request.action_id(), " in their id: give more of it"));
-  DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(ids[0]));
+  DRAGNET_ASSIGN_OR_RETURN(const std::string id, ResolveId(request.action_id()));
+  const absl::StatusOr<StoredAction> found = store_.FindAction(id);
+  if (absl::IsNotFound(found.status())) return DescribeProposal(id, response->mutable_action());
+  DRAGNET_RETURN_IF_ERROR(found.status());
+  const StoredAction& action = *found;
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders, store_.Orders(action.id));
   for (const StoredOrder& order : orders) response->mutable_action()->add_orders(order.envelope);
   return Describe(action, response->mutable_action());
@@ -174,6 +169,14 @@ absl::Status InvestigatorApi::GetAction(const v1::GetActionRequest& request,
 absl::Status InvestigatorApi::SendOrder(const std::string& caller,
                                         const v1::SendOrderRequest& request,
                                         v1::SendOrderResponse* response) {
+  // About an action that waits for signatures: refuses it, and goes no further.
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> refused,
+                           proposals_.Refuse(request.envelope(), caller));
+  if (refused.has_value()) {
+    response->set_action_id(*refused);
+    response->mutable_progress();
+    return absl::OkStatus();
+  }
   DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Ordered ordered,
                            dispatcher_.SendOrder(request.envelope(), caller));
   response->set_action_id(ordered.action_id);

@@ -10,9 +10,12 @@
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
 #include "scheduler/blobs/blob_files.h"
+#include "scheduler/dispatch/action_progress.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
+#include "scheduler/dispatch/news.h"
 #include "scheduler/dispatch/policies.h"
+#include "scheduler/dispatch/proposals.h"
 #include "scheduler/store/retention.h"
 
 namespace dragnet::scheduler {
@@ -22,7 +25,7 @@ class InvestigatorApi {
   InvestigatorApi(Store& store, Agents& agents, Policies& policies, Dispatcher& dispatcher,
                   CertificateRegistry& certificates, OpenStreams& streams, BlobFiles& blobs,
                   const Clock& clock, std::string fleet_id, StatusReport& status,
-                  Retention& retention)
+                  Retention& retention, Proposals& proposals, ActionProgress& progress, News& news)
       : store_(store),
         agents_(agents),
         policies_(policies),
@@ -33,7 +36,10 @@ class InvestigatorApi {
         clock_(clock),
         fleet_id_(std::move(fleet_id)),
         status_(status),
-        retention_(retention) {}
+        retention_(retention),
+        proposals_(proposals),
+        progress_(progress),
+        news_(news) {}
 
   absl::Status Launch(const std::string& caller, const v1::LaunchRequest& request,
                       v1::LaunchResponse* response);
@@ -46,6 +52,12 @@ class InvestigatorApi {
   absl::Status GetAction(const v1::GetActionRequest& request, v1::GetActionResponse* response);
   absl::Status SendOrder(const std::string& caller, const v1::SendOrderRequest& request,
                          v1::SendOrderResponse* response);
+  absl::Status Propose(const std::string& caller, const v1::ProposeRequest& request,
+                       v1::ProposeResponse* response);
+  absl::Status ListProposals(const v1::ListProposalsRequest& request,
+                             v1::ListProposalsResponse* response);
+  absl::Status ListAgentActions(const v1::ListAgentActionsRequest& request,
+                                v1::ListAgentActionsResponse* response);
   absl::Status SearchAgents(const v1::SearchAgentsRequest& request,
                             v1::SearchAgentsResponse* response);
   absl::Status ListRefusals(const v1::ListRefusalsRequest& request,
@@ -69,6 +81,9 @@ class InvestigatorApi {
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
   absl::Status DescribePhase(const StoredAction& action, v1::ActionInfo* info);
   absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
+  // The one id that begins or ends with `fragment`, of an action or a proposal.
+  absl::StatusOr<std::string> ResolveId(const std::string& fragment);
+  absl::Status DescribeProposal(const std::string& id, v1::ActionInfo* info);
 
   Store& store_;
   Agents& agents_;
@@ -81,6 +96,9 @@ class InvestigatorApi {
   const std::string fleet_id_;
   StatusReport& status_;
   Retention& retention_;
+  Proposals& proposals_;
+  ActionProgress& progress_;
+  News& news_;
 };
 
 }  // namespace dragnet::scheduler

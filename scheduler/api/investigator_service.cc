@@ -10,6 +10,7 @@
 #include "core/strings.h"
 #include "core/uuid.h"
 #include "dragnet/v1/investigator.grpc.pb.h"
+#include "scheduler/api/activity.h"
 #include "scheduler/api/investigator_api.h"
 #include "scheduler/api/stack.h"
 #include "scheduler/auth/peer.h"
@@ -19,9 +20,12 @@ namespace dragnet::scheduler {
 namespace {
 
 // Ends a stream that can't begin.
-class RefusedStream : public grpc::ServerWriteReactor<v1::WatchEvent> {
+template <class Event>
+class RefusedStream : public grpc::ServerWriteReactor<Event> {
  public:
-  explicit RefusedStream(const absl::Status& reason) { Finish(rpc::ToGrpc(reason)); }
+  explicit RefusedStream(const absl::Status& reason) {
+    this->Finish(rpc::ToGrpc(reason));
+  }
   void OnDone() override { std::unique_ptr<RefusedStream>(this); }
 };
 
@@ -88,7 +92,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
       : parts_(parts),
         api_(parts.store, parts.agents, parts.policies, parts.dispatcher, parts.certificates,
              parts.streams, parts.blobs, parts.clock, parts.fleet_id, parts.status,
-             parts.retention) {}
+             parts.retention, parts.proposals, parts.progress, parts.watchers.news()) {}
 
   // Calls that go on the record under the caller's name.
 #define DRAGNET_NAMED_CALL(method)                                                           \
@@ -102,6 +106,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     });                                                                                      \
   }
   DRAGNET_NAMED_CALL(Launch)
+  DRAGNET_NAMED_CALL(Propose)
   DRAGNET_NAMED_CALL(SendOrder)
   DRAGNET_NAMED_CALL(PutBlobPart)
   DRAGNET_NAMED_CALL(PublishTrustPolicy)
@@ -119,6 +124,8 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   }
   DRAGNET_CALL(FindMissingBlobs)
   DRAGNET_CALL(ListActions)
+  DRAGNET_CALL(ListProposals)
+  DRAGNET_CALL(ListAgentActions)
   DRAGNET_CALL(GetAction)
   DRAGNET_CALL(SearchAgents)
   DRAGNET_CALL(ListRefusals)
@@ -163,6 +170,14 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     return Stream(context, {.action_id = request->action_id(), .after = request->after()});
   }
 
+  grpc::ServerWriteReactor<v1::Activity>* WatchActivity(
+      grpc::CallbackServerContext* context, const v1::WatchActivityRequest*) override {
+    absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
+    if (!peer.ok())
+      return std::make_unique<RefusedStream<v1::Activity>>(peer.status()).release();
+    return ActivityStream::Start(parts_, *std::move(peer), context);
+  }
+
  private:
   static grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context,
                                           const absl::Status& reason) {
@@ -177,7 +192,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     absl::Status status = peer.status();
     if (status.ok() && !IsUuid(options.action_id))
       status = absl::InvalidArgumentError("action_id: give the whole id");
-    if (!status.ok()) return std::make_unique<RefusedStream>(status).release();
+    if (!status.ok()) return std::make_unique<RefusedStream<v1::WatchEvent>>(status).release();
     return WatchStream::Start(parts_, *std::move(peer), std::move(options), context);
   }
 

@@ -25,7 +25,9 @@
 #include "scheduler/auth/open_streams.h"
 #include "scheduler/blobs/blob_files.h"
 #include "scheduler/dispatch/agents.h"
+#include "scheduler/dispatch/action_progress.h"
 #include "scheduler/dispatch/dispatcher.h"
+#include "scheduler/dispatch/proposals.h"
 #include "scheduler/dispatch/watchers.h"
 #include "scheduler/store/retention.h"
 
@@ -46,6 +48,8 @@ struct ApiParts {
   std::string fleet_id;
   StatusReport& status;
   Retention& retention;
+  Proposals& proposals;
+  ActionProgress& progress;
 };
 
 struct WatchOptions {

@@ -25,6 +25,8 @@ constexpr absl::Duration kWrongClock = absl::Seconds(60);
 constexpr size_t kFewOfAll = 8;
 constexpr int kMaxWalls = 32;
 constexpr size_t kMaxWallBytes = 256;
+constexpr int kMaxLimits = 32;
+constexpr size_t kMaxLimitBytes = 200;
 
 std::vector<std::string> BoundedWalls(const v1::Hello& hello) {
   std::vector<std::string> walls;
@@ -34,6 +36,15 @@ std::vector<std::string> BoundedWalls(const v1::Hello& hello) {
     walls.push_back(Shorten(ForTerminal(wall), kMaxWallBytes));
   }
   return walls;
+}
+
+std::vector<std::string> BoundedLimits(const v1::Hello& hello) {
+  std::vector<std::string> limits;
+  for (const std::string& limit : hello.limits()) {
+    if (limits.size() == kMaxLimits) break;
+    limits.push_back(Shorten(ForTerminal(limit), kMaxLimitBytes));
+  }
+  return limits;
 }
 
 void Ignore(absl::Status) {}
@@ -62,6 +73,7 @@ absl::Status Agents::Add(StoredAgent stored) {
     // What was read from the store may be older than a revocation.
     stored.revoked |= agent.stored.revoked;
     agent.stored = std::move(stored);
+    ++changes_;
     if (agent.stored.revoked) return absl::OkStatus();
   }
   // Revoke, if it comes now, waits for the table and removes it again.
@@ -111,6 +123,7 @@ absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
   update.last_seen = now;
   update.trust_policy_version = hello.trust_policy_version();
   update.missing_walls = BoundedWalls(hello);
+  update.limits = BoundedLimits(hello);
   Connection connection{session, IsUuid(hello.boot_id()) ? hello.boot_id() : "", now};
   std::shared_ptr<AgentSession> replaced;
   {
@@ -126,6 +139,8 @@ absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
     agent.stored.last_seen = now;
     agent.stored.trust_policy_version = hello.trust_policy_version();
     agent.stored.missing_walls = *update.missing_walls;
+    agent.stored.limits = *update.limits;
+    ++changes_;
   }
   store_.UpdateAgent(agent_id, update, Ignore);
   return replaced;
@@ -149,6 +164,7 @@ bool Agents::Disconnect(const std::string& agent_id, const AgentSession* session
       return false;
     }
     connected_.erase(&agent);
+    ++changes_;
     agent.disconnected_at = now;
     agent.stored.last_seen = now;
   }
@@ -175,6 +191,7 @@ absl::StatusOr<bool> Agents::UpdateFacts(const std::string& agent_id, const v1::
     if (found == agents_.end()) return absl::NotFoundError(StrCat("no agent ", agent_id));
     if (found->second.stored.revoked) return false;
     found->second.stored.facts = facts;
+    ++changes_;
   }
   AgentUpdate update;
   update.facts = facts;
@@ -190,6 +207,7 @@ void Agents::UpdatePolicyVersion(const std::string& agent_id, uint64_t version) 
     auto found = agents_.find(agent_id);
     if (found == agents_.end()) return;
     found->second.stored.trust_policy_version = version;
+    ++changes_;
   }
   AgentUpdate update;
   update.trust_policy_version = version;
@@ -226,6 +244,7 @@ Agents::Connection* Agents::ConnectionOf(Agent& agent, const AgentSession* sessi
 void Agents::NoteHeardLocked(Agent& agent, Connection& connection, absl::Time now) {
   connection.last_heard = now;
   if (!agent.identity.OnHeard(connection.boot_id, now)) return;
+  ++changes_;
   duplicates_.insert(&agent);
   NoteDuplicate(agent, now);
 }
@@ -237,6 +256,7 @@ std::vector<std::string> Agents::EndDuplicates(absl::Time now) {
     const auto here = entry++;
     if (!(*here)->identity.Expire(now)) continue;
     ended.push_back((*here)->stored.id);
+    ++changes_;
     duplicates_.erase(here);
   }
   return ended;
@@ -252,6 +272,7 @@ void Agents::Revoke(const std::string& agent_id) {
       agent.stored.facts.set_id(agent_id);
     }
     agent.stored.revoked = true;
+    ++changes_;
   }
   absl::MutexLock lock(&table_mutex_);
   table_->Remove(agent_id).IgnoreError();
@@ -328,6 +349,15 @@ Presence Agents::PresenceOf(const std::string& agent_id, absl::Time now) const {
   return now - found->second.disconnected_at < kJustLeft ? Presence::kJustLeft : Presence::kAway;
 }
 
+std::vector<std::string> Agents::Connected() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<std::string> ids;
+  ids.reserve(connected_.size());
+  for (const Agent* agent : connected_)
+    if (!agent->stored.revoked && !agent->identity.duplicate()) ids.push_back(agent->stored.id);
+  return ids;
+}
+
 v1::AgentInfo::State Agents::StateOf(const Agent& agent, absl::Time now) {
   if (agent.stored.revoked) return v1::AgentInfo::STATE_REVOKED;
   if (agent.identity.duplicate()) return v1::AgentInfo::STATE_DUPLICATE;
@@ -348,6 +378,7 @@ v1::AgentInfo Agents::InfoOf(const Agent& agent, absl::Time now) const {
   info.set_trust_policy_version(agent.stored.trust_policy_version);
   *info.mutable_clock_offset() = ToProtoDuration(agent.clock_offset);
   for (const std::string& wall : agent.stored.missing_walls) info.add_missing_walls(wall);
+  for (const std::string& limit : agent.stored.limits) info.add_limits(limit);
   return info;
 }
 

@@ -2,6 +2,7 @@
 // connected now. In memory, over the store. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -100,6 +101,11 @@ class Agents {
   std::vector<std::string> ConnectedSince(uint64_t count) const;
   uint64_t connections() const;
   Presence PresenceOf(const std::string& agent_id, absl::Time now) const;
+  // Ids of those for which PresenceOf says kConnected.
+  std::vector<std::string> Connected() const;
+  // Another number after each change that consoles show: someone came, went, is
+  // another one, was revoked. For who asks anew only then.
+  uint64_t changes() const { return changes_; }
 
   // Everything for consoles, by name, then id.
   std::vector<v1::AgentInfo> Describe(const std::vector<std::string>& agent_ids,
@@ -186,6 +192,8 @@ class Agents {
   // Those whose identity two hosts use.
   absl::flat_hash_set<Agent*> duplicates_ ABSL_GUARDED_BY(mutex_);
   uint64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Risen after what it stands for, so that who sees it sees that, too.
+  std::atomic<uint64_t> changes_ = 1;
 };
 
 }  // namespace dragnet::scheduler

@@ -245,9 +245,11 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> targeted,
                            agents_.Select(authorized.action.target()));
   absl::Status added = store_.AddAction(action, targeted);
-  if (absl::IsAlreadyExists(added)) return AnswerAgain(action, envelope_bytes);
+  if (absl::IsAlreadyExists(added)) return AnswerAgain(action, envelope_bytes, added);
   DRAGNET_RETURN_IF_ERROR(added);
   TheMetrics().actions_launched.Add();
+  // Also when it reaches no one.
+  watchers_.Notify(action.id);
   DRAGNET_ASSIGN_OR_RETURN(const ActivePtr made, MakeActive(action, KeptDispatch()));
 
   std::vector<std::string> connected;
@@ -274,8 +276,13 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
 }
 
 absl::StatusOr<Dispatcher::Launched> Dispatcher::AnswerAgain(const StoredAction& action,
-                                                             const std::string& envelope_bytes) {
-  DRAGNET_ASSIGN_OR_RETURN(const StoredAction stored, store_.FindAction(action.id));
+                                                             const std::string& envelope_bytes,
+                                                             const absl::Status& added) {
+  const absl::StatusOr<StoredAction> found = store_.FindAction(action.id);
+  // It is a proposal's.
+  if (absl::IsNotFound(found.status())) return added;
+  DRAGNET_RETURN_IF_ERROR(found.status());
+  const StoredAction& stored = *found;
   if (stored.envelope != envelope_bytes)
     return absl::AlreadyExistsError(
         StrCat("another action has the id ", action.id, " already: make a new one"));
@@ -349,6 +356,7 @@ absl::StatusOr<uint64_t> Dispatcher::PublishPolicy(const std::string& envelope_b
   DRAGNET_RETURN_IF_ERROR(policies_.Publish(envelope_bytes, clock_.Now()));
   const uint64_t version = policies_.current()->version();
   spdlog::info("trust policy {} published", version);
+  watchers_.news().OnTrustPolicy();
   for (const auto& [id, session] : agents_.Sessions()) SendPolicies(id, *session);
   return version;
 }

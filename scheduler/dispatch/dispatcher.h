@@ -154,7 +154,8 @@ class Dispatcher {
   ActivePtr FindActive(const std::string& action_id) const;
   absl::StatusOr<ActivePtr> FindOrActivate(const StoredAction& action);
   absl::StatusOr<Launched> AnswerAgain(const StoredAction& action,
-                                       const std::string& envelope_bytes);
+                                       const std::string& envelope_bytes,
+                                       const absl::Status& added);
 
   absl::StatusOr<AuthorizedOrder> CheckOrder(const std::string& envelope_bytes,
                                              const std::vector<StoredOrder>& earlier);

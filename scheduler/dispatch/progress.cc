@@ -7,46 +7,53 @@
 namespace dragnet::scheduler {
 namespace {
 
-void Count(v1::DispatchState state, v1::Progress* progress) {
-  switch (state) {
-    case v1::DISPATCH_STATE_SENT:
-      return progress->set_sent(progress->sent() + 1);
-    case v1::DISPATCH_STATE_RUNNING:
-      return progress->set_running(progress->running() + 1);
-    case v1::DISPATCH_STATE_FOUND:
-      return progress->set_found(progress->found() + 1);
-    case v1::DISPATCH_STATE_CLEAN:
-      return progress->set_clean(progress->clean() + 1);
-    case v1::DISPATCH_STATE_INCOMPLETE:
-      return progress->set_incomplete(progress->incomplete() + 1);
-    case v1::DISPATCH_STATE_REFUSED:
-      return progress->set_refused(progress->refused() + 1);
-    case v1::DISPATCH_STATE_NEVER_SENT:
-      return progress->set_never_sent(progress->never_sent() + 1);
-    default:
-      return progress->set_waiting(progress->waiting() + 1);
-  }
-}
-
 bool IsHeldBack(HeldBack held_back, bool connected) {
   return held_back == HeldBack::kAll || (held_back == HeldBack::kConnected && connected);
 }
 
 }  // namespace
 
+void CountPair(const PairState& pair, int64_t times, v1::Progress* progress) {
+  // Counts below zero can't be: only what was counted is taken back.
+  const auto by = static_cast<uint64_t>(times);
+  progress->set_targeted(progress->targeted() + by);
+  progress->set_rows(progress->rows() + by * pair.rows);
+  if (pair.failed) progress->set_failed(progress->failed() + by);
+  switch (pair.state) {
+    case v1::DISPATCH_STATE_SENT:
+      return progress->set_sent(progress->sent() + by);
+    case v1::DISPATCH_STATE_RUNNING:
+      return progress->set_running(progress->running() + by);
+    case v1::DISPATCH_STATE_FOUND:
+      return progress->set_found(progress->found() + by);
+    case v1::DISPATCH_STATE_CLEAN:
+      return progress->set_clean(progress->clean() + by);
+    case v1::DISPATCH_STATE_INCOMPLETE:
+      return progress->set_incomplete(progress->incomplete() + by);
+    case v1::DISPATCH_STATE_REFUSED:
+      return progress->set_refused(progress->refused() + by);
+    case v1::DISPATCH_STATE_NEVER_SENT:
+      return progress->set_never_sent(progress->never_sent() + by);
+    default:
+      return progress->set_waiting(progress->waiting() + by);
+  }
+}
+
+void CountUnfinished(v1::DispatchState state, bool connected, HeldBack held_back,
+                     v1::Progress* progress) {
+  if (!connected) progress->set_offline(progress->offline() + 1);
+  if (state == v1::DISPATCH_STATE_WAITING && IsHeldBack(held_back, connected))
+    progress->set_held_back(progress->held_back() + 1);
+}
+
 v1::Progress CountPairs(const std::vector<PairState>& pairs, const PresenceOf& presence,
                         HeldBack held_back) {
   v1::Progress progress;
-  progress.set_targeted(pairs.size());
   for (const PairState& pair : pairs) {
-    Count(pair.state, &progress);
-    progress.set_rows(progress.rows() + pair.rows);
-    if (pair.failed) progress.set_failed(progress.failed() + 1);
+    CountPair(pair, 1, &progress);
     if (IsFinal(pair.state)) continue;
-    const bool connected = presence(pair.agent_id) == Presence::kConnected;
-    if (!connected) progress.set_offline(progress.offline() + 1);
-    if (pair.state == v1::DISPATCH_STATE_WAITING && IsHeldBack(held_back, connected))
-      progress.set_held_back(progress.held_back() + 1);
+    CountUnfinished(pair.state, presence(pair.agent_id) == Presence::kConnected, held_back,
+                    &progress);
   }
   return progress;
 }

@@ -27,6 +27,7 @@ void Watchers::Notify(std::string_view action_id) {
       if (auto watcher = entry->second.lock()) notified.push_back(std::move(watcher));
   }
   for (const auto& watcher : notified) watcher->Notify();
+  news_.OnAction(action_id);
 }
 
 void Watchers::NotifyAll() {

@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "scheduler/dispatch/news.h"
 
 namespace dragnet::scheduler {
 
@@ -30,8 +31,11 @@ class Watchers {
   // For what depends on the time or on who is connected.
   void NotifyAll();
   size_t size();
+  // Told of every action that is notified here; of the rest, by who changes it.
+  News& news() { return news_; }
 
  private:
+  News news_;
   absl::Mutex mutex_;
   std::multimap<std::string, std::weak_ptr<Watcher>, std::less<>> watchers_ ABSL_GUARDED_BY(mutex_);
 };

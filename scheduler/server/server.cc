@@ -116,6 +116,8 @@ class RunningServer : public Server {
         desk_(ca_, *store, clock, settings.fleet_id, settings.agent_certificate_lifetime),
         dispatcher_(*store, *agents_, *policies_, watchers_, background_, clock, settings.fleet_id,
                     {.rows = settings.max_rows, .bytes = settings.max_result_bytes}),
+        proposals_(*store, *policies_, dispatcher_, watchers_.news(), clock, settings.fleet_id),
+        progress_(*store, *agents_),
         budget_(settings.record_budget, settings.record_budget / kBudgetShares,
                 kMaxWaitingMessages),
         gateway_parts_{*store,
@@ -142,7 +144,9 @@ class RunningServer : public Server {
                    clock,
                    settings.fleet_id,
                    status_,
-                   upkeep->retention()},
+                   upkeep->retention(),
+                   proposals_,
+                   progress_},
         store_(std::move(store)),
         upkeep_(std::move(upkeep)),
         last_saved_(clock.Now()) {}
@@ -185,6 +189,8 @@ class RunningServer : public Server {
   CertificateRegistry certificates_;
   EnrolmentDesk desk_;
   Dispatcher dispatcher_;
+  Proposals proposals_;
+  ActionProgress progress_;
   RecordBudget budget_;
   const GatewayParts gateway_parts_;
   StatusReport status_;
@@ -283,6 +289,7 @@ void RunningServer::TickLoop() {
       if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kPace)) return;
     }
     dispatcher_.Pace();
+    watchers_.news().OnAgents(agents_->changes());
     since_tick += kPace;
     if (since_tick < kTick) continue;
     since_tick = absl::ZeroDuration();

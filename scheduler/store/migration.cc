@@ -106,10 +106,16 @@ absl::Status FromVersion1(Database& database) {
   return database.Execute(StrCat("DROP INDEX records_by_key;", kTablesSince2));
 }
 
+absl::Status AddProposals(Database& database) {
+  return database.Execute(
+      StrCat("ALTER TABLE agents ADD COLUMN limits TEXT NOT NULL DEFAULT '';", kProposalsSince3));
+}
+
 }  // namespace
 
 absl::Status Migrate(Database& database, int from) {
   if (from < 2) DRAGNET_RETURN_IF_ERROR(FromVersion1(database));
+  if (from < 3) DRAGNET_RETURN_IF_ERROR(AddProposals(database));
   return absl::OkStatus();
 }
 

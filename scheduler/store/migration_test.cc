@@ -243,6 +243,29 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
 }
 
+// As version 2 had it: without what version 3 added.
+TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
+  const std::string second = directory_.path() + "/second.db";
+  const std::string fresh = directory_.path() + "/new.db";
+  for (const std::string& path : {second, fresh}) {
+    ASSERT_TRUE(SqliteStore::Create(path).ok());
+    auto store = SqliteStore::Open(path, StoreUse::kRun);
+    ASSERT_TRUE((*store)->AddTrustPolicy({.version = 1, .envelope = "x"}).ok());
+  }
+  {
+    auto database = *Database::Open(second, SQLITE_OPEN_READWRITE);
+    ASSERT_TRUE(database
+                    ->Execute("DROP TABLE proposals; ALTER TABLE agents DROP COLUMN limits;"
+                              "PRAGMA user_version = 2")
+                    .ok());
+  }
+  EXPECT_NE(LayoutOf(second), LayoutOf(fresh));
+  auto store = SqliteStore::Open(second, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(LayoutOf(second), LayoutOf(fresh));
+  EXPECT_TRUE((*store)->Proposals()->empty());
+}
+
 TEST_F(MigrationTest, RecordsAreStillStoredOnceAndGapsStillFilled) {
   auto store = SqliteStore::Open(path_, StoreUse::kRun);
   ASSERT_TRUE(store.ok()) << store.status();

@@ -52,7 +52,8 @@ CREATE TABLE agents (
   last_seen INTEGER NOT NULL DEFAULT 0,
   trust_policy_version INTEGER NOT NULL DEFAULT 0,
   missing_walls TEXT NOT NULL DEFAULT '',
-  revoked INTEGER NOT NULL DEFAULT 0);
+  revoked INTEGER NOT NULL DEFAULT 0,
+  limits TEXT NOT NULL DEFAULT '');
 CREATE TABLE agent_labels (
   agent INTEGER NOT NULL,
   key TEXT NOT NULL,
@@ -219,6 +220,22 @@ CREATE TABLE dispatch (
   failed_before INTEGER NOT NULL);
 )sql";
 
+// Actions that wait for signatures, or waited. `state` as Proposal.State, without
+// EXPIRED, which follows from the time.
+const char kProposalsSince3[] = R"sql(
+CREATE TABLE proposals (
+  no INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  envelope BLOB NOT NULL,
+  proposed_by TEXT NOT NULL,
+  proposed_at INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  closed_at INTEGER NOT NULL DEFAULT 0,
+  refusal BLOB NOT NULL DEFAULT x'',
+  refused_by TEXT NOT NULL DEFAULT '');
+)sql";
+
 absl::Status CreateDatabase(const std::string& path) {
   // Made first and empty, for its mode: SQLite gives its -wal and -shm the same.
   DRAGNET_RETURN_IF_ERROR(WriteNewFile(path, "", 0600));
@@ -227,7 +244,7 @@ absl::Status CreateDatabase(const std::string& path) {
   // So that what retention removes can be given back; only before the first table.
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA auto_vacuum = INCREMENTAL"));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
-  return database->Execute(StrCat("BEGIN;", kTables, kTablesSince2,
+  return database->Execute(StrCat("BEGIN;", kTables, kTablesSince2, kProposalsSince3,
                                   "PRAGMA application_id = ", kApplicationId,
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }

@@ -11,10 +11,12 @@
 namespace dragnet::scheduler {
 
 // PRAGMA user_version of the tables that this program knows.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 // Tables that version 2 added. SQL.
 extern const char kTablesSince2[];
+// What version 3 added for approvals. SQL.
+extern const char kProposalsSince3[];
 
 // A new, empty store with mode 0600. AlreadyExists if the file is there.
 absl::Status CreateDatabase(const std::string& path);

@@ -95,7 +95,7 @@ absl::Status ReadLabels(Database& database, int64_t agent, StoredAgent* stored) 
 
 #define DRAGNET_AGENT_COLUMNS                                                                    \
   "SELECT no, id, facts, enrolled_at, last_seen, trust_policy_version, missing_walls, revoked, " \
-  "spki "
+  "spki, limits "
 
 absl::StatusOr<StoredAgent> AgentOf(Database& database, const Query& query) {
   StoredAgent agent;
@@ -108,6 +108,7 @@ absl::StatusOr<StoredAgent> AgentOf(Database& database, const Query& query) {
   agent.missing_walls = absl::StrSplit(query.Text(6), '\n', absl::SkipEmpty());
   agent.revoked = query.Integer(7) != 0;
   agent.spki = query.Text(8);
+  agent.limits = absl::StrSplit(query.Text(9), '\n', absl::SkipEmpty());
   DRAGNET_RETURN_IF_ERROR(ReadLabels(database, query.Integer(0), &agent));
   return agent;
 }
@@ -126,6 +127,9 @@ absl::Status WriteAgent(Database& database, const std::string& id, const AgentUp
   if (update.missing_walls.has_value())
     DRAGNET_RETURN_IF_ERROR(database.Run("UPDATE agents SET missing_walls = ? WHERE id = ?",
                                          absl::StrJoin(*update.missing_walls, "\n"), id));
+  if (update.limits.has_value())
+    DRAGNET_RETURN_IF_ERROR(database.Run("UPDATE agents SET limits = ? WHERE id = ?",
+                                         absl::StrJoin(*update.limits, "\n"), id));
   return absl::OkStatus();
 }
 
@@ -135,6 +139,8 @@ size_t BytesOf(const AgentUpdate& update) {
   if (update.facts.has_value()) bytes += update.facts->ByteSizeLong();
   if (update.missing_walls.has_value())
     for (const std::string& wall : *update.missing_walls) bytes += sizeof(wall) + wall.size();
+  if (update.limits.has_value())
+    for (const std::string& limit : *update.limits) bytes += sizeof(limit) + limit.size();
   return bytes;
 }
 

@@ -55,6 +55,17 @@ class SqliteStore : public Store {
   absl::Status CancelAction(std::string_view action_id) override;
   absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) override;
 
+  absl::Status AddProposal(const StoredProposal& proposal, const ProposalBounds& bounds,
+                           absl::Time now) override;
+  absl::Status SignProposal(std::string_view id, std::string_view before,
+                            std::string_view envelope) override;
+  absl::Status RefuseProposal(std::string_view id, std::string_view refusal,
+                              const std::vector<std::string>& refused_by, absl::Time now) override;
+  absl::StatusOr<StoredProposal> FindProposal(std::string_view id) override;
+  absl::StatusOr<std::vector<StoredProposal>> Proposals() override;
+  absl::StatusOr<std::vector<std::string>> MatchProposals(std::string_view fragment,
+                                                          int limit) override;
+
   absl::Status AddOrder(const StoredOrder& order, const KeptDispatch& dispatch,
                         bool cancels) override;
   absl::StatusOr<std::vector<StoredOrder>> Orders(std::string_view action_id) override;
@@ -66,6 +77,9 @@ class SqliteStore : public Store {
   absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                std::string_view agent_id) override;
   absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) override;
+  absl::StatusOr<ChangedPairs> PairsChangedAfter(std::string_view action_id,
+                                                 uint64_t position) override;
+  absl::StatusOr<std::vector<AgentAction>> ActionsOf(std::string_view agent_id, int limit) override;
   void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids, Done done) override;
   void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) override;
   void MarkDoubted(std::string_view agent_id, Done done) override;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_split.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/store/proposal_tables.h"
 #include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
@@ -112,11 +113,63 @@ absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const Actio
   return changes;
 }
 
+absl::Status ReadPairStates(Query query, std::vector<PairState>* pairs) {
+  while (query.Next())
+    pairs->push_back({.agent_id = query.Text(0),
+                      .state = static_cast<v1::DispatchState>(query.Integer(1)),
+                      .rows = static_cast<uint64_t>(query.Integer(2)),
+                      .failed = query.Integer(3) != 0});
+  return query.status();
+}
+
+absl::StatusOr<ChangedPairs> ReadChangedPairs(Database& database, std::string_view action_id,
+                                              uint64_t position) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t action,
+                           database.IntegerOr(0, "SELECT no FROM actions WHERE id = ?", action_id));
+  if (action == 0) return absl::NotFoundError(StrCat("no action ", action_id));
+  ChangedPairs changed;
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t newest,
+      database.IntegerOr(0,
+                         "SELECT max(coalesce((SELECT max(position) FROM pairs WHERE action = ?1),"
+                         " 0), coalesce((SELECT max(position) FROM records WHERE action = ?1), 0))",
+                         action));
+  changed.position = static_cast<uint64_t>(newest);
+  if (changed.position <= position) {
+    // Retention takes the newest records away.
+    changed.position = position;
+    return changed;
+  }
+  if (position == 0) {
+    DRAGNET_RETURN_IF_ERROR(ReadPairStates(
+        database.Ask("SELECT a.id, p.state, p.rows, p.failed FROM pairs p"
+                     " JOIN agents a ON a.no = p.agent WHERE p.action = ?",
+                     action),
+        &changed.pairs));
+    return changed;
+  }
+  DRAGNET_RETURN_IF_ERROR(ReadPairStates(
+      database.Ask("SELECT a.id, p.state, p.rows, p.failed FROM pairs p"
+                   " JOIN agents a ON a.no = p.agent WHERE p.action = ? AND p.position > ?",
+                   action, position),
+      &changed.pairs));
+  // Rows alone leave a pair at its position.
+  DRAGNET_RETURN_IF_ERROR(ReadPairStates(
+      database.Ask("SELECT a.id, p.state, p.rows, p.failed FROM"
+                   " (SELECT DISTINCT agent FROM records WHERE action = ?1 AND position > ?2) r"
+                   " CROSS JOIN pairs p ON p.action = ?1 AND p.agent = r.agent"
+                   " JOIN agents a ON a.no = p.agent WHERE p.position <= ?2",
+                   action, position),
+      &changed.pairs));
+  return changed;
+}
+
 }  // namespace
 
 absl::Status SqliteStore::AddAction(const StoredAction& action,
                                     const std::vector<std::string>& agent_ids) {
   return writer_.Run([&](Database& database) -> absl::Status {
+    DRAGNET_RETURN_IF_ERROR(CloseProposalOf(database, action));
     DRAGNET_RETURN_IF_ERROR(InsertAction(database, action));
     return records_->AddPairs(database, action.id, agent_ids);
   });
@@ -224,6 +277,39 @@ absl::StatusOr<std::vector<PairState>> SqliteStore::Pairs(std::string_view actio
                      .failed = query.Integer(3) != 0});
   DRAGNET_RETURN_IF_ERROR(query.status());
   return pairs;
+}
+
+absl::StatusOr<ChangedPairs> SqliteStore::PairsChangedAfter(std::string_view action_id,
+                                                            uint64_t position) {
+  ReadPool::Lease database = readers_->Take();
+  // Both queries see the same commit, or a change between them would be passed over.
+  DRAGNET_RETURN_IF_ERROR(database->Run("BEGIN"));
+  absl::StatusOr<ChangedPairs> changed = ReadChangedPairs(*database, action_id, position);
+  DRAGNET_RETURN_IF_ERROR(database->Run("COMMIT"));
+  return changed;
+}
+
+absl::StatusOr<std::vector<AgentAction>> SqliteStore::ActionsOf(std::string_view agent_id,
+                                                                int limit) {
+  ReadPool::Lease database = readers_->Take();
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t agent,
+                           database->IntegerOr(0, "SELECT no FROM agents WHERE id = ?", agent_id));
+  if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
+  // From the newest action down, one look for each: an index of pairs by agent would
+  // cost every launch as much as the pairs themselves.
+  Query query = database->Ask(
+      "SELECT a.id, a.envelope, a.launched_by, a.signed_by, a.launched_at, a.expires, a.cancelled,"
+      " p.state, p.rows FROM (SELECT a.no, p.state, p.rows FROM actions a CROSS JOIN pairs p"
+      " ON p.action = a.no AND p.agent = ?1 ORDER BY a.no DESC LIMIT ?2) p"
+      " JOIN actions a ON a.no = p.no ORDER BY a.no DESC",
+      agent, limit);
+  std::vector<AgentAction> actions;
+  while (query.Next())
+    actions.push_back({.action = ActionOf(query),
+                       .state = static_cast<v1::DispatchState>(query.Integer(7)),
+                       .rows = static_cast<uint64_t>(query.Integer(8))});
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return actions;
 }
 
 void SqliteStore::MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,

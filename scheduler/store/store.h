@@ -63,6 +63,8 @@ struct StoredAgent {
   absl::Time last_seen = absl::InfinitePast();
   uint64_t trust_policy_version = 0;
   std::vector<std::string> missing_walls;
+  // Of its own agent.toml, one line each.
+  std::vector<std::string> limits;
   bool revoked = false;
 };
 
@@ -72,6 +74,7 @@ struct AgentUpdate {
   std::optional<absl::Time> last_seen;
   std::optional<uint64_t> trust_policy_version;
   std::optional<std::vector<std::string>> missing_walls;
+  std::optional<std::vector<std::string>> limits;
 };
 
 struct Enrolment {
@@ -111,6 +114,36 @@ struct StoredOrder {
   absl::Time expires;
 };
 
+// An action that waits for signatures, or waited.
+struct StoredProposal {
+  std::string id;
+  // Serialised, with all signatures so far.
+  std::string envelope;
+  std::string proposed_by;
+  absl::Time proposed_at;
+  absl::Time expires;
+  // OPEN, LAUNCHED or REFUSED. One that has expired is still OPEN here.
+  v1::Proposal::State state = v1::Proposal::STATE_OPEN;
+  // When it was launched or refused.
+  absl::Time closed_at = absl::InfinitePast();
+  // The order that refused it, serialised as it was sent, and who signed that.
+  std::string refusal;
+  std::vector<std::string> refused_by;
+
+  bool open(absl::Time now) const { return state == v1::Proposal::STATE_OPEN && now <= expires; }
+};
+
+// How many proposals may be open.
+struct ProposalBounds {
+  int of_one_person = 32;
+  int in_all = 256;
+};
+
+// Of those that are closed, the newest are kept, for so long. One that was refused
+// goes last of all, and not before it has expired, unless there are too many.
+inline constexpr int kClosedProposalsKept = 256;
+inline constexpr absl::Duration kClosedProposalsKeptFor = absl::Hours(7 * 24);
+
 // One (action, agent) pair in a list of them.
 struct PairState {
   std::string agent_id;
@@ -118,6 +151,20 @@ struct PairState {
   uint64_t rows = 0;
   // As Failed(pair).
   bool failed = false;
+};
+
+// The pairs of an action that aren't what they were at a position.
+struct ChangedPairs {
+  // Where to go on.
+  uint64_t position = 0;
+  std::vector<PairState> pairs;
+};
+
+// What one agent was asked.
+struct AgentAction {
+  StoredAction action;
+  v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
+  uint64_t rows = 0;
 };
 
 // Something that happened to an action, at a position in the order of
@@ -193,7 +240,9 @@ class Store {
   virtual void UpdateAgent(std::string_view agent_id, const AgentUpdate& update, Done done) = 0;
 
   // ---- actions
-  // With a waiting pair for each agent, in one step. AlreadyExists for a known id.
+  // With a waiting pair for each agent, in one step, in which a proposal of this id
+  // becomes launched. AlreadyExists for a known id, or a proposal of it with another
+  // payload; FailedPrecondition for a proposal that was refused.
   virtual absl::Status AddAction(const StoredAction& action,
                                  const std::vector<std::string>& agent_ids) = 0;
   virtual absl::StatusOr<StoredAction> FindAction(std::string_view action_id) = 0;
@@ -209,6 +258,27 @@ class Store {
   virtual absl::Status CancelAction(std::string_view action_id) = 0;
   // Waiting pairs of expired actions become never sent; the actions concerned.
   virtual absl::StatusOr<std::vector<std::string>> CloseExpired(absl::Time now) = 0;
+
+  // ---- proposals
+  // In one step: forgets those that are closed and too old or too many, and adds
+  // this one. AlreadyExists for an id that an action or a proposal has;
+  // ResourceExhausted when too many are open at `now`.
+  virtual absl::Status AddProposal(const StoredProposal& proposal, const ProposalBounds& bounds,
+                                   absl::Time now) = 0;
+  // Of one that is still as it was. FailedPrecondition when it isn't OPEN any more,
+  // Aborted when its envelope isn't `before`; NotFound.
+  virtual absl::Status SignProposal(std::string_view id, std::string_view before,
+                                    std::string_view envelope) = 0;
+  // FailedPrecondition when it isn't OPEN any more; NotFound.
+  virtual absl::Status RefuseProposal(std::string_view id, std::string_view refusal,
+                                      const std::vector<std::string>& refused_by,
+                                      absl::Time now) = 0;
+  virtual absl::StatusOr<StoredProposal> FindProposal(std::string_view id) = 0;
+  // Newest first.
+  virtual absl::StatusOr<std::vector<StoredProposal>> Proposals() = 0;
+  // As MatchActions.
+  virtual absl::StatusOr<std::vector<std::string>> MatchProposals(std::string_view fragment,
+                                                                  int limit) = 0;
 
   // ---- orders
   // With what is left of the action's dispatch after it, and if it `cancels`, as
@@ -232,6 +302,12 @@ class Store {
   virtual absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                        std::string_view agent_id) = 0;
   virtual absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) = 0;
+  // All pairs for position 0. Costs what has changed, not what there is.
+  virtual absl::StatusOr<ChangedPairs> PairsChangedAfter(std::string_view action_id,
+                                                         uint64_t position) = 0;
+  // The newest actions of one agent, newest first. NotFound.
+  virtual absl::StatusOr<std::vector<AgentAction>> ActionsOf(std::string_view agent_id,
+                                                             int limit) = 0;
   // Both soon: whether an agent has an action, it says itself when it is sent again.
   virtual void MarkSent(std::string_view action_id, std::vector<std::string> agent_ids,
                         Done done) = 0;

@@ -4,6 +4,7 @@
 #include <future>
 #include <vector>
 
+#include "core/envelope.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/uuid.h"
@@ -198,6 +199,7 @@ TEST_P(StoreConformance, AgentsKeepWhatIsUpdated) {
   update.last_seen = now_ + absl::Seconds(5);
   update.trust_policy_version = 7;
   update.missing_walls = {"no seccomp", "no landlock"};
+  update.limits = {"privacy mode", "memory: 1 MiB"};
   std::promise<void> done;
   store_->UpdateAgent(agent, update, [&](absl::Status status) {
     EXPECT_TRUE(status.ok()) << status;
@@ -209,6 +211,7 @@ TEST_P(StoreConformance, AgentsKeepWhatIsUpdated) {
   EXPECT_EQ(stored.last_seen, now_ + absl::Seconds(5));
   EXPECT_EQ(stored.trust_policy_version, 7u);
   EXPECT_EQ(stored.missing_walls.size(), 2u);
+  EXPECT_EQ(stored.limits, (std::vector<std::string>{"privacy mode", "memory: 1 MiB"}));
   EXPECT_EQ(stored.enrolled_at, now_);
 }
 
@@ -540,6 +543,163 @@ TEST_P(StoreConformance, AFailedChangeLeavesThoseBesideItStanding) {
   EXPECT_EQ(stored, 100);
   EXPECT_EQ(failed, 100);
   EXPECT_EQ(FindPair(kAction, agent).rows(), 100u);
+}
+
+namespace {
+
+std::string EnvelopeOf(std::string_view payload, std::string_view signature = "") {
+  v1::Envelope envelope = NewEnvelope(kActionPayloadType, payload);
+  if (!signature.empty()) {
+    envelope.add_signatures()->set_keyid("key");
+    envelope.mutable_signatures(0)->set_sig(std::string(signature));
+  }
+  return envelope.SerializeAsString();
+}
+
+StoredProposal NewProposal(std::string_view id, absl::Time now, std::string_view by = "alice") {
+  StoredProposal proposal;
+  proposal.id = std::string(id);
+  proposal.envelope = EnvelopeOf("payload");
+  proposal.proposed_by = std::string(by);
+  proposal.proposed_at = now;
+  proposal.expires = now + absl::Hours(1);
+  return proposal;
+}
+
+std::string IdOf(int number) { return StrCat("0190a000-0000-7000-8000-00000000", 1000 + number); }
+
+}  // namespace
+
+TEST_P(StoreConformance, ProposalsAreKeptAsTheyAreSigned) {
+  ASSERT_TRUE(store_->AddProposal(NewProposal(kAction, now_), {}, now_).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddProposal(NewProposal(kAction, now_), {}, now_)));
+  const std::string more = EnvelopeOf("payload", "bob's");
+  ASSERT_TRUE(store_->SignProposal(kAction, EnvelopeOf("payload"), more).ok());
+  EXPECT_TRUE(absl::IsAborted(store_->SignProposal(kAction, EnvelopeOf("payload"), "x")));
+  EXPECT_TRUE(absl::IsNotFound(store_->SignProposal(kOther, "", "x")));
+  Reopen();
+  const auto stored = store_->FindProposal(kAction);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->envelope, more);
+  EXPECT_EQ(stored->proposed_by, "alice");
+  EXPECT_EQ(stored->expires, now_ + absl::Hours(1));
+  EXPECT_TRUE(stored->open(now_));
+  EXPECT_FALSE(stored->open(now_ + absl::Hours(2)));
+  EXPECT_EQ(store_->MatchProposals("0190a", 9)->size(), 1u);
+  EXPECT_EQ(store_->MatchProposals("0001", 9)->size(), 1u);
+  EXPECT_TRUE(store_->MatchProposals("%", 9)->empty());
+  EXPECT_TRUE(absl::IsNotFound(store_->FindProposal(kOther).status()));
+}
+
+TEST_P(StoreConformance, AProposalAndItsActionChangeInOneStep) {
+  ASSERT_TRUE(store_->AddProposal(NewProposal(kAction, now_), {}, now_).ok());
+  StoredAction action = NewAction(kAction);
+  action.envelope = EnvelopeOf("another payload");
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddAction(action, {})));
+  EXPECT_TRUE(absl::IsNotFound(store_->FindAction(kAction).status()));
+  action.envelope = EnvelopeOf("payload", "signed");
+  // Not launched, so not closed.
+  EXPECT_FALSE(store_->AddAction(action, {NewUuidV4()}).ok());
+  EXPECT_EQ(store_->FindProposal(kAction)->state, v1::Proposal::STATE_OPEN);
+  ASSERT_TRUE(store_->AddAction(action, {}).ok());
+  EXPECT_EQ(store_->FindProposal(kAction)->state, v1::Proposal::STATE_LAUNCHED);
+  EXPECT_EQ(store_->FindProposal(kAction)->envelope, action.envelope);
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddAction(action, {})));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->RefuseProposal(kAction, "x", {"bob"}, now_)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->SignProposal(kAction, action.envelope, "x")));
+}
+
+TEST_P(StoreConformance, ARefusedProposalIsNoActionAnyMore) {
+  ASSERT_TRUE(store_->AddProposal(NewProposal(kAction, now_), {}, now_).ok());
+  ASSERT_TRUE(store_->RefuseProposal(kAction, "order", {"bob", "dora"}, now_).ok());
+  Reopen();
+  StoredAction action = NewAction(kAction);
+  action.envelope = EnvelopeOf("payload", "signed");
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->AddAction(action, {})));
+  EXPECT_TRUE(absl::IsNotFound(store_->FindAction(kAction).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->RefuseProposal(kAction, "x", {"bob"}, now_)));
+  const auto stored = store_->FindProposal(kAction);
+  EXPECT_EQ(stored->refusal, "order");
+  EXPECT_EQ(stored->refused_by, (std::vector<std::string>{"bob", "dora"}));
+  EXPECT_EQ(stored->closed_at, now_);
+  EXPECT_TRUE(absl::IsNotFound(store_->RefuseProposal(kOther, "x", {"bob"}, now_)));
+}
+
+TEST_P(StoreConformance, AnActionsIdCanNotBeProposed) {
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {}).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->AddProposal(NewProposal(kAction, now_), {}, now_)));
+}
+
+TEST_P(StoreConformance, OpenProposalsAreBoundedForEachAndForAll) {
+  const ProposalBounds bounds = {.of_one_person = 2, .in_all = 3};
+  ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(1), now_), bounds, now_).ok());
+  ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(2), now_), bounds, now_).ok());
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(store_->AddProposal(NewProposal(IdOf(3), now_), bounds, now_)));
+  ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(3), now_, "bob"), bounds, now_).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(
+      store_->AddProposal(NewProposal(IdOf(4), now_, "dora"), bounds, now_)));
+  // What has expired is not open.
+  const absl::Time later = now_ + absl::Hours(2);
+  EXPECT_TRUE(store_->AddProposal(NewProposal(IdOf(4), later), bounds, later).ok());
+}
+
+TEST_P(StoreConformance, ClosedProposalsAreForgottenByAgeButNotWhatCouldStillBeLaunched) {
+  StoredProposal refused = NewProposal(IdOf(1), now_);
+  refused.expires = now_ + absl::Hours(30 * 24);
+  ASSERT_TRUE(store_->AddProposal(refused, {}, now_).ok());
+  ASSERT_TRUE(store_->RefuseProposal(refused.id, "order", {"bob"}, now_).ok());
+  ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(2), now_), {}, now_).ok());
+  ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(3), now_), {}, now_).ok());
+  StoredAction action = NewAction(IdOf(3));
+  action.envelope = EnvelopeOf("payload", "signed");
+  ASSERT_TRUE(store_->AddAction(action, {}).ok());
+  const absl::Time later = now_ + absl::Hours(8 * 24);
+  ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(4), later), {}, later).ok());
+  const auto left = store_->Proposals();
+  ASSERT_EQ(left->size(), 2u);
+  EXPECT_EQ(left->at(0).id, IdOf(4)) << "the newest comes first";
+  EXPECT_EQ(left->at(1).id, refused.id);
+}
+
+TEST_P(StoreConformance, PairsThatChangedAreReadOnceAndNoneIsMissed) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a, b}).ok());
+  auto changed = store_->PairsChangedAfter(kAction, 0);
+  ASSERT_EQ(changed->pairs.size(), 2u);
+  EXPECT_TRUE(store_->PairsChangedAfter(kAction, changed->position)->pairs.empty());
+  ASSERT_TRUE(Append(a, RowsRecord(1, 2)).ok());
+  changed = store_->PairsChangedAfter(kAction, changed->position);
+  ASSERT_EQ(changed->pairs.size(), 1u);
+  EXPECT_EQ(changed->pairs[0].agent_id, a);
+  EXPECT_EQ(changed->pairs[0].state, v1::DISPATCH_STATE_RUNNING);
+  // It stays in its state, with more rows.
+  ASSERT_TRUE(Append(a, RowsRecord(2, 3)).ok());
+  changed = store_->PairsChangedAfter(kAction, changed->position);
+  ASSERT_EQ(changed->pairs.size(), 1u);
+  EXPECT_EQ(changed->pairs[0].rows, 5u);
+  MarkSent(kAction, b);
+  changed = store_->PairsChangedAfter(kAction, changed->position);
+  ASSERT_EQ(changed->pairs.size(), 1u);
+  EXPECT_EQ(changed->pairs[0].agent_id, b);
+  EXPECT_TRUE(absl::IsNotFound(store_->PairsChangedAfter(kOther, 0).status()));
+}
+
+TEST_P(StoreConformance, AnAgentsActionsComeNewestFirst) {
+  const std::string a = AddAgent('1'), b = AddAgent('2');
+  ASSERT_TRUE(store_->AddAction(NewAction(kAction), {a, b}).ok());
+  ASSERT_TRUE(store_->AddAction(NewAction(IdOf(1)), {b}).ok());
+  ASSERT_TRUE(store_->AddAction(NewAction(kOther), {a}).ok());
+  ASSERT_TRUE(Append(a, RowsRecord(1, 2)).ok());
+  const auto actions = store_->ActionsOf(a, 10);
+  ASSERT_TRUE(actions.ok()) << actions.status();
+  ASSERT_EQ(actions->size(), 2u);
+  EXPECT_EQ(actions->at(0).action.id, kOther);
+  EXPECT_EQ(actions->at(0).state, v1::DISPATCH_STATE_WAITING);
+  EXPECT_EQ(actions->at(1).action.id, kAction);
+  EXPECT_EQ(actions->at(1).rows, 2u);
+  EXPECT_EQ(store_->ActionsOf(a, 1)->size(), 1u);
+  EXPECT_TRUE(absl::IsNotFound(store_->ActionsOf("none", 1).status()));
 }
 
 }  // namespace dragnet::scheduler
