@@ -475,9 +475,12 @@ void FormView::DrawFooter(const Canvas& canvas) {
   } else if (!check_.ok()) {
     canvas.Put(9, 2, StrCat("✗ ", check_.message()), kError);
   } else {
-    const WeightNote weight = OwnWeight(*draft_, shell_.backend());
-    canvas.Put(9, 2, StrCat("✓ ready: ", weight.Words()),
-               weight.known && !weight.proposes() ? kBold : kWarning);
+    const std::optional<SignatureNeed> need = OwnNeed(*draft_, shell_.backend());
+    const bool blocked = !CheckHasSay(need, shell_.backend()).ok();
+    canvas.Put(9, 2, StrCat(blocked ? "✗ " : "✓ ready: ", NeedWords(need)),
+               blocked                            ? kError
+               : need.has_value() && need->enough ? kBold
+                                                  : kWarning);
   }
   canvas.Put(0, 3, "Command", kLabel);
   canvas.Put(9, 3, CommandOf(WithoutEmpty(*draft_)), kMuted);

@@ -1,9 +1,7 @@
 #include "console/tui/views/launch_flow.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_join.h"
 #include "console/form/describe.h"
 #include "console/investigation/action_builder.h"
 #include "console/investigation/delivery.h"
@@ -28,53 +26,41 @@ absl::StatusOr<v1::Envelope> SignChecked(const v1::Action& action, const Signer&
 
 }  // namespace
 
-std::vector<std::string> ModulesOf(const Draft& draft) {
-  std::vector<std::string> modules;
-  for (const OperationDraft& operation : draft.operations)
-    modules.push_back(operation.form->name());
-  return modules;
-}
-
-std::vector<std::string> MissingWeight(const std::vector<std::string>& modules,
-                                       const std::set<std::string>& signers,
-                                       const TrustPolicy& policy, const ModuleCatalog& catalog) {
-  std::vector<std::string> missing;
-  const auto add = [&](std::string words) {
-    if (std::find(missing.begin(), missing.end(), words) == missing.end())
-      missing.push_back(std::move(words));
-  };
-  for (const std::string& module : modules) {
-    const std::vector<std::string> needed = catalog.WeightsNeeded(module);
-    if (needed.empty()) add(StrCat("module ", module, " is not known to this version"));
-    for (const std::string& each : needed) {
-      const absl::Status weight = policy.CheckWeight(each, signers);
-      if (!weight.ok()) add(std::string(weight.message()));
-    }
-  }
-  return missing;
-}
-
-std::string WeightNote::Words() const {
-  if (!known) return "the trust policy isn't here yet: the scheduler decides whether it starts";
-  if (missing.empty()) return "your signature is enough: it starts at once";
-  return StrCat("it will be proposed to the others: ", absl::StrJoin(missing, "; "));
-}
-
-WeightNote OwnWeight(const Draft& draft, Backend& backend) {
-  WeightNote note;
+std::optional<SignatureNeed> OwnNeed(const Draft& draft, Backend& backend) {
   const std::shared_ptr<const TrustPolicy> policy = backend.policy();
-  if (policy == nullptr) return note;
-  note.known = true;
-  note.missing =
-      MissingWeight(ModulesOf(draft), {backend.config().name}, *policy, backend.modules());
-  return note;
+  if (policy == nullptr) return std::nullopt;
+  v1::Action action;
+  for (const OperationDraft& operation : draft.operations)
+    action.add_operations()->set_module(operation.form->name());
+  return NeedOf(action, {backend.config().name}, *policy, backend.modules(),
+                "your signature gives");
 }
 
-BuildContext LaunchFlow::ContextFor(const WeightNote& weight) const {
+std::string NeedWords(const std::optional<SignatureNeed>& need) {
+  if (!need.has_value())
+    return "no trust policy to check against: the scheduler says whether it starts";
+  if (need->enough) return "your signature is enough: it starts at once";
+  if (need->impossible) return need->words;
+  return StrCat(need->words, need->has_a_say ? ": it will be proposed to the others"
+                                             : ": you have no say in it");
+}
+
+bool Proposes(const std::optional<SignatureNeed>& need) {
+  return need.has_value() && !need->enough && !need->impossible && need->has_a_say;
+}
+
+absl::Status CheckHasSay(const std::optional<SignatureNeed>& need, const Backend& backend) {
+  if (!need.has_value() || need->enough || Proposes(need)) return absl::OkStatus();
+  if (need->impossible) return absl::PermissionDeniedError(need->words);
+  return absl::PermissionDeniedError(
+      StrCat(backend.config().name, " has no weight in the trust policy: ", need->words));
+}
+
+BuildContext LaunchFlow::ContextFor(bool proposes) const {
   Backend& backend = shell_.backend();
   return {.fleet_id = backend.config().fleet_id,
           .now = backend.now(),
-          .lifetime = weight.proposes() ? kProposalLifetime : kDefaultLifetime,
+          .lifetime = proposes ? kProposalLifetime : kDefaultLifetime,
           .modules = &backend.modules()};
 }
 
@@ -98,8 +84,8 @@ void LaunchFlow::Preview(const Draft& draft,
   Backend& backend = shell_.backend();
   shell_.background().Run(
       lifetime_.token(),
-      [draft, context = ContextFor(OwnWeight(draft, backend)), signer = backend.config().name,
-       client = backend.client()]() -> absl::StatusOr<std::string> {
+      [draft, context = ContextFor(Proposes(OwnNeed(draft, backend))),
+       signer = backend.config().name, client = backend.client()]() -> absl::StatusOr<std::string> {
         DRAGNET_ASSIGN_OR_RETURN(const Prepared prepared,
                                  Prepare(draft, context, signer, /*needs_reach=*/false, *client));
         return prepared.description;
@@ -109,31 +95,33 @@ void LaunchFlow::Preview(const Draft& draft,
 
 void LaunchFlow::Start(const Draft& draft, std::function<void(const absl::Status&)> failed) {
   if (!doing_.empty()) return shell_.Say(StrCat("wait: ", doing_));
-  doing_ = "making the document";
   Backend& backend = shell_.backend();
-  const WeightNote weight = OwnWeight(draft, backend);
+  const std::optional<SignatureNeed> need = OwnNeed(draft, backend);
+  const absl::Status say = CheckHasSay(need, backend);
+  if (!say.ok()) return shell_.SayError(say);
+  doing_ = "making the document";
   shell_.background().Run(
       lifetime_.token(),
-      [draft, context = ContextFor(weight), signer = backend.config().name,
+      [draft, context = ContextFor(Proposes(need)), signer = backend.config().name,
        client = backend.client()] {
         return Prepare(draft, context, signer, /*needs_reach=*/true, *client);
       },
-      [this, weight, failed](absl::StatusOr<Prepared> prepared) {
+      [this, need, failed](absl::StatusOr<Prepared> prepared) {
         doing_.clear();
         shell_.Redraw();
         if (!prepared.ok()) {
           shell_.SayError(prepared.status());
           return failed(prepared.status());
         }
-        AskFor(std::make_shared<const Prepared>(*std::move(prepared)), weight);
+        AskFor(std::make_shared<const Prepared>(*std::move(prepared)), need);
       });
 }
 
-void LaunchFlow::AskFor(std::shared_ptr<const Prepared> prepared, const WeightNote& weight) {
-  const bool propose = weight.proposes();
-  const std::string text =
-      StrCat(prepared->description, "\n", propose ? "Needs others: " : "", weight.Words(), ".\n\n",
-             propose ? "Sign and propose?" : "Sign and launch?");
+void LaunchFlow::AskFor(std::shared_ptr<const Prepared> prepared,
+                        const std::optional<SignatureNeed>& need) {
+  const bool propose = Proposes(need);
+  const std::string text = StrCat(prepared->description, "\nSignatures: ", NeedWords(need), ".\n\n",
+                                  propose ? "Sign and propose?" : "Sign and launch?");
   shell_.Confirm(propose ? "Sign and propose" : "Sign and launch", text,
                  [this, prepared, propose] { Sign(prepared, propose); });
 }

@@ -5,35 +5,24 @@
 
 #include <functional>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
+#include "console/investigation/proposals.h"
 #include "console/tui/command/draft.h"
 #include "console/tui/shell.h"
 
 namespace dragnet::console::tui {
 
-// How long others have to sign, where nothing else was said.
-inline constexpr absl::Duration kProposalLifetime = absl::Hours(24);
-
-// By operation that lacks some: what the signatures of `signers` lack. A module that
-// this build doesn't have lacks what isn't known.
-std::vector<std::string> MissingWeight(const std::vector<std::string>& modules,
-                                       const std::set<std::string>& signers,
-                                       const TrustPolicy& policy, const ModuleCatalog& catalog);
-std::vector<std::string> ModulesOf(const Draft& draft);
-
-// How an action of these modules would go: "starts at once", or what is missing.
-struct WeightNote {
-  // Nothing is known without a trust policy.
-  bool known = false;
-  std::vector<std::string> missing;
-  bool proposes() const { return known && !missing.empty(); }
-  std::string Words() const;
-};
-WeightNote OwnWeight(const Draft& draft, Backend& backend);
+// What the own signature is worth for a draft; nothing while there is no trust policy.
+std::optional<SignatureNeed> OwnNeed(const Draft& draft, Backend& backend);
+// "your signature is enough: it starts at once", "needs weight 2 for memory, …".
+std::string NeedWords(const std::optional<SignatureNeed>& need);
+// It can be signed, and others must sign, too.
+bool Proposes(const std::optional<SignatureNeed>& need);
+// PermissionDenied where signing it makes no sense.
+absl::Status CheckHasSay(const std::optional<SignatureNeed>& need, const Backend& backend);
 
 class LaunchFlow {
  public:
@@ -59,8 +48,8 @@ class LaunchFlow {
   static absl::StatusOr<Prepared> Prepare(const Draft& draft, const BuildContext& context,
                                           const std::string& signer, bool needs_reach,
                                           Client& client);
-  BuildContext ContextFor(const WeightNote& weight) const;
-  void AskFor(std::shared_ptr<const Prepared> prepared, const WeightNote& weight);
+  BuildContext ContextFor(bool proposes) const;
+  void AskFor(std::shared_ptr<const Prepared> prepared, const std::optional<SignatureNeed>& need);
   void Sign(std::shared_ptr<const Prepared> prepared, bool propose);
   void Send(std::shared_ptr<const Prepared> prepared, bool propose,
             std::shared_ptr<const Signer> signer);
