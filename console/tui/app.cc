@@ -4,9 +4,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "console/investigation/shell_words.h"
 #include "console/output/cell.h"
 #include "console/tui/command/completion.h"
+#include "console/tui/command/history.h"
 #include "console/tui/views/views.h"
+#include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/version.h"
 
@@ -34,7 +37,7 @@ constexpr std::string_view kShellHelp =
     "  1 2 3 4     Fleet, Actions, New, Approvals (also F1 to F4)\n"
     "  Tab         the next of these, Shift-Tab the one before (where a view doesn't use it)\n"
     "  :           a command: an action as one line (file --path /etc), or fleet, actions, new,\n"
-    "              approvals, help, quit. Tab completes, arrows recall\n"
+    "              approvals, load FILE, save NAME, help, quit. Tab completes, arrows recall\n"
     "  Esc         back\n"
     "  ?           this help\n"
     "  F8          the last errors\n"
@@ -46,7 +49,7 @@ constexpr std::string_view kShellHelp =
 
 App::App(Backend& backend) : backend_(backend) {
   command_.set_complete([this](std::string_view before, size_t* start) {
-    return CompleteCommand(backend_.modules(), before, start);
+    return CompleteCommand(backend_.modules(), form_->template_names(), before, start);
   });
   backend_.set_ask_secret(
       [this](std::string_view what, std::function<void(absl::StatusOr<std::string>)> answer) {
@@ -61,7 +64,9 @@ App::App(Backend& backend) : backend_(backend) {
       });
   stacks_[static_cast<size_t>(Tab::kFleet)].push_back(NewFleetView(*this));
   stacks_[static_cast<size_t>(Tab::kActions)].push_back(NewActionsView(*this));
-  stacks_[static_cast<size_t>(Tab::kNew)].push_back(NewFormView(*this, "", ""));
+  std::unique_ptr<FormScreen> form = NewFormView(*this);
+  form_ = form.get();
+  stacks_[static_cast<size_t>(Tab::kNew)].push_back(std::move(form));
   stacks_[static_cast<size_t>(Tab::kApprovals)].push_back(NewApprovalsView(*this));
   backend_.OnActivity(lifetime_.token(), [this](const v1::Activity& activity) {
     if (activity.proposals()) CountProposals();
@@ -88,7 +93,9 @@ void App::Draw(Surface* surface) {
   cursor_ = top().Cursor();
   DrawMessage(canvas.Bottom(2).Top(1));
   DrawKeys(canvas.Bottom(1));
-  if (commanding_ && command_.candidates().size() > 1) {
+  if (commanding_ && !command_error_.empty()) {
+    middle.Bottom(1).PutLine(0, command_error_, kError);
+  } else if (commanding_ && command_.candidates().size() > 1) {
     std::string words;
     for (const std::string& word : command_.candidates()) StrAppend(&words, word, "  ");
     middle.Bottom(1).PutLine(0, words, kMuted);
@@ -231,8 +238,8 @@ bool App::OnShellKey(const Key& key) {
         return AskToQuit(), true;
       }
       if (key.character == U':') {
-        commanding_ = true;
-        command_.SetText("");
+        BeginCommand("");
+        LoadHistory();
         return true;
       }
       return false;
@@ -247,6 +254,7 @@ void App::OnCommandKey(const Key& key) {
     commanding_ = false;
     return;
   }
+  command_error_.clear();
   if (key.code != Key::Code::kEnter) {
     command_.OnKey(key);
     return;
@@ -255,17 +263,62 @@ void App::OnCommandKey(const Key& key) {
   const std::string line(absl::StripAsciiWhitespace(command_.text()));
   if (line.empty()) return;
   command_.AddToHistory(line);
-  RunCommand(line);
+  KeepHistory(line);
+  const absl::Status done = RunCommand(line);
+  if (done.ok()) return;
+  BeginCommand(line);
+  command_error_ = ToStd(done.message());
 }
 
-void App::RunCommand(const std::string& line) {
+void App::BeginCommand(const std::string& text) {
+  commanding_ = true;
+  command_.SetText(text);
+  command_error_.clear();
+}
+
+absl::Status App::RunCommand(const std::string& line) {
   const std::string word = line.substr(0, line.find(' '));
-  if (word == "q" || word == "quit") return Quit();
-  if (word == "help") return ShowHelp();
+  const std::string rest(absl::StripAsciiWhitespace(line.substr(word.size())));
+  if (word == "q" || word == "quit") return Quit(), absl::OkStatus();
+  if (word == "help") return ShowHelp(), absl::OkStatus();
+  if (word == "load" || word == "save") {
+    DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> words, SplitShellWords(rest));
+    if (words.size() != 1) return absl::InvalidArgumentError(StrCat(word, ": takes one name"));
+    ShowTab(Tab::kNew);
+    ShowForm();
+    word == "load" ? form_->Load(words.front()) : form_->Save(words.front());
+    return absl::OkStatus();
+  }
   for (const TabName& each : kTabNames)
-    if (word == absl::AsciiStrToLower(std::string(each.name))) return ShowTab(each.tab);
-  if (backend_.modules().Find(word) != nullptr) return OpenNew(line, "");
+    if (word == absl::AsciiStrToLower(std::string(each.name)))
+      return ShowTab(each.tab), absl::OkStatus();
+  if (backend_.modules().Find(word) != nullptr) {
+    DRAGNET_RETURN_IF_ERROR(form_->Open(line, ""));
+    ShowTab(Tab::kNew);
+    ShowForm();
+    return absl::OkStatus();
+  }
   SayError(StrCat(word, ": neither a module nor a screen; Tab shows what there is"));
+  return absl::OkStatus();
+}
+
+void App::LoadHistory() {
+  backend_.background().Run(
+      lifetime_.token(), [directory = backend_.directory()] { return tui::LoadHistory(directory); },
+      [this](absl::StatusOr<std::vector<std::string>> history) {
+        if (!history.ok()) return SayError(ToStd(history.status().message()));
+        if (!history->empty() && command_.empty()) command_.set_history(*std::move(history));
+      });
+}
+
+void App::KeepHistory(const std::string& line) {
+  backend_.background().Run(
+      lifetime_.token(),
+      [directory = backend_.directory(), line] { return AddToHistory(directory, line).status(); },
+      [this](const absl::Status& kept) {
+        if (!kept.ok())
+          SayError(StrCat("the command isn't kept for another time: ", kept.message()));
+      });
 }
 
 void App::ShowHelp() {
@@ -292,20 +345,16 @@ void App::OpenAgent(const std::string& agent_id) { Push(NewAgentView(*this, agen
 void App::OpenAction(const std::string& action_id) { Push(NewActionView(*this, action_id)); }
 
 void App::OpenNew(const std::string& line, const std::string& target) {
-  Stack& stack = stacks_[static_cast<size_t>(Tab::kNew)];
-  std::unique_ptr<View> view = NewFormView(*this, line, target);
-  if (tab_ == Tab::kNew) {
-    top().OnHidden();
-    for (std::unique_ptr<View>& old : stack) Retire(std::move(old));
-    stack.clear();
-    stack.push_back(std::move(view));
-    top().OnShown();
-    Redraw();
-    return;
-  }
-  stack.clear();
-  stack.push_back(std::move(view));
+  const absl::Status opened = form_->Open(line, target);
+  if (!opened.ok()) return SayError(ToStd(opened.message()));
   ShowTab(Tab::kNew);
+  ShowForm();
+}
+
+// What lies over the form in its tab goes; the form itself keeps what was typed.
+void App::ShowForm() {
+  while (stack().size() > 1) Pop();
+  Redraw();
 }
 
 void App::Push(std::unique_ptr<View> view) {

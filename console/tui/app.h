@@ -13,6 +13,7 @@
 
 #include "console/tui/overlay.h"
 #include "console/tui/shell.h"
+#include "console/tui/views/views.h"
 #include "console/tui/widgets/text_input.h"
 
 namespace dragnet::console::tui {
@@ -58,7 +59,12 @@ class App : public Shell {
   void DrawKeys(const Canvas& canvas);
   bool OnShellKey(const Key& key);
   void OnCommandKey(const Key& key);
-  void RunCommand(const std::string& line);
+  // Not OK: nothing was done, and the line can be mended.
+  absl::Status RunCommand(const std::string& line);
+  void LoadHistory();
+  void KeepHistory(const std::string& line);
+  void ShowForm();
+  void BeginCommand(const std::string& text);
   void ShowHelp();
   void AskToQuit();
   void CountProposals();
@@ -74,6 +80,10 @@ class App : public Shell {
   std::vector<std::unique_ptr<Overlay>> overlays_;
   bool commanding_ = false;
   TextInput command_;
+  // What is wrong with the line that was entered.
+  std::string command_error_;
+  // In the stack of its tab, at the bottom.
+  FormScreen* form_ = nullptr;
   std::string message_;
   bool message_is_error_ = false;
   std::deque<std::string> errors_;

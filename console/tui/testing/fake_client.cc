@@ -173,14 +173,17 @@ absl::StatusOr<v1::ProposeResponse> FakeClient::Propose(const v1::ProposeRequest
   DRAGNET_RETURN_IF_ERROR(Error());
   absl::MutexLock lock(&mutex);
   proposed.push_back(request.envelope());
+  if (propose != nullptr) return propose(request);
   return v1::ProposeResponse();
 }
 absl::StatusOr<v1::ListProposalsResponse> FakeClient::ListProposals(
-    const v1::ListProposalsRequest&) {
+    const v1::ListProposalsRequest& request) {
   DRAGNET_RETURN_IF_ERROR(Error());
   absl::MutexLock lock(&mutex);
   v1::ListProposalsResponse response;
-  for (const v1::Proposal& proposal : proposals) *response.add_proposals() = proposal;
+  for (const v1::Proposal& proposal : proposals)
+    if (request.with_closed() || proposal.state() == v1::Proposal::STATE_OPEN)
+      *response.add_proposals() = proposal;
   return response;
 }
 absl::StatusOr<v1::ListAgentActionsResponse> FakeClient::ListAgentActions(

@@ -24,6 +24,8 @@ class FakeClient : public Client {
   std::function<absl::StatusOr<std::vector<v1::AgentInfo>>(const std::string& target)> search;
   std::vector<v1::ActionInfo> actions;
   std::vector<v1::Proposal> proposals;
+  // Without it, what is proposed is taken and answered with nothing.
+  std::function<absl::StatusOr<v1::ProposeResponse>(const v1::ProposeRequest&)> propose;
   std::vector<v1::ListAgentActionsResponse::Entry> agent_actions;
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
   v1::StackResponse stack;

@@ -7,10 +7,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "console/testing/sample_module.h"
 #include "console/tui/app.h"
 #include "console/tui/testing/fake_client.h"
+#include "core/file_io.h"
 #include "core/keys.h"
 #include "core/testing.h"
 
@@ -31,6 +33,9 @@ class TuiTest : public ::testing::Test {
     parts.config.name = "alice";
     parts.config.fleet_id = fleet_.id;
     parts.config.path = ::testing::TempDir() + "/console.toml";
+    parts.config.root_keys = root_keys_;
+    parts.config.root_threshold = 2;
+    parts.directory = directory_;
     parts.modules = &console::testing::SampleCatalog();
     parts.client = client_;
     parts.clock = &Clock::System();
@@ -45,6 +50,14 @@ class TuiTest : public ::testing::Test {
 
   // What a test has otherwise than all.
   virtual void Configure(Backend::Parts*) {}
+
+  // The policy is then one that is believed. Before StartConsole.
+  void PinRoots() {
+    for (const PrivateKey& root : fleet_.roots) {
+      root_keys_.push_back(::testing::TempDir() + "/root-" + root.public_key().id() + ".pem");
+      ASSERT_TRUE(WriteFileAtomically(root_keys_.back(), root.public_key().ToPem(), 0600).ok());
+    }
+  }
 
   v1::TrustPolicy Policy() {
     v1::TrustPolicy policy = fleet_.PolicyProto();
@@ -81,7 +94,17 @@ class TuiTest : public ::testing::Test {
     for (const char c : ascii) Press(static_cast<char32_t>(c));
   }
 
+  void PressControl(char32_t letter) {
+    Key key;
+    key.code = Key::Code::kControl;
+    key.character = letter;
+    app_->OnKey(key);
+  }
+
   dragnet::testing::Fleet fleet_;
+  std::vector<std::string> root_keys_;
+  // Of templates and history; empty: nowhere.
+  std::string directory_;
   std::shared_ptr<FakeClient> client_ = std::make_shared<FakeClient>();
   EventLoop loop_;
   Background background_;

@@ -1,21 +1,493 @@
+// The screen New: choose a module or a template, fill in the form, launch.
+#include <algorithm>
+#include <utility>
+
+#include "console/investigation/delivery.h"
+#include "console/investigation/shell_words.h"
+#include "console/tui/command/draft.h"
+#include "console/tui/command/templates.h"
+#include "console/tui/views/form_fields.h"
+#include "console/tui/views/launch_flow.h"
+#include "console/tui/views/module_list.h"
+#include "console/tui/views/text_page.h"
 #include "console/tui/views/views.h"
+#include "console/tui/widgets/text_view.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/target.h"
 
 namespace dragnet::console::tui {
 namespace {
 
-class FormView : public View {
+// After the last key, before what was typed is looked at as a whole.
+constexpr absl::Duration kPause = absl::Milliseconds(200);
+constexpr int kWide = 110;
+constexpr int kFooter = 4;
+constexpr size_t kMostUnfinished = 20;
+
+constexpr char kHelp[] =
+    "A form for one action, made from the module's own documentation. Below it: how many agents "
+    "it reaches now, whether it is complete, and the command that does the same.\n"
+    "\n"
+    "  ↑ ↓            from field to field; Enter types into one, Enter again is done,\n"
+    "                 ↓ goes on to the next, Esc leaves it as it was\n"
+    "  Space          switches on and off, goes through the choices\n"
+    "  a d            adds a value to a field that takes several; removes one\n"
+    "  t              the target: which agents\n"
+    "  /              to a field by a word in its name or help\n"
+    "  h              the whole help of the field\n"
+    "  p, F5          the document as it would be signed\n"
+    "  Ctrl-S, F10    shows the document, asks, signs and launches; where your signature alone "
+    "is not enough it is proposed to the others\n"
+    "  Ctrl-W         saves the form as a template (:save NAME; :load NAME or FILE)\n"
+    "  [ ]            another operation, in a template that has several\n"
+    "  Esc            back to the modules; what was typed waits there under \"unfinished\"\n"
+    "\n"
+    "As one line: \":file --path /etc --name '^passwd$'\" fills in the form and shows it; Enter "
+    "or Ctrl-S launches it after a question. Nothing is launched without one.";
+
+// Values that were begun and are still empty say nothing.
+Draft WithoutEmpty(const Draft& draft) {
+  Draft cleaned = draft;
+  for (OperationDraft& operation : cleaned.operations)
+    for (std::vector<std::string>& values : operation.values) std::erase(values, "");
+  return cleaned;
+}
+
+class FormView : public FormScreen {
  public:
-  std::string Title() const override { return "New"; }
-  void Draw(const Canvas&) override {}
-  bool OnKey(const Key&) override { return false; }
-  std::vector<KeyHint> Keys() const override { return {}; }
-  std::string Help() const override { return ""; }
+  explicit FormView(Shell& shell)
+      : shell_(shell),
+        flow_(shell),
+        list_(shell.backend().modules(),
+              {.module = [this](const std::string& module) { Begin(module); },
+               .go_on = [this](size_t index) { GoOn(index); },
+               .drop =
+                   [this](size_t index) {
+                     unfinished_.erase(unfinished_.begin() + static_cast<std::ptrdiff_t>(index));
+                     list_.SetUnfinished(unfinished_);
+                   },
+               .load = [this](const std::string& path) { LoadFile(path); }}),
+        fields_([this] { OnChanged(); }, [this] { return shell_.backend().now(); }) {
+    shell_.backend().OnActivity(lifetime_.token(), [this](const v1::Activity& activity) {
+      if (draft_.has_value() && (activity.agents() || activity.trust_policy())) CheckSoon();
+    });
+  }
+
+  std::string Title() const override;
+  void Draw(const Canvas& canvas) override;
+  bool OnKey(const Key& key) override;
+  std::optional<Point> Cursor() const override {
+    return draft_.has_value() ? fields_.Cursor() : std::nullopt;
+  }
+  bool TakesText() const override { return draft_.has_value() && fields_.editing(); }
+  std::vector<KeyHint> Keys() const override;
+  std::string Help() const override { return kHelp; }
+  void OnShown() override { ListTemplatesAgain(); }
+
+  absl::Status Open(const std::string& line, const std::string& target) override;
+  void Load(const std::string& name) override;
+  void Save(const std::string& name) override;
+  const std::vector<std::string>& template_names() const override { return template_names_; }
+
+ private:
+  void Begin(const std::string& module);
+  void GoOn(size_t index);
+  void Show(Draft draft);
+  void PutAside();
+  void ShowOperation(size_t index);
+  void LoadFile(const std::string& path);
+  void WriteTemplate(const std::string& path, bool overwrite);
+  void ListTemplatesAgain();
+
+  void OnChanged();
+  void CheckSoon();
+  void Check();
+  void CheckReach();
+  std::string Target() const { return draft_->options.target.value_or("true"); }
+
+  void Launch();
+  void Preview();
+  bool OnFormKey(const Key& key);
+  void DrawForm(const Canvas& canvas);
+  void DrawFooter(const Canvas& canvas);
+  void DrawHelp(const Canvas& canvas);
+
+  Shell& shell_;
+  Lifetime lifetime_;
+  LaunchFlow flow_;
+  ModuleList list_;
+  FormFields fields_;
+  TextView help_;
+  // Nothing: the list is shown.
+  std::optional<Draft> draft_;
+  size_t operation_ = 0;
+  // It was filled in by a line: Enter launches, as long as no other key came.
+  bool from_line_ = false;
+  std::vector<Draft> unfinished_;
+  // For agents that were chosen before a module was.
+  std::string preset_target_;
+  std::vector<std::string> template_names_;
+
+  // Counts changes: answers about an older form are dropped.
+  size_t version_ = 0;
+  bool checking_ = false;
+  absl::Status check_;
+  std::string reach_;
+  bool reach_is_error_ = false;
+  std::string reach_asked_;
 };
+
+// ---- which form
+
+std::string FormView::Title() const {
+  if (!draft_.has_value()) {
+    return preset_target_.empty() ? "New: choose a module"
+                                  : StrCat("New, for ", preset_target_, ": choose a module");
+  }
+  std::string title = StrCat("New: ", draft_->operations[operation_].form->name());
+  if (draft_->operations.size() > 1)
+    StrAppend(&title, " (operation ", operation_ + 1, " of ", draft_->operations.size(), ")");
+  if (!draft_->file.empty()) StrAppend(&title, "  from ", draft_->file);
+  return title;
+}
+
+void FormView::PutAside() {
+  fields_.FinishEditing();
+  if (draft_.has_value() && !draft_->empty()) {
+    unfinished_.insert(unfinished_.begin(), WithoutEmpty(*draft_));
+    if (unfinished_.size() > kMostUnfinished) {
+      shell_.Say(StrCat("dropped the oldest unfinished one: ", CommandOf(unfinished_.back())));
+      unfinished_.pop_back();
+    }
+  }
+  draft_.reset();
+  fields_.Show(nullptr, 0);
+  from_line_ = false;
+  list_.SetUnfinished(unfinished_);
+}
+
+void FormView::Show(Draft draft) {
+  PutAside();
+  draft_ = std::move(draft);
+  if (!preset_target_.empty() && !draft_->options.target.has_value())
+    draft_->options.target = std::exchange(preset_target_, {});
+  ShowOperation(0);
+  version_++;
+  reach_.clear();
+  reach_asked_.clear();
+  CheckSoon();
+}
+
+void FormView::ShowOperation(size_t index) {
+  fields_.FinishEditing();
+  operation_ = index;
+  fields_.Show(&*draft_, index);
+  shell_.Redraw();
+}
+
+void FormView::Begin(const std::string& module) {
+  absl::StatusOr<Draft> draft = NewDraft(module, shell_.backend().modules());
+  if (!draft.ok()) return shell_.SayError(draft.status());
+  Show(*std::move(draft));
+}
+
+void FormView::GoOn(size_t index) {
+  Draft draft = std::move(unfinished_[index]);
+  unfinished_.erase(unfinished_.begin() + static_cast<std::ptrdiff_t>(index));
+  Show(std::move(draft));
+}
+
+absl::Status FormView::Open(const std::string& line, const std::string& target) {
+  if (!line.empty()) {
+    DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> words, SplitShellWords(line));
+    DRAGNET_ASSIGN_OR_RETURN(Draft draft, DraftFromWords(words, shell_.backend().modules()));
+    preset_target_ = target;
+    Show(std::move(draft));
+    from_line_ = true;
+    return absl::OkStatus();
+  }
+  PutAside();
+  preset_target_ = target;
+  return absl::OkStatus();
+}
+
+// ---- templates
+
+void FormView::ListTemplatesAgain() {
+  Backend& backend = shell_.backend();
+  shell_.background().Run(
+      lifetime_.token(),
+      [directory = backend.directory(), modules = &backend.modules()] {
+        return ListTemplates(directory, *modules);
+      },
+      [this](std::vector<TemplateEntry> templates) {
+        template_names_.clear();
+        for (const TemplateEntry& entry : templates) template_names_.push_back(entry.name);
+        list_.SetTemplates(std::move(templates));
+        shell_.Redraw();
+      });
+}
+
+void FormView::Load(const std::string& name) {
+  const absl::StatusOr<std::string> path = TemplatePath(shell_.backend().directory(), name);
+  if (!path.ok()) return shell_.SayError(path.status());
+  LoadFile(*path);
+}
+
+void FormView::LoadFile(const std::string& path) {
+  shell_.background().Run(
+      lifetime_.token(),
+      [path, modules = &shell_.backend().modules()] { return LoadTemplate(path, *modules); },
+      [this](absl::StatusOr<LoadedTemplate> loaded) {
+        if (!loaded.ok()) return shell_.SayError(loaded.status());
+        Show(std::move(loaded->draft));
+        for (const std::string& notice : loaded->notices) shell_.Say(notice);
+        shell_.Redraw();
+      });
+}
+
+void FormView::Save(const std::string& name) {
+  if (!draft_.has_value())
+    return shell_.SayError("there is no form to save: choose a module first");
+  const absl::StatusOr<std::string> path = TemplatePath(shell_.backend().directory(), name);
+  if (!path.ok()) return shell_.SayError(path.status());
+  WriteTemplate(*path, /*overwrite=*/false);
+}
+
+void FormView::WriteTemplate(const std::string& path, bool overwrite) {
+  fields_.FinishEditing();
+  if (!draft_.has_value()) return;
+  Backend& backend = shell_.backend();
+  const Draft draft = WithoutEmpty(*draft_);
+  shell_.background().Run(
+      lifetime_.token(),
+      [draft, path, overwrite, now = backend.now(), modules = &backend.modules()] {
+        return SaveTemplate(draft, path, overwrite, now, *modules);
+      },
+      [this, path](const absl::Status& saved) {
+        if (absl::IsAlreadyExists(saved)) {
+          return shell_.Confirm("Save as a template",
+                                StrCat(path, "\nis there already. Replace it?"),
+                                [this, path] { WriteTemplate(path, /*overwrite=*/true); });
+        }
+        if (!saved.ok()) return shell_.SayError(saved);
+        shell_.Say(StrCat("saved: ", path, " (dragnet run takes it, too)"));
+        ListTemplatesAgain();
+      });
+}
+
+// ---- looking at what was typed
+
+void FormView::OnChanged() {
+  ++version_;
+  CheckSoon();
+}
+
+void FormView::CheckSoon() {
+  shell_.loop().After(kPause, lifetime_.token(), [this, asked = version_] {
+    if (asked == version_ && draft_.has_value()) Check();
+  });
+}
+
+void FormView::Check() {
+  CheckReach();
+  Backend& backend = shell_.backend();
+  checking_ = true;
+  const BuildContext context{.fleet_id = backend.config().fleet_id,
+                             .now = backend.now(),
+                             .lifetime = absl::Minutes(5),
+                             .modules = &backend.modules()};
+  shell_.background().Run(
+      lifetime_.token(),
+      [draft = WithoutEmpty(*draft_), context] { return BuildDraft(draft, context).status(); },
+      [this, asked = version_](const absl::Status& checked) {
+        if (asked != version_) return;
+        checking_ = false;
+        check_ = checked;
+        shell_.Redraw();
+      });
+}
+
+void FormView::CheckReach() {
+  const std::string target = Target();
+  const absl::Status valid = ValidateTarget(target);
+  if (!valid.ok()) {
+    reach_ = ToStd(valid.message());
+    reach_is_error_ = true;
+    reach_asked_.clear();
+    return shell_.Redraw();
+  }
+  shell_.background().Run(
+      lifetime_.token(),
+      [target, client = shell_.backend().client()] { return ReachOf(target, *client); },
+      [this, target](const absl::StatusOr<Reach>& reach) {
+        if (!draft_.has_value() || target != Target()) return;
+        reach_ = reach.ok() ? StrCat("reaches ", ReachWords(*reach))
+                            : std::string(reach.status().message());
+        reach_is_error_ = !reach.ok();
+        reach_asked_ = target;
+        shell_.Redraw();
+      });
+}
+
+void FormView::Launch() {
+  fields_.FinishEditing();
+  flow_.Start(WithoutEmpty(*draft_), [this](const absl::Status& status) {
+    // "--path: …" and "file: --path …": to the field that is named.
+    const std::string words(status.message());
+    const size_t flag = words.find("--");
+    if (flag == std::string::npos) return;
+    fields_.SelectFlag(words.substr(flag, words.find_first_of(" :", flag) - flag));
+    shell_.Redraw();
+  });
+}
+
+void FormView::Preview() {
+  fields_.FinishEditing();
+  flow_.Preview(WithoutEmpty(*draft_), [this](const absl::StatusOr<std::string>& text) {
+    if (!text.ok()) return shell_.SayError(text.status());
+    shell_.Push(NewTextPage(shell_, "The document as it would be signed now", *text));
+  });
+}
+
+// ---- keys
+
+bool FormView::OnKey(const Key& key) {
+  if (!draft_.has_value()) {
+    if (key.code == Key::Code::kEscape && !preset_target_.empty()) {
+      preset_target_.clear();
+      return true;
+    }
+    return list_.OnKey(key);
+  }
+  const bool line_ready = std::exchange(from_line_, false);
+  if (line_ready && key.code == Key::Code::kEnter) return Launch(), true;
+  return OnFormKey(key);
+}
+
+bool FormView::OnFormKey(const Key& key) {
+  if (key.IsControl(U's') || (key.code == Key::Code::kFunction && key.number == 10))
+    return Launch(), true;
+  if (key.code == Key::Code::kFunction && key.number == 5) return Preview(), true;
+  if (fields_.OnKey(key)) return true;
+  if (fields_.editing()) return false;
+  if (key.code == Key::Code::kEscape) return PutAside(), true;
+  if (key.IsControl(U'w')) {
+    Shell::Question question;
+    question.title = "Save as a template";
+    question.text = "Name (kept here), or a path with / to share it";
+    question.check = [this](const std::string& name) {
+      return TemplatePath(shell_.backend().directory(), name).status();
+    };
+    shell_.Ask(question, [this](const std::string& name) { Save(name); });
+    return true;
+  }
+  if (key.Is(U'p')) return Preview(), true;
+  if (key.Is(U'h')) {
+    shell_.Push(NewTextPage(shell_, fields_.HelpTitle(), fields_.Help()));
+    return true;
+  }
+  if (key.Is(U'/')) {
+    Shell::Question question;
+    question.title = "Find a field";
+    question.text = "A word of its name or its help";
+    shell_.Ask(question, [this](const std::string& words) {
+      if (!fields_.Search(words)) shell_.Say(StrCat(words, ": no field has this"));
+    });
+    return true;
+  }
+  const size_t count = draft_->operations.size();
+  if ((key.Is(U']') || key.Is(U'[')) && count > 1) {
+    ShowOperation((operation_ + (key.Is(U']') ? 1 : count - 1)) % count);
+    return true;
+  }
+  return false;
+}
+
+std::vector<KeyHint> FormView::Keys() const {
+  if (!draft_.has_value()) return list_.Keys();
+  if (from_line_)
+    return {{"Enter", "Launch"}, {"↑↓", "Change it"}, {"p", "Preview"}, {"Esc", "Back"}};
+  std::vector<KeyHint> keys = fields_.Keys();
+  keys.push_back({"^S", "Launch"});
+  if (fields_.editing()) return keys;
+  keys.push_back({"p", "Preview"});
+  keys.push_back({"t", "Target"});
+  keys.push_back({"/", "Find"});
+  if (draft_->operations.size() > 1) keys.push_back({"[ ]", "Operation"});
+  keys.push_back({"^W", "Save"});
+  keys.push_back({"Esc", "Back"});
+  return keys;
+}
+
+// ---- drawing
+
+void FormView::Draw(const Canvas& canvas) {
+  if (!draft_.has_value()) return list_.Draw(canvas);
+  DrawForm(canvas.Above(kFooter));
+  DrawFooter(canvas.Bottom(kFooter));
+}
+
+void FormView::DrawHelp(const Canvas& canvas) {
+  if (fields_.candidates().size() > 1) {
+    std::string words;
+    for (const std::string& word : fields_.candidates()) StrAppend(&words, word, "  ");
+    help_.SetText(words);
+  } else {
+    help_.SetText(fields_.Help());
+  }
+  canvas.Put(0, 0, fields_.HelpTitle(), kTitle);
+  help_.Draw(canvas.Below(1));
+}
+
+void FormView::DrawForm(const Canvas& canvas) {
+  if (canvas.width() >= kWide) {
+    const int right = std::min(canvas.width() * 2 / 5, 80);
+    const int left = canvas.width() - right;
+    fields_.Draw(canvas.Part({0, 0, left - 1, canvas.height()}));
+    canvas.Part({left, 0, 1, canvas.height()}).Fill(kMuted, U'│');
+    DrawHelp(canvas.Part({left + 2, 0, right - 2, canvas.height()}));
+    return;
+  }
+  const int below = std::clamp(canvas.height() / 3, 2, 12);
+  fields_.Draw(canvas.Above(below + 1));
+  canvas.Part({0, canvas.height() - below - 1, canvas.width(), 1}).Fill(kMuted, U'─');
+  DrawHelp(canvas.Bottom(below));
+}
+
+void FormView::DrawFooter(const Canvas& canvas) {
+  canvas.Part({0, 0, canvas.width(), 1}).Fill(kMuted, U'─');
+  canvas.Put(0, 1, "Target", kLabel);
+  int x = 9;
+  const std::string target = Target() == "true" ? "every agent" : Target();
+  x += canvas.Put(x, 1, target, kNormal, std::max(canvas.width() / 2, 10));
+  const std::string reach = reach_.empty() ? "counting…" : reach_;
+  canvas.Put(x + 2, 1, StrCat(reach_is_error_ ? "✗ " : "", reach),
+             reach_is_error_ ? kError : kBold);
+  canvas.Put(0, 2, "Status", kLabel);
+  if (!flow_.doing().empty()) {
+    canvas.Put(9, 2, StrCat(flow_.doing(), "…"), kWarning);
+  } else if (const std::string error = fields_.FirstError(); !error.empty()) {
+    canvas.Put(9, 2, StrCat("✗ ", error), kError);
+  } else if (checking_) {
+    canvas.Put(9, 2, "checking…", kMuted);
+  } else if (!check_.ok()) {
+    canvas.Put(9, 2, StrCat("✗ ", check_.message()), kError);
+  } else {
+    const std::optional<SignatureNeed> need = OwnNeed(*draft_, shell_.backend());
+    const bool blocked = !CheckHasSay(need, shell_.backend()).ok();
+    canvas.Put(9, 2, StrCat(blocked ? "✗ " : "✓ ready: ", NeedWords(need)),
+               blocked                            ? kError
+               : need.has_value() && need->enough ? kBold
+                                                  : kWarning);
+  }
+  canvas.Put(0, 3, "Command", kLabel);
+  canvas.Put(9, 3, CommandOf(WithoutEmpty(*draft_)), kMuted);
+}
 
 }  // namespace
 
-std::unique_ptr<View> NewFormView(Shell&, const std::string&, const std::string&) {
-  return std::make_unique<FormView>();
-}
+std::unique_ptr<FormScreen> NewFormView(Shell& shell) { return std::make_unique<FormView>(shell); }
 
 }  // namespace dragnet::console::tui

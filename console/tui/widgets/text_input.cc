@@ -100,7 +100,8 @@ bool TextInput::DoComplete() {
   std::string replacement = CommonBeginning(words);
   // Nothing to add: then say which there are.
   if (words.size() > 1) candidates_ = words;
-  if (words.size() == 1 && !replacement.ends_with('/') && !replacement.ends_with('='))
+  if (space_after_word_ && words.size() == 1 && !replacement.ends_with('/') &&
+      !replacement.ends_with('='))
     replacement += ' ';
   if (replacement.size() < typed.size()) return true;
   const std::string after = Utf8(position_, characters_.size());

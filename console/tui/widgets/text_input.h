@@ -25,6 +25,9 @@ class TextInput {
   // word begins that is to be replaced, in bytes of `before`.
   using Complete = std::function<std::vector<std::string>(std::string_view before, size_t* start)>;
   void set_complete(Complete complete) { complete_ = std::move(complete); }
+  // Whether a word that is complete is followed by a space: in a line of words, not
+  // where the line is one value.
+  void set_space_after_word(bool space) { space_after_word_ = space; }
   // What Tab found when it was more than one; for the view to show. Cleared by the
   // next key.
   const std::vector<std::string>& candidates() const { return candidates_; }
@@ -57,6 +60,7 @@ class TextInput {
   bool secret_ = false;
   std::vector<char32_t> killed_;
   Complete complete_;
+  bool space_after_word_ = true;
   std::vector<std::string> candidates_;
   std::vector<std::string> history_;
   // Index into history_; its size: the line that is being typed.
