@@ -195,8 +195,9 @@ absl::Status Exporter::Add(std::string event) {
 absl::Status Exporter::Deliver() {
   for (int attempt = 0; !batch_.empty(); ++attempt) {
     const absl::Status status = receiver_->Deliver(batch_, stop_);
-    if (stop_) return absl::CancelledError("the scheduler stops");
+    // What was confirmed in the last moment is noted all the same.
     if (!status.ok()) {
+      if (stop_) return absl::CancelledError("the scheduler stops");
       SetError(status, /*stopped=*/false);
       if (!Pause(Backoff(attempt))) return absl::CancelledError("the scheduler stops");
       continue;

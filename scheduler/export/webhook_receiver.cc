@@ -84,7 +84,7 @@ class WebhookReceiver : public Receiver {
     curl_easy_setopt(curl_.get(), CURLOPT_ERRORBUFFER, words);
     const CURLcode code = curl_easy_perform(curl_.get());
     curl_easy_setopt(curl_.get(), CURLOPT_ERRORBUFFER, nullptr);
-    if (stop) return absl::CancelledError("the scheduler stops");
+    if (stop && code != CURLE_OK) return absl::CancelledError("the scheduler stops");
     if (call.received > kMaxAnswer)
       return absl::UnavailableError(StrCat("its answer is larger than ", kMaxAnswer, " bytes"));
     if (code != CURLE_OK)
