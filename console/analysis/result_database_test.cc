@@ -79,7 +79,7 @@ TEST(ResultDatabaseTest, ReadsRowsHostsAndRefusals) {
                    "LIMIT 1"),
             "30");
   EXPECT_EQ(Answer("WITH big AS (SELECT path FROM sample WHERE size > 2) SELECT * FROM big"), "/b");
-  EXPECT_EQ(Answer("SELECT value FROM sample, json_each(notes) WHERE path='/a'"), "n1 n2");
+  EXPECT_EQ(Answer("SELECT value FROM sample s, json_each(notes) WHERE s.path='/a'"), "n1 n2");
   EXPECT_EQ(Answer("SELECT links, 1.5, x'00ff' FROM sample LIMIT 1"), "NULL|1.5|00ff");
   EXPECT_EQ(Answer("SELECT path FROM sample UNION ALL SELECT agent FROM refusals ORDER BY 1"),
             "/a /b mail");

@@ -6,7 +6,7 @@
 // tell that something is new or gone: such rows are counted, not shown.
 //
 // Rows wait in a temporary database on disk, which no one else can open and
-// which is gone with the process: in memory are at most 32 MiB of it, what is
+// which is gone with the process: in memory are at most 64 MiB of it, what is
 // known of each host (about 200 bytes), and the rows of one host that have one
 // key. Not thread-safe.
 #pragma once
