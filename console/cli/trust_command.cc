@@ -16,10 +16,15 @@ namespace dragnet::console {
 namespace {
 
 std::string KeyWords(const v1::PublicKey& proto) {
-  const absl::StatusOr<PublicKey> key = PublicKey::FromSpki(proto.spki());
+  const absl::StatusOr<PublicKey> key = PublicKey::FromProto(proto);
   if (!key.ok()) return "an unreadable key";
-  return StrCat(key->algorithm() == KeyAlgorithm::kEd25519 ? "Ed25519 " : "ECDSA P-256 ",
-                key->id());
+  std::string words =
+      StrCat(key->algorithm() == KeyAlgorithm::kEd25519 ? "Ed25519 " : "ECDSA P-256 ", key->id());
+  if (const auto& security_key = key->security_key(); security_key.has_value()) {
+    StrAppend(&words, " in a security key, application ", ForTerminal(security_key->application),
+              security_key->user_verification ? ", user verified" : "");
+  }
+  return words;
 }
 
 std::string Describe(const v1::TrustPolicy& policy, absl::Time expires, absl::Time now) {

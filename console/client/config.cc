@@ -91,8 +91,8 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
 absl::StatusOr<RootSet> LoadRootKeys(const ConsoleConfig& config) {
   std::vector<PublicKey> keys;
   for (const std::string& path : config.root_keys) {
-    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
-    absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
+    DRAGNET_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    absl::StatusOr<PublicKey> key = PublicKey::FromText(text);
     if (!key.ok()) return Annotate(key.status(), StrCat("root key ", path));
     keys.push_back(*std::move(key));
   }

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "core/text.h"
-#include "modules/sshkey/wire.h"
+#include "core/ssh_wire.h"
 
 namespace dragnet::sshkey {
 namespace {

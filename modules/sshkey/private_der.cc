@@ -8,7 +8,7 @@
 #include "core/openssl.h"
 #include "core/strings.h"
 #include "modules/sshkey/der.h"
-#include "modules/sshkey/wire.h"
+#include "core/ssh_wire.h"
 
 namespace dragnet::sshkey {
 namespace {

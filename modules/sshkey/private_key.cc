@@ -5,7 +5,7 @@
 #include "core/status_macros.h"
 #include "core/text.h"
 #include "modules/sshkey/private_der.h"
-#include "modules/sshkey/wire.h"
+#include "core/ssh_wire.h"
 
 namespace dragnet::sshkey {
 namespace {

@@ -8,7 +8,7 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
-#include "modules/sshkey/wire.h"
+#include "core/ssh_wire.h"
 
 namespace dragnet::sshkey {
 namespace {

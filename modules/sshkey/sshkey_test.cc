@@ -10,7 +10,7 @@
 #include "modules/sshkey/private_key.h"
 #include "modules/sshkey/sshkey.pb.h"
 #include "modules/sshkey/tree.h"
-#include "modules/sshkey/wire.h"
+#include "core/ssh_wire.h"
 
 namespace dragnet::sshkey {
 namespace {
