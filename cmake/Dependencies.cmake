@@ -78,6 +78,11 @@ foreach(dependency dep_absl dep_protobuf dep_crypto dep_ssl dep_sqlite dep_grpc)
   target_link_libraries(${dependency} INTERFACE Threads::Threads)
 endforeach()
 
+# Reads PKCS#11 URIs and has the header; the console alone uses it.
+pkg_check_modules(P11KIT REQUIRED IMPORTED_TARGET p11-kit-1)
+add_library(dep_p11kit INTERFACE)
+target_link_libraries(dep_p11kit INTERFACE PkgConfig::P11KIT ${CMAKE_DL_LIBS})
+
 pkg_check_modules(RE2 REQUIRED re2)
 pkg_check_modules(SECCOMP REQUIRED libseccomp)
 pkg_check_modules(MICROHTTPD REQUIRED libmicrohttpd)

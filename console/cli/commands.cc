@@ -21,6 +21,7 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewStatusCommand());
   commands.push_back(NewEnrollCommand());
   commands.push_back(NewTrustCommand());
+  commands.push_back(NewKeygenCommand());
   commands.push_back(NewCompletionCommand(modules));
   commands.push_back(NewUnsupportedCommand("approve", "signing what others launched"));
   commands.push_back(NewUnsupportedCommand("sweep", "scheduled checks"));
