@@ -81,7 +81,6 @@ absl::StatusOr<std::unique_ptr<TokenSession>> TokenSession::Open(
   if (initialized != CKR_OK && initialized != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
     return TokenError(StrCat("start module ", module_path), initialized);
   }
-  token->initialized_ = initialized == CKR_OK;
 
   CK_ULONG count = 0;
   CK_RV code = token->functions_->C_GetSlotList(CK_TRUE, nullptr, &count);
@@ -120,9 +119,10 @@ absl::StatusOr<std::unique_ptr<TokenSession>> TokenSession::Open(
   return token;
 }
 
+// The last session's end logs out. No C_Finalize: it would end the sessions that
+// other keys of this process have with the same module.
 TokenSession::~TokenSession() {
   if (session_ != CK_INVALID_HANDLE) functions_->C_CloseSession(session_);
-  if (initialized_) functions_->C_Finalize(nullptr);
 }
 
 std::string TokenSession::label() const {

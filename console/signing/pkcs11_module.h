@@ -49,7 +49,6 @@ class TokenSession {
   TokenSession() = default;
 
   CK_FUNCTION_LIST* functions_ = nullptr;
-  bool initialized_ = false;
   CK_SESSION_HANDLE session_ = CK_INVALID_HANDLE;
   CK_TOKEN_INFO info_{};
 };

@@ -36,7 +36,7 @@ constexpr size_t kPointBytes = 65;
 
 absl::StatusOr<UriPtr> ParseUri(const std::string& text) {
   UriPtr uri(p11_kit_uri_new());
-  const int code = p11_kit_uri_parse(text.c_str(), P11_KIT_URI_FOR_ANY, uri.get());
+  const int code = p11_kit_uri_parse(text.c_str(), P11_KIT_URI_FOR_OBJECT_ON_TOKEN, uri.get());
   if (code != P11_KIT_URI_OK) {
     return absl::InvalidArgumentError(
         StrCat("not a PKCS#11 URI (RFC 7512): ", p11_kit_uri_message(code)));
@@ -50,6 +50,11 @@ absl::StatusOr<UriPtr> ParseUri(const std::string& text) {
     return absl::InvalidArgumentError(
         "PKCS#11 URI: pin-value is refused: leave it out to be asked, or put the PIN into a file "
         "of mode 0600 and give pin-source=/that/file");
+  }
+  const CK_ATTRIBUTE* type = p11_kit_uri_get_attribute(uri.get(), CKA_CLASS);
+  if (type != nullptr && (type->ulValueLen != sizeof(CK_OBJECT_CLASS) ||
+                          *static_cast<CK_OBJECT_CLASS*>(type->pValue) != CKO_PRIVATE_KEY)) {
+    return absl::InvalidArgumentError("PKCS#11 URI: type: must be private, or left out");
   }
   const char* module = p11_kit_uri_get_module_path(uri.get());
   if (module == nullptr || module[0] != '/') {

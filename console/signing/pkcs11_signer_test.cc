@@ -51,6 +51,15 @@ TEST_F(TokenSignerTest, SignsWithBothKindsOfKeyByLabelAndById) {
   }
 }
 
+TEST_F(TokenSignerTest, TwoKeysOfOneModuleDoNotDisturbEachOther) {
+  auto first = *Open(SoftToken::Uri("object=ed"), SoftToken::kPin);
+  const auto second = *Open(SoftToken::Uri("object=ec"), SoftToken::kPin);
+  EXPECT_TRUE(first->Sign("message").ok());
+  first.reset();
+  EXPECT_TRUE(second->Sign("message").ok());
+  EXPECT_TRUE(Open(SoftToken::Uri("object=ed"), SoftToken::kPin).ok());
+}
+
 TEST_F(TokenSignerTest, AWrongPinSaysSoAndIsNotTriedAgain) {
   const auto signer = Open(SoftToken::Uri("object=ed"), "0000");
   EXPECT_EQ(signer.status().code(), absl::StatusCode::kPermissionDenied);
@@ -90,6 +99,8 @@ TEST_F(TokenSignerTest, WhatTheUriDoesNotNameOrNamesTwiceIsRefused) {
 TEST_F(TokenSignerTest, BadUrisAndModulesAreRefusedByName) {
   EXPECT_THAT(WhyNot("pkcs11:object=%zz?module-path=/x"), HasSubstr("RFC 7512"));
   EXPECT_THAT(WhyNot("pkcs11:objekt=ed?module-path=/x"), HasSubstr("not known"));
+  EXPECT_THAT(WhyNot(SoftToken::Uri("object=ed;slot-id=1")), HasSubstr("not known"));
+  EXPECT_THAT(WhyNot(SoftToken::Uri("object=ed;type=cert")), HasSubstr("type"));
   EXPECT_THAT(WhyNot("pkcs11:object=ed"), HasSubstr("module-path"));
   EXPECT_THAT(WhyNot("pkcs11:object=ed?module-path=relative.so"), HasSubstr("absolute"));
   EXPECT_THAT(WhyNot("pkcs11:object=ed?module-path=/no/such.so"), HasSubstr("/no/such.so"));
