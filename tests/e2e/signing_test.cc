@@ -119,7 +119,45 @@ class SigningTest : public ::testing::Test {
     EXPECT_THAT(run.out, HasSubstr("file-1"));
   }
 
+  // ---- for a scheduler that an attacker owns
+
+  // An agent that talks to it, made when first asked for.
+  AttackedAgent& host() {
+    if (host_ == nullptr) {
+      host_ = std::make_unique<AttackedAgent>(fleet(), AgentOptions{.name = NextName()});
+    }
+    return *host_;
+  }
+  static std::string NextName() {
+    static int number = 0;
+    return StrCat("attacked-", ++number);
+  }
+  static std::string WithSignature(v1::Envelope envelope, const PublicKey& key,
+                                   const std::string& signature) {
+    v1::Signature* added = envelope.add_signatures();
+    added->set_sig(signature);
+    added->set_keyid(key.id());
+    return envelope.SerializeAsString();
+  }
+  static std::string MessageOf(const v1::Envelope& envelope) {
+    return PreAuthEncoding(envelope.payload_type(), envelope.payload());
+  }
+  v1::Envelope Unsigned() { return Forge::Unsigned(fleet().forge().NewAction(host().bait())); }
+  // `ssh-keygen -Y sign`, without its armor.
+  std::string SshKeygen(const std::string& key, const std::string& name_space,
+                        const v1::Envelope& envelope) {
+    keys().Write("m", MessageOf(envelope));
+    keys().Run(StrCat("rm -f m.sig; ssh-keygen -Y sign -f ", key, " -n ", name_space,
+                      " m; grep -v -- ---- m.sig | base64 -d > m.bin"));
+    return keys().Content("m.bin");
+  }
+  void ExpectRefused(const std::string& envelope) {
+    EXPECT_EQ(host().SendAction(envelope).reason(), v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
+  }
+
+  // One for all tests: a PKCS#11 module reads its configuration once a process.
   static World* world_;
+  std::unique_ptr<AttackedAgent> host_;
 };
 
 SigningTest::World* SigningTest::world_ = nullptr;
@@ -167,41 +205,7 @@ TEST_F(SigningTest, AKeyThatIsNotInThePolicyOrdersNothing) {
 
 // ---- sent by a scheduler that an attacker owns
 
-class ForgedSshSignatureTest : public SigningTest {
- protected:
-  ForgedSshSignatureTest() : host_(fleet(), {.name = NextName()}) {}
-
-  static std::string NextName() {
-    static int number = 0;
-    return StrCat("attacked-", ++number);
-  }
-  static std::string WithSignature(v1::Envelope envelope, const PublicKey& key,
-                                   const std::string& signature) {
-    v1::Signature* added = envelope.add_signatures();
-    added->set_sig(signature);
-    added->set_keyid(key.id());
-    return envelope.SerializeAsString();
-  }
-  static std::string MessageOf(const v1::Envelope& envelope) {
-    return PreAuthEncoding(envelope.payload_type(), envelope.payload());
-  }
-  v1::Envelope Unsigned() { return Forge::Unsigned(fleet().forge().NewAction(host_.bait())); }
-  // `ssh-keygen -Y sign`, without its armor.
-  std::string SshKeygen(const std::string& key, const std::string& name_space,
-                        const v1::Envelope& envelope) {
-    keys().Write("m", MessageOf(envelope));
-    keys().Run(StrCat("rm -f m.sig; ssh-keygen -Y sign -f ", key, " -n ", name_space,
-                      " m; grep -v -- ---- m.sig | base64 -d > m.bin"));
-    return keys().Content("m.bin");
-  }
-  void ExpectRefused(const std::string& envelope) {
-    EXPECT_EQ(host_.SendAction(envelope).reason(), v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
-  }
-
-  AttackedAgent host_;
-};
-
-TEST_F(ForgedSshSignatureTest, SignedForAnotherPurposeIsRefused) {
+TEST_F(SigningTest, SignedForAnotherPurposeIsRefused) {
   for (const std::string key : {"ed", "ec"}) {
     for (const std::string name_space : {"git", "file", "dragnet2"}) {
       const v1::Envelope envelope = Unsigned();
@@ -209,23 +213,24 @@ TEST_F(ForgedSshSignatureTest, SignedForAnotherPurposeIsRefused) {
                                   SshKeygen(key, name_space, envelope)));
     }
   }
-  host_.ExpectNothingRan();
+  host().ExpectNothingRan();
 }
 
-TEST_F(ForgedSshSignatureTest, SignedByHandInTheRightOneRuns) {
+TEST_F(SigningTest, SignedByHandInTheRightOneRuns) {
   // Else the others say nothing.
   const v1::Envelope envelope = Unsigned();
-  host_.rogue().SendAction(
+  host().rogue().SendAction(
       WithSignature(envelope, world_->PublicFile("ed.pub"), SshKeygen("ed", "dragnet", envelope)));
   EXPECT_TRUE(
-      host_.rogue()
+      host()
+          .rogue()
           .WaitFor([&](const v1::AgentMessage& message) { return message.record().has_summary(); })
           .has_value())
-      << host_.agent().process().Output();
-  EXPECT_EQ(host_.agent().WorkersStarted(), 1U);
+      << host().agent().process().Output();
+  EXPECT_EQ(host().agent().WorkersStarted(), 1U);
 }
 
-TEST_F(ForgedSshSignatureTest, UntouchedRelabelledAndBareSecurityKeysAreRefused) {
+TEST_F(SigningTest, UntouchedRelabelledAndBareSecurityKeysAreRefused) {
   const FakeSecurityKey& token = world_->token;
   const PublicKey& key = token.public_key();
   v1::Envelope envelope = Unsigned();
@@ -240,7 +245,7 @@ TEST_F(ForgedSshSignatureTest, UntouchedRelabelledAndBareSecurityKeysAreRefused)
   envelope = Unsigned();
   ExpectRefused(
       WithSignature(envelope, key, *SshFormSigner(token.inside()).Sign(MessageOf(envelope))));
-  host_.ExpectNothingRan();
+  host().ExpectNothingRan();
 }
 
 }  // namespace
