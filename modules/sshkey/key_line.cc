@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "core/text.h"
 #include "core/ssh_wire.h"
+#include "core/text.h"
 
 namespace dragnet::sshkey {
 namespace {

@@ -107,7 +107,9 @@ class SigningTest : public ::testing::Test {
     Write(config, WithTomlKey(Read(fleet().console_config()), "signing_key",
                               StrCat("\"", signing_key, "\"")));
     Command command;
-    command.arguments = {"dragnet", "file", "--path", world_->files, "--yes", "--output", "csv"};
+    command.arguments = {"dragnet", "file", "--path", world_->files, "--yes", "--output", "csv",
+                         // Not for agents that come later, to be attacked.
+                         "-t", "name='agent-1'"};
     command.environment = {"DRAGNET_CONFIG=" + config, "SSH_AUTH_SOCK=" + keys().Path(socket),
                            "SOFTHSM2_CONF=" + world_->soft_token.config()};
     if (terminal != nullptr) command.before_exec = [terminal] { terminal->Take(); };
