@@ -80,6 +80,10 @@ endforeach()
 
 # The console alone uses it.
 dragnet_dependency(dep_ncurses SHARED ncursesw tinfo STATIC ncursesw tinfo)
+# Reads PKCS#11 URIs and has the header; the console alone uses it.
+pkg_check_modules(P11KIT REQUIRED IMPORTED_TARGET p11-kit-1)
+add_library(dep_p11kit INTERFACE)
+target_link_libraries(dep_p11kit INTERFACE PkgConfig::P11KIT ${CMAKE_DL_LIBS})
 
 pkg_check_modules(RE2 REQUIRED re2)
 pkg_check_modules(SECCOMP REQUIRED libseccomp)

@@ -12,9 +12,11 @@
 
 #include "core/file_io.h"
 #include "core/openssl.h"
+#include "core/ssh_signature.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "dragnet/v1/trust.pb.h"
 
 namespace dragnet {
 namespace {
@@ -44,6 +46,13 @@ absl::StatusOr<KeyAlgorithm> AlgorithmOf(EVP_PKEY* key) {
                                            " is not supported: use Ed25519 or P-256"));
 }
 
+// Sizes of a SubjectPublicKeyInfo: RFC 8410 for Ed25519; for P-256 by the curve's
+// name with an uncompressed point (RFC 5480), which begins with 4 at byte 26.
+bool IsCanonicalSpki(KeyAlgorithm algorithm, std::string_view spki) {
+  if (algorithm == KeyAlgorithm::kEd25519) return spki.size() == 44;
+  return spki.size() == 91 && spki[26] == 4;
+}
+
 int RefusePassphrase(char*, int, int, void*) { return -1; }
 
 }  // namespace
@@ -56,6 +65,13 @@ absl::StatusOr<PublicKey> PublicKey::FromEvp(std::shared_ptr<EVP_PKEY> key) {
   if (length <= 0) return OpensslError("encode public key");
   result.spki_.assign(reinterpret_cast<char*>(der), static_cast<size_t>(length));
   OPENSSL_free(der);
+  // One key, one encoding, one id: a compressed point or explicit curve
+  // parameters, which OpenSSL writes out as it read them, would give the same
+  // key a second id.
+  if (!IsCanonicalSpki(result.algorithm_, result.spki_)) {
+    return absl::InvalidArgumentError(
+        "public key is not in its canonical encoding: a named curve and an uncompressed point");
+  }
   result.id_ = HexEncode(Sha256(result.spki_));
   result.key_ = std::move(key);
   return result;
@@ -68,8 +84,6 @@ absl::StatusOr<PublicKey> PublicKey::FromSpki(std::string_view der) {
                                 EVP_PKEY_free);
   if (key == nullptr) return OpensslError("public key is not a DER SubjectPublicKeyInfo");
   DRAGNET_ASSIGN_OR_RETURN(PublicKey result, FromEvp(std::move(key)));
-  // One key, one encoding, one id: compressed points, explicit curve
-  // parameters or trailing bytes would give the same key a second id.
   if (result.spki_ != der) {
     return absl::InvalidArgumentError("public key is not in its canonical encoding");
   }
@@ -92,7 +106,45 @@ std::string PublicKey::ToPem() const {
   return BioContent(bio.get());
 }
 
+absl::StatusOr<PublicKey> PublicKey::FromProto(const v1::PublicKey& proto) {
+  DRAGNET_ASSIGN_OR_RETURN(PublicKey key, FromSpki(proto.spki()));
+  if (!proto.has_security_key()) return key;
+  const std::string& application = proto.security_key().application();
+  if (application.empty() || application.size() > kMaxApplicationBytes) {
+    return absl::InvalidArgumentError(StrCat("security key: application is not 1 to ",
+                                             kMaxApplicationBytes,
+                                             " bytes (\"ssh:\" unless made with -O application)"));
+  }
+  key.security_key_ = SecurityKeyTerms{application, proto.security_key().user_verification()};
+  return key;
+}
+
+v1::PublicKey PublicKey::ToProto() const {
+  v1::PublicKey proto;
+  proto.set_spki(spki_);
+  if (security_key_.has_value()) {
+    proto.mutable_security_key()->set_application(security_key_->application);
+    proto.mutable_security_key()->set_user_verification(security_key_->user_verification);
+  }
+  return proto;
+}
+
+PublicKey PublicKey::WithUserVerification() const {
+  PublicKey copy = *this;
+  if (copy.security_key_.has_value()) copy.security_key_->user_verification = true;
+  return copy;
+}
+
 bool PublicKey::Verify(std::string_view message, std::string_view signature) const {
+  if (IsSshSignature(algorithm_, signature)) {
+    return CheckSshSignature(*this, message, signature).ok();
+  }
+  // What a security key signs is never the document itself.
+  if (security_key_.has_value()) return false;
+  return VerifyRaw(message, signature);
+}
+
+bool PublicKey::VerifyRaw(std::string_view message, std::string_view signature) const {
   const EvpMdContextPtr context(EVP_MD_CTX_new());
   const bool valid = EVP_DigestVerifyInit(context.get(), nullptr, DigestFor(algorithm_), nullptr,
                                           key_.get()) == 1 &&
@@ -115,7 +167,8 @@ absl::StatusOr<PrivateKey> PrivateKey::Generate(KeyAlgorithm algorithm) {
 absl::StatusOr<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
   if (pem.find("ENCRYPTED") != std::string_view::npos) {
     return absl::UnimplementedError(
-        "the key is encrypted, which this version can't use: give an unencrypted PKCS#8 key");
+        "the key is encrypted, and there is no one here to ask for its passphrase: give an "
+        "unencrypted PKCS#8 key");
   }
   BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   std::shared_ptr<EVP_PKEY> key(
@@ -162,6 +215,12 @@ absl::StatusOr<std::string> PrivateKey::Sign(std::string_view message) const {
 std::string Sha256(std::string_view bytes) {
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
   SHA256(Bytes(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
+  return digest;
+}
+
+std::string Sha512(std::string_view bytes) {
+  std::string digest(SHA512_DIGEST_LENGTH, '\0');
+  SHA512(Bytes(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }
 

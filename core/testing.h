@@ -96,7 +96,7 @@ struct Fleet {
                               v1::TrustPolicy* policy) {
     v1::Investigator* investigator = policy->add_investigators();
     investigator->set_name(std::string(name));
-    investigator->add_keys()->set_spki(key.public_key().spki());
+    *investigator->add_keys() = key.public_key().ToProto();
     investigator->add_roles(v1::ROLE_INVESTIGATOR);
   }
   static void AddModule(std::string_view name, uint32_t minimum,

@@ -43,13 +43,33 @@ absl::Status ValidateInvestigators(const v1::TrustPolicy& policy) {
     if (investigator.keys_size() == 0) return Invalid(field, "has no key");
     if (investigator.keys_size() > kMaxKeysPerInvestigator) return Invalid(field, "too many keys");
     for (const v1::PublicKey& key : investigator.keys()) {
-      // A key shared by two names would count twice.
+      // A key shared by two names would count twice. By its SPKI, which is what
+      // its id is made of: so not as a security key and as a plain one either.
       if (!spkis.insert(key.spki()).second) return Invalid(field, "a key that is listed twice");
-      DRAGNET_RETURN_IF_ERROR(Annotate(PublicKey::FromSpki(key.spki()).status(), field));
+      DRAGNET_RETURN_IF_ERROR(Annotate(PublicKey::FromProto(key).status(), field));
     }
     for (const int role : investigator.roles()) {
       if (!v1::Role_IsValid(role) || role == v1::ROLE_UNSPECIFIED) {
         return Invalid(field, "a role that is not known");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A key that is a root's and an investigator's is the same key in both places: a
+// plain one in one of them would be a way round the token that holds it.
+absl::Status ValidateSecurityKeys(const v1::TrustPolicy& policy) {
+  std::map<std::string, std::string> roots;
+  for (const v1::PublicKey& key : policy.roots().keys()) {
+    roots[key.spki()] = key.SerializeAsString();
+  }
+  for (const v1::Investigator& investigator : policy.investigators()) {
+    for (const v1::PublicKey& key : investigator.keys()) {
+      const auto root = roots.find(key.spki());
+      if (root != roots.end() && root->second != key.SerializeAsString()) {
+        return Invalid(StrCat("investigator ", investigator.name()),
+                       "a key that is a root key too, with another security_key there");
       }
     }
   }
@@ -119,7 +139,7 @@ absl::StatusOr<RootSet> RootSet::Create(std::vector<PublicKey> keys, uint32_t th
 absl::StatusOr<RootSet> RootSet::FromProto(const v1::RootSet& proto) {
   std::vector<PublicKey> keys;
   for (const v1::PublicKey& key : proto.keys()) {
-    DRAGNET_ASSIGN_OR_RETURN(PublicKey parsed, PublicKey::FromSpki(key.spki()));
+    DRAGNET_ASSIGN_OR_RETURN(PublicKey parsed, PublicKey::FromProto(key));
     keys.push_back(std::move(parsed));
     if (keys.size() > kMaxRootKeys) break;
   }
@@ -128,7 +148,7 @@ absl::StatusOr<RootSet> RootSet::FromProto(const v1::RootSet& proto) {
 
 v1::RootSet RootSet::ToProto() const {
   v1::RootSet proto;
-  for (const PublicKey& key : keys_) proto.add_keys()->set_spki(key.spki());
+  for (const PublicKey& key : keys_) *proto.add_keys() = key.ToProto();
   proto.set_threshold(threshold_);
   return proto;
 }
@@ -158,6 +178,7 @@ absl::Status ValidateTrustPolicy(const v1::TrustPolicy& policy) {
     return Invalid("ca_certificates", "too many");
   }
   DRAGNET_RETURN_IF_ERROR(ValidateInvestigators(policy));
+  DRAGNET_RETURN_IF_ERROR(ValidateSecurityKeys(policy));
   return ValidateModules(policy);
 }
 
@@ -172,7 +193,7 @@ absl::StatusOr<TrustPolicy> TrustPolicy::Parse(std::string_view envelope_bytes,
   DRAGNET_ASSIGN_OR_RETURN(policy.roots_, RootSet::FromProto(policy.proto_.roots()));
   for (const v1::Investigator& investigator : policy.proto_.investigators()) {
     for (const v1::PublicKey& key : investigator.keys()) {
-      DRAGNET_ASSIGN_OR_RETURN(PublicKey parsed, PublicKey::FromSpki(key.spki()));
+      DRAGNET_ASSIGN_OR_RETURN(PublicKey parsed, PublicKey::FromProto(key));
       policy.keys_.push_back(std::move(parsed));
       policy.key_owners_.push_back(investigator.name());
     }

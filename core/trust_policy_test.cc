@@ -1,5 +1,6 @@
 #include "core/trust_policy.h"
 
+#include "core/ssh_testing.h"
 #include "core/testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -157,6 +158,72 @@ TEST_F(TrustPolicyTest, WeightsOverflowNothing) {
       TrustPolicy::VerifyFirst(fleet_.SignedPolicy(policy), fleet_.Pinned(), fleet_.id);
   ASSERT_TRUE(verified.ok());
   EXPECT_FALSE(verified->CheckWeight("file", {"alice", "bob"}).ok());
+}
+
+// ---- security keys
+
+TEST_F(TrustPolicyTest, AKeyListedAsASecurityKeyAndAsAPlainOneIsRefused) {
+  const testing::FakeSecurityKey token;
+  for (const bool same_person : {true, false}) {
+    v1::TrustPolicy policy = fleet_.PolicyProto();
+    *policy.mutable_investigators(0)->add_keys() = token.public_key().ToProto();
+    EXPECT_TRUE(ValidateTrustPolicy(policy).ok());
+    *policy.mutable_investigators(same_person ? 0 : 1)->add_keys() =
+        token.inside().public_key().ToProto();
+    EXPECT_FALSE(ValidateTrustPolicy(policy).ok());
+  }
+  v1::TrustPolicy policy = fleet_.PolicyProto();
+  *policy.mutable_roots()->add_keys() = token.public_key().ToProto();
+  EXPECT_TRUE(ValidateTrustPolicy(policy).ok());
+  *policy.mutable_roots()->add_keys() = token.inside().public_key().ToProto();
+  EXPECT_FALSE(ValidateTrustPolicy(policy).ok());
+  policy.mutable_roots()->mutable_keys()->RemoveLast();
+  *policy.mutable_investigators(0)->add_keys() = token.inside().public_key().ToProto();
+  EXPECT_FALSE(ValidateTrustPolicy(policy).ok()) << "a root's, and plain as an investigator's";
+}
+
+TEST_F(TrustPolicyTest, ASecurityKeyThatDoesNotSayOfWhatIsRefused) {
+  v1::TrustPolicy policy = fleet_.PolicyProto();
+  policy.mutable_investigators(0)->mutable_keys(0)->mutable_security_key();
+  EXPECT_FALSE(ValidateTrustPolicy(policy).ok());
+  policy = fleet_.PolicyProto();
+  policy.mutable_roots()->mutable_keys(0)->mutable_security_key();
+  EXPECT_FALSE(ValidateTrustPolicy(policy).ok());
+}
+
+TEST_F(TrustPolicyTest, OfAnInvestigatorsSecurityKeyOnlyItsOwnSignaturesCount) {
+  const testing::FakeSecurityKey token;
+  v1::TrustPolicy proto = fleet_.PolicyProto();
+  *proto.mutable_investigators(0)->mutable_keys(0) = token.public_key().ToProto();
+  const TrustPolicy policy =
+      *TrustPolicy::VerifyFirst(fleet_.SignedPolicy(proto), fleet_.Pinned(), fleet_.id);
+  const auto signers = [&](const Signer& signer) {
+    v1::Envelope envelope = NewEnvelope(kActionPayloadType, "payload");
+    EXPECT_TRUE(AddSignature(signer, &envelope).ok());
+    return policy.Signers(envelope);
+  };
+  EXPECT_EQ(signers(token), std::set<std::string>{"alice"});
+  EXPECT_TRUE(signers(token.inside()).empty());
+  EXPECT_TRUE(signers(testing::SshFormSigner(token.inside())).empty());
+  EXPECT_EQ(signers(testing::SshFormSigner(fleet_.bob)), std::set<std::string>{"bob"});
+}
+
+TEST_F(TrustPolicyTest, RootKeysMayBeSecurityKeysAndStayThat) {
+  const testing::FakeSecurityKey token(KeyAlgorithm::kEcdsaP256);
+  const RootSet roots = *RootSet::Create({fleet_.roots[0].public_key(), token.public_key()}, 2);
+  v1::TrustPolicy policy = fleet_.PolicyProto();
+  *policy.mutable_roots() = roots.ToProto();
+  EXPECT_EQ(RootSet::FromProto(policy.roots())->ToProto().SerializeAsString(),
+            roots.ToProto().SerializeAsString());
+  const auto first = [&](const Signer& signer) {
+    v1::Envelope envelope = NewEnvelope(kTrustPolicyPayloadType, policy.SerializeAsString());
+    EXPECT_TRUE(AddSignature(fleet_.roots[0], &envelope).ok());
+    EXPECT_TRUE(AddSignature(signer, &envelope).ok());
+    return TrustPolicy::VerifyFirst(envelope.SerializeAsString(), roots, fleet_.id).status().code();
+  };
+  EXPECT_EQ(first(token), absl::StatusCode::kOk);
+  EXPECT_EQ(first(token.inside()), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(first(testing::SshFormSigner(token.inside())), absl::StatusCode::kPermissionDenied);
 }
 
 }  // namespace

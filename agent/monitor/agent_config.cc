@@ -45,8 +45,8 @@ int64_t DefaultCpuShareOfAll(const OperationLimits& limits) {
 absl::StatusOr<RootSet> LoadRootKeys(const std::vector<std::string>& paths, int64_t threshold) {
   std::vector<PublicKey> keys;
   for (const std::string& path : paths) {
-    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
-    absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
+    DRAGNET_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    absl::StatusOr<PublicKey> key = PublicKey::FromText(text);
     if (!key.ok()) return Annotate(key.status(), StrCat("root key ", path));
     keys.push_back(*std::move(key));
   }

@@ -1,7 +1,7 @@
 // `dragnet console`: the full-screen console.
 #include "console/cli/command.h"
+#include "console/signing/signing.h"
 #include "console/tui/console.h"
-#include "core/keys.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 
@@ -34,12 +34,9 @@ class ConsoleCommand : public Command {
     parts.modules = &session.modules();
     DRAGNET_ASSIGN_OR_RETURN(parts.client, Client::Create(*config, session.now()));
     parts.clock = session.io().clock;
-    parts.open_signer =
-        [path = config->signing_key](
-            const tui::Backend::Parts::AskSecret&) -> absl::StatusOr<std::unique_ptr<Signer>> {
-      absl::StatusOr<PrivateKey> key = PrivateKey::Load(path);
-      if (!key.ok()) return Annotate(key.status(), "signing key");
-      return std::make_unique<PrivateKey>(*std::move(key));
+    parts.open_signer = [config = *config, environment = session.io().environment](
+                            const tui::Backend::Parts::AskSecret& ask) {
+      return OpenSigner(config, ask, environment);
     };
     parts.directory = DirectoryFor(session.io());
     DRAGNET_RETURN_IF_ERROR(tui::RunConsole(

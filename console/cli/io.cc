@@ -1,13 +1,20 @@
 #include "console/cli/io.h"
 
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/ui.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <iostream>
 
 #include "core/file_io.h"
+#include "core/openssl.h"
 #include "core/strings.h"
+#include "core/text.h"
+#include "core/unique_fd.h"
 
 namespace dragnet::console {
 namespace {
@@ -27,6 +34,28 @@ absl::StatusOr<std::string> ReadStandardInput() {
   }
 }
 
+// OpenSSL's console reader: it turns echo off and on again, signals included.
+absl::StatusOr<std::string> ReadPassphrase(std::string_view what) {
+  // It would read standard input if there were no terminal.
+  if (!UniqueFd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)).valid()) {
+    return Io::NoTerminal(what);
+  }
+  char typed[1024] = {};
+  char check[1] = {};
+  const int failed =
+      ::UI_UTIL_read_pw(typed, check, sizeof typed, StrCat(ForTerminal(what), ": ").c_str(), 0);
+  std::string passphrase;
+  // On the heap, whatever its length: moved on, and not copied, until it is wiped.
+  passphrase.reserve(sizeof typed);
+  passphrase.append(typed, ::strnlen(typed, sizeof typed));
+  ::OPENSSL_cleanse(typed, sizeof typed);
+  ClearOpensslErrors();
+  if (failed != 0) {
+    return absl::CancelledError(StrCat(what, ": nothing was typed"));
+  }
+  return passphrase;
+}
+
 size_t TerminalWidth() {
   winsize size{};
   for (const int fd : {STDERR_FILENO, STDOUT_FILENO}) {
@@ -40,6 +69,10 @@ size_t TerminalWidth() {
 void Io::Say(std::string_view line) {
   err->Write(StrCat(line, "\n"));
   err->Flush().IgnoreError();
+}
+
+absl::StatusOr<std::string> Io::NoTerminal(std::string_view what) {
+  return absl::FailedPreconditionError(StrCat(what, ": there is no terminal to ask on"));
 }
 
 Io ProcessIo(Sink* out, Sink* err) {
@@ -64,6 +97,7 @@ Io ProcessIo(Sink* out, Sink* err) {
     return line;
   };
   io.read_input = ReadStandardInput;
+  io.read_passphrase = ReadPassphrase;
   io.clock = &Clock::System();
   return io;
 }

@@ -5,7 +5,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "console/client/config.h"
 #include "console/output/sink.h"
@@ -30,11 +32,16 @@ struct Io {
   std::function<std::optional<std::string>()> read_line;
   // All of standard input, up to 4 MiB.
   std::function<absl::StatusOr<std::string>()> read_input;
+  // Asks for a secret on the terminal, without echo, also when standard input is
+  // a pipe. FailedPrecondition where there is no terminal.
+  std::function<absl::StatusOr<std::string>(std::string_view what)> read_passphrase = NoTerminal;
   Environment environment;
   const Clock* clock = nullptr;
 
   // To `err`, one line.
   void Say(std::string_view line);
+
+  static absl::StatusOr<std::string> NoTerminal(std::string_view what);
 };
 
 // The process's own. `out` and `err` outlive the result.

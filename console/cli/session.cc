@@ -3,8 +3,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
 #include "console/investigation/policy.h"
+#include "console/signing/signing.h"
 #include "core/file_io.h"
-#include "core/keys.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -42,9 +42,7 @@ absl::StatusOr<const TrustPolicy*> Session::policy() {
 absl::StatusOr<const Signer*> Session::signer() {
   if (signer_ == nullptr) {
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, this->config());
-    absl::StatusOr<PrivateKey> key = PrivateKey::Load(config->signing_key);
-    if (!key.ok()) return Annotate(key.status(), "signing key");
-    signer_ = std::make_unique<PrivateKey>(*std::move(key));
+    DRAGNET_ASSIGN_OR_RETURN(signer_, OpenSigner(*config, io_.read_passphrase, io_.environment));
   }
   return signer_.get();
 }

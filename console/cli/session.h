@@ -38,7 +38,7 @@ class Session {
   absl::StatusOr<const TrustPolicy*> policy();
 
   // The investigator's key, opened when first asked for: for a key with a
-  // passphrase, that is asked for once.
+  // passphrase, that is asked for once (console/signing/signing.h).
   absl::StatusOr<const Signer*> signer();
 
   // "last" (the newest action that this investigator launched), a full id, or

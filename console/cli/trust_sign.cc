@@ -5,8 +5,8 @@
 #include "console/cli/document_file.h"
 #include "console/cli/envelope_file.h"
 #include "console/cli/exit_status.h"
-#include "console/cli/root_key.h"
 #include "console/cli/trust_command.h"
+#include "console/signing/signing.h"
 #include "console/trust/difference.h"
 #include "console/trust/keys.h"
 #include "console/trust/policy_text.h"
@@ -76,7 +76,7 @@ class TrustSign : public TrustPart {
                           "policy in force.\n"));
     io.Say("");
     // After the document, so that a passphrase is for something that was read.
-    DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Signer> signer, OpenRootKey(key_));
+    DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Signer> signer, OpenSigner(key_, io.read_passphrase, io.environment));
     DRAGNET_RETURN_IF_ERROR(CheckCounts(signer->public_key(), roots, current));
     if (!yes_) {
       DRAGNET_ASSIGN_OR_RETURN(

@@ -1,5 +1,7 @@
 #include "console/client/config.h"
 
+#include <filesystem>
+
 #include "core/certificate.h"
 #include "core/config.h"
 #include "core/file_io.h"
@@ -12,6 +14,19 @@ namespace {
 
 std::string Date(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d %H:%M", time, absl::LocalTimeZone());
+}
+
+// What isn't a path stays as it is.
+std::string ResolveSigningKey(const std::string& key, const std::string& config_path) {
+  constexpr std::string_view kAgent = "ssh-agent:";
+  if (key.empty() || key.starts_with("pkcs11:") || key.starts_with("ssh-agent:SHA256:")) return key;
+  const bool agent = key.starts_with(kAgent);
+  const std::string path = agent ? key.substr(kAgent.size()) : key;
+  if (path.empty()) return key;
+  std::error_code error;
+  const std::filesystem::path directory =
+      std::filesystem::absolute(config_path, error).parent_path();
+  return StrCat(agent ? kAgent : "", (directory / path).string());
 }
 
 absl::Status CheckCertificate(const ConsoleConfig& config, const CertificateInfo& certificate,
@@ -69,7 +84,7 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
   config.ca_file = file->RequiredPath("ca_file");
   config.tls_certificate = file->RequiredPath("tls_certificate");
   config.tls_key = file->RequiredPath("tls_key");
-  config.signing_key = file->RequiredPath("signing_key");
+  config.signing_key = ResolveSigningKey(file->RequiredString("signing_key"), path);
   config.name = file->RequiredString("name");
   config.root_keys = file->PathList("root_keys");
   config.root_threshold = static_cast<uint32_t>(file->Integer("root_threshold", 1, 1, 32));
@@ -91,8 +106,8 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
 absl::StatusOr<RootSet> LoadRootKeys(const ConsoleConfig& config) {
   std::vector<PublicKey> keys;
   for (const std::string& path : config.root_keys) {
-    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
-    absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
+    DRAGNET_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    absl::StatusOr<PublicKey> key = PublicKey::FromText(text);
     if (!key.ok()) return Annotate(key.status(), StrCat("root key ", path));
     keys.push_back(*std::move(key));
   }

@@ -23,6 +23,8 @@ struct ConsoleConfig {
   std::string ca_file;
   std::string tls_certificate;
   std::string tls_key;
+  // A path, "ssh-agent:…" or "pkcs11:…": see console/signing/signing.h. Paths
+  // are absolute, also the one behind ssh-agent:.
   std::string signing_key;
   // The investigator's name in the trust policy.
   std::string name;

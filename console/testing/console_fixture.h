@@ -106,6 +106,7 @@ class ConsoleTest : public ::testing::Test {
       if (name == "DRAGNET_CONFIG") return Path("console.toml");
       return std::nullopt;
     };
+    if (read_passphrase_) io.read_passphrase = read_passphrase_;
     io.clock = &Clock::System();
     io.error_is_terminal = terminal_;
     const int status = RunDragnet(args, io, SampleCatalog());
@@ -184,6 +185,8 @@ class ConsoleTest : public ::testing::Test {
   std::unique_ptr<FakeScheduler> scheduler_;
   // Standard error is a terminal.
   bool terminal_ = false;
+  // Instead of there being no terminal to ask on.
+  std::function<absl::StatusOr<std::string>(std::string_view)> read_passphrase_;
   // Standard output takes nothing.
   bool disk_full_ = false;
 };

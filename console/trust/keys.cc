@@ -1,6 +1,7 @@
 #include "console/trust/keys.h"
 
 #include "core/strings.h"
+#include "core/text.h"
 
 namespace dragnet::console {
 
@@ -9,21 +10,21 @@ absl::StatusOr<PublicKey> ReadPublicKey(std::string_view text) {
     return absl::InvalidArgumentError(
         "this is a private key: it stays with its owner; give the public one");
   }
-  return PublicKey::FromPem(text);
+  return PublicKey::FromText(text);
 }
 
-absl::StatusOr<PublicKey> KeyOf(const v1::PublicKey& proto) {
-  return PublicKey::FromSpki(proto.spki());
-}
+absl::StatusOr<PublicKey> KeyOf(const v1::PublicKey& proto) { return PublicKey::FromProto(proto); }
 
-v1::PublicKey ToProto(const PublicKey& key) {
-  v1::PublicKey proto;
-  proto.set_spki(key.spki());
-  return proto;
-}
+v1::PublicKey ToProto(const PublicKey& key) { return key.ToProto(); }
 
 std::string KeyWords(const PublicKey& key) {
-  return StrCat(key.algorithm() == KeyAlgorithm::kEd25519 ? "Ed25519 " : "ECDSA P-256 ", key.id());
+  std::string words =
+      StrCat(key.algorithm() == KeyAlgorithm::kEd25519 ? "Ed25519 " : "ECDSA P-256 ", key.id());
+  if (const auto& security_key = key.security_key(); security_key.has_value()) {
+    StrAppend(&words, " in a security key, application ", ForTerminal(security_key->application),
+              security_key->user_verification ? ", user verified" : "");
+  }
+  return words;
 }
 
 std::string KeyWords(const v1::PublicKey& proto) {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "core/ssh_wire.h"
 #include "core/text.h"
-#include "modules/sshkey/wire.h"
 
 namespace dragnet::sshkey {
 namespace {

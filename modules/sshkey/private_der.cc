@@ -6,9 +6,9 @@
 #include <memory>
 
 #include "core/openssl.h"
+#include "core/ssh_wire.h"
 #include "core/strings.h"
 #include "modules/sshkey/der.h"
-#include "modules/sshkey/wire.h"
 
 namespace dragnet::sshkey {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <utility>
 
+#include "core/ssh_wire.h"
 #include "core/status_macros.h"
 #include "core/text.h"
 #include "modules/sshkey/private_der.h"
-#include "modules/sshkey/wire.h"
 
 namespace dragnet::sshkey {
 namespace {

@@ -5,10 +5,10 @@
 #include <bit>
 
 #include "absl/strings/escaping.h"
+#include "core/ssh_wire.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
-#include "modules/sshkey/wire.h"
 
 namespace dragnet::sshkey {
 namespace {

@@ -2,7 +2,7 @@
 //
 //   params.h       parameters, checked            tree.h         the files
 //   key_file.h     the keys in one of them        key_line.h     authorized_keys, .pub
-//   private_key.h  private_der.h der.h wire.h     public_key.h   fingerprints, certificates
+//   private_key.h  private_der.h der.h            public_key.h   fingerprints, certificates
 #include "absl/status/status.h"
 #include "core/status_macros.h"
 #include "core/strings.h"

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/escaping.h"
+#include "core/ssh_wire.h"
 #include "core/strings.h"
 #include "modules/file/temp_tree.h"
 #include "modules/module.h"
@@ -10,7 +11,6 @@
 #include "modules/sshkey/private_key.h"
 #include "modules/sshkey/sshkey.pb.h"
 #include "modules/sshkey/tree.h"
-#include "modules/sshkey/wire.h"
 
 namespace dragnet::sshkey {
 namespace {

@@ -100,7 +100,7 @@ absl::StatusOr<std::string> SignFirstPolicy(const InitOptions& options, const Fl
   *policy.mutable_roots() = roots.ToProto();
   v1::Investigator* investigator = policy.add_investigators();
   investigator->set_name(options.investigator);
-  investigator->add_keys()->set_spki(signing_key.spki());
+  *investigator->add_keys() = signing_key.ToProto();
   for (const v1::Role role : {v1::ROLE_READER, v1::ROLE_INVESTIGATOR, v1::ROLE_OPERATOR})
     investigator->add_roles(role);
   for (const ModuleManifest* manifest : AllManifests()) {

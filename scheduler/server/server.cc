@@ -63,8 +63,8 @@ constexpr size_t kMaxWaitingAgents = 100000;
 absl::StatusOr<RootSet> LoadRoots(const Settings& settings) {
   std::vector<PublicKey> keys;
   for (const std::string& path : settings.root_keys) {
-    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
-    absl::StatusOr<PublicKey> key = PublicKey::FromPem(pem);
+    DRAGNET_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    absl::StatusOr<PublicKey> key = PublicKey::FromText(text);
     DRAGNET_RETURN_IF_ERROR(Annotate(key.status(), path));
     keys.push_back(*std::move(key));
   }

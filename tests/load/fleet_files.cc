@@ -74,8 +74,8 @@ absl::StatusOr<FleetFiles> LoadFleet(const std::string& directory) {
   DRAGNET_ASSIGN_OR_RETURN(fleet.ca_pem, ReadFile(file.RequiredPath("ca_file")));
   std::vector<PublicKey> keys;
   for (const std::string& path : file.PathList("root_keys")) {
-    DRAGNET_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
-    DRAGNET_ASSIGN_OR_RETURN(PublicKey key, PublicKey::FromPem(pem));
+    DRAGNET_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    DRAGNET_ASSIGN_OR_RETURN(PublicKey key, PublicKey::FromText(text));
     keys.push_back(std::move(key));
   }
   const auto threshold = static_cast<uint32_t>(file.Integer("root_threshold", 1, 1, 32));

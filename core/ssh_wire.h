@@ -1,13 +1,13 @@
-// Reading SSH's wire format (RFC 4251, section 5) from bytes that nobody vouches
-// for. A read that isn't there fails and leaves the reader failed; nothing is
-// copied. Not thread-safe.
+// SSH's wire format (RFC 4251, section 5): reading it from bytes that nobody
+// vouches for, and writing it. A read that isn't there fails and leaves the
+// reader failed; nothing is copied. Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace dragnet::sshkey {
+namespace dragnet {
 
 class WireReader {
  public:
@@ -42,10 +42,13 @@ class WireReader {
   bool ok_ = true;
 };
 
+inline void AppendWireUint32(std::string* out, uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) out->push_back(static_cast<char>(number >> shift));
+}
+
 // Appends `text` as a string.
 inline void AppendWireString(std::string* out, std::string_view text) {
-  for (int shift = 24; shift >= 0; shift -= 8)
-    out->push_back(static_cast<char>(text.size() >> shift & 0xff));
+  AppendWireUint32(out, static_cast<uint32_t>(text.size()));
   out->append(text);
 }
 
@@ -59,4 +62,4 @@ inline void AppendWireNumber(std::string* out, std::string_view magnitude) {
   AppendWireString(out, number);
 }
 
-}  // namespace dragnet::sshkey
+}  // namespace dragnet
