@@ -106,10 +106,11 @@ void ActionsView::FetchIfStale() {
     });
     return;
   }
-  // Those on further pages were verified with the old one.
-  const bool other_policy = policy_ != shell_.backend().policy();
-  policy_ = shell_.backend().policy();
-  page_stale_ = page_stale_ || other_policy;
+  if (policy_ != shell_.backend().policy()) {
+    policy_ = shell_.backend().policy();
+    page_stale_ = true;
+    verify_anew_ = true;
+  }
   const bool with_page = page_stale_ || stale_ids_.size() > kMostSingly;
   std::vector<std::string> ids;
   while (!stale_ids_.empty() && ids.size() < kMostOthers)
@@ -120,10 +121,9 @@ void ActionsView::FetchIfStale() {
   shell_.background().Run(
       std::weak_ptr<void>(generation_),
       [client = shell_.backend().client(), policy = policy_, &modules = shell_.backend().modules(),
-       now = shell_.backend().now(), with_page, other_policy, ids]() -> absl::StatusOr<News> {
+       now = shell_.backend().now(), with_page, ids]() -> absl::StatusOr<News> {
         News news;
         news.with_page = with_page;
-        news.other_policy = other_policy;
         std::set<std::string_view> there;
         if (with_page) {
           DRAGNET_ASSIGN_OR_RETURN(const v1::ListActionsResponse response, ListPage(*client, ""));
@@ -156,13 +156,11 @@ void ActionsView::OnNews(absl::StatusOr<News> news) {
   problem_ = news.status();
   if (!news.ok()) {
     page_stale_ = true;
-    // Asked for anew with the next news, and verified with what there is then.
-    policy_ = nullptr;
     shell_.Redraw();
     return;
   }
   const std::string selected = SelectedId();
-  if (news->other_policy) list_.Clear();
+  if (std::exchange(verify_anew_, false)) list_.Clear();
   const bool first = !loaded_ || list_.all() == 0;
   loaded_ = true;
   if (news->with_page) {

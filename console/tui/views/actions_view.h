@@ -49,8 +49,6 @@ class ActionsView : public View {
   struct News {
     // The first page, if it was asked for.
     bool with_page = false;
-    // Nothing that was verified before stays.
-    bool other_policy = false;
     std::vector<ActionRow> page;
     std::string next_token;
     // Others that were asked for by id.
@@ -81,6 +79,8 @@ class ActionsView : public View {
   std::vector<ActionColumn> columns_;
 
   std::shared_ptr<const TrustPolicy> policy_;
+  // The policy is another one than what is listed was verified with.
+  bool verify_anew_ = false;
   bool page_stale_ = true;
   std::set<std::string> stale_ids_;
   bool loaded_ = false;
