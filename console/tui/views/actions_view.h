@@ -10,6 +10,7 @@
 #include "console/tui/shell.h"
 #include "console/tui/view.h"
 #include "console/tui/views/action_list.h"
+#include "console/tui/views/action_pages.h"
 #include "console/tui/views/ages.h"
 #include "console/tui/widgets/table_view.h"
 #include "console/tui/widgets/text_input.h"
@@ -46,17 +47,9 @@ class ActionsView : public View {
   };
 
   // ---- what is listed
-  struct News {
-    // The first page, if it was asked for.
-    bool with_page = false;
-    std::vector<ActionRow> page;
-    std::string next_token;
-    // Others that were asked for by id.
-    std::vector<ActionRow> rows;
-  };
   void OnActivity(const v1::Activity& activity);
   void FetchIfStale();
-  void OnNews(absl::StatusOr<News> news);
+  void OnNews(absl::StatusOr<ActionNews> news);
   void FetchOlder();
   void Changed();
   std::string SelectedId() const;
@@ -70,8 +63,6 @@ class ActionsView : public View {
   void ChooseColumns(int width);
   TableCell CellAt(size_t row, size_t column) const;
   void DrawState(const Canvas& canvas) const;
-  void DrawDetails(const Canvas& canvas) const;
-  std::string PaceWords(const ActionRow& row) const;
 
   Shell& shell_;
   ActionList list_;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/numbers.h"
 #include "console/testing/sample.pb.h"
 #include "console/tui/testing/tui_fixture.h"
 #include "core/order.h"
@@ -12,6 +13,27 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+// Gives its actions in pages, newest first, as the real scheduler does.
+class PagingClient : public testing::FakeClient {
+ public:
+  absl::StatusOr<v1::ListActionsResponse> ListActions(
+      const v1::ListActionsRequest& request) override {
+    absl::StatusOr<v1::ListActionsResponse> all = FakeClient::ListActions(request);
+    if (!all.ok()) return all;
+    int first = 0;
+    if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &first))
+      return absl::InvalidArgumentError("not a page");
+    const int end = std::min(first + static_cast<int>(request.page_size()), all->actions_size());
+    v1::ListActionsResponse page;
+    for (int i = first; i < end; ++i) *page.add_actions() = all->actions(i);
+    if (end < all->actions_size()) page.set_next_page_token(StrCat(end));
+    absl::MutexLock lock(&mutex);
+    ++pages;
+    return page;
+  }
+  int pages = 0;
+};
 
 class ActionsViewTest : public testing::TuiTest {
  protected:
@@ -109,9 +131,9 @@ TEST_F(ActionsViewTest, NoOrderIsSignedAboutWhatNobodySigned) {
   Open("✗ unsigned");
   for (const char32_t key : {U'p', U'r'}) {
     Press(key);
-    ASSERT_TRUE(Shows("don't trust this scheduler"));
+    ASSERT_TRUE(Shows("don't trust this scheduler", 240, 48));
     Press(Key::Code::kDown);
-    ASSERT_THAT(Screen(), Not(HasSubstr("don't trust this scheduler")));
+    ASSERT_THAT(Screen(240, 48), Not(HasSubstr("don't trust this scheduler")));
   }
   EXPECT_TRUE(Orders().empty());
 }
@@ -144,7 +166,7 @@ TEST_F(ActionsViewTest, AnOrderIsAboutTheActionThatWasSelectedAndNoOther) {
     client_->actions[0].set_envelope(other.envelope());
   }
   Press(U'c');
-  EXPECT_TRUE(Shows("document of another"));
+  EXPECT_TRUE(Shows("document of another", 240, 48));
   EXPECT_TRUE(Orders().empty());
 }
 
@@ -154,7 +176,7 @@ TEST_F(ActionsViewTest, WithoutATrustPolicyNothingIsSigned) {
   Press(U'2');
   ASSERT_TRUE(Shows("look for samples"));
   Press(U'c');
-  EXPECT_TRUE(Shows("nothing is signed without the fleet's trust policy"));
+  EXPECT_TRUE(Shows("nothing is signed without the fleet's trust policy", 160, 48));
   EXPECT_TRUE(Orders().empty());
 }
 
@@ -172,6 +194,23 @@ TEST_F(ActionsViewTest, FollowsTheNewsOfOneAction) {
   client_->Announce(activity);
   EXPECT_TRUE(Shows("100%"));
   EXPECT_TRUE(Shows("ended"));
+}
+
+TEST_F(ActionsViewTest, OlderOnesComeWhenTheEndIsReached) {
+  const auto client = std::make_shared<PagingClient>();
+  client_ = client;
+  for (int i = 0; i < 120; ++i) {
+    v1::ActionInfo& info = client_->actions.emplace_back(Info(StrCat("action ", i, "."), {}));
+    *info.mutable_launched_at() = ToTimestamp(absl::Now() - absl::Minutes(i));
+  }
+  Open("action 0.");
+  EXPECT_TRUE(Shows("Actions: 50+"));
+  Press(U'G');
+  EXPECT_TRUE(Shows("Actions: 100+"));
+  Press(U'G');
+  EXPECT_TRUE(Shows("Actions: 120\n"));
+  Press(U'G');
+  EXPECT_TRUE(Shows("action 119.", 160, 48));
 }
 
 TEST_F(ActionsViewTest, FiltersByText) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/numbers.h"
 #include "console/tui/testing/tui_fixture.h"
 #include "core/target.h"
 
@@ -12,6 +13,30 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+// Gives its agents in pages, as the real scheduler does.
+class PagingClient : public testing::FakeClient {
+ public:
+  absl::StatusOr<v1::SearchAgentsResponse> SearchAgents(
+      const v1::SearchAgentsRequest& request) override {
+    absl::StatusOr<v1::SearchAgentsResponse> all = FakeClient::SearchAgents(request);
+    if (!all.ok() || request.count_only()) return all;
+    absl::MutexLock lock(&mutex);
+    most_asked = std::max(most_asked, request.page_size());
+    int first = 0;
+    if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &first))
+      return absl::InvalidArgumentError("not a page");
+    const int end = std::min(first + static_cast<int>(request.page_size()), all->agents_size());
+    v1::SearchAgentsResponse page;
+    for (int i = first; i < end; ++i) *page.add_agents() = all->agents(i);
+    if (end < all->agents_size() || endless) page.set_next_page_token(StrCat(end));
+    page.set_total(all->total());
+    page.set_connected(all->connected());
+    return page;
+  }
+  uint32_t most_asked = 0;
+  bool endless = false;
+};
 
 class FleetViewTest : public testing::TuiTest {
  protected:
@@ -76,6 +101,7 @@ TEST_F(FleetViewTest, EveryStateIsToldByWordAndSignAndCounted) {
 TEST_F(FleetViewTest, SortsByTheNextColumnAndTheOtherWayRound) {
   SmallFleet();
   StartConsole();
+  ASSERT_TRUE(Shows("4 agents"));
   ASSERT_TRUE(Shows("name▲"));
   Press(U'S');
   EXPECT_TRUE(Shows("name▼"));
@@ -197,6 +223,27 @@ TEST_F(FleetViewTest, AnAgentBehindTheTrustPolicyIsMarked) {
   StartConsole();
   EXPECT_TRUE(Shows("policy"));
   EXPECT_TRUE(Shows("none"));
+}
+
+TEST_F(FleetViewTest, ALargeFleetComesInPages) {
+  const auto client = std::make_shared<PagingClient>();
+  client_ = client;
+  for (int i = 0; i < 2500; ++i)
+    client_->agents.push_back(Agent(StrCat("host", i), v1::AgentInfo::STATE_ONLINE));
+  StartConsole();
+  ASSERT_TRUE(Shows("● 2500 online"));
+  EXPECT_LE(client->most_asked, 1000u);
+  Press(U'G');
+  EXPECT_TRUE(Shows("host2499"));
+}
+
+TEST_F(FleetViewTest, ASchedulerWhosePagesNeverEndIsNotFollowedForEver) {
+  const auto client = std::make_shared<PagingClient>();
+  client->endless = true;
+  client_ = client;
+  SmallFleet();
+  StartConsole();
+  EXPECT_TRUE(Shows("4 agents  ●"));
 }
 
 TEST_F(FleetViewTest, EnterOpensTheAgentsPage) {
