@@ -32,7 +32,11 @@ std::string PaceWords(const ActionRow& row, const ActionPace* pace, absl::Time n
 void DrawActionDetails(const Canvas& canvas, const ActionRow& row, const ActionPace* pace,
                        absl::Time now, absl::Time steady_now) {
   canvas.Part({0, 0, canvas.width(), 1}).Fill(kMuted, U'─');
-  canvas.Put(2, 0, StrCat(" ", row.id, " "), kMuted);
+  // The list has room for a part of the name only.
+  const int id_width = WidthOnScreen(row.id) + 2;
+  canvas.PutRight(2, 0, canvas.width() - 4, StrCat(" ", row.id, " "), kMuted);
+  canvas.Put(2, 0, StrCat(" ", NamePrefix(row), row.name, " "), kBold,
+             canvas.width() - id_width - 8);
   DrawAgentLegend(canvas, 0, 1, row.progress);
   int y = 2;
   const auto line = [&](std::string_view title, std::string_view text, Style style = kNormal) {
