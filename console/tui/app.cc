@@ -9,14 +9,18 @@
 #include "console/tui/command/completion.h"
 #include "console/tui/command/history.h"
 #include "console/tui/views/views.h"
+#include "console/tui/widgets/text_view.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "core/text.h"
 #include "core/version.h"
 
 namespace dragnet::console::tui {
 namespace {
 
 constexpr size_t kMostErrors = 100;
+// Of a message that is longer than a line; errors are whole on F8.
+constexpr size_t kMostMessageLines = 5;
 constexpr int kLeastWidth = 40;
 constexpr int kLeastHeight = 8;
 
@@ -91,7 +95,7 @@ void App::Draw(Surface* surface) {
   const Canvas middle = canvas.Below(2).Above(2);
   top().Draw(middle);
   cursor_ = top().Cursor();
-  DrawMessage(canvas.Bottom(2).Top(1));
+  DrawMessage(canvas.Above(1));
   DrawKeys(canvas.Bottom(1));
   if (commanding_ && !command_error_.empty()) {
     middle.Bottom(1).PutLine(0, command_error_, kError);
@@ -135,14 +139,24 @@ void App::DrawConnection(const Canvas& canvas, int from) {
                   Selected(kHeader));
 }
 
-void App::DrawMessage(const Canvas& canvas) {
+void App::DrawMessage(const Canvas& room) {
+  const Canvas canvas = room.Bottom(1);
   if (commanding_) {
     canvas.Put(0, 0, ":", kKey);
     command_.Draw(canvas.Part({1, 0, canvas.width() - 1, 1}), kNormal);
     return;
   }
   if (!message_.empty()) {
-    canvas.Put(0, 0, message_, message_is_error_ ? kError : kNormal);
+    // What doesn't fit goes on in lines above, over the view, until the next key.
+    std::vector<std::string> lines;
+    BreakLine(ForTerminal(message_), room.width() - 2, &lines);
+    if (lines.size() > kMostMessageLines) {
+      lines.resize(kMostMessageLines);
+      lines.back() += " …";
+    }
+    const Canvas place = room.Bottom(static_cast<int>(lines.size()));
+    for (size_t i = 0; i < lines.size(); ++i)
+      place.PutLine(static_cast<int>(i), lines[i], message_is_error_ ? kError : kNormal);
     return;
   }
   const Backend::Connection& connection = backend_.connection();

@@ -54,6 +54,17 @@ TEST_F(AppTest, AnUnknownCommandIsAnErrorThatCanBeReadLater) {
   EXPECT_TRUE(Shows("nosuch: neither a module nor a screen"));
 }
 
+TEST_F(AppTest, AnErrorThatIsLongerThanALineIsReadWhole) {
+  StartConsole();
+  app_->SayError(StrCat("it begins ", std::string(150, 'x'), " and-it-ends"));
+  EXPECT_TRUE(Shows("it begins"));
+  EXPECT_TRUE(Shows("and-it-ends"));
+  Press(Key::Code::kDown);
+  EXPECT_EQ(Screen().find("and-it-ends"), std::string::npos);
+  app_->SayError(std::string(5000, 'y'));
+  EXPECT_TRUE(Shows("y …"));
+}
+
 TEST_F(AppTest, AWindowThatIsTooSmallSaysSo) {
   StartConsole();
   EXPECT_TRUE(Shows("too small", 30, 5));

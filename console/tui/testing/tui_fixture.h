@@ -3,7 +3,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 #include "console/tui/testing/fake_client.h"
 #include "core/file_io.h"
 #include "core/keys.h"
+#include "core/strings.h"
 #include "core/testing.h"
 
 namespace dragnet::console::tui::testing {
@@ -22,6 +25,15 @@ namespace dragnet::console::tui::testing {
 class TuiTest : public ::testing::Test {
  protected:
   TuiTest() : background_(loop_) { fleet_.now = absl::Now(); }
+
+  // Before StartConsole: the fleet's root keys are pinned, so its policy is taken.
+  void PinRoots() {
+    for (size_t i = 0; i < fleet_.roots.size(); ++i) {
+      root_keys_.push_back(StrCat(::testing::TempDir(), "/", ::getpid(), "-root-", i, ".pem"));
+      ASSERT_TRUE(
+          WriteFileAtomically(root_keys_.back(), fleet_.roots[i].public_key().ToPem(), 0600).ok());
+    }
+  }
 
   // Call once the fake scheduler has what it should have.
   void StartConsole() {
@@ -34,7 +46,7 @@ class TuiTest : public ::testing::Test {
     parts.config.fleet_id = fleet_.id;
     parts.config.path = ::testing::TempDir() + "/console.toml";
     parts.config.root_keys = root_keys_;
-    parts.config.root_threshold = 2;
+    parts.config.root_threshold = static_cast<uint32_t>(std::max<size_t>(root_keys_.size(), 1));
     parts.directory = directory_;
     parts.modules = &console::testing::SampleCatalog();
     parts.client = client_;

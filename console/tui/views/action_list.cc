@@ -233,11 +233,4 @@ const ActionPace* ActionList::PaceOf(const std::string& id) const {
   return pace == paces_.end() ? nullptr : &pace->second;
 }
 
-bool ActionList::AnyActive() const {
-  return std::any_of(rows_.begin(), rows_.end(), [](const auto& entry) {
-    return IsActive(entry.second.phase, entry.second.progress) &&
-           PendingOnline(entry.second.progress) > 0;
-  });
-}
-
 }  // namespace dragnet::console::tui

@@ -89,8 +89,6 @@ class ActionList {
 
   // Null when nothing was seen of it twice.
   const ActionPace* PaceOf(const std::string& id) const;
-  // Something moves by itself: rates and times to come change every second.
-  bool AnyActive() const;
 
  private:
   void Put(ActionRow row, absl::Time steady_now);

@@ -7,6 +7,7 @@
 #include "console/investigation/action_builder.h"
 #include "console/investigation/lookup.h"
 #include "console/investigation/summary.h"
+#include "console/tui/views/action_details.h"
 #include "console/tui/views/order_flow.h"
 #include "console/tui/views/views.h"
 #include "console/tui/widgets/agent_bar.h"
@@ -18,7 +19,6 @@
 namespace dragnet::console::tui {
 namespace {
 
-constexpr uint32_t kPageSize = 50;
 constexpr absl::Duration kLeastPause = absl::Milliseconds(500);
 constexpr absl::Duration kMostPause = absl::Minutes(1);
 constexpr int kPauseFactor = 5;
@@ -31,24 +31,7 @@ constexpr size_t kAhead = 10;
 
 constexpr int kNarrow = 60;
 constexpr int kWide = 120;
-constexpr int kDetailRows = 6;
 constexpr int kLeastForDetails = 15;
-
-absl::StatusOr<v1::ListActionsResponse> ListPage(Client& client, const std::string& token) {
-  v1::ListActionsRequest request;
-  request.set_page_size(kPageSize);
-  request.set_page_token(token);
-  return client.ListActions(request);
-}
-
-// Verifies, so it belongs into the background.
-std::vector<ActionRow> RowsOf(const v1::ListActionsResponse& response, const TrustPolicy* policy,
-                              const ModuleCatalog& modules, absl::Time now) {
-  std::vector<ActionRow> rows;
-  for (const v1::ActionInfo& info : response.actions())
-    rows.push_back(ActionRowOf(info, policy, modules, now));
-  return rows;
-}
 
 struct AgainLine {
   std::string line;
@@ -67,9 +50,7 @@ absl::StatusOr<AgainLine> LineFor(const std::string& action_id, Client& client,
 }  // namespace
 
 ActionsView::ActionsView(Shell& shell)
-    : shell_(shell), ticker_(shell.loop(), [this] {
-        if (list_.AnyActive()) shell_.Redraw();
-      }) {
+    : shell_(shell), ticker_(shell.loop(), [this] { shell_.Redraw(); }) {
   table_.set_cells([this](size_t row, size_t column) { return CellAt(row, column); });
   table_.set_drawer([this](size_t row, size_t, const Canvas& cell) {
     DrawAgentBar(cell, 0, 0, cell.width(), list_.At(row).progress);
@@ -106,10 +87,11 @@ void ActionsView::FetchIfStale() {
     });
     return;
   }
-  // Those on further pages were verified with the old one.
-  const bool other_policy = policy_ != shell_.backend().policy();
-  policy_ = shell_.backend().policy();
-  page_stale_ = page_stale_ || other_policy;
+  if (policy_ != shell_.backend().policy()) {
+    policy_ = shell_.backend().policy();
+    page_stale_ = true;
+    verify_anew_ = true;
+  }
   const bool with_page = page_stale_ || stale_ids_.size() > kMostSingly;
   std::vector<std::string> ids;
   while (!stale_ids_.empty() && ids.size() < kMostOthers)
@@ -120,56 +102,32 @@ void ActionsView::FetchIfStale() {
   shell_.background().Run(
       std::weak_ptr<void>(generation_),
       [client = shell_.backend().client(), policy = policy_, &modules = shell_.backend().modules(),
-       now = shell_.backend().now(), with_page, other_policy, ids]() -> absl::StatusOr<News> {
-        News news;
-        news.with_page = with_page;
-        news.other_policy = other_policy;
-        std::set<std::string_view> there;
-        if (with_page) {
-          DRAGNET_ASSIGN_OR_RETURN(const v1::ListActionsResponse response, ListPage(*client, ""));
-          news.page = RowsOf(response, policy.get(), modules, now);
-          news.next_token = response.next_page_token();
-          for (const ActionRow& row : news.page) there.insert(row.id);
-        }
-        for (const std::string& id : ids) {
-          if (there.contains(id)) continue;
-          v1::GetActionRequest request;
-          request.set_action_id(id);
-          const absl::StatusOr<v1::GetActionResponse> response = client->GetAction(request);
-          // Removed meanwhile: the next whole page shows it.
-          if (absl::IsNotFound(response.status())) continue;
-          DRAGNET_RETURN_IF_ERROR(response.status());
-          if (response->action().action_id() != id) continue;
-          news.rows.push_back(ActionRowOf(response->action(), policy.get(), modules, now));
-        }
-        return news;
-      },
-      [this, began](absl::StatusOr<News> news) {
+       now = shell_.backend().now(), with_page,
+       ids] { return FetchActionNews(*client, policy.get(), modules, now, with_page, ids); },
+      [this, began](absl::StatusOr<ActionNews> news) {
         took_ = SteadyNow() - began;
         OnNews(std::move(news));
       });
 }
 
-void ActionsView::OnNews(absl::StatusOr<News> news) {
+void ActionsView::OnNews(absl::StatusOr<ActionNews> news) {
   fetching_ = false;
   fetched_at_ = SteadyNow();
   problem_ = news.status();
   if (!news.ok()) {
     page_stale_ = true;
-    // Asked for anew with the next news, and verified with what there is then.
-    policy_ = nullptr;
     shell_.Redraw();
     return;
   }
   const std::string selected = SelectedId();
-  if (news->other_policy) list_.Clear();
+  if (std::exchange(verify_anew_, false)) list_.Clear();
   const bool first = !loaded_ || list_.all() == 0;
   loaded_ = true;
   if (news->with_page) {
-    const bool joins = list_.ReplaceFirstPage(std::move(news->page), fetched_at_);
+    const bool joins = list_.ReplaceFirstPage(std::move(news->page.rows), fetched_at_);
     // What older pages were fetched stays, and so does where they go on.
     if (first || !joins) {
-      older_token_ = news->next_token;
+      older_token_ = news->page.next_token;
       at_end_ = older_token_.empty();
       generation_ = std::make_shared<char>();
       fetching_older_ = false;
@@ -191,21 +149,17 @@ std::string ActionsView::SelectedId() const {
 }
 
 void ActionsView::FetchOlder() {
-  if (fetching_older_ || at_end_ || !loaded_ || list_.all() >= ActionList::kMostRows) return;
+  if (!shown_ || fetching_older_ || at_end_ || !loaded_ || list_.all() >= ActionList::kMostRows)
+    return;
   if (table_.selected() + kAhead < list_.size()) return;
   fetching_older_ = true;
-  struct Older {
-    std::vector<ActionRow> rows;
-    std::string next_token;
-  };
   shell_.background().Run(
       std::weak_ptr<void>(generation_),
       [client = shell_.backend().client(), policy = policy_, &modules = shell_.backend().modules(),
-       now = shell_.backend().now(), token = older_token_]() -> absl::StatusOr<Older> {
-        DRAGNET_ASSIGN_OR_RETURN(const v1::ListActionsResponse response, ListPage(*client, token));
-        return Older{RowsOf(response, policy.get(), modules, now), response.next_page_token()};
+       now = shell_.backend().now(), token = older_token_] {
+        return FetchActionPage(*client, token, policy.get(), modules, now);
       },
-      [this](absl::StatusOr<Older> older) {
+      [this](absl::StatusOr<ActionPage> older) {
         fetching_older_ = false;
         if (!older.ok()) return shell_.SayError(older.status());
         // A page that brings nothing new would go on for ever.
@@ -355,14 +309,18 @@ void ActionsView::ChooseColumns(int width) {
   };
   const bool wide = width >= kWide;
   const bool narrow = width < kNarrow;
-  if (!narrow) add(ActionColumn::kTime, {"launched", 12});
+  // Only times of other days need more than "23:01:42".
+  const bool today =
+      list_.size() == 0 ||
+      ShortTime(list_.At(list_.size() - 1).launched_at, shell_.backend().now()).size() <= 8;
+  if (!narrow) add(ActionColumn::kTime, {"launched", today ? 8 : 12});
   if (wide) add(ActionColumn::kSigned, {"signed by", 18});
   if (wide) add(ActionColumn::kModules, {"modules", 12});
   add(ActionColumn::kName, {"name", 14, 3});
   add(ActionColumn::kPhase, {"phase", 9});
   if (!narrow)
     add(ActionColumn::kBar,
-        {.title = "agents", .width = 12, .weight = wide ? 1 : 0, .drawn = true});
+        {.title = "agents", .width = wide ? 12 : 10, .weight = wide ? 1 : 0, .drawn = true});
   add(ActionColumn::kPercent, {"done", 4, 0, true});
   add(ActionColumn::kRows, {"rows", wide ? 9 : 7, 0, true});
   if (wide) add(ActionColumn::kRate, {"rows/s", 7, 0, true});
@@ -418,8 +376,12 @@ void ActionsView::Draw(const Canvas& canvas) {
   }
   ChooseColumns(rest.width());
   const bool details = rest.height() >= kLeastForDetails && list_.size() > 0;
-  table_.Draw(details ? rest.Above(kDetailRows) : rest);
-  if (details) DrawDetails(rest.Bottom(kDetailRows));
+  table_.Draw(details ? rest.Above(kActionDetailRows) : rest);
+  if (details) {
+    const ActionRow& row = list_.At(table_.selected());
+    DrawActionDetails(rest.Bottom(kActionDetailRows), row, list_.PaceOf(row.id),
+                      shell_.backend().now(), SteadyNow());
+  }
   if (list_.size() == 0) DrawState(rest.Below(2));
 }
 
@@ -430,55 +392,6 @@ void ActionsView::DrawState(const Canvas& canvas) const {
     canvas.Put(0, 0, "No actions yet. 3 or a colon begins one: :file --path /etc", kMuted);
   } else {
     canvas.Put(0, 0, at_end_ ? "None of them has this." : "None of them has this so far…", kMuted);
-  }
-}
-
-std::string ActionsView::PaceWords(const ActionRow& row) const {
-  const ActionPace* pace = list_.PaceOf(row.id);
-  if (pace == nullptr) return "";
-  const absl::Time now = SteadyNow();
-  const uint64_t pending = Pending(row.progress);
-  if (PendingOnline(row.progress) == 0 && pending > 0) {
-    return StrCat("waiting for ", pending, pending == 1 ? " agent that is" : " agents that are",
-                  " offline");
-  }
-  const std::string end =
-      ExpectedEnd(row.phase, row.progress, pace, row.expires, shell_.backend().now(), now);
-  std::string text = StrCat(RateText(pace->RowsPerSecond(now)), " rows/s, ",
-                            RateText(pace->AgentsPerSecond(now)), " agents/s");
-  if (end == "too slow") {
-    StrAppend(&text, "; it will expire before all are done");
-  } else if (end.starts_with("~")) {
-    StrAppend(&text, "; done in ", end);
-  }
-  return text;
-}
-
-void ActionsView::DrawDetails(const Canvas& canvas) const {
-  const ActionRow& row = list_.At(table_.selected());
-  canvas.Part({0, 0, canvas.width(), 1}).Fill(kMuted, U'─');
-  canvas.Put(2, 0, StrCat(" ", row.id, " "), kMuted);
-  DrawAgentLegend(canvas, 0, 1, row.progress);
-  int y = 2;
-  const auto line = [&](std::string_view title, std::string_view text, Style style = kNormal) {
-    if (text.empty()) return;
-    canvas.Put(0, y, title, kLabel);
-    canvas.Put(10, y++, text, style);
-  };
-  line("Signed", SignedWords(row), SignedStyle(row));
-  line("Target", row.target);
-  const absl::Time now = shell_.backend().now();
-  const std::string expires = row.expires == absl::InfiniteFuture() ? ""
-                              : row.expires <= now ? StrCat("expired ", ShortTime(row.expires, now))
-                                                   : StrCat("in ", ShortDuration(row.expires - now),
-                                                            ", ", ShortTime(row.expires, now));
-  line("Expires", StrCat(expires, expires.empty() ? "" : "   ", "modules ", row.modules,
-                         "   launched by ", row.launched_by));
-  const std::string pace = PaceWords(row);
-  if (!row.phase_reason.empty()) {
-    line("Phase", StrCat(PhaseWord(row.phase), ": ", row.phase_reason), PhaseStyle(row.phase));
-  } else {
-    line("Pace", pace);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "console/tui/shell.h"
 #include "console/tui/view.h"
 #include "console/tui/views/action_list.h"
+#include "console/tui/views/action_pages.h"
 #include "console/tui/views/ages.h"
 #include "console/tui/widgets/table_view.h"
 #include "console/tui/widgets/text_input.h"
@@ -46,19 +47,9 @@ class ActionsView : public View {
   };
 
   // ---- what is listed
-  struct News {
-    // The first page, if it was asked for.
-    bool with_page = false;
-    // Nothing that was verified before stays.
-    bool other_policy = false;
-    std::vector<ActionRow> page;
-    std::string next_token;
-    // Others that were asked for by id.
-    std::vector<ActionRow> rows;
-  };
   void OnActivity(const v1::Activity& activity);
   void FetchIfStale();
-  void OnNews(absl::StatusOr<News> news);
+  void OnNews(absl::StatusOr<ActionNews> news);
   void FetchOlder();
   void Changed();
   std::string SelectedId() const;
@@ -72,8 +63,6 @@ class ActionsView : public View {
   void ChooseColumns(int width);
   TableCell CellAt(size_t row, size_t column) const;
   void DrawState(const Canvas& canvas) const;
-  void DrawDetails(const Canvas& canvas) const;
-  std::string PaceWords(const ActionRow& row) const;
 
   Shell& shell_;
   ActionList list_;
@@ -81,6 +70,8 @@ class ActionsView : public View {
   std::vector<ActionColumn> columns_;
 
   std::shared_ptr<const TrustPolicy> policy_;
+  // The policy is another one than what is listed was verified with.
+  bool verify_anew_ = false;
   bool page_stale_ = true;
   std::set<std::string> stale_ids_;
   bool loaded_ = false;

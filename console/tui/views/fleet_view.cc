@@ -227,7 +227,7 @@ std::vector<KeyHint> FleetView::Keys() const {
             {"PgDn", "Scroll"},
             {"Esc", filter_.empty() ? "All" : "As before"}};
   }
-  std::vector<KeyHint> keys = {{"Enter", "Agent"}, {"/", "Filter"},  {"n", "New action on these"},
+  std::vector<KeyHint> keys = {{"Enter", "Agent"}, {"/", "Filter"},  {"n", "New action"},
                                {"s", "Sort"},      {"S", "Reverse"}, {"y", "Target"}};
   if (!filter_.empty()) keys.insert(keys.begin() + 2, {"Esc", "All"});
   return keys;
