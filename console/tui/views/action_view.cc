@@ -242,7 +242,7 @@ void ActionView::Tick() {
 
 bool ActionView::OnKey(const Key& key) {
   if (begun() && pane().OnKey(key)) return true;
-  if (begun() && pane().TakesText()) return false;
+  if (begun() && pane().Busy()) return false;
   return OnViewKey(key);
 }
 
@@ -280,7 +280,7 @@ bool ActionView::TakesText() const { return begun() && pane().TakesText(); }
 std::vector<KeyHint> ActionView::Keys() const {
   if (!begun()) return {{"Esc", "Back"}, {"Ctrl-R", "Again"}};
   std::vector<KeyHint> keys = pane().Keys();
-  if (pane().TakesText()) return keys;
+  if (pane().Busy()) return keys;
   keys.push_back({"Tab", "Next tab"});
   if (context_.action.operations_size() > 1) keys.push_back({"o", "Operation"});
   for (const KeyHint& each : {KeyHint{"P", "Pause"}, {"R", "Resume"}, {"C", "Cancel"}})

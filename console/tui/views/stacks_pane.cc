@@ -78,6 +78,7 @@ class StacksPane : public ActionPane {
   std::string Name() const override { return "Stacks"; }
   void Draw(const Canvas& canvas) override;
   bool OnKey(const Key& key) override;
+  bool Busy() const override { return chooser_ != nullptr; }
   std::vector<KeyHint> Keys() const override {
     if (chooser_ != nullptr) return chooser_->Keys();
     return {{"Enter", "Its rows"},
