@@ -87,9 +87,10 @@ class StacksPane : public ActionPane {
             {"r", rarest_first_ ? "Most frequent first" : "Rarest first"}};
   }
   std::string Help() const override {
-    return "Stacks: how many rows and agents have each value, over the whole fleet, counted by\n"
-           "the scheduler; the rarest first: the odd one out\n"
-           "  c           which columns are counted together (Space marks, in that order)\n"
+    return "Stacks: how many rows and agents have each value, over the whole\n"
+           "fleet, counted by the scheduler; the rarest first: the odd one out\n"
+           "  c           which columns are counted together (Space marks, in\n"
+           "              that order)\n"
            "  r           the rarest or the most frequent first\n"
            "  Enter       the rows that have this value\n"
            "  a           the agents that have such a row\n";
