@@ -167,6 +167,7 @@ TableCell RowsPane::CellAt(size_t row, size_t column) {
   } else if (column == kFront) {
     return {line.problem, kWarning};
   }
+  widest_[column] = std::max(widest_[column], WidthOnScreen(text));
   if (!search_words_.empty() && ContainsIgnoringCase(text, search_words_)) style = {Role::kMatch};
   return {std::move(text), style};
 }
