@@ -52,12 +52,12 @@ std::string OperationText(const v1::Action& action, int index,
                           DurationOf(summary.cpu_time()))),
       line("Memory", StrCat(Bytes(summary.peak_memory_bytes()), " at most")),
   };
-  if (summary.has_stood_still_for_spool())
+  if (ToDuration(summary.stood_still_for_spool()) > absl::ZeroDuration())
     lines.push_back(line("Waited", StrCat(DurationOf(summary.stood_still_for_spool()),
                                           " for room to keep results in")));
-  if (summary.has_paused_by_order())
+  if (ToDuration(summary.paused_by_order()) > absl::ZeroDuration())
     lines.push_back(line("Paused", DurationOf(summary.paused_by_order())));
-  if (summary.has_held_for_cpu_share())
+  if (ToDuration(summary.held_for_cpu_share()) > absl::ZeroDuration())
     lines.push_back(
         line("Held", StrCat(DurationOf(summary.held_for_cpu_share()), " to keep its CPU share")));
   for (const std::string& limit : module.limits_hit()) lines.push_back(line("Cut short", limit));

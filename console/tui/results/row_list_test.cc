@@ -104,7 +104,9 @@ TEST_F(RowListTest, RowsThatLandLaterAreSortedIn) {
   // Often enough that parts are merged into one.
   for (int i = 0; i < 20; ++i) {
     Add("web2", {Row(StrCat("c", i + 10), 1)});
-    if (i % 4 == 0) ASSERT_TRUE(Settled());
+    if (i % 4 == 0) {
+      ASSERT_TRUE(Settled());
+    }
   }
   ASSERT_TRUE(Settled());
   ASSERT_EQ(list_->size(), 22u);

@@ -56,6 +56,8 @@ class ActionPane {
   virtual bool OnKey(const Key& key) = 0;
   virtual std::optional<Point> Cursor() const { return std::nullopt; }
   virtual bool TakesText() const { return false; }
+  // Every key is the pane's: text is typed, something is being chosen.
+  virtual bool Busy() const { return TakesText(); }
   virtual std::vector<KeyHint> Keys() const = 0;
   virtual std::string Help() const = 0;
   // Rows, states or the action's description may have changed.

@@ -242,7 +242,7 @@ void ActionView::Tick() {
 
 bool ActionView::OnKey(const Key& key) {
   if (begun() && pane().OnKey(key)) return true;
-  if (begun() && pane().TakesText()) return false;
+  if (begun() && pane().Busy()) return false;
   return OnViewKey(key);
 }
 
@@ -280,7 +280,7 @@ bool ActionView::TakesText() const { return begun() && pane().TakesText(); }
 std::vector<KeyHint> ActionView::Keys() const {
   if (!begun()) return {{"Esc", "Back"}, {"Ctrl-R", "Again"}};
   std::vector<KeyHint> keys = pane().Keys();
-  if (pane().TakesText()) return keys;
+  if (pane().Busy()) return keys;
   keys.push_back({"Tab", "Next tab"});
   if (context_.action.operations_size() > 1) keys.push_back({"o", "Operation"});
   for (const KeyHint& each : {KeyHint{"P", "Pause"}, {"R", "Resume"}, {"C", "Cancel"}})
@@ -292,14 +292,14 @@ std::string ActionView::Help() const {
   const std::string pane_help = begun() ? pane().Help() : "";
   return StrCat(pane_help, pane_help.empty() ? "" : "\n",
                 "The action\n"
-                "  Tab, ]      the next of Stacks, Rows, Hosts, Document; Shift-Tab, [ the one "
-                "before\n"
+                "  Tab, ]      the next of Stacks, Rows, Hosts, Document;\n"
+                "              Shift-Tab, [ the one before\n"
                 "  o           the next operation, of an action with several\n"
-                "  P, R, C     pause, resume, cancel it: signed orders (small letters, too, where\n"
-                "              a tab doesn't use them)\n"
+                "  P, R, C     pause, resume, cancel it: signed orders (small\n"
+                "              letters, too, where a tab doesn't use them)\n"
                 "  Ctrl-R      asks the scheduler again, after an error\n"
-                "  Esc         back; rows that were read are forgotten, a file that is being\n"
-                "              written is removed\n");
+                "  Esc         back; rows that were read are forgotten, a file\n"
+                "              that is being written is removed\n");
 }
 
 }  // namespace dragnet::console::tui

@@ -32,8 +32,8 @@ class DocumentPane : public ActionPane {
     return {{"/", "Search"}, {"n", "Next"}, {"N", "Previous"}};
   }
   std::string Help() const override {
-    return "Document: the signed action with all parameters, whose signatures on it are good by\n"
-           "this console's trust policy, and the orders about it.\n"
+    return "Document: the signed action with all parameters, whose signatures on\n"
+           "it are good by this console's trust policy, and the orders about it\n"
            "  /           search; n and N go to the next and the previous match\n";
   }
   void OnShown() override { Make(); }

@@ -234,12 +234,13 @@ std::vector<KeyHint> HostsPane::Keys() const {
 
 std::string HostsPane::Help() const {
   return "Hosts: who found, who did not, who could not look and why\n"
-         "  Enter       the host's whole answer: what it examined, what not and why, with\n"
-         "              examples, its time, its limits\n"
+         "  Enter       the host's whole answer: what it examined, what not and\n"
+         "              why, with examples, its time, its limits\n"
          "  v           its rows\n"
          "  a           the agent's page\n"
          "  f, F        only one state: the next, the one before\n"
-         "  s           sorted by name, by state (those that could not look first), by rows\n"
+         "  s           sorted by name, by state (those that could not look\n"
+         "              first), by rows\n"
          "  /           search in names and reasons; n and N go on\n";
 }
 

@@ -17,7 +17,8 @@ namespace {
 constexpr size_t kFront = 2;
 constexpr int kMostWidth = 44;
 constexpr int kLeastWidth = 4;
-constexpr size_t kRowsToMeasure = 60;
+constexpr int kMostAgentWidth = 24;
+constexpr int kTextWidth = 27;
 // After the last key of a filter; then it is tried.
 constexpr absl::Duration kTypingPause = absl::Milliseconds(200);
 
@@ -123,20 +124,7 @@ void RowsPane::Arrange() {
     column.width = std::max(WidthOnScreen(column.title) + 1, kLeastWidth);
     columns.push_back(std::move(column));
   }
-  measured_ = std::min(list_->size(), kRowsToMeasure);
-  for (size_t row = 0; row < measured_; ++row) {
-    const RowCells::Line& line = cells_->At(list_->At(row));
-    const auto widen = [&](size_t column, const std::string& text) {
-      columns[column].width = std::clamp(WidthOnScreen(text), columns[column].width,
-                                         std::max(columns[column].width, kMostWidth));
-    };
-    widen(1, line.agent);
-    if (!line.problem.empty()) continue;
-    for (size_t i = 0; i < shown_.size(); ++i) widen(i + kFront, line.cells[shown_[i]]);
-  }
-  columns[1].width = std::min(columns[1].width, 24);
-  // What is left of the screen goes to the texts.
-  for (size_t i = kFront; i < columns.size(); ++i) columns[i].weight = columns[i].width > 20;
+  widest_.assign(columns.size(), 0);
   table_.SetColumns(std::move(columns));
   int sorted = -1;
   if (list_->order().has_value()) {
@@ -145,6 +133,24 @@ void RowsPane::Arrange() {
       if (sorted_column_ == shown_[i]) sorted = static_cast<int>(i + kFront);
   }
   table_.SetSorted(sorted, list_->order().has_value() && list_->order()->descending);
+}
+
+// Columns are as wide as what was seen in them, within bounds; they never shrink.
+void RowsPane::Widen() {
+  std::vector<TableColumn> columns = table_.columns();
+  bool wider = false;
+  for (size_t i = 1; i < columns.size(); ++i) {
+    const int most = i == 1 ? kMostAgentWidth : kMostWidth;
+    const int width = std::min(widest_[i], most);
+    if (width <= columns[i].width) continue;
+    columns[i].width = width;
+    // What is left of the screen goes to the texts.
+    columns[i].weight = i > 1 && width >= kTextWidth ? 1 : 0;
+    wider = true;
+  }
+  if (!wider) return;
+  table_.SetColumns(std::move(columns));
+  context_.shell.Redraw();
 }
 
 TableCell RowsPane::CellAt(size_t row, size_t column) {
@@ -161,6 +167,7 @@ TableCell RowsPane::CellAt(size_t row, size_t column) {
   } else if (column == kFront) {
     return {line.problem, kWarning};
   }
+  widest_[column] = std::max(widest_[column], WidthOnScreen(text));
   if (!search_words_.empty() && ContainsIgnoringCase(text, search_words_)) style = {Role::kMatch};
   return {std::move(text), style};
 }
@@ -224,7 +231,6 @@ void RowsPane::Draw(const Canvas& canvas) {
     return;
   }
   if (choosing_ != Choosing::kNothing) return chooser_->Draw(canvas);
-  if (measured_ < kRowsToMeasure && measured_ < list_->size()) Arrange();
   int top = 1;
   if (typing_ == Typing::kFilter) {
     top = 2;
@@ -237,6 +243,7 @@ void RowsPane::Draw(const Canvas& canvas) {
   if (!list_->problem().ok()) canvas.Put(0, top++, ToStd(list_->problem().message()), kError);
   const bool searching = typing_ == Typing::kSearch;
   table_.Draw(canvas.Below(top).Above(searching ? 1 : 0));
+  Widen();
   if (list_->size() == 0) {
     const bool removed = context_.info.has_results_removed_at();
     std::string words = "no rows";
@@ -269,15 +276,17 @@ std::vector<KeyHint> RowsPane::Keys() const {
 std::string RowsPane::Help() const {
   return "Rows: what came back, as it lands\n"
          "  Enter       the whole row\n"
-         "  f           filter: an expression over the columns, agent and agent_id, in the\n"
-         "              language of targets; it is tried while it is typed. Empty: all rows\n"
+         "  f           filter: an expression over the columns, agent and\n"
+         "              agent_id, in the language of targets; it is tried while\n"
+         "              it is typed. Empty: all rows\n"
          "  /           search in the columns that are shown; n and N go on\n"
-         "  s           sort by a column; the same again, or S, turns it. Rows that land later\n"
-         "              are put where they belong\n"
-         "  m           mark a row; M shows only the marked ones, in the order they came\n"
+         "  s           sort by a column; the same again, or S, turns it. Rows\n"
+         "              that land later are put where they belong\n"
+         "  m           mark a row; M shows only the marked, as they came\n"
          "  d           also the columns of detail; left and right scroll\n"
-         "  w           write what is shown (all of the filter, or the marked) to a file: .csv\n"
-         "              (safe to open in a spreadsheet), .json or .jsonl\n"
+         "  w           write what is shown (all of the filter, or the marked)\n"
+         "              to a file: .csv (safe to open in a spreadsheet), .json\n"
+         "              or .jsonl\n"
          "  y           one value, whole, to copy\n"
          "  G           to the end, and follow it\n";
 }

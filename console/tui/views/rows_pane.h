@@ -25,6 +25,7 @@ class RowsPane : public ActionPane {
   bool OnKey(const Key& key) override;
   std::optional<Point> Cursor() const override;
   bool TakesText() const override { return typing_ != Typing::kNothing; }
+  bool Busy() const override { return TakesText() || choosing_ != Choosing::kNothing; }
   std::vector<KeyHint> Keys() const override;
   std::string Help() const override;
   void OnNews() override;
@@ -40,6 +41,7 @@ class RowsPane : public ActionPane {
 
   void OnListChange();
   void Arrange();
+  void Widen();
   TableCell CellAt(size_t row, size_t column);
   void DrawStatus(const Canvas& canvas);
   void DrawFilter(const Canvas& canvas);
@@ -66,8 +68,8 @@ class RowsPane : public ActionPane {
   // Index into cells_->columns(), of what the table has behind mark and agent.
   std::vector<size_t> shown_;
   bool with_details_ = false;
-  // How many rows the widths were taken from.
-  size_t measured_ = 0;
+  // Of what was drawn, by column of the table: columns grow to it.
+  std::vector<int> widest_;
   // What the keys are on; the table's index of it changes.
   std::optional<uint32_t> selected_;
   bool follow_ = false;

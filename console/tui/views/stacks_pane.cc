@@ -78,6 +78,7 @@ class StacksPane : public ActionPane {
   std::string Name() const override { return "Stacks"; }
   void Draw(const Canvas& canvas) override;
   bool OnKey(const Key& key) override;
+  bool Busy() const override { return chooser_ != nullptr; }
   std::vector<KeyHint> Keys() const override {
     if (chooser_ != nullptr) return chooser_->Keys();
     return {{"Enter", "Its rows"},
@@ -86,9 +87,10 @@ class StacksPane : public ActionPane {
             {"r", rarest_first_ ? "Most frequent first" : "Rarest first"}};
   }
   std::string Help() const override {
-    return "Stacks: how many rows and agents have each value, over the whole fleet, counted by\n"
-           "the scheduler; the rarest first: the odd one out\n"
-           "  c           which columns are counted together (Space marks, in that order)\n"
+    return "Stacks: how many rows and agents have each value, over the whole\n"
+           "fleet, counted by the scheduler; the rarest first: the odd one out\n"
+           "  c           which columns are counted together (Space marks, in\n"
+           "              that order)\n"
            "  r           the rarest or the most frequent first\n"
            "  Enter       the rows that have this value\n"
            "  a           the agents that have such a row\n";
