@@ -100,9 +100,7 @@ void App::Draw(Surface* surface) {
   if (commanding_ && !command_error_.empty()) {
     middle.Bottom(1).PutLine(0, command_error_, kError);
   } else if (commanding_ && command_.candidates().size() > 1) {
-    std::string words;
-    for (const std::string& word : command_.candidates()) StrAppend(&words, word, "  ");
-    middle.Bottom(1).PutLine(0, words, kMuted);
+    DrawCandidates(middle, command_.candidates());
   }
   if (!overlays_.empty()) {
     overlays_.back()->Draw(canvas.Below(1).Above(1));
@@ -113,6 +111,23 @@ void App::Draw(Surface* surface) {
 }
 
 std::optional<Point> App::Cursor() const { return cursor_; }
+
+// In columns over the end of the view; how many there are more, if there is no room.
+void App::DrawCandidates(const Canvas& middle, const std::vector<std::string>& words) {
+  int width = 1;
+  for (const std::string& word : words) width = std::max(width, WidthOnScreen(word) + 2);
+  const auto columns = static_cast<size_t>(std::max(middle.width() / width, 1));
+  const auto most = static_cast<size_t>(std::max(middle.height() / 2, 1));
+  const size_t rows = std::min((words.size() + columns - 1) / columns, most);
+  const Canvas box = middle.Bottom(static_cast<int>(rows));
+  box.Fill(kMuted);
+  const size_t cells = rows * columns;
+  for (size_t i = 0; i < std::min(words.size(), cells); ++i) {
+    const bool cut = i + 1 == cells && words.size() > cells;
+    box.Put(static_cast<int>(i % columns) * width, static_cast<int>(i / columns),
+            cut ? StrCat("… ", words.size() - i, " more") : words[i], kMuted, width - 1);
+  }
+}
 
 void App::DrawBar(const Canvas& canvas) {
   canvas.PutLine(0, " dragnet ", kHeader);

@@ -57,6 +57,7 @@ class App : public Shell {
   void DrawConnection(const Canvas& canvas, int from);
   void DrawMessage(const Canvas& canvas);
   void DrawKeys(const Canvas& canvas);
+  void DrawCandidates(const Canvas& middle, const std::vector<std::string>& words);
   bool OnShellKey(const Key& key);
   void OnCommandKey(const Key& key);
   // Not OK: nothing was done, and the line can be mended.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -124,7 +125,8 @@ class ApprovalsView : public View {
 
   void Fetch();
   void Take(std::vector<ProposalEntry> entries);
-  void AskReach();
+  // Of targets that weren't counted yet; or, `again`, of all.
+  void AskReach(bool again);
   void AskFate(const std::string& id, const std::string& name);
 
   void Sign();
@@ -164,6 +166,7 @@ void ApprovalsView::Tick() {
   ticking_ = true;
   shell_.loop().After(kClockTick, lifetime_.token(), [this] {
     ticking_ = false;
+    if (shown_) AskReach(/*again=*/true);
     shell_.Redraw();
     Tick();
   });
@@ -219,7 +222,7 @@ void ApprovalsView::Take(std::vector<ProposalEntry> entries) {
   }
   selected_id_ = entries_.empty() ? "" : entries_[table_.selected()].id();
   if (!there && !watched_name.empty()) AskFate(watched, watched_name);
-  AskReach();
+  AskReach(/*again=*/false);
 }
 
 void ApprovalsView::AskFate(const std::string& id, const std::string& name) {
@@ -246,13 +249,13 @@ void ApprovalsView::AskFate(const std::string& id, const std::string& name) {
       });
 }
 
-void ApprovalsView::AskReach() {
-  std::vector<std::string> targets;
+void ApprovalsView::AskReach(bool again) {
+  std::set<std::string> targets;
   for (const ProposalEntry& entry : entries_) {
     const std::string& target = entry.action.target();
-    if (!entry.open() || target.empty() || reach_.contains(target)) continue;
-    reach_[target] = "…";
-    targets.push_back(target);
+    if (!entry.open() || target.empty() || (!again && reach_.contains(target))) continue;
+    reach_.emplace(target, "…");
+    targets.insert(target);
   }
   if (targets.empty()) return;
   using Found = std::map<std::string, std::string>;
@@ -345,13 +348,14 @@ void ApprovalsView::Sign() {
 
 void ApprovalsView::AskToSign(const ProposalEntry& entry, bool launches, const std::string& reach) {
   Backend& backend = shell_.backend();
+  const std::string question =
+      StrCat(launches ? "Sign and launch" : "Sign", ", as ", backend.config().name, "?");
   const std::string text =
-      StrCat(DescribeEntry(entry, reach, backend.config().name, backend.modules()), "\n",
-             launches ? "With your signature it has enough: it is launched at once.\n\nSign and "
-                        "launch, as "
-                      : "With your signature it still waits for others.\n\nSign, as ",
-             backend.config().name, "?");
-  shell_.Confirm(launches ? "Sign and launch" : "Sign", text, [this, entry] { DoSign(entry); });
+      StrCat(launches ? "With your signature it has enough: it is launched at once."
+                      : "With your signature it still waits for others.",
+             "\n\n", DescribeEntry(entry, reach, backend.config().name, backend.modules()), "\n",
+             question);
+  shell_.Confirm(question, text, [this, entry] { DoSign(entry); });
 }
 
 void ApprovalsView::DoSign(const ProposalEntry& entry) {

@@ -102,11 +102,11 @@ TEST_F(ApprovalsViewTest, WhatNoOneInThePolicySignedIsNotOfferedToBeSigned) {
   proposal.add_signed_by("bob");
   Add(proposal);
   StartApprovals();
-  ASSERT_TRUE(Shows("no one in the trust policy signed this: don't trust this scheduler", 160, 48));
+  ASSERT_TRUE(Shows("no one in the trust policy signed this: don't trust this scheduler"));
   Press(U's');
-  EXPECT_TRUE(Shows("not signed: no one in the trust policy", 160, 48));
+  EXPECT_TRUE(Shows("not signed: no one in the trust policy"));
   Press(U'r');
-  EXPECT_TRUE(Shows("not refused: no one in the trust policy", 160, 48));
+  EXPECT_TRUE(Shows("not refused: no one in the trust policy"));
   EXPECT_EQ(Proposed().size(), 0u);
   EXPECT_EQ(Orders().size(), 0u);
 }
@@ -129,9 +129,9 @@ TEST_F(ApprovalsViewTest, WhatThisVersionCantShowIsNotSigned) {
   proposal.set_envelope(fleet_.SignedAction(action, {&fleet_.bob}));
   Add(proposal);
   StartApprovals();
-  ASSERT_TRUE(Shows("can't show what it would do", 160, 48));
+  ASSERT_TRUE(Shows("can't show what it would do"));
   Press(U's');
-  EXPECT_TRUE(Shows("not signed: ", 160, 48));
+  EXPECT_TRUE(Shows("not signed: "));
   EXPECT_EQ(Proposed().size(), 0u);
 }
 
@@ -231,9 +231,9 @@ TEST_F(ApprovalsViewTest, ARefusalThatNobodySignedIsNotBelieved) {
   StartApprovals();
   ASSERT_TRUE(Shows("Nothing waits for a signature"));
   Press(U'c');
-  ASSERT_TRUE(Shows("find the implant", 160, 48));
-  EXPECT_TRUE(Shows("the order is not valid", 160, 48));
-  EXPECT_EQ(Screen(160, 48).find("cancelled by"), std::string::npos);
+  ASSERT_TRUE(Shows("find the implant"));
+  EXPECT_TRUE(Shows("the order is not valid"));
+  EXPECT_EQ(Screen().find("cancelled by"), std::string::npos);
 }
 
 TEST_F(ApprovalsViewTest, TheSelectionStaysWhereItIsWhenOthersCome) {

@@ -22,7 +22,7 @@ namespace {
 // After the last key, before what was typed is looked at as a whole.
 constexpr absl::Duration kPause = absl::Milliseconds(200);
 constexpr int kWide = 110;
-constexpr int kFooter = 4;
+constexpr int kFooterColumn = 9;
 constexpr size_t kMostUnfinished = 20;
 
 constexpr char kHelp[] =
@@ -119,6 +119,7 @@ class FormView : public FormScreen {
   ModuleList list_;
   FormFields fields_;
   TextView help_;
+  TextView command_;
   // Nothing: the list is shown.
   std::optional<Draft> draft_;
   size_t operation_ = 0;
@@ -334,8 +335,11 @@ void FormView::CheckReach() {
 void FormView::Launch() {
   fields_.FinishEditing();
   flow_.Start(WithoutEmpty(*draft_), [this](const absl::Status& status) {
-    // "--path: …" and "file: --path …": to the field that is named.
+    if (!draft_.has_value()) return;
+    // "operation 2 file: --path: …": to the field that is named.
     const std::string words(status.message());
+    for (size_t i = 0; i < draft_->operations.size(); ++i)
+      if (words.starts_with(StrCat("operation ", i + 1, " "))) ShowOperation(i);
     const size_t flag = words.find("--");
     if (flag == std::string::npos) return;
     fields_.SelectFlag(words.substr(flag, words.find_first_of(" :", flag) - flag));
@@ -425,8 +429,12 @@ std::vector<KeyHint> FormView::Keys() const {
 
 void FormView::Draw(const Canvas& canvas) {
   if (!draft_.has_value()) return list_.Draw(canvas);
-  DrawForm(canvas.Above(kFooter));
-  DrawFooter(canvas.Bottom(kFooter));
+  const std::string command = CommandOf(WithoutEmpty(*draft_));
+  // What doesn't fit into one row gets another.
+  const int footer = WidthOnScreen(command) > canvas.width() - kFooterColumn ? 5 : 4;
+  command_.SetText(command);
+  DrawForm(canvas.Above(footer));
+  DrawFooter(canvas.Bottom(footer));
 }
 
 void FormView::DrawHelp(const Canvas& canvas) {
@@ -459,7 +467,7 @@ void FormView::DrawForm(const Canvas& canvas) {
 void FormView::DrawFooter(const Canvas& canvas) {
   canvas.Part({0, 0, canvas.width(), 1}).Fill(kMuted, U'─');
   canvas.Put(0, 1, "Target", kLabel);
-  int x = 9;
+  int x = kFooterColumn;
   const std::string target = Target() == "true" ? "every agent" : Target();
   x += canvas.Put(x, 1, target, kNormal, std::max(canvas.width() / 2, 10));
   const std::string reach = reach_.empty() ? "counting…" : reach_;
@@ -467,23 +475,25 @@ void FormView::DrawFooter(const Canvas& canvas) {
              reach_is_error_ ? kError : kBold);
   canvas.Put(0, 2, "Status", kLabel);
   if (!flow_.doing().empty()) {
-    canvas.Put(9, 2, StrCat(flow_.doing(), "…"), kWarning);
+    canvas.Put(kFooterColumn, 2, StrCat(flow_.doing(), "…"), kWarning);
   } else if (const std::string error = fields_.FirstError(); !error.empty()) {
-    canvas.Put(9, 2, StrCat("✗ ", error), kError);
+    canvas.Put(kFooterColumn, 2, StrCat("✗ ", error), kError);
   } else if (checking_) {
-    canvas.Put(9, 2, "checking…", kMuted);
+    canvas.Put(kFooterColumn, 2, "checking…", kMuted);
+  } else if (draft_->empty()) {
+    canvas.Put(kFooterColumn, 2, "nothing is filled in yet: Enter types into a field", kMuted);
   } else if (!check_.ok()) {
-    canvas.Put(9, 2, StrCat("✗ ", check_.message()), kError);
+    canvas.Put(kFooterColumn, 2, StrCat("✗ ", check_.message()), kError);
   } else {
     const std::optional<SignatureNeed> need = OwnNeed(*draft_, shell_.backend());
     const bool blocked = !CheckHasSay(need, shell_.backend()).ok();
-    canvas.Put(9, 2, StrCat(blocked ? "✗ " : "✓ ready: ", NeedWords(need)),
+    canvas.Put(kFooterColumn, 2, StrCat(blocked ? "✗ " : "✓ ready: ", NeedWords(need)),
                blocked                            ? kError
                : need.has_value() && need->enough ? kBold
                                                   : kWarning);
   }
   canvas.Put(0, 3, "Command", kLabel);
-  canvas.Put(9, 3, CommandOf(WithoutEmpty(*draft_)), kMuted);
+  command_.Draw(canvas.Part({kFooterColumn, 3, canvas.width() - kFooterColumn, 2}));
 }
 
 }  // namespace

@@ -120,8 +120,8 @@ void LaunchFlow::Start(const Draft& draft, std::function<void(const absl::Status
 void LaunchFlow::AskFor(std::shared_ptr<const Prepared> prepared,
                         const std::optional<SignatureNeed>& need) {
   const bool propose = Proposes(need);
-  const std::string text = StrCat(prepared->description, "\nSignatures: ", NeedWords(need), ".\n\n",
-                                  propose ? "Sign and propose?" : "Sign and launch?");
+  const std::string text = StrCat("Signatures: ", NeedWords(need), ".\n\n", prepared->description,
+                                  "\n", propose ? "Sign and propose?" : "Sign and launch?");
   shell_.Confirm(propose ? "Sign and propose" : "Sign and launch", text,
                  [this, prepared, propose] { Sign(prepared, propose); });
 }
