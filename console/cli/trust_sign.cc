@@ -76,7 +76,8 @@ class TrustSign : public TrustPart {
                           "policy in force.\n"));
     io.Say("");
     // After the document, so that a passphrase is for something that was read.
-    DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Signer> signer, OpenSigner(key_, io.read_passphrase, io.environment));
+    DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Signer> signer,
+                             OpenSigner(key_, io.read_passphrase, io.environment));
     DRAGNET_RETURN_IF_ERROR(CheckCounts(signer->public_key(), roots, current));
     if (!yes_) {
       DRAGNET_ASSIGN_OR_RETURN(
