@@ -25,17 +25,17 @@ constexpr v1::AgentInfo::State kStates[] = {
 TableColumn SpecOf(FleetColumn column, bool wide) {
   switch (column) {
     case FleetColumn::kName:
-      return {"name", 18, 3};
+      return {"name", 18, 4};
     case FleetColumn::kState:
       return {"state", 11};
     case FleetColumn::kSystem:
       return {"system", 13};
     case FleetColumn::kVersion:
-      return {"agent", 9};
+      return {"agent", 7};
     case FleetColumn::kPolicy:
       return {"policy", wide ? 11 : 8};
     case FleetColumn::kTags:
-      return {"tags", 9, 4};
+      return {"tags", 9, 3};
     case FleetColumn::kArch:
       return {"arch", 8};
     case FleetColumn::kAddress:
