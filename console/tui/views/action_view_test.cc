@@ -24,7 +24,11 @@ class ActionViewTest : public testing::TuiTest {
     action_ = fleet_.ActionProto("sample");
     action_.set_name("odd files");
   }
-  ~ActionViewTest() override { std::filesystem::remove_all(directory_); }
+  ~ActionViewTest() override {
+    // The console may still be writing there, in the background.
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
 
   void Configure(Backend::Parts* parts) override {
     parts->config.path = directory_ + "/console.toml";
@@ -176,7 +180,7 @@ TEST_F(ActionViewTest, AFilterIsTriedWhileItIsTyped) {
   EXPECT_EQ(LineOf(" 10 "), -1);
   // Escape gives back what was before.
   Press(U'f');
-  Type("00");
+  Type("0");
   EXPECT_TRUE(Shows("1 of 3"));
   Press(Key::Code::kEscape);
   EXPECT_TRUE(Shows("2 of 3"));
@@ -194,10 +198,10 @@ TEST_F(ActionViewTest, RowsAreSorted) {
   Press(Key::Code::kDown);
   Press(Key::Code::kEnter);
   EXPECT_TRUE(Shows("size▲"));
-  ASSERT_TRUE(loop_.WorkUntil([&] { return LineOf("2000") > LineOf(" 30 "); }));
+  ASSERT_TRUE(loop_.WorkUntil([&] { return LineOf("2000") > LineOf("web2"); }));
   Press(U'S');
   EXPECT_TRUE(Shows("size▼"));
-  EXPECT_LT(LineOf("2000"), LineOf(" 30 "));
+  EXPECT_LT(LineOf("2000"), LineOf("web2"));
 }
 
 TEST_F(ActionViewTest, SearchFindsForwardsAndBackwards) {

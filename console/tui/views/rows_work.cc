@@ -16,6 +16,30 @@ namespace {
 constexpr size_t kRowsToSearch = 2048;
 constexpr size_t kRowsToWrite = 4096;
 
+// Whether the words can be in the text of a column at all: times and numbers need
+// not be written out in search of a name.
+bool CanHave(const Column& column, const std::string& words) {
+  using Type = google::protobuf::FieldDescriptor;
+  const Type* field = column.path.back();
+  if (field->is_repeated()) return true;
+  const auto only = [&](std::string_view characters) {
+    return words.find_first_not_of(characters) == std::string::npos;
+  };
+  switch (field->cpp_type()) {
+    case Type::CPPTYPE_STRING:
+      return field->type() != Type::TYPE_BYTES || only("0123456789abcdefABCDEF");
+    case Type::CPPTYPE_MESSAGE:
+      // A time, or how long something took: "2024-05-01T10:11:12+02:00", "1h2m3.5ms".
+      return !column.path.back()->message_type()->full_name().starts_with("google.protobuf.") ||
+             only("0123456789-+.:tThHmMsSnNuUiIfF (outrangeOUTRANGE)");
+    case Type::CPPTYPE_BOOL:
+    case Type::CPPTYPE_ENUM:
+      return true;
+    default:
+      return only("0123456789-+.eEiInNfFaA");
+  }
+}
+
 struct Found {
   absl::Status status;
   std::optional<size_t> index;
@@ -54,7 +78,9 @@ void RowsPane::Search(bool backwards) {
   search_ = std::make_shared<SearchState>();
   search_->parser =
       std::make_shared<RowParser>(context_.results, context_.operation, *context_.module);
-  for (const size_t column : shown_) search_->columns.push_back(cells_->columns()[column]);
+  for (const size_t column : shown_)
+    if (CanHave(cells_->columns()[column], search_words_))
+      search_->columns.push_back(cells_->columns()[column]);
   search_->words = search_words_;
   search_->backwards = backwards;
   search_->start = table_.selected();
@@ -145,7 +171,7 @@ void RowsPane::AskForFile() {
     DRAGNET_RETURN_IF_ERROR(FormatOfFile(path).status());
     struct stat there{};
     if (::lstat(path.c_str(), &there) == 0)
-      return absl::Status(absl::AlreadyExistsError(StrCat(path, " is there already")));
+      return absl::Status(absl::AlreadyExistsError("a file of this name is there already"));
     return absl::OkStatus();
   };
   context_.shell.Ask(question, [this, alive = lifetime_.token()](const std::string& path) {
