@@ -490,11 +490,15 @@ void ApprovalsView::DrawDocument(const Canvas& canvas) {
 }
 
 void ApprovalsView::Draw(const Canvas& canvas) {
-  if (!fetch_status_.ok()) {
-    canvas.Bottom(1).PutLine(0, StrCat("as it was: the scheduler says: ", fetch_status_.message()),
-                             kWarning);
+  // What is shown may be older than it looks.
+  std::string stale;
+  if (!shell_.backend().connection().connected) {
+    stale = "the scheduler is away: this is how it was before";
+  } else if (!fetch_status_.ok()) {
+    stale = StrCat("this is how it was before; the scheduler says: ", fetch_status_.message());
   }
-  const Canvas body = fetch_status_.ok() ? canvas : canvas.Above(1);
+  if (!stale.empty()) canvas.Bottom(1).PutLine(0, stale, kWarning);
+  const Canvas body = stale.empty() ? canvas : canvas.Above(1);
   if (opened_.has_value()) return DrawDocument(body);
   if (entries_.empty()) {
     body.Put(2, 1,
