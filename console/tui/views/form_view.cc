@@ -21,6 +21,7 @@ namespace {
 
 // After the last key, before what was typed is looked at as a whole.
 constexpr absl::Duration kPause = absl::Milliseconds(200);
+constexpr absl::Duration kBetweenCounts = absl::Seconds(2);
 constexpr int kWide = 110;
 constexpr int kFooterColumn = 9;
 constexpr size_t kMostUnfinished = 20;
@@ -70,7 +71,8 @@ class FormView : public FormScreen {
                .load = [this](const std::string& path) { LoadFile(path); }}),
         fields_([this] { OnChanged(); }, [this] { return shell_.backend().now(); }) {
     shell_.backend().OnActivity(lifetime_.token(), [this](const v1::Activity& activity) {
-      if (draft_.has_value() && (activity.agents() || activity.trust_policy())) CheckSoon();
+      if (activity.agents()) CountAgain();
+      if (activity.trust_policy()) shell_.Redraw();
     });
   }
 
@@ -83,7 +85,12 @@ class FormView : public FormScreen {
   bool TakesText() const override { return draft_.has_value() && fields_.editing(); }
   std::vector<KeyHint> Keys() const override;
   std::string Help() const override { return kHelp; }
-  void OnShown() override { ListTemplatesAgain(); }
+  void OnShown() override {
+    shown_ = true;
+    ListTemplatesAgain();
+    CountAgain();
+  }
+  void OnHidden() override { shown_ = false; }
 
   absl::Status Open(const std::string& line, const std::string& target) override;
   void Load(const std::string& name) override;
@@ -104,6 +111,8 @@ class FormView : public FormScreen {
   void CheckSoon();
   void Check();
   void CheckReach();
+  // Agents came or went, which in a large fleet they do all the time.
+  void CountAgain();
   std::string Target() const { return draft_->options.target.value_or("true"); }
 
   void Launch();
@@ -136,7 +145,8 @@ class FormView : public FormScreen {
   absl::Status check_;
   std::string reach_;
   bool reach_is_error_ = false;
-  std::string reach_asked_;
+  bool shown_ = false;
+  bool counting_soon_ = false;
 };
 
 // ---- which form
@@ -176,7 +186,6 @@ void FormView::Show(Draft draft) {
   ShowOperation(0);
   version_++;
   reach_.clear();
-  reach_asked_.clear();
   CheckSoon();
 }
 
@@ -316,7 +325,6 @@ void FormView::CheckReach() {
   if (!valid.ok()) {
     reach_ = ToStd(valid.message());
     reach_is_error_ = true;
-    reach_asked_.clear();
     return shell_.Redraw();
   }
   shell_.background().Run(
@@ -327,9 +335,17 @@ void FormView::CheckReach() {
         reach_ = reach.ok() ? StrCat("reaches ", ReachWords(*reach))
                             : std::string(reach.status().message());
         reach_is_error_ = !reach.ok();
-        reach_asked_ = target;
         shell_.Redraw();
       });
+}
+
+void FormView::CountAgain() {
+  if (counting_soon_ || !shown_ || !draft_.has_value()) return;
+  counting_soon_ = true;
+  shell_.loop().After(kBetweenCounts, lifetime_.token(), [this] {
+    counting_soon_ = false;
+    if (shown_ && draft_.has_value()) CheckReach();
+  });
 }
 
 void FormView::Launch() {
