@@ -37,7 +37,7 @@ class Confirmation : public Overlay {
 
   void Draw(const Canvas& canvas) override {
     const int width = std::min(canvas.width() - 4, 78);
-    const int height = LinesOf(text_.text(), width - 4) + 4;
+    const int height = text_.RowsFor(width - 4) + 4;
     const Canvas inside = Box(canvas, width, height, title_);
     text_.Draw(inside.Above(2).Part({1, 0, inside.width() - 2, 1 << 20}));
     inside.Put(1, inside.height() - 1, "y yes   any other key no", kKey);

@@ -193,6 +193,13 @@ bool Draft::empty() const {
   return true;
 }
 
+Draft Draft::WithoutEmpty() const {
+  Draft cleaned = *this;
+  for (OperationDraft& operation : cleaned.operations)
+    for (std::vector<std::string>& values : operation.values) std::erase(values, "");
+  return cleaned;
+}
+
 absl::StatusOr<Draft> NewDraft(std::string_view module, const ModuleCatalog& modules) {
   DRAGNET_ASSIGN_OR_RETURN(const Module* found, modules.Require(module));
   Draft draft;

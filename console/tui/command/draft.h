@@ -60,6 +60,8 @@ struct Draft {
   LaunchOptions file_options;
 
   bool empty() const;
+  // Values that were begun and are still empty say nothing.
+  Draft WithoutEmpty() const;
 };
 
 absl::StatusOr<Draft> NewDraft(std::string_view module, const ModuleCatalog& modules);

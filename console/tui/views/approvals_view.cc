@@ -9,12 +9,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "console/investigation/delivery.h"
-#include "console/investigation/orders.h"
+#include "console/tui/views/proposal_decision.h"
 #include "console/tui/views/proposal_entry.h"
 #include "console/tui/views/views.h"
 #include "console/tui/widgets/table_view.h"
 #include "console/tui/widgets/text_view.h"
-#include "core/envelope.h"
 #include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -34,52 +33,6 @@ constexpr char kHelp[] =
     "  s        signs it; when that is enough it is launched at once\n"
     "  r        refuses it, with a reason: signed by you, seen by all, for good\n"
     "  c        those that were launched, refused or have expired lately, too\n";
-
-struct SignResult {
-  bool launched = false;
-  // What it still needs.
-  std::string words;
-};
-
-absl::StatusOr<SignResult> SignAndPropose(const ProposalEntry& entry, const Signer& signer,
-                                          const std::string& name, const TrustPolicy& policy,
-                                          const ModuleCatalog& modules, absl::Time now,
-                                          Client& client) {
-  if (!PeopleOf(signer.public_key(), policy).contains(name)) {
-    return absl::FailedPreconditionError(StrCat("your key is not ", name,
-                                                "'s in trust policy version ", policy.version(),
-                                                ": nothing was signed"));
-  }
-  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
-                           SignSamePayload(entry.proposal.envelope(), signer));
-  v1::ProposeRequest request;
-  request.set_envelope(envelope.SerializeAsString());
-  DRAGNET_ASSIGN_OR_RETURN(const v1::ProposeResponse response, client.Propose(request));
-  SignResult result;
-  result.launched = response.has_launched();
-  if (result.launched) return result;
-  const absl::StatusOr<ActionVerification> after =
-      VerifyAction(response.proposal().envelope(), policy, modules, now);
-  if (!after.ok() || after->action.id() != entry.id()) {
-    result.words = "what the scheduler shows of it now can't be read";
-    return result;
-  }
-  const SignatureNeed need = NeedOf(after->action, after->signers, policy, modules, "has");
-  result.words = need.enough ? "it has enough, and was not launched: sign again to launch it"
-                             : StrCat("it still ", need.words);
-  return result;
-}
-
-absl::Status SignRefusal(const v1::Action& action, const Signer& signer, const std::string& fleet,
-                         const std::string& reason, absl::Time now, Client& client) {
-  DRAGNET_ASSIGN_OR_RETURN(const v1::Order order,
-                           NewOrder(v1::Order::KIND_CANCEL, action, fleet, reason, now));
-  v1::Envelope envelope = NewEnvelope(kOrderPayloadType, order.SerializeAsString());
-  DRAGNET_RETURN_IF_ERROR(AddSignature(signer, &envelope));
-  v1::SendOrderRequest request;
-  request.set_envelope(envelope.SerializeAsString());
-  return client.SendOrder(request).status();
-}
 
 class ApprovalsView : public View {
  public:
@@ -490,11 +443,15 @@ void ApprovalsView::DrawDocument(const Canvas& canvas) {
 }
 
 void ApprovalsView::Draw(const Canvas& canvas) {
-  if (!fetch_status_.ok()) {
-    canvas.Bottom(1).PutLine(0, StrCat("as it was: the scheduler says: ", fetch_status_.message()),
-                             kWarning);
+  // What is shown may be older than it looks.
+  std::string stale;
+  if (!shell_.backend().connection().connected) {
+    stale = "the scheduler is away: this is how it was before";
+  } else if (!fetch_status_.ok()) {
+    stale = StrCat("this is how it was before; the scheduler says: ", fetch_status_.message());
   }
-  const Canvas body = fetch_status_.ok() ? canvas : canvas.Above(1);
+  if (!stale.empty()) canvas.Bottom(1).PutLine(0, stale, kWarning);
+  const Canvas body = stale.empty() ? canvas : canvas.Above(1);
   if (opened_.has_value()) return DrawDocument(body);
   if (entries_.empty()) {
     body.Put(2, 1,

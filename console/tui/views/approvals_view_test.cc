@@ -236,6 +236,26 @@ TEST_F(ApprovalsViewTest, ARefusalThatNobodySignedIsNotBelieved) {
   EXPECT_EQ(Screen().find("cancelled by"), std::string::npos);
 }
 
+TEST_F(ApprovalsViewTest, WhatIsShownWhileTheSchedulerIsAwayIsSaidToBeOld) {
+  Add(NewProposal("find the implant", {&fleet_.bob}));
+  StartApprovals();
+  ASSERT_TRUE(Shows("find the implant"));
+  client_->BreakStreams(absl::UnavailableError("connection to localhost:1 lost"));
+  EXPECT_TRUE(Shows("the scheduler is away: this is how it was before"));
+  EXPECT_NE(Screen().find("find the implant"), std::string::npos);
+}
+
+TEST_F(ApprovalsViewTest, ANameCantForgeALineOrReachTheTerminal) {
+  v1::Proposal proposal = NewProposal("harmless\x1b[2J\u202eevil", {&fleet_.bob});
+  proposal.set_proposed_by("bob\nSigned by    everyone");
+  Add(proposal);
+  StartApprovals();
+  ASSERT_TRUE(Shows("harmless"));
+  EXPECT_TRUE(Shows("harmless\\x1b[2J\\u202eevil"));
+  EXPECT_EQ(Screen().find('\x1b'), std::string::npos);
+  EXPECT_EQ(Screen().find("\nSigned by    everyone"), std::string::npos) << Screen();
+}
+
 TEST_F(ApprovalsViewTest, TheSelectionStaysWhereItIsWhenOthersCome) {
   Add(NewProposal("older one", {&fleet_.bob}));
   StartApprovals();

@@ -1,17 +1,11 @@
-// The screen New: choose a module or a template, fill in the form, launch.
-#include <algorithm>
+#include "console/tui/views/form_view.h"
+
 #include <utility>
 
 #include "console/investigation/delivery.h"
 #include "console/investigation/shell_words.h"
-#include "console/tui/command/draft.h"
 #include "console/tui/command/templates.h"
-#include "console/tui/views/form_fields.h"
-#include "console/tui/views/launch_flow.h"
-#include "console/tui/views/module_list.h"
 #include "console/tui/views/text_page.h"
-#include "console/tui/views/views.h"
-#include "console/tui/widgets/text_view.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/target.h"
@@ -21,123 +15,29 @@ namespace {
 
 // After the last key, before what was typed is looked at as a whole.
 constexpr absl::Duration kPause = absl::Milliseconds(200);
-constexpr int kWide = 110;
-constexpr int kFooterColumn = 9;
+constexpr absl::Duration kBetweenCounts = absl::Seconds(2);
 constexpr size_t kMostUnfinished = 20;
 
-constexpr char kHelp[] =
-    "A form for one action, made from the module's own documentation. Below it: how many agents "
-    "it reaches now, whether it is complete, and the command that does the same.\n"
-    "\n"
-    "  ↑ ↓            from field to field; Enter types into one, Enter again is done,\n"
-    "                 ↓ goes on to the next, Esc leaves it as it was\n"
-    "  Space          switches on and off, goes through the choices\n"
-    "  a d            adds a value to a field that takes several; removes one\n"
-    "  t              the target: which agents\n"
-    "  /              to a field by a word in its name or help\n"
-    "  h              the whole help of the field\n"
-    "  p, F5          the document as it would be signed\n"
-    "  Ctrl-S, F10    shows the document, asks, signs and launches; where your signature alone "
-    "is not enough it is proposed to the others\n"
-    "  Ctrl-W         saves the form as a template (:save NAME; :load NAME or FILE)\n"
-    "  [ ]            another operation, in a template that has several\n"
-    "  Esc            back to the modules; what was typed waits there under \"unfinished\"\n"
-    "\n"
-    "As one line: \":file --path /etc --name '^passwd$'\" fills in the form and shows it; Enter "
-    "or Ctrl-S launches it after a question. Nothing is launched without one.";
+}  // namespace
 
-// Values that were begun and are still empty say nothing.
-Draft WithoutEmpty(const Draft& draft) {
-  Draft cleaned = draft;
-  for (OperationDraft& operation : cleaned.operations)
-    for (std::vector<std::string>& values : operation.values) std::erase(values, "");
-  return cleaned;
+FormView::FormView(Shell& shell)
+    : shell_(shell),
+      flow_(shell),
+      list_(shell.backend().modules(),
+            {.module = [this](const std::string& module) { Begin(module); },
+             .go_on = [this](size_t index) { GoOn(index); },
+             .drop =
+                 [this](size_t index) {
+                   unfinished_.erase(unfinished_.begin() + static_cast<std::ptrdiff_t>(index));
+                   list_.SetUnfinished(unfinished_);
+                 },
+             .load = [this](const std::string& path) { LoadFile(path); }}),
+      fields_([this] { OnChanged(); }, [this] { return shell_.backend().now(); }) {
+  shell_.backend().OnActivity(lifetime_.token(), [this](const v1::Activity& activity) {
+    if (activity.agents()) CountAgain();
+    if (activity.trust_policy()) shell_.Redraw();
+  });
 }
-
-class FormView : public FormScreen {
- public:
-  explicit FormView(Shell& shell)
-      : shell_(shell),
-        flow_(shell),
-        list_(shell.backend().modules(),
-              {.module = [this](const std::string& module) { Begin(module); },
-               .go_on = [this](size_t index) { GoOn(index); },
-               .drop =
-                   [this](size_t index) {
-                     unfinished_.erase(unfinished_.begin() + static_cast<std::ptrdiff_t>(index));
-                     list_.SetUnfinished(unfinished_);
-                   },
-               .load = [this](const std::string& path) { LoadFile(path); }}),
-        fields_([this] { OnChanged(); }, [this] { return shell_.backend().now(); }) {
-    shell_.backend().OnActivity(lifetime_.token(), [this](const v1::Activity& activity) {
-      if (draft_.has_value() && (activity.agents() || activity.trust_policy())) CheckSoon();
-    });
-  }
-
-  std::string Title() const override;
-  void Draw(const Canvas& canvas) override;
-  bool OnKey(const Key& key) override;
-  std::optional<Point> Cursor() const override {
-    return draft_.has_value() ? fields_.Cursor() : std::nullopt;
-  }
-  bool TakesText() const override { return draft_.has_value() && fields_.editing(); }
-  std::vector<KeyHint> Keys() const override;
-  std::string Help() const override { return kHelp; }
-  void OnShown() override { ListTemplatesAgain(); }
-
-  absl::Status Open(const std::string& line, const std::string& target) override;
-  void Load(const std::string& name) override;
-  void Save(const std::string& name) override;
-  const std::vector<std::string>& template_names() const override { return template_names_; }
-
- private:
-  void Begin(const std::string& module);
-  void GoOn(size_t index);
-  void Show(Draft draft);
-  void PutAside();
-  void ShowOperation(size_t index);
-  void LoadFile(const std::string& path);
-  void WriteTemplate(const std::string& path, bool overwrite);
-  void ListTemplatesAgain();
-
-  void OnChanged();
-  void CheckSoon();
-  void Check();
-  void CheckReach();
-  std::string Target() const { return draft_->options.target.value_or("true"); }
-
-  void Launch();
-  void Preview();
-  bool OnFormKey(const Key& key);
-  void DrawForm(const Canvas& canvas);
-  void DrawFooter(const Canvas& canvas);
-  void DrawHelp(const Canvas& canvas);
-
-  Shell& shell_;
-  Lifetime lifetime_;
-  LaunchFlow flow_;
-  ModuleList list_;
-  FormFields fields_;
-  TextView help_;
-  TextView command_;
-  // Nothing: the list is shown.
-  std::optional<Draft> draft_;
-  size_t operation_ = 0;
-  // It was filled in by a line: Enter launches, as long as no other key came.
-  bool from_line_ = false;
-  std::vector<Draft> unfinished_;
-  // For agents that were chosen before a module was.
-  std::string preset_target_;
-  std::vector<std::string> template_names_;
-
-  // Counts changes: answers about an older form are dropped.
-  size_t version_ = 0;
-  bool checking_ = false;
-  absl::Status check_;
-  std::string reach_;
-  bool reach_is_error_ = false;
-  std::string reach_asked_;
-};
 
 // ---- which form
 
@@ -156,7 +56,7 @@ std::string FormView::Title() const {
 void FormView::PutAside() {
   fields_.FinishEditing();
   if (draft_.has_value() && !draft_->empty()) {
-    unfinished_.insert(unfinished_.begin(), WithoutEmpty(*draft_));
+    unfinished_.insert(unfinished_.begin(), draft_->WithoutEmpty());
     if (unfinished_.size() > kMostUnfinished) {
       shell_.Say(StrCat("dropped the oldest unfinished one: ", CommandOf(unfinished_.back())));
       unfinished_.pop_back();
@@ -176,7 +76,6 @@ void FormView::Show(Draft draft) {
   ShowOperation(0);
   version_++;
   reach_.clear();
-  reach_asked_.clear();
   CheckSoon();
 }
 
@@ -260,7 +159,7 @@ void FormView::WriteTemplate(const std::string& path, bool overwrite) {
   fields_.FinishEditing();
   if (!draft_.has_value()) return;
   Backend& backend = shell_.backend();
-  const Draft draft = WithoutEmpty(*draft_);
+  const Draft draft = draft_->WithoutEmpty();
   shell_.background().Run(
       lifetime_.token(),
       [draft, path, overwrite, now = backend.now(), modules = &backend.modules()] {
@@ -301,7 +200,7 @@ void FormView::Check() {
                              .modules = &backend.modules()};
   shell_.background().Run(
       lifetime_.token(),
-      [draft = WithoutEmpty(*draft_), context] { return BuildDraft(draft, context).status(); },
+      [draft = draft_->WithoutEmpty(), context] { return BuildDraft(draft, context).status(); },
       [this, asked = version_](const absl::Status& checked) {
         if (asked != version_) return;
         checking_ = false;
@@ -316,7 +215,6 @@ void FormView::CheckReach() {
   if (!valid.ok()) {
     reach_ = ToStd(valid.message());
     reach_is_error_ = true;
-    reach_asked_.clear();
     return shell_.Redraw();
   }
   shell_.background().Run(
@@ -327,14 +225,22 @@ void FormView::CheckReach() {
         reach_ = reach.ok() ? StrCat("reaches ", ReachWords(*reach))
                             : std::string(reach.status().message());
         reach_is_error_ = !reach.ok();
-        reach_asked_ = target;
         shell_.Redraw();
       });
 }
 
+void FormView::CountAgain() {
+  if (counting_soon_ || !shown_ || !draft_.has_value()) return;
+  counting_soon_ = true;
+  shell_.loop().After(kBetweenCounts, lifetime_.token(), [this] {
+    counting_soon_ = false;
+    if (shown_ && draft_.has_value()) CheckReach();
+  });
+}
+
 void FormView::Launch() {
   fields_.FinishEditing();
-  flow_.Start(WithoutEmpty(*draft_), [this](const absl::Status& status) {
+  flow_.Start(draft_->WithoutEmpty(), [this](const absl::Status& status) {
     if (!draft_.has_value()) return;
     // "operation 2 file: --path: …": to the field that is named.
     const std::string words(status.message());
@@ -349,7 +255,7 @@ void FormView::Launch() {
 
 void FormView::Preview() {
   fields_.FinishEditing();
-  flow_.Preview(WithoutEmpty(*draft_), [this](const absl::StatusOr<std::string>& text) {
+  flow_.Preview(draft_->WithoutEmpty(), [this](const absl::StatusOr<std::string>& text) {
     if (!text.ok()) return shell_.SayError(text.status());
     shell_.Push(NewTextPage(shell_, "The document as it would be signed now", *text));
   });
@@ -424,79 +330,6 @@ std::vector<KeyHint> FormView::Keys() const {
   keys.push_back({"Esc", "Back"});
   return keys;
 }
-
-// ---- drawing
-
-void FormView::Draw(const Canvas& canvas) {
-  if (!draft_.has_value()) return list_.Draw(canvas);
-  const std::string command = CommandOf(WithoutEmpty(*draft_));
-  // What doesn't fit into one row gets another.
-  const int footer = WidthOnScreen(command) > canvas.width() - kFooterColumn ? 5 : 4;
-  command_.SetText(command);
-  DrawForm(canvas.Above(footer));
-  DrawFooter(canvas.Bottom(footer));
-}
-
-void FormView::DrawHelp(const Canvas& canvas) {
-  if (fields_.candidates().size() > 1) {
-    std::string words;
-    for (const std::string& word : fields_.candidates()) StrAppend(&words, word, "  ");
-    help_.SetText(words);
-  } else {
-    help_.SetText(fields_.Help());
-  }
-  canvas.Put(0, 0, fields_.HelpTitle(), kTitle);
-  help_.Draw(canvas.Below(1));
-}
-
-void FormView::DrawForm(const Canvas& canvas) {
-  if (canvas.width() >= kWide) {
-    const int right = std::min(canvas.width() * 2 / 5, 80);
-    const int left = canvas.width() - right;
-    fields_.Draw(canvas.Part({0, 0, left - 1, canvas.height()}));
-    canvas.Part({left, 0, 1, canvas.height()}).Fill(kMuted, U'│');
-    DrawHelp(canvas.Part({left + 2, 0, right - 2, canvas.height()}));
-    return;
-  }
-  const int below = std::clamp(canvas.height() / 3, 2, 12);
-  fields_.Draw(canvas.Above(below + 1));
-  canvas.Part({0, canvas.height() - below - 1, canvas.width(), 1}).Fill(kMuted, U'─');
-  DrawHelp(canvas.Bottom(below));
-}
-
-void FormView::DrawFooter(const Canvas& canvas) {
-  canvas.Part({0, 0, canvas.width(), 1}).Fill(kMuted, U'─');
-  canvas.Put(0, 1, "Target", kLabel);
-  int x = kFooterColumn;
-  const std::string target = Target() == "true" ? "every agent" : Target();
-  x += canvas.Put(x, 1, target, kNormal, std::max(canvas.width() / 2, 10));
-  const std::string reach = reach_.empty() ? "counting…" : reach_;
-  canvas.Put(x + 2, 1, StrCat(reach_is_error_ ? "✗ " : "", reach),
-             reach_is_error_ ? kError : kBold);
-  canvas.Put(0, 2, "Status", kLabel);
-  if (!flow_.doing().empty()) {
-    canvas.Put(kFooterColumn, 2, StrCat(flow_.doing(), "…"), kWarning);
-  } else if (const std::string error = fields_.FirstError(); !error.empty()) {
-    canvas.Put(kFooterColumn, 2, StrCat("✗ ", error), kError);
-  } else if (checking_) {
-    canvas.Put(kFooterColumn, 2, "checking…", kMuted);
-  } else if (draft_->empty()) {
-    canvas.Put(kFooterColumn, 2, "nothing is filled in yet: Enter types into a field", kMuted);
-  } else if (!check_.ok()) {
-    canvas.Put(kFooterColumn, 2, StrCat("✗ ", check_.message()), kError);
-  } else {
-    const std::optional<SignatureNeed> need = OwnNeed(*draft_, shell_.backend());
-    const bool blocked = !CheckHasSay(need, shell_.backend()).ok();
-    canvas.Put(kFooterColumn, 2, StrCat(blocked ? "✗ " : "✓ ready: ", NeedWords(need)),
-               blocked                            ? kError
-               : need.has_value() && need->enough ? kBold
-                                                  : kWarning);
-  }
-  canvas.Put(0, 3, "Command", kLabel);
-  command_.Draw(canvas.Part({kFooterColumn, 3, canvas.width() - kFooterColumn, 2}));
-}
-
-}  // namespace
 
 std::unique_ptr<FormScreen> NewFormView(Shell& shell) { return std::make_unique<FormView>(shell); }
 

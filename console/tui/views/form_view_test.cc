@@ -176,6 +176,27 @@ TEST_F(FormViewTest, AKeyThatIsNotOnesOwnLaunchesNothing) {
   EXPECT_EQ(Launched(), 0u);
 }
 
+TEST_F(FormViewTest, ASchedulerThatIsAwayLosesNothing) {
+  PinRoots();
+  StartConsole();
+  Command("sample --path /etc");
+  ASSERT_TRUE(Ready());
+  client_->BreakStreams(absl::UnavailableError("connection to localhost:1 lost"));
+  PressControl(U's');
+  EXPECT_TRUE(Shows("connection to localhost:1 lost"));
+  EXPECT_EQ(Launched(), 0u);
+  EXPECT_NE(Screen().find("dragnet sample --path /etc"), std::string::npos);
+}
+
+TEST_F(FormViewTest, TheQuestionIsSeenBelowALongDocument) {
+  PinRoots();
+  StartConsole();
+  Command("sample --path /" + std::string(60, 'a') + " --path /" + std::string(200, 'b'));
+  ASSERT_TRUE(Ready());
+  PressControl(U's');
+  EXPECT_TRUE(Shows("Sign and launch?", 80, 40));
+}
+
 TEST_F(FormViewTest, ATemplateIsSavedAndFoundAgain) {
   std::string directory = ::testing::TempDir() + "/form-XXXXXX";
   directory_ = ::mkdtemp(directory.data());

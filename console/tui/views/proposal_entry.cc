@@ -196,8 +196,10 @@ std::string DescribeEntry(const ProposalEntry& entry, const std::string& reach,
   if (entry.action.id().empty()) return text;
   const absl::StatusOr<absl::Time> proposed = ToTime(entry.proposal.proposed_at());
   std::vector<DescriptionLine> lines = {
-      {"Proposed", StrCat("by ", entry.proposal.proposed_by(), " (says the scheduler)",
-                          proposed.ok() ? StrCat(", ", LocalTime(*proposed)) : "")},
+      {"Proposed",
+       StrCat("by ", entry.proposal.proposed_by(), " (says the scheduler)",
+              entry.proposal.has_proposed_at() && proposed.ok() ? StrCat(", ", LocalTime(*proposed))
+                                                                : "")},
       {"Signed by", entry.signers.empty()
                         ? "no one in the trust policy"
                         : StrCat(absl::StrJoin(entry.signers, ", "), " (verified here)")},

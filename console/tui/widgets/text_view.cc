@@ -64,6 +64,11 @@ void TextView::Layout(int width) {
     BreakLine(ForTerminal(std::string_view(line.data(), line.size())), std::max(width, 1), &lines_);
 }
 
+int TextView::RowsFor(int width) {
+  Layout(width - 1);
+  return static_cast<int>(lines_.size());
+}
+
 void TextView::Draw(const Canvas& canvas) {
   Layout(canvas.width() - 1);
   page_ = std::max(canvas.height(), 1);

@@ -26,6 +26,9 @@ class TextView {
   // To the next or previous line that contains it. False: there is none.
   bool Next(bool backwards);
 
+  // Rows that it takes on a canvas of this width.
+  int RowsFor(int width);
+
   void Draw(const Canvas& canvas);
   bool OnKey(const Key& key);
 
