@@ -165,14 +165,17 @@ void FormView::WriteTemplate(const std::string& path, bool overwrite) {
       [draft, path, overwrite, now = backend.now(), modules = &backend.modules()] {
         return SaveTemplate(draft, path, overwrite, now, *modules);
       },
-      [this, path](const absl::Status& saved) {
+      [this, path, expires = draft.options.expires](const absl::Status& saved) {
         if (absl::IsAlreadyExists(saved)) {
           return shell_.Confirm("Save as a template",
                                 StrCat(path, "\nis there already. Replace it?"),
                                 [this, path] { WriteTemplate(path, /*overwrite=*/true); });
         }
         if (!saved.ok()) return shell_.SayError(saved);
-        shell_.Say(StrCat("saved: ", path, " (dragnet run takes it, too)"));
+        // A template is for any day.
+        shell_.Say(StrCat("saved",
+                          expires.has_value() ? StrCat(" without --expires ", *expires) : "", ": ",
+                          path, " (dragnet run takes it, too)"));
         ListTemplatesAgain();
       });
 }

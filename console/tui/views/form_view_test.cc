@@ -205,6 +205,11 @@ TEST_F(FormViewTest, ATemplateIsSavedAndFoundAgain) {
   EXPECT_TRUE(Shows("dragnet sample --path /srv"));
   Command("save shells");
   EXPECT_TRUE(Shows("saved: "));
+  Press(U'3');
+  Command("sample --path /srv --expires 2h");
+  Command("save timed");
+  // Times are not part of one, and that isn't kept quiet.
+  EXPECT_TRUE(Shows("saved without --expires 2h: "));
   Press(Key::Code::kEscape);
   EXPECT_TRUE(Shows("template"));
   Command("load shells");
