@@ -76,8 +76,8 @@ absl::Status ShowStack(const v1::Action& action, uint32_t operation, const Stack
                            StackColumns(*module, options.columns));
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   DRAGNET_ASSIGN_OR_RETURN(const v1::StackResponse response,
-                           client->Stack(NewStackRequest(action.id(), operation, columns, options.limit,
-                                                         !options.rarest_first)));
+                           client->Stack(NewStackRequest(action.id(), operation, columns,
+                                                         options.limit, !options.rarest_first)));
 
   Io& io = session.io();
   const auto writer = RecordWriter::Create(options.format, {StackLayout(columns)}, io.out,
