@@ -64,9 +64,15 @@ void ActionView::DrawHead(const Canvas& canvas) {
   canvas.Put(bar + 1, 1, percent, kBold);
   DrawAgentLegend(canvas, 0, 2, context_.progress);
   if (!stream_status_.ok()) {
+    const uint64_t here = context_.results->row_count();
+    const uint64_t all = context_.progress.rows();
+    // What to do comes first: the words may be longer than the line.
     canvas.Put(0, 3,
-               StrCat(stream_status_.message(),
-                      retries_ ? "; trying again" : "; what was read stays. Ctrl-R reads on"),
+               StrCat(retries_ ? "trying again: "
+                               : StrCat("stopped",
+                                        all > here ? StrCat(" at ", here * 100 / all, " %") : "",
+                                        ", Ctrl-R reads on: "),
+                      stream_status_.message()),
                retries_ ? kWarning : kError);
   } else if (!info_status_.ok() && !absl::IsUnavailable(info_status_)) {
     canvas.Put(0, 3, ToStd(info_status_.message()), kError);
@@ -126,8 +132,7 @@ std::string ActionView::CountsLine() const {
                at.ok() ? absl::FormatTime(" on %Y-%m-%d", *at, absl::UTCTimeZone()) : "", ": ",
                WithCommas(context_.progress.rows()), " rows were found once"));
   } else {
-    add(StrCat(WithCommas(std::max(context_.progress.rows(), context_.results->row_count())),
-               " rows"));
+    add(RowsText(std::max(context_.progress.rows(), context_.results->row_count())));
   }
   add(LoadingText());
   if (const double rate = pace_.RowsPerSecond(SteadyNow()); rate > 0 && !ended_)
@@ -145,7 +150,7 @@ std::string ActionView::CountsLine() const {
     add(StrCat("not looked at on ", WithCommas(agents), ": ", reasons.front().first,
                reasons.size() > 1 ? StrCat(" (", WithCommas(reasons.front().second), "), …") : ""));
   if (const uint64_t lost = context_.results->rows_lost.load(); lost > 0)
-    add(StrCat(WithCommas(lost), " rows belong to no operation"));
+    add(StrCat(RowsText(lost), " of no operation of it"));
   return text;
 }
 

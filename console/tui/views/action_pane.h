@@ -41,7 +41,6 @@ struct ActionContext {
   std::optional<ActionVerification> verification;
   std::shared_ptr<const TrustPolicy> policy;
 
-  std::function<void(ActionTab)> show;
   std::function<void(const std::string& filter)> show_rows;
   // The agents that have a row for which `filter` is true.
   std::function<void(const std::string& filter)> show_hosts_with;
@@ -77,6 +76,11 @@ inline std::string WithCommas(uint64_t number) {
   std::string text = std::to_string(number);
   for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
   return text;
+}
+
+// "1 row", "4,711 rows".
+inline std::string RowsText(uint64_t count) {
+  return count == 1 ? "1 row" : WithCommas(count) + " rows";
 }
 
 inline Key CharacterKey(char32_t character) {

@@ -46,7 +46,6 @@ ActionView::ActionView(Shell& shell, std::string action_id)
       action_id_(std::move(action_id)),
       context_(shell),
       ticker_(shell.loop(), [this] { Tick(); }) {
-  context_.show = [this](ActionTab tab) { ShowPane(tab); };
   context_.show_rows = [this](const std::string& filter) {
     rows_->SetFilter(filter);
     ShowPane(ActionTab::kRows);
@@ -90,6 +89,7 @@ void ActionView::OnInfo(absl::StatusOr<v1::ActionInfo> info) {
   shell_.Redraw();
   info_status_ = info.status();
   if (!info.ok()) return;
+  const bool moved = info->phase() != context_.info.phase();
   const bool same = info->envelope() == context_.info.envelope();
   context_.info = *std::move(info);
   // Of the stream and of this, whichever is further.
@@ -99,7 +99,9 @@ void ActionView::OnInfo(absl::StatusOr<v1::ActionInfo> info) {
   // A proposal gets further signatures; the action in it stays.
   if (!same) verifying_with_ = nullptr;
   Verify();
-  if (panes_[0] != nullptr) pane().OnNews();
+  // There is a stream once a proposal was launched.
+  if (moved && reader_ == nullptr && !ended_ && !retries_) Follow();
+  pane().OnNews();
 }
 
 void ActionView::Begin() {

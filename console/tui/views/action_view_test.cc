@@ -169,7 +169,7 @@ TEST_F(ActionViewTest, AFilterIsTriedWhileItIsTyped) {
   ThreeRows();
   Open();
   ToRows();
-  ASSERT_TRUE(Shows("/etc/shadow"));
+  ASSERT_TRUE(Shows("web2"));
   Press(U'f');
   Type("size >");
   EXPECT_TRUE(Shows("filter:"));
@@ -190,7 +190,7 @@ TEST_F(ActionViewTest, RowsAreSorted) {
   ThreeRows();
   Open();
   ToRows();
-  ASSERT_TRUE(Shows("/etc/shadow"));
+  ASSERT_TRUE(Shows("web2"));
   Press(U's');
   EXPECT_TRUE(Shows("sort by"));
   Press(Key::Code::kDown);
@@ -208,7 +208,7 @@ TEST_F(ActionViewTest, SearchFindsForwardsAndBackwards) {
   ThreeRows();
   Open();
   ToRows();
-  ASSERT_TRUE(Shows("/etc/shadow"));
+  ASSERT_TRUE(Shows("web2"));
   Press(U'/');
   Type("WEB2");
   Press(Key::Code::kEnter);
@@ -226,7 +226,7 @@ TEST_F(ActionViewTest, MarkedRowsAreListed) {
   ThreeRows();
   Open();
   ToRows();
-  ASSERT_TRUE(Shows("/etc/shadow"));
+  ASSERT_TRUE(Shows("web2"));
   Press(U'm');
   Press(Key::Code::kDown);
   Press(U'm');
@@ -240,7 +240,7 @@ TEST_F(ActionViewTest, RowsAreWrittenAndNothingIsOverwritten) {
   ThreeRows();
   Open();
   ToRows();
-  ASSERT_TRUE(Shows("/etc/shadow"));
+  ASSERT_TRUE(Shows("web2"));
   const std::string path = directory_ + "/rows.jsonl";
   const auto write = [&](const std::string& to) {
     Press(U'w');
@@ -266,7 +266,7 @@ TEST_F(ActionViewTest, ALostSchedulerIsSaidAndRowsGoOnFromTheCursor) {
   ToRows();
   ASSERT_TRUE(Shows("[Rows 1]"));
   client_->BreakStreams(absl::UnavailableError("connection to localhost:1 lost"));
-  EXPECT_TRUE(Shows("connection to localhost:1 lost; trying again"));
+  EXPECT_TRUE(Shows("trying again: connection to localhost:1 lost"));
   {
     absl::MutexLock lock(&client_->mutex);
     client_->error = absl::OkStatus();
@@ -285,7 +285,30 @@ TEST_F(ActionViewTest, AStreamThatIsRefusedIsNotAskedForAgainAndAgain) {
     return client_->watched.size() == 1;
   }));
   client_->BreakStreams(absl::PermissionDeniedError("not your action"));
-  EXPECT_TRUE(Shows("not your action; what was read stays. Ctrl-R reads on"));
+  EXPECT_TRUE(Shows("stopped, Ctrl-R reads on: not your action"));
+}
+
+TEST_F(ActionViewTest, AProposalIsFollowedOnceItWasLaunched) {
+  phase_ = v1::DISPATCH_PHASE_PROPOSED;
+  Open();
+  ASSERT_TRUE(Shows("proposed"));
+  client_->BreakStreams(absl::NotFoundError("it waits for signatures"));
+  ASSERT_TRUE(Shows("stopped, Ctrl-R reads on: it waits for signatures"));
+  {
+    absl::MutexLock lock(&client_->mutex);
+    client_->error = absl::OkStatus();
+    client_->actions[0].set_phase(v1::DISPATCH_PHASE_OPEN);
+    client_->events = {Rows(1, "web1", {Row("/etc/passwd", 10)}), End(1)};
+  }
+  // The news come anew with the next connection, and say that everything may have changed.
+  EXPECT_TRUE(Shows("1 row "));
+}
+
+TEST_F(ActionViewTest, APauseIsASignedOrderThatIsAskedFor) {
+  Open();
+  ASSERT_TRUE(Shows("signed by alice (verified)"));
+  Press(U'P');
+  EXPECT_TRUE(Shows("Pause: odd files"));
 }
 
 TEST_F(ActionViewTest, HostsSayWhoCouldNotLookAndWhy) {
@@ -401,7 +424,7 @@ TEST_F(ActionViewTest, OperationsHaveTheirOwnRows) {
   ToRows();
   EXPECT_TRUE(Shows("/first"));
   EXPECT_TRUE(Shows("operation 1 of 2: sample"));
-  EXPECT_TRUE(Shows("1 rows belong to no operation"));
+  EXPECT_TRUE(Shows("1 row of no operation of it"));
   Press(U'o');
   EXPECT_TRUE(Shows("/second"));
   EXPECT_FALSE(Has("/first"));

@@ -182,7 +182,7 @@ std::string RowsPane::StatusText() const {
   if (list_->only_marked()) {
     add(StrCat("only the ", WithCommas(list_->marks()), " marked"));
   } else if (list_->filter().empty()) {
-    add(StrCat(WithCommas(list_->total()), " rows"));
+    add(RowsText(list_->total()));
   } else {
     add(StrCat(WithCommas(list_->matches()), " of ", WithCommas(list_->looked_at())));
   }

@@ -205,8 +205,7 @@ void RowsPane::ExportOn() {
         }
         const uint64_t unreadable = work->file->unreadable();
         export_ = nullptr;
-        const std::string words =
-            StrCat(WithCommas(all - unreadable), " rows written to ", work->path);
+        const std::string words = StrCat(RowsText(all - unreadable), " written to ", work->path);
         if (unreadable == 0) return context_.shell.Say(words);
         context_.shell.SayError(
             StrCat(words, "; ", WithCommas(unreadable), " can't be read and are not in it"));

@@ -135,7 +135,7 @@ class StacksPane : public ActionPane {
   bool timer_ = false;
   // Rises with every change of the question: answers to an old one are void.
   uint64_t question_ = 0;
-  // How many rows were here when it was asked last.
+  // How many rows there were when it was asked last.
   std::optional<uint64_t> asked_at_rows_;
   absl::Time ask_again_at_ = absl::InfinitePast();  // steady
   Lifetime lifetime_;
@@ -171,7 +171,8 @@ void StacksPane::Change() {
 
 void StacksPane::Ask() {
   if (asking_ || chosen_.empty() || context_.results == nullptr) return;
-  const uint64_t rows = context_.results->rows[context_.operation]->size();
+  // It counts what the scheduler has, however much of it is here by now.
+  const uint64_t rows = std::max(context_.progress.rows(), context_.results->row_count());
   if (asked_at_rows_ == rows && problem_.ok()) return;
   if (SteadyNow() < ask_again_at_) return AskSoon();
   asking_ = true;
@@ -254,9 +255,9 @@ std::string StacksPane::Summary() const {
   std::string by;
   for (const size_t index : chosen_) StrAppend(&by, by.empty() ? "" : ", ", all_[index].header);
   if (!counted_.has_value()) return StrCat("by ", by, asking_ ? " · counting …" : "");
-  std::string text = StrCat("by ", by, " · ", WithCommas(counted_->different),
-                            counted_->different == 1 ? " value in " : " values in ",
-                            WithCommas(counted_->rows), " rows");
+  std::string text =
+      StrCat("by ", by, " · ", WithCommas(counted_->different),
+             counted_->different == 1 ? " value in " : " values in ", RowsText(counted_->rows));
   if (counted_->different > counted_->entries.size())
     StrAppend(&text, " · only the ", WithCommas(counted_->entries.size()),
               rarest_first_ ? " rarest" : " most frequent", " are shown");
