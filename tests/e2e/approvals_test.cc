@@ -7,12 +7,11 @@
 
 #include "absl/strings/ascii.h"
 #include "core/action.h"
-#include "core/certificate.h"
 #include "core/envelope.h"
 #include "core/strings.h"
-#include "tests/harness/database.h"
 #include "tests/harness/files.h"
 #include "tests/harness/fleet.h"
+#include "tests/harness/people.h"
 
 namespace dragnet::testing {
 namespace {
@@ -25,47 +24,12 @@ using ::testing::Not;
 class ApprovalsTest : public ::testing::Test {
  protected:
   ApprovalsTest() {
-    const std::string console = fleet_.directory() + "/investigator";
-    CopyTree(console, Bob());
-    const TlsPair tls = fleet_.forge().Issue({"investigator", "bob"}, absl::Now(), absl::Hours(24));
-    Write(Bob() + "/tls.pem", tls.certificate_chain);
-    Write(Bob() + "/tls.key", tls.private_key, 0600);
-    Write(Bob() + "/signing.key", bob_.ToPem(), 0600);
-    Write(Bob() + "/console.toml", WithTomlKey(Read(Bob() + "/console.toml"), "name", "\"bob\""));
-    const auto certificate = ParseCertificate(tls.certificate_chain);
-    EXPECT_TRUE(certificate.ok()) << certificate.status();
-    TestDatabase(fleet_.database_path())
-        .Execute(
-            "INSERT INTO certificates (fingerprint, identity, issued_at, not_after)"
-            " VALUES (?, ?, ?, ?)",
-            {certificate->fingerprint,
-             StrCat("spiffe://", fleet_.forge().fleet_id(), "/investigator/bob"),
-             absl::ToUnixMillis(absl::Now()), absl::ToUnixMillis(absl::Now() + absl::Hours(24))});
     fleet_.StartScheduler();
-    v1::TrustPolicy policy = fleet_.forge().NextPolicy();
-    v1::Investigator* bob = policy.add_investigators();
-    bob->set_name("bob");
-    bob->add_keys()->set_spki(bob_.public_key().spki());
-    bob->add_roles(v1::ROLE_INVESTIGATOR);
-    for (v1::ModulePolicy& module : *policy.mutable_modules()) {
-      if (module.module() != "file") continue;
-      module.set_minimum_weight(2);
-      v1::Weight* weight = module.add_weights();
-      weight->set_investigator("bob");
-      weight->set_weight(1);
-    }
-    const absl::Status published =
-        fleet_.api().PublishTrustPolicy(fleet_.forge().SignPolicy(policy));
-    EXPECT_TRUE(published.ok()) << published;
+    bob_.BeNeededFor("file");
   }
 
-  std::string Bob() const { return fleet_.temporary() + "/bob"; }
   Finished DragnetAsBob(std::vector<std::string> arguments) {
-    Command command;
-    command.arguments = std::move(arguments);
-    command.arguments.insert(command.arguments.begin(), "dragnet");
-    command.environment = {"DRAGNET_CONFIG=" + Bob() + "/console.toml"};
-    return RunToEnd(command);
+    return bob_.Dragnet(std::move(arguments));
   }
   // As ida; gives the id.
   std::string Propose(const std::string& directory) {
@@ -88,7 +52,7 @@ class ApprovalsTest : public ::testing::Test {
   }
 
   TestFleet fleet_;
-  const PrivateKey bob_ = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);
+  SecondInvestigator bob_{fleet_};
 };
 
 TEST_F(ApprovalsTest, WhoProposesSeesTheRowsOnceTheOtherHasSigned) {
@@ -103,7 +67,7 @@ TEST_F(ApprovalsTest, WhoProposesSeesTheRowsOnceTheOtherHasSigned) {
   const std::string output = ida->Output();
   const size_t at = output.find("Proposed ") + 9;
   const std::string id = output.substr(at, 36);
-  EXPECT_EQ(DragnetAsBob({"verify", id}).status(), 1);
+  EXPECT_EQ(DragnetAsBob({"verify", id}).status(), 4);
   const Finished approved = DragnetAsBob({"approve", id, "--yes"});
   EXPECT_EQ(approved.status(), 0) << approved.err;
   EXPECT_THAT(approved.err, HasSubstr(files)) << "the whole document is shown";
@@ -135,7 +99,7 @@ TEST_F(ApprovalsTest, WhatWasRefusedReachesNoAgent) {
   // Nor with all signatures, past the console.
   v1::Envelope envelope;
   envelope.ParseFromString(InfoOf(id).envelope());
-  ASSERT_TRUE(AddSignature(bob_, &envelope).ok());
+  ASSERT_TRUE(AddSignature(bob_.key(), &envelope).ok());
   EXPECT_TRUE(
       absl::IsFailedPrecondition(fleet_.api().Launch(envelope.SerializeAsString()).status()));
   EXPECT_EQ(agent.WorkersStarted(), 0U);
