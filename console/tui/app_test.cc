@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "console/tui/testing/tui_fixture.h"
 
 namespace dragnet::console::tui {
@@ -68,6 +70,50 @@ TEST_F(AppTest, AnErrorThatIsLongerThanALineIsReadWhole) {
 TEST_F(AppTest, AWindowThatIsTooSmallSaysSo) {
   StartConsole();
   EXPECT_TRUE(Shows("too small", 30, 5));
+}
+
+// Notices two who are in Sign at once, as a token would.
+class Token : public Signer {
+ public:
+  explicit Token(std::atomic<bool>* shared) : shared_(*shared) {}
+  const PublicKey& public_key() const override { return key_.public_key(); }
+  absl::StatusOr<std::string> Sign(std::string_view message) const override {
+    if (inside_.exchange(true)) shared_ = true;
+    auto signature = key_.Sign(message);
+    inside_ = false;
+    return signature;
+  }
+
+ private:
+  const PrivateKey key_ = dragnet::testing::NewKey();
+  mutable std::atomic<bool> inside_ = false;
+  std::atomic<bool>& shared_;
+};
+
+TEST_F(AppTest, AKeyIsUsedByOneAtATime) {
+  std::atomic<bool> shared = false;
+  Backend::Parts parts;
+  parts.client = client_;
+  parts.clock = &Clock::System();
+  parts.open_signer = [&](const auto&) -> absl::StatusOr<std::unique_ptr<Signer>> {
+    return std::make_unique<Token>(&shared);
+  };
+  Backend backend(loop_, background_, std::move(parts));
+  const Lifetime lifetime;
+  int done = 0;
+  for (int thread = 0; thread < 4; ++thread) {
+    backend.WithSigner(lifetime.token(), [&](auto signer) {
+      background_.Run(
+          lifetime.token(),
+          [signer = *std::move(signer)] {
+            for (int i = 0; i < 500; ++i) static_cast<void>(signer->Sign("x"));
+            return true;
+          },
+          [&](bool) { ++done; });
+    });
+  }
+  ASSERT_TRUE(loop_.WorkUntil([&] { return done == 4; }));
+  EXPECT_FALSE(shared);
 }
 
 }  // namespace

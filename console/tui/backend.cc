@@ -13,6 +13,23 @@ constexpr absl::Duration kRetry = absl::Seconds(2);
 // An older scheduler has no activity stream: then it is asked anew so often.
 constexpr absl::Duration kPoll = absl::Seconds(3);
 
+// Views sign on threads of Background, each on its own; a token, and the session
+// with one, is for one at a time.
+class OneAtATime : public Signer {
+ public:
+  explicit OneAtATime(std::unique_ptr<Signer> signer) : signer_(std::move(signer)) {}
+
+  const PublicKey& public_key() const override { return signer_->public_key(); }
+  absl::StatusOr<std::string> Sign(std::string_view message) const override {
+    absl::MutexLock lock(&mutex_);
+    return signer_->Sign(message);
+  }
+
+ private:
+  const std::unique_ptr<Signer> signer_;
+  mutable absl::Mutex mutex_;
+};
+
 v1::Activity Everything() {
   v1::Activity activity;
   activity.set_all_actions(true);
@@ -140,7 +157,7 @@ void Backend::WithSigner(std::weak_ptr<void> owner,
       lifetime_.token(), [open = parts_.open_signer, ask] { return open(ask); },
       [this](absl::StatusOr<std::unique_ptr<Signer>> opened) {
         opening_ = false;
-        if (opened.ok()) signer_ = std::shared_ptr<const Signer>(std::move(*opened));
+        if (opened.ok()) signer_ = std::make_shared<const OneAtATime>(*std::move(opened));
         for (auto& [owner, then] : std::exchange(wait_for_signer_, {})) {
           if (owner.expired()) continue;
           if (opened.ok()) {

@@ -73,7 +73,8 @@ class Backend {
 
   // ---- signing. Opens the key when it is asked for first, in the background;
   // passphrases are asked for through `ask_secret`, which is set by the shell.
-  // `then` comes on the loop's thread, unless `owner` is gone.
+  // `then` comes on the loop's thread, unless `owner` is gone. The signer may be used
+  // from any thread.
   void WithSigner(std::weak_ptr<void> owner,
                   std::function<void(absl::StatusOr<std::shared_ptr<const Signer>>)> then);
   using AskSecret = std::function<void(std::string_view what,
