@@ -362,6 +362,8 @@ void App::AskToQuit() {
 // ---- Shell
 
 void App::ShowTab(Tab tab) {
+  // Once more the same: back to its list.
+  while (tab == tab_ && stack().size() > 1) Pop();
   if (tab == tab_) return;
   top().OnHidden();
   tab_ = tab;
