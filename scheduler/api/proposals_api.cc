@@ -97,6 +97,9 @@ absl::Status InvestigatorApi::DescribeProposal(const std::string& id, v1::Action
   info->set_envelope(stored.envelope);
   *info->mutable_signed_by() = proposal.signed_by();
   *info->mutable_expires() = proposal.expires();
+  if (stored.envelope.empty())
+    return absl::NotFoundError(StrCat("action ", id, " was never launched (", RefusalWords(stored),
+                                      "), and its document is no longer kept"));
   info->mutable_progress();
   DRAGNET_ASSIGN_OR_RETURN(*info->mutable_name(), NameOf(stored.envelope));
   switch (proposal.state()) {
