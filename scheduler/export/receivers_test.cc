@@ -125,6 +125,15 @@ TEST_F(SyslogReceiverTest, OneThatDiesInTheMiddleHasConfirmedNothing) {
   EXPECT_FALSE(Deliver(server.port(), events, "127.0.0.1", true).ok());
 }
 
+TEST_F(SyslogReceiverTest, OneThatSaysItsEndInTheMiddleHasConfirmedNothing) {
+  SyslogServer server(directory_.path(), {.end_after = 1000});
+  // More than fits into any buffer on the way: it has ended before all was sent.
+  const std::vector<std::string> events(16, std::string(1 << 20, 'x'));
+  const absl::Status status = Deliver(server.port(), events);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_FALSE(Deliver(server.port(), events, "127.0.0.1", true).ok());
+}
+
 TEST_F(SyslogReceiverTest, NoOneListens) {
   int port = 0;
   {
