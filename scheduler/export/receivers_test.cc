@@ -291,6 +291,18 @@ TEST_F(WebhookReceiverTest, PostsLinesThatTheReceiverCanProve) {
             request.headers.at("Idempotency-Key"));
 }
 
+TEST_F(WebhookReceiverTest, WhatMayBeASecretInItsUrlIsShownToNoOne) {
+  for (const char* url :
+       {"https://hooks.example.org:8443/services/T0/B0/secret",
+        "https://hooks.example.org:8443?token=secret", "https://hooks.example.org:8443"}) {
+    ExportSettings settings;
+    settings.kind = ExportSettings::Kind::kWebhook;
+    settings.url = url;
+    settings.secret = secret_;
+    EXPECT_EQ((*NewReceiver(settings))->address(), "https://hooks.example.org:8443");
+  }
+}
+
 TEST_F(WebhookReceiverTest, OnlySuccessIsSuccess) {
   for (const int status : {201, 204, 299}) {
     server_.status = status;
