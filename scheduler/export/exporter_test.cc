@@ -223,6 +223,25 @@ TEST_F(ExporterTest, AGapIsToldToTheReceiverAndItGoesOn) {
               ElementsAre(HasSubstr("too far behind")));
 }
 
+TEST_F(ExporterTest, ACursorAheadOfTheStoreIsSaidOnceAndItGoesOn) {
+  // A copy of the store's file that was put back is the same store, only older.
+  const auto identity = answers_.store->StreamIdentity();
+  ASSERT_TRUE(identity.ok());
+  std::ofstream(cursor_file_) << events::FormatCursor(
+                                     {.store = *identity, .position = 1 << 30, .removal = 0})
+                              << "\n";
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return !events.empty(); }));
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/a")});
+  exporter_->Notify();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 1; }));
+  size_t gaps = 0;
+  for (const std::string& event : inbox_.events())
+    if (nlohmann::json::parse(event)["event"]["action"] == "events-missing") ++gaps;
+  EXPECT_EQ(gaps, 1U);
+}
+
 TEST_F(ExporterTest, ACursorOfAnotherStoreStopsItAndSaysWhatToDo) {
   std::ofstream(cursor_file_) << "00000000000000ff.3.0\n";
   Launch();
@@ -257,20 +276,6 @@ TEST_F(ExporterTest, IdsAreTheSameWhenItIsDeliveredAgain) {
   EXPECT_EQ(IdsOf(first), IdsOf(inbox_.events()));
 }
 
-TEST_F(ExporterTest, RowsThatGrowAreDeliveredInPartsWithinTheBound) {
-  const std::string action = Launch();
-  // 50 KB of rows, which become about four megabytes of events.
-  const std::vector<std::string> rows(5000, std::string(10, '\x01'));
-  answers_.AddRows(action, 0, 1, rows);
-  Start();
-  ASSERT_TRUE(inbox_.WaitUntil(
-      [](const auto& events, int) { return events.size() >= 5003 && RowsIn(events) == 5000; }));
-  EXPECT_LE(inbox_.largest(), size_t{1} << 20);
-  EXPECT_GT(inbox_.largest(), size_t{1} << 19);
-}
-
-}  // namespace
-}  // namespace dragnet::scheduler
 TEST_F(ExporterTest, ManyLargeDocumentsAreReadInParts) {
   constexpr size_t kDocument = 200'000;
   constexpr size_t kActions = 30;
@@ -306,3 +311,17 @@ TEST_F(ExporterTest, ManyLargeDocumentsAreReadInParts) {
   EXPECT_EQ(states, kActions * answers_.agents.size()) << "none is passed over";
 }
 
+TEST_F(ExporterTest, RowsThatGrowAreDeliveredInPartsWithinTheBound) {
+  const std::string action = Launch();
+  // 50 KB of rows, which become about four megabytes of events.
+  const std::vector<std::string> rows(5000, std::string(10, '\x01'));
+  answers_.AddRows(action, 0, 1, rows);
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil(
+      [](const auto& events, int) { return events.size() >= 5003 && RowsIn(events) == 5000; }));
+  EXPECT_LE(inbox_.largest(), size_t{1} << 20);
+  EXPECT_GT(inbox_.largest(), size_t{1} << 19);
+}
+
+}  // namespace
+}  // namespace dragnet::scheduler
