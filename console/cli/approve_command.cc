@@ -167,7 +167,7 @@ class ApproveCommand : public Command {
       }
     }
     DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
-                             SignSamePayload(info.envelope(), *signer));
+                             SignSamePayload(info.envelope(), policy, *signer));
     v1::ProposeRequest request;
     request.set_envelope(envelope.SerializeAsString());
     DRAGNET_ASSIGN_OR_RETURN(const v1::ProposeResponse response, client->Propose(request));
