@@ -1,7 +1,6 @@
 #include "console/investigation/proposals.h"
 
 #include "console/investigation/lookup.h"
-#include "core/action.h"
 #include "core/envelope.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -109,14 +108,9 @@ absl::StatusOr<std::vector<CheckedProposal>> FindProposals(bool with_closed, Cli
 }
 
 absl::StatusOr<v1::Envelope> SignSamePayload(std::string_view envelope_bytes,
-                                             const TrustPolicy& policy, const Signer& signer) {
+                                             const Signer& signer) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope given,
                            ParseEnvelope(envelope_bytes, kActionPayloadType));
-  DRAGNET_ASSIGN_OR_RETURN(const v1::Action action, ParseAction(given.payload()));
-  if (action.fleet_id() != policy.fleet_id())
-    return absl::FailedPreconditionError(
-        StrCat("the action is for fleet ", action.fleet_id(), ", and this console is of ",
-               policy.fleet_id(), ": nothing was signed; don't trust this scheduler"));
   v1::Envelope envelope = NewEnvelope(kActionPayloadType, given.payload());
   DRAGNET_RETURN_IF_ERROR(AddSignature(signer, &envelope));
   return envelope;

@@ -58,10 +58,7 @@ absl::StatusOr<std::vector<CheckedProposal>> FindProposals(bool with_closed, Cli
 
 // An envelope of the same payload that holds nothing but `signer`'s signature: what
 // is sent to be joined with the others. Whatever else the scheduler put on it stays
-// behind. FailedPrecondition for an action of another fleet than `policy`'s: people
-// sign for several with one key, and a scheduler of one may bring what another waits
-// for.
-absl::StatusOr<v1::Envelope> SignSamePayload(std::string_view envelope_bytes,
-                                             const TrustPolicy& policy, const Signer& signer);
+// behind.
+absl::StatusOr<v1::Envelope> SignSamePayload(std::string_view envelope_bytes, const Signer& signer);
 
 }  // namespace dragnet::console

@@ -198,8 +198,8 @@ absl::Status Exporter::Add(std::string event) {
 absl::Status Exporter::Deliver() {
   for (int attempt = 0; !batch_.empty(); ++attempt) {
     const absl::Status status = receiver_->Deliver(batch_, stop_);
+    // What was confirmed in the last moment is noted all the same.
     if (!status.ok()) {
-      // What was confirmed is noted, also at the end: else it would come again.
       if (stop_) return absl::CancelledError("the scheduler stops");
       SetError(status, /*stopped=*/false);
       if (!Pause(Backoff(attempt))) return absl::CancelledError("the scheduler stops");
