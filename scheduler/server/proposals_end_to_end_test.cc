@@ -8,6 +8,7 @@
 #include "core/file_io.h"
 #include "core/order.h"
 #include "core/strings.h"
+#include "core/text.h"
 #include "core/uuid.h"
 #include "scheduler/server/server_fixture.h"
 
