@@ -101,10 +101,13 @@ void AppendTimestamp(const Message& message, std::string* json) {
 void AppendDuration(const Message& message, std::string* json) {
   google::protobuf::Duration value;
   value.ParseFromString(message.SerializeAsString());
+  // A host may say the least there is, whose negative isn't an int64.
+  const auto magnitude = [](int64_t number) {
+    return number < 0 ? 0 - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
+  };
   std::string text =
       absl::StrFormat("%s%d.%09d", value.seconds() < 0 || value.nanos() < 0 ? "-" : "",
-                      value.seconds() < 0 ? -value.seconds() : value.seconds(),
-                      value.nanos() < 0 ? -value.nanos() : value.nanos());
+                      magnitude(value.seconds()), magnitude(value.nanos()));
   while (text.ends_with('0')) text.pop_back();
   StrAppend(json, "\"", absl::StripSuffix(text, "."), "s\"");
 }

@@ -149,9 +149,12 @@ class ApproveCommand : public Command {
                         {"With yours", then.enough ? "enough: it is launched at once" : then.words},
                         {"Signer", SignerText(config->name, *signer)}},
                        session.modules()));
-    for (const std::string& problem : verification.problems)
-      io.Say(StrCat("Problem: ", ForTerminal(problem)));
     io.Say("");
+    // People sign for several fleets with one key, and a scheduler of one may bring
+    // what another waits for.
+    if (!verification.problems.empty())
+      return absl::FailedPreconditionError(
+          StrCat("not signed: ", ForTerminal(absl::StrJoin(verification.problems, "; "))));
     const bool signed_before = std::includes(verification.signers.begin(),
                                              verification.signers.end(), own.begin(), own.end());
     if (signed_before && !then.enough) {

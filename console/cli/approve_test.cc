@@ -2,6 +2,7 @@
 // that may say what it likes.
 #include <gmock/gmock.h>
 
+#include "console/investigation/orders.h"
 #include "console/testing/console_fixture.h"
 #include "core/order.h"
 
@@ -167,6 +168,37 @@ TEST_F(ApproveTest, WhatNoOneSignedIsRefusedByName) {
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("don't trust this scheduler"));
   EXPECT_THAT(scheduler_->propositions, IsEmpty());
+}
+
+TEST_F(ApproveTest, WhatAnotherFleetWaitsForIsNotSignedHere) {
+  // Signed by bob, who is an investigator of both.
+  v1::Action action = SampleAction();
+  action.set_fleet_id("other-0123456789ab");
+  scheduler_->actions = {Proposed(action, {&fleet_.bob})};
+  const Outcome outcome = Dragnet({"approve", action.id(), "--yes"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("for fleet other-0123456789ab"));
+  EXPECT_THAT(scheduler_->propositions, IsEmpty());
+}
+
+TEST_F(ApproveTest, AnOrderIsNotJudgedByADocumentThatNoOneSigned) {
+  const v1::Action action = SampleAction();
+  const absl::StatusOr<v1::Order> order =
+      NewOrder(v1::Order::KIND_CANCEL, action, fleet_.id, "", absl::Now());
+  ASSERT_TRUE(order.ok()) << order.status();
+  WriteFile("order", dragnet::testing::Signed(kOrderPayloadType, *order, {&fleet_.alice}), 0644);
+  const PrivateKey stranger = dragnet::testing::NewKey();
+  scheduler_->actions = {StoredAction(action, {&stranger})};
+  const Outcome launch = Dragnet({"launch", Path("order"), "--yes"});
+  EXPECT_EQ(launch.status, 2);
+  EXPECT_THAT(launch.err, HasSubstr("don't trust this scheduler"));
+  EXPECT_THAT(scheduler_->orders, IsEmpty());
+  const Outcome verify = Dragnet({"verify", Path("order")});
+  EXPECT_EQ(verify.status, 4);
+  EXPECT_THAT(verify.out, Not(HasSubstr("The order holds")));
+  scheduler_->actions = {StoredAction(action, {&fleet_.bob})};
+  EXPECT_EQ(Dragnet({"verify", Path("order")}).status, 0);
+  EXPECT_EQ(Dragnet({"launch", Path("order"), "--yes"}).status, 0);
 }
 
 TEST_F(ApproveTest, YesTakesWholeIdsOnlyAndNoIsNo) {

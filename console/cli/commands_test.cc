@@ -728,5 +728,19 @@ TEST_F(CommandsTest, ShownAsJsonAnActionCanBeRunAgain) {
   EXPECT_EQ(outcome.status, 0) << outcome.err << action;
 }
 
+TEST_F(CommandsTest, ACursorThatIsNoneReachesNeitherTerminalNorFileAndEndsTheStream) {
+  scheduler_->tail.resize(2);
+  scheduler_->tail[0].set_cursor("00000000000000ff.1.0");
+  for (const char* cursor : {"", "0", "now; \x1b[2J$(id)"}) {
+    scheduler_->tail[1].set_cursor(cursor);
+    const Outcome outcome =
+        Dragnet({"tail", "--from", "oldest", "--stored", "--cursor-file", Path("cursor")});
+    EXPECT_NE(outcome.status, 0);
+    EXPECT_THAT(outcome.err, HasSubstr("don't trust this scheduler"));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(ReadFile(Path("cursor")).value_or(""), Not(HasSubstr("$")));
+  }
+}
+
 }  // namespace
 }  // namespace dragnet::console

@@ -9,6 +9,7 @@
 #include "console/trust/signatures.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "core/text.h"
 
 namespace dragnet::console {
 namespace {
@@ -94,6 +95,12 @@ class LaunchCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(
         const ActionVerification about,
         VerifyAction(info.envelope(), policy, session.modules(), session.now()));
+    if (about.signers.empty()) {
+      return absl::FailedPreconditionError(
+          StrCat("action ", ForTerminal(order.action_id()),
+                 ": no one in the trust policy signed what the scheduler shows of it: don't "
+                 "trust this scheduler"));
+    }
     io.err->Write(StrCat(DescribeOrder(order), DescribeLines({{"About", about.action.name()}})));
     io.Say("");
     const absl::Status holds =

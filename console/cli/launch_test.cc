@@ -309,8 +309,8 @@ TEST_F(LaunchTest, BadInputIsOneLineAndTwo) {
        "dragnet: sample: --hash: \"sha9\" is not one of: md5, sha2-256\n"},
       {{"sampel"}, "dragnet: no command \"sampel\"; did you mean sample? (see dragnet help)\n"},
       {{"console"},
-       "dragnet: console: not in this version (the full-screen console); dragnet help lists what "
-       "is\n"},
+       "dragnet: console: standard input and output must be a terminal; for scripts there are "
+       "dragnet agents, actions, results (dragnet help)\n"},
   };
   for (const BadInput& bad : cases) {
     std::vector<std::string> args = bad.args;

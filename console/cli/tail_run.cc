@@ -12,6 +12,7 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/events/cursor.h"
 
 namespace dragnet::console {
 namespace {
@@ -85,6 +86,10 @@ class Tail {
     while (!Over()) {
       switch (stream->Next(pending_ ? absl::ZeroDuration() : kTick, &event)) {
         case TailStream::Step::kEvent:
+          // It is shown, and pasted into the next command.
+          if (!events::ParseCursor(event.cursor()).ok())
+            return absl::DataLossError(
+                "the scheduler gave a cursor that is none: don't trust this scheduler");
           Take(event);
           break;
         case TailStream::Step::kTimeout:

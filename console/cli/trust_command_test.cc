@@ -97,6 +97,29 @@ TEST_F(TrustTest, SymbolicLinkIsNotReplacedByAFile) {
   EXPECT_TRUE(std::filesystem::is_symlink(Path("link.json")));
 }
 
+TEST_F(TrustTest, APolicyInForceThatTheKeyDoesNotKnowIsSaidToBeHearsay) {
+  // The same key beside the true one in both, so that no difference shows it.
+  const PrivateKey mallory = dragnet::testing::NewKey();
+  v1::TrustPolicy policy = fleet_.PolicyProto(1);
+  policy.mutable_roots()->mutable_keys(1)->set_spki(mallory.public_key().spki());
+  policy.mutable_roots()->mutable_keys(0)->set_spki(fleet_.roots[0].public_key().spki());
+  policy.mutable_roots()->set_threshold(1);
+  WriteFile("current", dragnet::testing::Signed(kTrustPolicyPayloadType, policy, {&mallory}), 0644);
+  policy.set_version(2);
+  WriteFile("next", dragnet::testing::Signed(kTrustPolicyPayloadType, policy, {}), 0644);
+  WriteFile("root.key", fleet_.roots[0].ToPem(), 0600);
+  const auto sign = [&] {
+    return Dragnet(
+        {"trust", "sign", Path("next"), "--key", Path("root.key"), "--against", Path("current")},
+        "n");
+  };
+  EXPECT_THAT(sign().err, HasSubstr("this root key has not signed"));
+  policy.set_version(1);
+  WriteFile("current",
+            dragnet::testing::Signed(kTrustPolicyPayloadType, policy, {&fleet_.roots[0]}), 0644);
+  EXPECT_THAT(sign().err, Not(HasSubstr("has not signed")));
+}
+
 TEST(EnvelopeFileTest, BinaryFormIsNotTakenForJsonWhateverItsPayloadsSize) {
   for (const size_t size : {0, 1, 122, 123, 124, 300}) {
     const v1::Envelope envelope = NewEnvelope(kActionPayloadType, std::string(size, 'x'));

@@ -79,6 +79,7 @@ class TrustSign : public TrustPart {
     DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Signer> signer,
                              OpenSigner(key_, io.read_passphrase, io.environment));
     DRAGNET_RETURN_IF_ERROR(CheckCounts(signer->public_key(), roots, current));
+    if (current.has_value()) SayWhoVouches(signer->public_key(), *current, io);
     if (!yes_) {
       DRAGNET_ASSIGN_OR_RETURN(
           const bool agreed,
@@ -137,6 +138,17 @@ class TrustSign : public TrustPart {
         StrCat(key_, ": key ", ShortKeyId(key.id()),
                " is no root key of this policy. If it is one "
                "of the policy in force, give that with --against FILE"));
+  }
+
+  // There is no configuration here that pins root keys. Who made both files could
+  // hide a change in the one that it is compared with.
+  void SayWhoVouches(const PublicKey& key, const TrustPolicy& current, Io& io) const {
+    const absl::StatusOr<v1::Envelope> envelope =
+        ParseEnvelope(current.envelope_bytes(), kTrustPolicyPayloadType);
+    if (envelope.ok() && !ValidSigners(*envelope, {&key}).empty()) return;
+    io.Say(StrCat("warning: this root key has not signed ", against_,
+                  ": that it is the policy in force is only what you were told, and so is what "
+                  "changes\n"));
   }
 
   CommandLine* sign_ = nullptr;

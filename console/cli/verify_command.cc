@@ -107,6 +107,13 @@ class VerifyCommand : public Command {
         DRAGNET_ASSIGN_OR_RETURN(
             const ActionVerification action,
             VerifyAction(info->envelope(), policy, session.modules(), session.now()));
+        // Whose modules the order is judged by must not be the scheduler's to choose.
+        if (action.signers.empty()) {
+          out.Write(
+              "No one in the trust policy signed what the scheduler shows of the action: don't "
+              "trust this scheduler.\n");
+          return kExitRefused;
+        }
         about = action.action;
       }
     }

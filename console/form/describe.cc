@@ -98,6 +98,18 @@ std::string DispatchText(const v1::Dispatch& dispatch) {
   return text;
 }
 
+std::string RecurrenceText(const v1::Recurrence& recurrence) {
+  std::string text = StrCat(recurrence.cron(), " (", recurrence.time_zone(), ")");
+  if (recurrence.has_until()) {
+    const absl::StatusOr<absl::Time> until = ToTime(recurrence.until());
+    StrAppend(&text, ", until ", until.ok() ? LocalTime(*until) : "no valid time");
+  }
+  if (recurrence.has_jitter()) {
+    StrAppend(&text, ", each later by up to ", DurationWords(ToDuration(recurrence.jitter())));
+  }
+  return text;
+}
+
 // What is signed besides the parameters, whether or not those can be read.
 std::string DescribeRest(const v1::Operation& operation) {
   std::string text;
@@ -186,8 +198,7 @@ std::string DescribeAction(const v1::Action& action, const std::vector<Descripti
   };
   if (action.has_dispatch()) lines.push_back({"Dispatch", DispatchText(action.dispatch())});
   if (action.has_recurrence()) {
-    const v1::Recurrence& recurrence = action.recurrence();
-    lines.push_back({"Recurs", StrCat(recurrence.cron(), " (", recurrence.time_zone(), ")")});
+    lines.push_back({"Recurs", RecurrenceText(action.recurrence())});
   }
   lines.insert(lines.end(), extra.begin(), extra.end());
   std::string text = DescribeLines(lines);

@@ -41,6 +41,18 @@ TEST(DescribeTest, EverythingThatIsSignedIsShown) {
   EXPECT_THAT(text, HasSubstr(action.fleet_id()));
 }
 
+TEST(DescribeTest, HowLongAndHowMuchLaterItRecursIsShown) {
+  v1::Action action = SampleAction({});
+  v1::Recurrence* recurrence = action.mutable_recurrence();
+  recurrence->set_cron("0 3 * * *");
+  recurrence->set_time_zone("Europe/Berlin");
+  recurrence->mutable_until()->set_seconds(1'900'000'000);
+  recurrence->mutable_jitter()->set_seconds(600);
+  const std::string text = DescribeAction(action, {}, testing::SampleCatalog());
+  EXPECT_THAT(text, HasSubstr("0 3 * * * (Europe/Berlin), until 2030-03-17"));
+  EXPECT_THAT(text, HasSubstr("later by up to 10 min"));
+}
+
 TEST(DescribeTest, EveryAgentIsSaidInWords) {
   v1::Action action = SampleAction({});
   action.set_target("true");

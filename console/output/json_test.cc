@@ -33,6 +33,15 @@ SampleRow FullRow() {
   return row;
 }
 
+TEST(JsonTest, TheLeastDurationIsANumber) {
+  SampleRow row;
+  row.mutable_age()->set_seconds(INT64_MIN);
+  row.mutable_age()->set_nanos(INT32_MIN);
+  EXPECT_NE(MessageToJson(row).find("\"age\":\"-9223372036854775808.2147483648s\""),
+            std::string::npos)
+      << MessageToJson(row);
+}
+
 TEST(JsonTest, ProtobufReadsBackTheSameMessage) {
   for (const SampleRow& row : {SampleRow(), FullRow()}) {
     SampleRow read;

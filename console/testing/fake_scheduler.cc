@@ -63,6 +63,12 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
     return Stream(request->after(), writer);
   }
 
+  grpc::Status Tail(grpc::ServerContext*, const v1::TailRequest*,
+                    grpc::ServerWriter<v1::TailEvent>* writer) override {
+    for (const v1::TailEvent& event : fake_.tail) writer->Write(event);
+    return Answer();
+  }
+
   grpc::Status ListActions(grpc::ServerContext*, const v1::ListActionsRequest*,
                            v1::ListActionsResponse* response) override {
     for (const v1::ActionInfo& action : fake_.actions) *response->add_actions() = action;

@@ -42,6 +42,8 @@ class FakeScheduler {
   v1::SendOrderResponse ordered;
   v1::StackResponse stack;
   std::vector<v1::Proposal> proposals;
+  // All of a Tail call.
+  std::vector<v1::TailEvent> tail;
   // Of one Propose call each; a call beyond them gets the last.
   std::vector<v1::ProposeResponse> proposed;
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint32_t kDefaultAgentActions = 50;
 constexpr uint32_t kMaxAgentActions = 1000;
+constexpr absl::Duration kProposedBlobsKeptFor = absl::Hours(7 * 24);
 
 // For people; empty where the stored order can't be read.
 std::string RefusalWords(const StoredProposal& stored) {
@@ -40,7 +41,11 @@ absl::Status InvestigatorApi::Propose(const std::string& caller, const v1::Propo
   DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), clock_.Now()));
   DRAGNET_ASSIGN_OR_RETURN(Proposals::Proposed proposed,
                            proposals_.Propose(request.envelope(), caller));
-  DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), absl::InfiniteFuture()));
+  // Someone whose weight alone launches nothing must not fill the room for blobs for
+  // a year: of what waits, they are kept for as long after each signature.
+  DRAGNET_RETURN_IF_ERROR(KeepBlobs(
+      request.envelope(), proposed.launched.has_value() ? absl::InfiniteFuture()
+                                                        : clock_.Now() + kProposedBlobsKeptFor));
   *response->mutable_proposal() = std::move(proposed.proposal);
   if (!proposed.launched.has_value()) return absl::OkStatus();
   response->mutable_launched()->set_action_id(proposed.launched->action_id);
@@ -92,6 +97,9 @@ absl::StatusOr<std::string> InvestigatorApi::ResolveId(const std::string& fragme
 
 absl::Status InvestigatorApi::DescribeProposal(const std::string& id, v1::ActionInfo* info) {
   DRAGNET_ASSIGN_OR_RETURN(const StoredProposal stored, store_.FindProposal(id));
+  if (stored.envelope.empty())
+    return absl::NotFoundError(StrCat("action ", id, " was never launched (", RefusalWords(stored),
+                                      "), and its document is no longer kept"));
   const v1::Proposal proposal = proposals_.Describe(stored);
   info->set_action_id(stored.id);
   info->set_envelope(stored.envelope);

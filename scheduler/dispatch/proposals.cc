@@ -49,22 +49,21 @@ std::set<std::string> WithWeight(const TrustPolicy& policy, const std::set<std::
   return with_weight;
 }
 
-// The signatures of `from` that are valid and of people with weight, besides those
-// that are in `joined` already. A key id that isn't that of the key makes a
-// signature invalid, so it is what a key is known by here.
+// The signatures of `from` that are valid and of people with weight, one of each who
+// isn't in `joined` already: a second key of theirs adds no weight, and would take the
+// place of somebody else's.
 void Join(const v1::Envelope& from, const TrustPolicy& policy, const std::set<std::string>& modules,
           v1::Envelope* joined) {
   v1::Envelope one;
   one.set_payload_type(from.payload_type());
   one.set_payload(from.payload());
+  std::set<std::string> people = policy.Signers(*joined);
   for (const v1::Signature& signature : from.signatures()) {
-    if (std::any_of(joined->signatures().begin(), joined->signatures().end(),
-                    [&](const auto& other) { return other.keyid() == signature.keyid(); }))
-      continue;
     one.clear_signatures();
     *one.add_signatures() = signature;
-    if (!WithWeight(policy, policy.Signers(one), modules).empty())
-      *joined->add_signatures() = signature;
+    // One at most.
+    for (const std::string& signer : WithWeight(policy, policy.Signers(one), modules))
+      if (people.insert(signer).second) *joined->add_signatures() = signature;
   }
 }
 
@@ -257,6 +256,9 @@ absl::StatusOr<std::optional<std::string>> Proposals::Refuse(const std::string& 
   if (stored->state == v1::Proposal::STATE_LAUNCHED) return std::nullopt;
   // Whoever lost the answer asks again.
   if (stored->refusal == order_bytes) return stored->id;
+  // Its document isn't kept.
+  if (stored->envelope.empty())
+    return absl::FailedPreconditionError(StrCat("the action ", RefusalWords(*stored)));
 
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            ParseEnvelope(stored->envelope, kActionPayloadType));
@@ -324,15 +326,14 @@ v1::Proposal Proposals::Describe(const StoredProposal& stored) const {
 }
 
 absl::StatusOr<std::vector<v1::Proposal>> Proposals::List(bool with_closed) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredProposal> all, store_.Proposals());
   const absl::Time now = clock_.Now();
   std::vector<v1::Proposal> listed;
   size_t bytes = 0;
   int closed = 0;
-  for (const StoredProposal& stored : all) {
+  const auto add = [&](const StoredProposal& stored) {
     if (!stored.open(now)) {
-      if (!with_closed || closed == kClosedProposalsKept) continue;
-      if (ClosedAt(stored) < now - kClosedProposalsKeptFor) continue;
+      if (!with_closed || closed == kClosedProposalsKept || stored.envelope.empty()) return;
+      if (ClosedAt(stored) < now - kClosedProposalsKeptFor) return;
       ++closed;
     }
     v1::Proposal& proposal = listed.emplace_back(Describe(stored));
@@ -344,7 +345,8 @@ absl::StatusOr<std::vector<v1::Proposal>> Proposals::List(bool with_closed) {
     } else {
       bytes += size;
     }
-  }
+  };
+  DRAGNET_RETURN_IF_ERROR(store_.ForEachProposal(add));
   return listed;
 }
 

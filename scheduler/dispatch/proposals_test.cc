@@ -98,6 +98,12 @@ class ProposalsTest : public ::testing::Test {
     return envelope.signatures_size();
   }
 
+  int Stored() {
+    int count = 0;
+    EXPECT_TRUE(store_->ForEachProposal([&](const StoredProposal&) { ++count; }).ok());
+    return count;
+  }
+
   TemporaryDirectory directory_;
   testing::Fleet fleet_;
   PrivateKey dora_ = testing::NewKey();
@@ -161,7 +167,7 @@ TEST_F(ProposalsTest, WithoutASignatureThatHasAnyWeightNothingIsProposed) {
   const auto carol = Propose(NewAction(), {&fleet_.carol});
   EXPECT_TRUE(absl::IsPermissionDenied(carol.status()));
   EXPECT_THAT(carol.status().message(), HasSubstr("carol"));
-  EXPECT_TRUE(store_->Proposals()->empty());
+  EXPECT_EQ(Stored(), 0);
 }
 
 TEST_F(ProposalsTest, WhoHasNoWeightAddsNothingToWhatOthersProposed) {
@@ -230,7 +236,45 @@ TEST_F(ProposalsTest, ARefusalThatManyOthersFollowIsNotForgottenBeforeItExpires)
   }
   clock_.Set(fleet_.now + absl::Hours(1));
   EXPECT_TRUE(absl::IsFailedPrecondition(Propose(refused, {&fleet_.alice, &fleet_.bob}).status()));
-  EXPECT_LE(store_->Proposals()->size(), kClosedProposalsKept + 1u);
+  EXPECT_LE(Stored(), kClosedProposalsKept + 2) << "with it, and what came last";
+}
+
+TEST_F(ProposalsTest, ARefusalThatManyOtherRefusalsFollowIsNotForgottenEither) {
+  v1::Action refused = NewAction();
+  *refused.mutable_expires() = ToTimestamp(fleet_.now + absl::Hours(20));
+  ASSERT_TRUE(Propose(refused, {&fleet_.alice}).ok());
+  ASSERT_TRUE(Refuse(refused, fleet_.bob).ok());
+  // Who wants it to be forgotten refuses what they proposed themselves.
+  clock_.Set(fleet_.now + absl::Seconds(1));
+  for (int i = 0; i < kClosedProposalsKept + 2; ++i) {
+    v1::Action action = NewAction();
+    *action.mutable_expires() = refused.expires();
+    ASSERT_TRUE(Propose(action, {&dora_}, "dora").ok());
+    ASSERT_TRUE(Refuse(action, dora_).ok());
+  }
+  const std::string enough = fleet_.SignedAction(refused, {&fleet_.alice, &dora_});
+  EXPECT_TRUE(absl::IsFailedPrecondition(proposals_->Propose(enough, "dora").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(dispatcher_->Launch(enough, "dora").status()));
+  EXPECT_FALSE(WasLaunched(refused));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Refuse(refused, dora_)));
+  const auto listed = proposals_->List(/*with_closed=*/true);
+  ASSERT_TRUE(listed.ok());
+  EXPECT_LE(listed->size(), static_cast<size_t>(kClosedProposalsKept));
+  for (const v1::Proposal& one : *listed) EXPECT_FALSE(one.signed_by().empty()) << one.action_id();
+}
+
+TEST_F(ProposalsTest, ASecondKeyOfOnePersonTakesNoOnesPlace) {
+  const PrivateKey second = testing::NewKey();
+  v1::TrustPolicy policy = Policy(2);
+  policy.mutable_investigators(0)->add_keys()->set_spki(second.public_key().spki());
+  ASSERT_EQ(policy.investigators(0).name(), "alice");
+  ASSERT_TRUE(dispatcher_->PublishPolicy(fleet_.SignedPolicy(policy)).ok());
+  const v1::Action action = NewAction();
+  ASSERT_TRUE(Propose(action, {&fleet_.alice, &second}).ok());
+  ASSERT_TRUE(Propose(action, {&second}).ok());
+  EXPECT_EQ(SignaturesOf(action), 1);
+  EXPECT_FALSE(WasLaunched(action));
+  EXPECT_TRUE(Propose(action, {&fleet_.bob}, "bob")->launched.has_value());
 }
 
 TEST_F(ProposalsTest, OnlyWhoHasWeightRefusesAndOnlyACancellationDoes) {

@@ -161,6 +161,9 @@ absl::Status Exporter::SayGap(const absl::Status& gap) {
   DRAGNET_ASSIGN_OR_RETURN(events::Cursor cursor, events::ParseCursor(cursor_));
   DRAGNET_ASSIGN_OR_RETURN(const StreamPosition kept, parts_.store.StreamBegin());
   cursor.removal = kept.removal;
+  // Of a store that is older than what was noted, there would be a gap for ever.
+  DRAGNET_ASSIGN_OR_RETURN(const StreamPosition end, parts_.store.StreamEnd());
+  cursor.position = std::min(cursor.position, end.position);
   DRAGNET_RETURN_IF_ERROR(NoteCursor(events::FormatCursor(cursor)));
   reader_.reset();
   const WaitableMutex::Lock lock(mutex_);

@@ -223,6 +223,25 @@ TEST_F(ExporterTest, AGapIsToldToTheReceiverAndItGoesOn) {
               ElementsAre(HasSubstr("too far behind")));
 }
 
+TEST_F(ExporterTest, ACursorAheadOfTheStoreIsSaidOnceAndItGoesOn) {
+  // A copy of the store's file that was put back is the same store, only older.
+  const auto identity = answers_.store->StreamIdentity();
+  ASSERT_TRUE(identity.ok());
+  std::ofstream(cursor_file_) << events::FormatCursor(
+                                     {.store = *identity, .position = 1 << 30, .removal = 0})
+                              << "\n";
+  Start();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return !events.empty(); }));
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/a")});
+  exporter_->Notify();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 1; }));
+  size_t gaps = 0;
+  for (const std::string& event : inbox_.events())
+    if (nlohmann::json::parse(event)["event"]["action"] == "events-missing") ++gaps;
+  EXPECT_EQ(gaps, 1U);
+}
+
 TEST_F(ExporterTest, ACursorOfAnotherStoreStopsItAndSaysWhatToDo) {
   std::ofstream(cursor_file_) << "00000000000000ff.3.0\n";
   Launch();
@@ -255,6 +274,41 @@ TEST_F(ExporterTest, IdsAreTheSameWhenItIsDeliveredAgain) {
   ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return RowsIn(events) == 4; }));
   Stop();
   EXPECT_EQ(IdsOf(first), IdsOf(inbox_.events()));
+}
+
+TEST_F(ExporterTest, ManyLargeDocumentsAreReadInParts) {
+  constexpr size_t kDocument = 200'000;
+  constexpr size_t kActions = 30;
+  constexpr size_t kBatch = 64 * 1024;
+  std::set<std::string> actions;
+  for (size_t i = 0; i < kActions; ++i) {
+    StoredAction action;
+    action.id = NewUuidV7(answers_.now);
+    action.envelope = std::string(kDocument, 'x');
+    action.launched_at = answers_.now;
+    action.expires = answers_.now + absl::Hours(1);
+    action.bounds = {{.rows = 1, .bytes = 1}};
+    ASSERT_TRUE(answers_.store->AddAction(action, answers_.agents).ok());
+    actions.insert(action.id);
+  }
+  absl::StatusOr<TailReader> reader = TailReader::Open(*answers_.store, *retention_, "0");
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  size_t states = 0;
+  while (true) {
+    const auto events = reader->Next(kBatch);
+    ASSERT_TRUE(events.ok()) << events.status();
+    if (events->empty()) break;
+    size_t bytes = 0;
+    for (const v1::TailEvent& event : *events) {
+      bytes += event.ByteSizeLong();
+      states += event.has_agent_state() ? 1 : 0;
+      if (!event.has_action()) continue;
+      EXPECT_EQ(actions.erase(event.action_id()), 1U) << "told once";
+    }
+    EXPECT_LT(bytes, 2 * kBatch + kDocument);
+  }
+  EXPECT_THAT(actions, IsEmpty());
+  EXPECT_EQ(states, kActions * answers_.agents.size()) << "none is passed over";
 }
 
 TEST_F(ExporterTest, RowsThatGrowAreDeliveredInPartsWithinTheBound) {

@@ -125,6 +125,15 @@ TEST_F(SyslogReceiverTest, OneThatDiesInTheMiddleHasConfirmedNothing) {
   EXPECT_FALSE(Deliver(server.port(), events, "127.0.0.1", true).ok());
 }
 
+TEST_F(SyslogReceiverTest, OneThatSaysItsEndInTheMiddleHasConfirmedNothing) {
+  SyslogServer server(directory_.path(), {.end_after = 1000});
+  // More than fits into any buffer on the way: it has ended before all was sent.
+  const std::vector<std::string> events(16, std::string(1 << 20, 'x'));
+  const absl::Status status = Deliver(server.port(), events);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_FALSE(Deliver(server.port(), events, "127.0.0.1", true).ok());
+}
+
 TEST_F(SyslogReceiverTest, NoOneListens) {
   int port = 0;
   {
@@ -280,6 +289,18 @@ TEST_F(WebhookReceiverTest, PostsLinesThatTheReceiverCanProve) {
   ASSERT_TRUE(Deliver({"{\"a\":1}", "{\"b\":2}"}).ok());
   EXPECT_EQ(server_.requests()[1].headers.at("Idempotency-Key"),
             request.headers.at("Idempotency-Key"));
+}
+
+TEST_F(WebhookReceiverTest, WhatMayBeASecretInItsUrlIsShownToNoOne) {
+  for (const char* url :
+       {"https://hooks.example.org:8443/services/T0/B0/secret",
+        "https://hooks.example.org:8443?token=secret", "https://hooks.example.org:8443"}) {
+    ExportSettings settings;
+    settings.kind = ExportSettings::Kind::kWebhook;
+    settings.url = url;
+    settings.secret = secret_;
+    EXPECT_EQ((*NewReceiver(settings))->address(), "https://hooks.example.org:8443");
+  }
 }
 
 TEST_F(WebhookReceiverTest, OnlySuccessIsSuccess) {

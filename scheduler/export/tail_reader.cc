@@ -98,9 +98,15 @@ absl::StatusOr<std::vector<v1::TailEvent>> TailReader::Next(size_t max_bytes) {
       store_->ReadAllChanges({.position = at_.position, .removal = at_.removal}, max_bytes));
   at_.removal = all.next.removal;
   std::vector<v1::TailEvent> events;
+  size_t told_bytes = 0;
   for (ActionChange& change : all.changes) {
-    if (!told_.contains(change.action_id))
+    if (!told_.contains(change.action_id)) {
+      // A document may have a megabyte, and each of thousands of small changes be of
+      // another action. The rest is read again next time.
+      if (told_bytes > max_bytes) break;
       DRAGNET_RETURN_IF_ERROR(TellOf(change.action_id, &events));
+      told_bytes += events.back().ByteSizeLong();
+    }
     at_.position = change.position;
     events.push_back(EventOf(std::move(change), at_));
   }

@@ -50,6 +50,10 @@ absl::Status WaitForSocket(int fd, short events, absl::Time deadline, const std:
   }
 }
 
+absl::Status NoSyslog() {
+  return absl::UnavailableError("the receiver sends data: is this a receiver of syslog?");
+}
+
 absl::StatusOr<UniqueFd> ConnectTo(const addrinfo& address, absl::Time deadline,
                                    const std::atomic<bool>& stop) {
   UniqueFd socket(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -181,10 +185,32 @@ absl::Status TlsConnection::Write(std::string_view bytes) {
   return absl::OkStatus();
 }
 
+// A receiver that is stopped says that it ends, too, and may have read nothing: what
+// came before our own alert is no answer to it.
+absl::Status TlsConnection::CheckNotEnded(size_t* received) {
+  while (true) {
+    char ignored[4096];
+    size_t got = 0;
+    ClearOpensslErrors();
+    errno = 0;
+    const int result = SSL_read_ex(ssl_.get(), ignored, sizeof ignored, &got);
+    if (result == 1) {
+      *received += got;
+      if (*received > kMaxReceived) return NoSyslog();
+      continue;
+    }
+    const int error = SSL_get_error(ssl_.get(), result);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return absl::OkStatus();
+    if (error != SSL_ERROR_ZERO_RETURN) return Failed("send", error);
+    return absl::UnavailableError("the receiver closed the connection before it had everything");
+  }
+}
+
 absl::Status TlsConnection::Close(bool accept_plain_close) {
   const absl::Time deadline = SteadyNow() + patience_.close;
   bool said = false;
   size_t received = 0;
+  DRAGNET_RETURN_IF_ERROR(CheckNotEnded(&received));
   while (true) {
     ClearOpensslErrors();
     if (!said) {
@@ -205,8 +231,7 @@ absl::Status TlsConnection::Close(bool accept_plain_close) {
     const int result = SSL_read_ex(ssl_.get(), ignored, sizeof ignored, &got);
     if (result == 1) {
       received += got;
-      if (received > kMaxReceived)
-        return absl::UnavailableError("the receiver sends data: is this a receiver of syslog?");
+      if (received > kMaxReceived) return NoSyslog();
       continue;
     }
     const int error = SSL_get_error(ssl_.get(), result);

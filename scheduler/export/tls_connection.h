@@ -62,6 +62,8 @@ class TlsConnection {
   // Until the socket is as SSL_get_error's answer `error` wants it.
   absl::Status WaitFor(int error, absl::Time deadline, std::string_view what);
   absl::Status Failed(std::string_view what, int error) const;
+  // Adds what was read meanwhile.
+  absl::Status CheckNotEnded(size_t* received);
 
   UniqueFd socket_;
   SslPtr ssl_;

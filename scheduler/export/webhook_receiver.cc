@@ -98,7 +98,12 @@ class WebhookReceiver : public Receiver {
                status >= 300 && status < 400 ? " (redirections aren't followed)" : ""));
   }
 
-  std::string address() const override { return settings_.url; }
+  // Path and query are what many receivers know their senders by: a secret, and this
+  // is shown to everyone who may read, and logged.
+  std::string address() const override {
+    const size_t host = settings_.url.find("://") + 3;
+    return settings_.url.substr(0, settings_.url.find_first_of("/?#", host));
+  }
 
  private:
   static absl::Status Add(const std::string& header, HeadersPtr* headers) {

@@ -1,11 +1,14 @@
 // Approvals and activity over real TLS, with agents that count what they are sent.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
 #include "core/order.h"
 #include "core/strings.h"
+#include "core/text.h"
 #include "core/uuid.h"
 #include "scheduler/server/server_fixture.h"
 
@@ -149,6 +152,34 @@ TEST_F(ProposalsEndToEndTest, ABlobThatIsNotThereIsAskedForFirst) {
   const grpc::Status status = Propose(Sign(action), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(status.error_message(), HasSubstr("bring it first"));
+}
+
+TEST_F(ProposalsEndToEndTest, WhoseWeightIsNotEnoughKeepsABlobForAWeekAndNotForAYear) {
+  v1::PutBlobPartRequest part;
+  part.set_sha256(Sha256("x"));
+  part.set_size(1);
+  part.set_data("x");
+  v1::PutBlobPartResponse put;
+  ASSERT_TRUE(Api().PutBlobPart(Patience().get(), part, &put).ok());
+  v1::Action action = NewAction();
+  *action.mutable_expires() = ToTimestamp(*ToTime(action.not_before()) + absl::Hours(300 * 24));
+  v1::Blob* blob = action.mutable_operations(0)->add_blobs();
+  blob->set_field("yara");
+  blob->set_sha256(Sha256("x"));
+  blob->set_size(1);
+  const auto kept_for = [&] {
+    return std::filesystem::last_write_time(
+               StrCat(settings_.store, ".blobs/", HexEncode(Sha256("x")))) -
+           std::filesystem::file_time_type::clock::now();
+  };
+  v1::ProposeResponse response;
+  grpc::Status status = Propose(Sign(action), &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_GT(kept_for(), std::chrono::hours(6 * 24));
+  EXPECT_LT(kept_for(), std::chrono::hours(8 * 24));
+  status = Propose(SignAsBob(action), &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_GT(kept_for(), std::chrono::hours(299 * 24)) << "launched";
 }
 
 TEST_F(ProposalsEndToEndTest, ActivityTellsAllAtOnceAndThenWhatChanged) {

@@ -62,7 +62,7 @@ class SqliteStore : public Store {
   absl::Status RefuseProposal(std::string_view id, std::string_view refusal,
                               const std::vector<std::string>& refused_by, absl::Time now) override;
   absl::StatusOr<StoredProposal> FindProposal(std::string_view id) override;
-  absl::StatusOr<std::vector<StoredProposal>> Proposals() override;
+  absl::Status ForEachProposal(const std::function<void(const StoredProposal&)>& visit) override;
   absl::StatusOr<std::vector<std::string>> MatchProposals(std::string_view fragment,
                                                           int limit) override;
 

@@ -50,12 +50,18 @@ absl::Status ForgetClosed(Database& database, absl::Time now) {
                    now, now - kClosedProposalsKeptFor));
   DRAGNET_RETURN_IF_ERROR(database.Run("DELETE FROM proposals WHERE state = 2 AND closed_at < ?",
                                        now - kClosedProposalsKeptFor));
-  return database.Run(
-      "DELETE FROM proposals WHERE no IN (SELECT no FROM proposals"
-      " WHERE state != 1 OR expires < ?1"
-      " ORDER BY state = 3 AND expires >= ?1 DESC,"
-      " CASE state WHEN 1 THEN expires ELSE closed_at END DESC LIMIT -1 OFFSET ?2)",
-      now, kClosedProposalsKept);
+  constexpr std::string_view kTooMany =
+      " no IN (SELECT no FROM proposals WHERE state != 1 OR expires < ?1"
+      " ORDER BY CASE state WHEN 1 THEN expires ELSE closed_at END DESC LIMIT -1 OFFSET ?2)";
+  DRAGNET_RETURN_IF_ERROR(database.Run(
+      StrCat("DELETE FROM proposals WHERE NOT (state = 3 AND expires >= ?1) AND", kTooMany), now,
+      kClosedProposalsKept));
+  // However many are refused after it: a refusal must outlive what it refused. What
+  // is large of it goes.
+  return database.Run(StrCat("UPDATE proposals SET envelope = x'' WHERE state = 3 AND"
+                             " expires >= ?1 AND length(envelope) > 0 AND",
+                             kTooMany),
+                      now, kClosedProposalsKept);
 }
 
 absl::Status CheckRoom(Database& database, const StoredProposal& proposal,
@@ -154,13 +160,11 @@ absl::StatusOr<StoredProposal> SqliteStore::FindProposal(std::string_view id) {
   return absl::NotFoundError(StrCat("no proposal ", id));
 }
 
-absl::StatusOr<std::vector<StoredProposal>> SqliteStore::Proposals() {
+absl::Status SqliteStore::ForEachProposal(const std::function<void(const StoredProposal&)>& visit) {
   ReadPool::Lease database = readers_->Take();
   Query query = database->Ask(DRAGNET_PROPOSAL_COLUMNS "ORDER BY no DESC");
-  std::vector<StoredProposal> proposals;
-  while (query.Next()) proposals.push_back(ProposalOf(query));
-  DRAGNET_RETURN_IF_ERROR(query.status());
-  return proposals;
+  while (query.Next()) visit(ProposalOf(query));
+  return query.status();
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStore::MatchProposals(std::string_view fragment,

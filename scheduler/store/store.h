@@ -117,7 +117,8 @@ struct StoredOrder {
 // An action that waits for signatures, or waited.
 struct StoredProposal {
   std::string id;
-  // Serialised, with all signatures so far.
+  // Serialised, with all signatures so far. Empty for one that was refused long ago,
+  // and must not be forgotten.
   std::string envelope;
   std::string proposed_by;
   absl::Time proposed_at;
@@ -140,7 +141,7 @@ struct ProposalBounds {
 };
 
 // Of those that are closed, the newest are kept, for so long. One that was refused
-// goes last of all, and not before it has expired, unless there are too many.
+// is not forgotten before it has expired: of older ones, all but the envelope is kept.
 inline constexpr int kClosedProposalsKept = 256;
 inline constexpr absl::Duration kClosedProposalsKeptFor = absl::Hours(7 * 24);
 
@@ -294,8 +295,9 @@ class Store {
                                       const std::vector<std::string>& refused_by,
                                       absl::Time now) = 0;
   virtual absl::StatusOr<StoredProposal> FindProposal(std::string_view id) = 0;
-  // Newest first.
-  virtual absl::StatusOr<std::vector<StoredProposal>> Proposals() = 0;
+  // Newest first, one at a time: together they may be half a gigabyte. `visit` must
+  // not come back to the store.
+  virtual absl::Status ForEachProposal(const std::function<void(const StoredProposal&)>& visit) = 0;
   // As MatchActions.
   virtual absl::StatusOr<std::vector<std::string>> MatchProposals(std::string_view fragment,
                                                                   int limit) = 0;

@@ -656,10 +656,39 @@ TEST_P(StoreConformance, ClosedProposalsAreForgottenByAgeButNotWhatCouldStillBeL
   ASSERT_TRUE(store_->AddAction(action, {}).ok());
   const absl::Time later = now_ + absl::Hours(8 * 24);
   ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(4), later), {}, later).ok());
-  const auto left = store_->Proposals();
-  ASSERT_EQ(left->size(), 2u);
-  EXPECT_EQ(left->at(0).id, IdOf(4)) << "the newest comes first";
-  EXPECT_EQ(left->at(1).id, refused.id);
+  std::vector<std::string> left;
+  ASSERT_TRUE(
+      store_->ForEachProposal([&](const StoredProposal& one) { left.push_back(one.id); }).ok());
+  EXPECT_EQ(left, (std::vector<std::string>{IdOf(4), refused.id})) << "the newest comes first";
+}
+
+TEST_P(StoreConformance, ARefusalIsNotPushedOutByOthers) {
+  StoredProposal refused = NewProposal(IdOf(1), now_);
+  refused.expires = now_ + absl::Hours(30 * 24);
+  ASSERT_TRUE(store_->AddProposal(refused, {}, now_).ok());
+  ASSERT_TRUE(store_->RefuseProposal(refused.id, "order", {"bob"}, now_).ok());
+  const absl::Time later = now_ + absl::Seconds(1);
+  for (int i = 2; i <= kClosedProposalsKept + 3; ++i) {
+    StoredProposal other = NewProposal(IdOf(i), later);
+    other.expires = refused.expires;
+    ASSERT_TRUE(store_->AddProposal(other, {}, later).ok());
+    ASSERT_TRUE(store_->RefuseProposal(other.id, "order", {"bob"}, later).ok());
+  }
+  StoredAction action = NewAction(refused.id);
+  action.envelope = EnvelopeOf("payload", "signed");
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->AddAction(action, {})));
+  EXPECT_EQ(store_->FindProposal(refused.id)->refusal, "order");
+  int documents = 0;
+  ASSERT_TRUE(store_
+                  ->ForEachProposal([&](const StoredProposal& one) {
+                    if (!one.envelope.empty()) ++documents;
+                  })
+                  .ok());
+  EXPECT_LE(documents, kClosedProposalsKept + 1) << "what is large is bounded";
+  // When it has expired, nothing is left of it.
+  const absl::Time end = refused.expires + absl::Hours(8 * 24);
+  ASSERT_TRUE(store_->AddProposal(NewProposal(IdOf(0), end), {}, end).ok());
+  EXPECT_TRUE(absl::IsNotFound(store_->FindProposal(refused.id).status()));
 }
 
 TEST_P(StoreConformance, PairsThatChangedAreReadOnceAndNoneIsMissed) {

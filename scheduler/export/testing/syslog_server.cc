@@ -163,6 +163,11 @@ void SyslogServer::Serve(int fd) {
       total += static_cast<size_t>(got);
       buffer.append(part, static_cast<size_t>(got));
       if (!TakeFrames(&buffer)) break;
+      if (options_.end_after == 0 || total < options_.end_after) continue;
+      SSL_shutdown(ssl);
+      while (::recv(fd, part, sizeof part, 0) > 0) {
+      }
+      break;
     }
   }
   SSL_free(ssl);

@@ -25,6 +25,8 @@ struct SyslogServerOptions {
   bool say_end = true;
   // Closes each connection after so many bytes; 0: never.
   size_t die_after = 0;
+  // After so many bytes says that it ends, and throws away what comes then; 0: never.
+  size_t end_after = 0;
   // Accepts, and does nothing.
   bool hang = false;
   // Of each message, before the closure alert is answered.
