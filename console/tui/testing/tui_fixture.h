@@ -63,14 +63,6 @@ class TuiTest : public ::testing::Test {
   // What a test has otherwise than all.
   virtual void Configure(Backend::Parts*) {}
 
-  // The policy is then one that is believed. Before StartConsole.
-  void PinRoots() {
-    for (const PrivateKey& root : fleet_.roots) {
-      root_keys_.push_back(::testing::TempDir() + "/root-" + root.public_key().id() + ".pem");
-      ASSERT_TRUE(WriteFileAtomically(root_keys_.back(), root.public_key().ToPem(), 0600).ok());
-    }
-  }
-
   v1::TrustPolicy Policy() {
     v1::TrustPolicy policy = fleet_.PolicyProto();
     dragnet::testing::Fleet::AddModule("sample", 1, {{"alice", 1}, {"bob", 1}}, &policy);
