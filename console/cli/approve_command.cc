@@ -142,7 +142,7 @@ class ApproveCommand : public Command {
     all.insert(own.begin(), own.end());
     const SignatureNeed then = NeedOf(action, all, policy, session.modules(), "with yours it has");
     DRAGNET_ASSIGN_OR_RETURN(const Reach reach, ReachOf(action.target(), *client));
-    io.err->Write(
+    io.Show(
         DescribeAction(action,
                        {{"Reaches", ReachWords(reach)},
                         {"Signed by", absl::StrJoin(verification.signers, ", ")},
@@ -171,6 +171,12 @@ class ApproveCommand : public Command {
     }
     DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                              SignSamePayload(info.envelope(), *signer));
+    if (policy.Signers(envelope).empty()) {
+      return absl::FailedPreconditionError(
+          StrCat("what your key signed doesn't count by trust policy version ", policy.version(),
+                 ": nothing was sent; how the key is listed there (dragnet trust show) must be how "
+                 "it signs"));
+    }
     v1::ProposeRequest request;
     request.set_envelope(envelope.SerializeAsString());
     DRAGNET_ASSIGN_OR_RETURN(const v1::ProposeResponse response, client->Propose(request));
@@ -195,11 +201,11 @@ class ApproveCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(
         const v1::Order order,
         NewOrder(v1::Order::KIND_CANCEL, action, config->fleet_id, reason_, session.now()));
-    io.err->Write(DescribeAction(action,
-                                 {{"Signed by", absl::StrJoin(verification.signers, ", ")},
-                                  {"Refused", reason_},
-                                  {"Signer", SignerText(config->name, *signer)}},
-                                 session.modules()));
+    io.Show(DescribeAction(action,
+                           {{"Signed by", absl::StrJoin(verification.signers, ", ")},
+                            {"Refused", reason_},
+                            {"Signer", SignerText(config->name, *signer)}},
+                           session.modules()));
     io.Say("");
     if (!yes_) {
       DRAGNET_ASSIGN_OR_RETURN(const bool agreed, Confirm(io, "Refuse it for good, in your name?"));

@@ -7,9 +7,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <iostream>
+#include <vector>
 
+#include "console/output/text_width.h"
 #include "core/file_io.h"
 #include "core/openssl.h"
 #include "core/strings.h"
@@ -69,6 +72,20 @@ size_t TerminalWidth() {
 void Io::Say(std::string_view line) {
   err->Write(StrCat(line, "\n"));
   err->Flush().IgnoreError();
+}
+
+void Io::Show(std::string_view document) {
+  if (!error_is_terminal) {
+    err->Write(document);
+    return;
+  }
+  std::vector<std::string> lines;
+  while (!document.empty()) {
+    const std::string_view line = document.substr(0, document.find('\n'));
+    document.remove_prefix(std::min(line.size() + 1, document.size()));
+    BreakLine(line, static_cast<int>(width) - 1, &lines, kContinued);
+  }
+  for (const std::string& line : lines) err->Write(StrCat(line, "\n"));
 }
 
 absl::StatusOr<std::string> Io::NoTerminal(std::string_view what) {

@@ -40,6 +40,10 @@ struct Io {
 
   // To `err`, one line.
   void Say(std::string_view line);
+  // To `err`, a document in lines, as it is to be read before it is signed. On a
+  // terminal what goes on from the line above is marked: its author chose the length
+  // of a value, and where the terminal would break it.
+  void Show(std::string_view document);
 
   static absl::StatusOr<std::string> NoTerminal(std::string_view what);
 };

@@ -78,7 +78,7 @@ absl::StatusOr<int> LaunchAction(const v1::Action& given, const LaunchFlags& fla
   }
   facts.push_back({"Reaches", ReachWords(reach)});
   facts.push_back({"Signer", SignerText(config->name, *signer)});
-  io.err->Write(DescribeAction(action, facts, session.modules()));
+  io.Show(DescribeAction(action, facts, session.modules()));
   io.Say("");
   if (flags.dry_run) return kExitDone;
   if (!flags.yes) {

@@ -70,9 +70,9 @@ class LaunchCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(const ActionVerification verification,
                              VerifyAction(file.bytes, policy, session.modules(), session.now()));
     DRAGNET_ASSIGN_OR_RETURN(const Reach reach, ReachOf(action.target(), *client));
-    io.err->Write(DescribeAction(action, {{"Reaches", ReachWords(reach)}}, session.modules()));
+    io.Show(DescribeAction(action, {{"Reaches", ReachWords(reach)}}, session.modules()));
     io.Say("");
-    io.err->Write(DescribeVerification(verification, policy));
+    io.Show(DescribeVerification(verification, policy));
     io.err->Write(DescribeWeights(action, policy, verification.signers, session.modules()));
     io.Say("");
     if (!verification.authorized()) {

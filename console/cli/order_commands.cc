@@ -63,7 +63,7 @@ class OrderCommand : public Command {
     DRAGNET_ASSIGN_OR_RETURN(const Signer* signer, session.signer());
     DRAGNET_ASSIGN_OR_RETURN(const v1::Order order,
                              NewOrder(kind_, action, config->fleet_id, reason_, session.now()));
-    io.err->Write(DescribeLines(
+    io.Show(DescribeLines(
         OrderLines(order, action, info.progress(), SignerText(config->name, *signer))));
     io.Say("");
     if (!yes_) {

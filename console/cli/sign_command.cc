@@ -129,10 +129,9 @@ class SignCommand : public Command {
                    Session& session) {
     Io& io = session.io();
     if (document.action() != nullptr) {
-      io.err->Write(DescribeAction(*document.action(), {{"Signer", signer}}, session.modules()));
+      io.Show(DescribeAction(*document.action(), {{"Signer", signer}}, session.modules()));
     } else {
-      io.err->Write(
-          StrCat(DescribeOrder(*document.order()), "Signer  ", ForTerminal(signer), "\n"));
+      io.Show(StrCat(DescribeOrder(*document.order()), "Signer  ", ForTerminal(signer), "\n"));
     }
     io.Say("");
     if (policy.has_value() || states.empty()) {

@@ -47,6 +47,11 @@ size_t WidthOfUtf8(std::string_view text) {
   return width;
 }
 
+// Of one character. A combining one takes none: it goes where the one before it is.
+int ColumnsOf(std::string_view character) {
+  return character.size() == 1 ? 1 : static_cast<int>(DisplayWidth(character));
+}
+
 }  // namespace
 
 size_t DisplayWidth(std::string_view text) {
@@ -91,6 +96,45 @@ std::string Wrap(std::string_view text, size_t width, size_t indent) {
     }
   }
   return wrapped;
+}
+
+void BreakLine(std::string_view line, int width, std::vector<std::string>* out,
+               std::string_view mark) {
+  const size_t indent = std::min(line.find_first_not_of(' '), line.size());
+  std::string margin(std::min(indent, static_cast<size_t>(std::max(width / 2, 0))), ' ');
+  // A mark that would leave no room is left out.
+  if (margin.size() + DisplayWidth(mark) < static_cast<size_t>(std::max(width, 0))) margin += mark;
+  const int margin_width = static_cast<int>(DisplayWidth(margin));
+  std::string current;
+  int current_width = 0;
+  std::string_view rest = line;
+  // Each character is measured once or twice, however long the line: it may be one of
+  // megabytes.
+  while (true) {
+    // As many characters as fit; then back to a space.
+    size_t end = 0;
+    int taken = current_width;
+    size_t space = std::string_view::npos;
+    while (end < rest.size()) {
+      size_t next = end + 1;
+      while (next < rest.size() && (rest[next] & 0xc0) == 0x80) ++next;
+      int columns = ColumnsOf(rest.substr(end, next - end));
+      // With nothing before it a space is drawn under it.
+      if (columns == 0 && taken == 0 && end == 0) columns = 1;
+      if (taken + columns > width) break;
+      if (rest[end] == ' ' && end > indent) space = end;
+      taken += columns;
+      end = next;
+    }
+    if (end == rest.size() || end == 0) break;
+    const bool at_space = space != std::string_view::npos && space > 0;
+    const size_t cut = at_space ? space : end;
+    out->push_back(current + std::string(rest.substr(0, cut)));
+    rest.remove_prefix(at_space ? cut + 1 : cut);
+    current = margin;
+    current_width = margin_width;
+  }
+  out->push_back(current + std::string(rest));
 }
 
 }  // namespace dragnet::console

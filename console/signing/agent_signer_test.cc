@@ -1,8 +1,15 @@
 #include "console/signing/agent_signer.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <vector>
+
 #include "console/signing/testing/fake_ssh_agent.h"
 #include "console/signing/testing/real_programs.h"
 #include "core/ssh_signature.h"
+#include "core/unique_fd.h"
 #include "gmock/gmock.h"
 
 namespace dragnet::console {
@@ -51,6 +58,28 @@ TEST_F(AgentSignerTest, SignsWithWhatARealAgentHoldsByFileAndByFingerprint) {
     directory_.Write("key.pem", key.ToPem());
     EXPECT_TRUE(Open(directory_.Path("key.pem"), Socket()).ok()) << "its PEM file does as well";
   }
+}
+
+TEST_F(AgentSignerTest, AnAgentThatTakesNoConnectionsIsNotWaitedFor) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(Socket().size(), sizeof address.sun_path);
+  std::memcpy(address.sun_path, Socket().data(), Socket().size());
+  const auto* const name = reinterpret_cast<const sockaddr*>(&address);
+  const UniqueFd hangs(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(hangs.get(), name, sizeof address), 0);
+  ASSERT_EQ(::listen(hangs.get(), 0), 0);
+  // As many as it keeps waiting.
+  std::vector<UniqueFd> waiting;
+  while (true) {
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (::connect(fd.get(), name, sizeof address) != 0) break;
+    waiting.push_back(std::move(fd));
+    ASSERT_LT(waiting.size(), 100u);
+  }
+  const auto signer = Open("SHA256:" + std::string(43, 'A'), Socket());
+  EXPECT_TRUE(absl::IsUnavailable(signer.status())) << signer.status();
+  EXPECT_THAT(std::string(signer.status().message()), HasSubstr("takes no connections"));
 }
 
 TEST_F(AgentSignerTest, AKeyThatIsNotThereSaysWhatToDo) {

@@ -84,9 +84,15 @@ absl::StatusOr<SshAgent> SshAgent::Connect(const std::string& socket_path) {
         StrCat("ssh-agent: SSH_AUTH_SOCK is longer than a socket's path can be: ", socket_path));
   }
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // Not to wait, without an end, for one that takes no connections.
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return ErrnoStatus("ssh-agent: socket", errno);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (errno == EAGAIN) {
+      return absl::UnavailableError(StrCat("ssh-agent: ", socket_path,
+                                           " (SSH_AUTH_SOCK) takes no connections: the agent "
+                                           "hangs, start another one, e.g. eval $(ssh-agent)"));
+    }
     return absl::UnavailableError(StrCat("ssh-agent: connect to ", socket_path,
                                          " (SSH_AUTH_SOCK): ", std::strerror(errno),
                                          ": start one, e.g. eval $(ssh-agent)"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "console/investigation/shell_words.h"
 #include "console/output/cell.h"
@@ -61,10 +62,9 @@ App::App(Backend& backend) : backend_(backend) {
         question.title = "Signing key";
         question.text = std::string(what);
         question.secret = true;
-        overlays_.push_back(NewQuestion(
+        Open(NewQuestion(
             question, [answer](std::string text) { answer(std::move(text)); },
             [answer] { answer(absl::CancelledError("not signed: no passphrase was given")); }));
-        Redraw();
       });
   stacks_[static_cast<size_t>(Tab::kFleet)].push_back(NewFleetView(*this));
   stacks_[static_cast<size_t>(Tab::kActions)].push_back(NewActionsView(*this));
@@ -102,9 +102,10 @@ void App::Draw(Surface* surface) {
   } else if (commanding_ && command_.candidates().size() > 1) {
     DrawCandidates(middle, command_.candidates());
   }
-  if (!overlays_.empty()) {
-    overlays_.back()->Draw(canvas.Below(1).Above(1));
-    cursor_ = overlays_.back()->Cursor();
+  if (Overlay* const overlay = Front(); overlay != nullptr) {
+    overlay->Draw(canvas.Below(1).Above(1));
+    overlays_.back().seen = true;
+    cursor_ = overlay->Cursor();
   } else if (commanding_) {
     cursor_ = command_.cursor();
   }
@@ -186,14 +187,16 @@ void App::DrawMessage(const Canvas& room) {
 
 void App::DrawKeys(const Canvas& canvas) {
   std::vector<KeyHint> keys;
-  if (!overlays_.empty()) {
-    keys = overlays_.back()->Keys();
+  if (const Overlay* const overlay = Front(); overlay != nullptr) {
+    keys = overlay->Keys();
   } else if (commanding_) {
     keys = {{"Enter", "Run"}, {"Tab", "Complete"}, {"↑", "Earlier"}, {"Esc", "Cancel"}};
+    if (!overlays_.empty()) keys.insert(keys.begin(), {"!", "a question waits"});
   } else {
     keys = top().Keys();
     // Where text is typed it is a character.
     if (!top().TakesText()) keys.push_back({"?", "Help"});
+    if (!overlays_.empty()) keys.insert(keys.begin(), {"!", "a question waits"});
   }
   int x = 0;
   for (const KeyHint& hint : keys) {
@@ -209,11 +212,13 @@ void App::DrawKeys(const Canvas& canvas) {
 void App::OnKey(const Key& key) {
   retired_.clear();
   Redraw();
-  if (!overlays_.empty()) {
-    // It may push another one, or pop views, while it answers.
-    Overlay* overlay = overlays_.back().get();
+  in_key_ = true;
+  const absl::Cleanup done = [this] { in_key_ = false; };
+  // What was pressed before a question was seen is not its answer.
+  if (Overlay* const overlay = Front(); overlay != nullptr && overlays_.back().seen) {
+    // It may ask another one, or pop views, while it answers.
     if (overlay->OnKey(key)) {
-      std::erase_if(overlays_, [&](const auto& each) { return each.get() == overlay; });
+      std::erase_if(overlays_, [&](const auto& each) { return each.overlay.get() == overlay; });
     }
     return;
   }
@@ -238,8 +243,9 @@ bool App::OnShellKey(const Key& key) {
         return ShowTab(static_cast<Tab>(key.number - 1)), true;
       if (key.number == 8) {
         std::string text;
-        for (const std::string& error : errors_) StrAppend(&text, error, "\n\n");
-        overlays_.push_back(NewReading("Last errors", text.empty() ? "None so far." : text));
+        // One line each, whatever the words are that came from a scheduler.
+        for (const std::string& error : errors_) StrAppend(&text, ForTerminal(error), "\n\n");
+        Open(NewReading("Last errors", text.empty() ? "None so far." : text));
         return true;
       }
       return false;
@@ -351,8 +357,8 @@ void App::KeepHistory(const std::string& line) {
 }
 
 void App::ShowHelp() {
-  overlays_.push_back(NewReading(StrCat("Help: ", top().Title()),
-                                 StrCat(top().Help(), "\n\n", kShellHelp, "\ndragnet ", kVersion)));
+  Open(NewReading(StrCat("Help: ", top().Title()),
+                  StrCat(top().Help(), "\n\n", kShellHelp, "\ndragnet ", kVersion)));
 }
 
 void App::AskToQuit() {
@@ -425,13 +431,31 @@ void App::SayError(std::string_view text) {
 }
 
 void App::Confirm(const std::string& title, const std::string& text, std::function<void()> yes) {
-  overlays_.push_back(NewConfirmation(title, text, std::move(yes)));
-  Redraw();
+  Open(NewConfirmation(title, text, std::move(yes)));
 }
 
 void App::Ask(const Question& question, std::function<void(std::string)> answer) {
-  overlays_.push_back(NewQuestion(question, std::move(answer), nullptr));
+  Open(NewQuestion(question, std::move(answer), nullptr));
+}
+
+// A question may come at any time, from work in the background. It never takes the
+// place of one that is being answered, nor the keys of who types something else: a
+// "y" of a passphrase or of a name would sign what nobody read.
+void App::Open(std::unique_ptr<Overlay> overlay) {
+  // One that a key asked for gets the next keys.
+  Asked asked{.overlay = std::move(overlay), .seen = in_key_};
+  auto place = overlays_.end();
+  if (!overlays_.empty() && !in_key_) place = overlays_.begin();
+  // Asked by the answer to the one in front, which goes.
+  if (!overlays_.empty() && in_key_ && overlays_.back().seen) place = overlays_.end() - 1;
+  overlays_.insert(place, std::move(asked));
   Redraw();
+}
+
+Overlay* App::Front() {
+  if (overlays_.empty()) return nullptr;
+  const bool typing = commanding_ || top().TakesText();
+  return typing && !overlays_.back().seen ? nullptr : overlays_.back().overlay.get();
 }
 
 void App::Quit() { backend_.loop().Quit(); }

@@ -70,6 +70,9 @@ class App : public Shell {
   void AskToQuit();
   void CountProposals();
   void Retire(std::unique_ptr<View> view);
+  void Open(std::unique_ptr<Overlay> overlay);
+  // The one that is shown; null: none, or text is typed that is not for it.
+  Overlay* Front();
 
   Backend& backend_;
   Lifetime lifetime_;
@@ -77,8 +80,14 @@ class App : public Shell {
   std::array<Stack, kTabs> stacks_;
   // Views that went while something of theirs may still run on this thread.
   std::vector<std::unique_ptr<View>> retired_;
-  // Last in, on top. Those below wait.
-  std::vector<std::unique_ptr<Overlay>> overlays_;
+  struct Asked {
+    std::unique_ptr<Overlay> overlay;
+    // It was on the screen, or a key asked for it: keys are meant for it.
+    bool seen = false;
+  };
+  // The last one is shown; the others wait for it, the first for the longest.
+  std::vector<Asked> overlays_;
+  bool in_key_ = false;
   bool commanding_ = false;
   TextInput command_;
   // What is wrong with the line that was entered.

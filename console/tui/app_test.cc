@@ -72,6 +72,105 @@ TEST_F(AppTest, AWindowThatIsTooSmallSaysSo) {
   EXPECT_TRUE(Shows("too small", 30, 5));
 }
 
+TEST_F(AppTest, AQuestionDoesNotTakeThePlaceOfTheOneThatIsAnswered) {
+  StartConsole();
+  Shell::Question question;
+  question.title = "Passphrase";
+  question.secret = true;
+  std::string given;
+  app_->Ask(question, [&](std::string text) { given = std::move(text); });
+  ASSERT_TRUE(Shows("Passphrase"));
+  Type("my");
+  bool signed_it = false;
+  // From work in the background.
+  app_->Confirm("Sign it", "Sign?", [&] { signed_it = true; });
+  EXPECT_EQ(Screen().find("Sign it"), std::string::npos);
+  Type("yy");
+  Press(Key::Code::kEnter);
+  EXPECT_EQ(given, "myyy");
+  EXPECT_FALSE(signed_it);
+  ASSERT_TRUE(Shows("Sign it"));
+  Press(U'y');
+  EXPECT_TRUE(signed_it);
+}
+
+TEST_F(AppTest, WhatIsTypedElsewhereAnswersNoQuestion) {
+  StartConsole();
+  Press(U':');
+  bool signed_it = false;
+  app_->Confirm("Sign it", "Sign?", [&] { signed_it = true; });
+  EXPECT_TRUE(Shows("a question waits"));
+  Type("y");
+  EXPECT_FALSE(signed_it);
+  EXPECT_TRUE(Shows(":y"));
+  Press(Key::Code::kEscape);
+  ASSERT_TRUE(Shows("Sign it"));
+  Press(U'y');
+  EXPECT_TRUE(signed_it);
+}
+
+TEST_F(AppTest, NothingIsConfirmedThatWasNotOnTheScreen) {
+  StartConsole();
+  ASSERT_TRUE(Shows("● alice@"));
+  bool signed_it = false;
+  app_->Confirm("Sign it", "Sign?", [&] { signed_it = true; });
+  // Pressed before it came: meant for what was there.
+  Press(U'y');
+  EXPECT_FALSE(signed_it);
+  ASSERT_TRUE(Shows("Sign it"));
+  Press(U'n');
+  // Typed ahead, or pasted: the question follows from an answer.
+  app_->Ask(Shell::Question(), [&](const std::string&) {
+    app_->Confirm("Sign it", "Sign?", [&] { signed_it = true; });
+  });
+  Screen();
+  Press(Key::Code::kEnter);
+  Press(U'y');
+  EXPECT_FALSE(signed_it);
+  ASSERT_TRUE(Shows("Sign it"));
+  Press(U'y');
+  EXPECT_TRUE(signed_it);
+}
+
+TEST_F(AppTest, AnErrorIsOneLineOfTheLastErrorsWhateverItsWords) {
+  StartConsole();
+  app_->SayError("it failed\n2026-01-01 00:00:00  launched by alice");
+  Key errors;
+  errors.code = Key::Code::kFunction;
+  errors.number = 8;
+  Press(Key::Code::kDown);
+  app_->OnKey(errors);
+  EXPECT_TRUE(Shows("it failed\\n2026"));
+}
+
+class ForgetfulConsoleTest : public AppTest {
+  void Configure(Backend::Parts* parts) override {
+    parts->config.path = "/nonexistent/console.toml";
+  }
+};
+
+TEST_F(ForgetfulConsoleTest, AnOlderTrustPolicyIsNotTakenBackWhereNoVersionCanBeKept) {
+  PinRoots();
+  v1::TrustPolicy policy = Policy();
+  const std::string older = fleet_.SignedPolicy(policy);
+  policy.set_version(policy.version() + 1);
+  {
+    absl::MutexLock lock(&client_->mutex);
+    client_->policy = fleet_.SignedPolicy(policy);
+  }
+  StartConsole();
+  ASSERT_TRUE(Shows("an older trust policy will not be noticed next time"));
+  {
+    absl::MutexLock lock(&client_->mutex);
+    client_->policy = older;
+  }
+  v1::Activity activity;
+  activity.set_trust_policy(true);
+  client_->Announce(activity);
+  ASSERT_TRUE(Shows("which is held here: don't trust this scheduler", 160));
+  EXPECT_EQ(backend_->policy()->version(), policy.version());
+}
+
 // Notices two who are in Sign at once, as a token would.
 class Token : public Signer {
  public:

@@ -112,8 +112,22 @@ void Backend::FetchTrust() {
       [this](absl::StatusOr<TrustedPolicy> fetched) {
         policy_status_ = fetched.status();
         // What was verified before stays: a scheduler that now gives something else
-        // takes nothing away.
-        if (fetched.ok()) policy_ = std::make_shared<TrustPolicy>(std::move(fetched->policy));
+        // takes nothing away, nor brings back an older one where its version could
+        // not be kept in a file.
+        if (fetched.ok() && policy_ != nullptr && fetched->policy.version() < policy_->version()) {
+          policy_status_ = absl::FailedPreconditionError(
+              StrCat("the scheduler's trust policy: version ", fetched->policy.version(),
+                     " is older than version ", policy_->version(),
+                     ", which is held here: don't trust this scheduler"));
+        } else if (fetched.ok()) {
+          if (!fetched->remembered.ok()) {
+            policy_status_ =
+                absl::Status(fetched->remembered.code(),
+                             StrCat("an older trust policy will not be noticed next time: ",
+                                    fetched->remembered.message()));
+          }
+          policy_ = std::make_shared<TrustPolicy>(std::move(fetched->policy));
+        }
         v1::Activity activity;
         activity.set_proposals(true);
         TellAll(activity);

@@ -68,7 +68,7 @@ class Backend {
 
   // ---- trust. Null until it was fetched; verified as always (investigation/policy.h).
   std::shared_ptr<const TrustPolicy> policy() const { return policy_; }
-  // Why there is none.
+  // Why there is none, or what is wrong with how the scheduler has it now.
   const absl::Status& policy_status() const { return policy_status_; }
 
   // ---- signing. Opens the key when it is asked for first, in the background;

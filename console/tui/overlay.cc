@@ -32,6 +32,7 @@ class Confirmation : public Overlay {
  public:
   Confirmation(std::string title, std::string text, std::function<void()> yes)
       : title_(std::move(title)), yes_(std::move(yes)) {
+    text_.MarkContinued();
     text_.SetText(std::move(text));
   }
 
@@ -41,9 +42,12 @@ class Confirmation : public Overlay {
     const Canvas inside = Box(canvas, width, height, title_);
     text_.Draw(inside.Above(2).Part({1, 0, inside.width() - 2, 1 << 20}));
     inside.Put(1, inside.height() - 1, "y yes   any other key no", kKey);
+    drawn_ = true;
   }
 
   bool OnKey(const Key& key) override {
+    // Typed ahead, or pasted: nobody has read this.
+    if (!drawn_) return key.code == Key::Code::kEscape;
     if (key.code == Key::Code::kUp || key.code == Key::Code::kDown ||
         key.code == Key::Code::kPageUp || key.code == Key::Code::kPageDown) {
       text_.OnKey(key);
@@ -59,6 +63,7 @@ class Confirmation : public Overlay {
   const std::string title_;
   const std::function<void()> yes_;
   TextView text_;
+  bool drawn_ = false;
 };
 
 class QuestionOverlay : public Overlay {
@@ -71,6 +76,9 @@ class QuestionOverlay : public Overlay {
     input_.SetText(question_.initial);
     input_.set_secret(question_.secret);
     text_.SetText(question_.text);
+  }
+  ~QuestionOverlay() override {
+    if (question_.secret) input_.Wipe();
   }
 
   void Draw(const Canvas& canvas) override {
@@ -93,7 +101,7 @@ class QuestionOverlay : public Overlay {
       error_.clear();
       return false;
     }
-    const std::string text = input_.text();
+    std::string text = input_.text();
     if (question_.check != nullptr) {
       const absl::Status status = question_.check(text);
       if (!status.ok()) {
@@ -101,7 +109,7 @@ class QuestionOverlay : public Overlay {
         return false;
       }
     }
-    answer_(text);
+    answer_(std::move(text));
     return true;
   }
 

@@ -181,12 +181,15 @@ TEST_F(ScreensTest, TwoInvestigatorsApproveAtTwoConsoles) {
   ASSERT_TRUE(ida->Shows("Launch"));
   ida->Press({"C-s"});
   ASSERT_TRUE(ida->Shows("needs weight 2"));
+  // The form says it, too; the question has a "y".
+  ASSERT_TRUE(ida->Shows("y yes"));
   EXPECT_EQ(agent.WorkersStarted(), 0U);
   ida->Press({"y"});
   // At once, on the other one's screen.
   ASSERT_TRUE(bob->Shows("Approvals (1)"));
   bob->Press({"s"});
   ASSERT_TRUE(bob->Shows(files.substr(0, 20)));
+  ASSERT_TRUE(bob->Shows("y yes"));
   bob->Press({"y"});
   ASSERT_TRUE(bob->ShowsNo("Approvals (1)"));
   ASSERT_TRUE(ida->ShowsNo("Approvals (1)"));

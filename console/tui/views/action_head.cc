@@ -92,7 +92,7 @@ void ActionView::DrawSigners(const Canvas& canvas, int x) {
     return;
   }
   if (!context_.verification.has_value()) {
-    canvas.Put(x, 0, StrCat("not a signed action: ", verify_status_.message()), kError);
+    canvas.Put(x, 0, StrCat("not a signed action: ", context_.verify_status.message()), kError);
     return;
   }
   const ActionVerification& verification = *context_.verification;

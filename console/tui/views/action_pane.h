@@ -37,8 +37,10 @@ struct ActionContext {
   uint32_t operation = 0;
   // Of `operation`; null: this version doesn't have it.
   const Module* module = nullptr;
-  // Against `policy`; nothing while that isn't known.
+  // Of `action`, against `policy`; nothing while that isn't known, or where what the
+  // scheduler gave doesn't stand up: `verify_status` says why.
   std::optional<ActionVerification> verification;
+  absl::Status verify_status;
   std::shared_ptr<const TrustPolicy> policy;
 
   std::function<void(const std::string& filter)> show_rows;

@@ -139,7 +139,14 @@ void ActionView::Verify() {
       [this, policy](absl::StatusOr<ActionVerification> verification) {
         // There is a newer policy.
         if (policy != verifying_with_) return;
-        verify_status_ = verification.status();
+        // What is shown came first; signatures on something else say nothing about it.
+        if (verification.ok() &&
+            verification->action.SerializeAsString() != context_.action.SerializeAsString()) {
+          verification = absl::DataLossError(
+              "the scheduler now gives another document with this id than the one that is shown: "
+              "don't trust this scheduler");
+        }
+        context_.verify_status = verification.status();
         context_.verification = std::nullopt;
         context_.policy = policy;
         if (verification.ok()) context_.verification = *std::move(verification);

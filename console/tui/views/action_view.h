@@ -75,7 +75,6 @@ class ActionView : public View {
   // Why there is nothing to show.
   absl::Status info_status_;
   std::shared_ptr<const TrustPolicy> verifying_with_;
-  absl::Status verify_status_;
 
   std::unique_ptr<StreamReader<ResultNews>> reader_;
   // All has come.

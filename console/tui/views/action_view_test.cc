@@ -396,6 +396,28 @@ TEST_F(ActionViewTest, StacksAreAskedForByTheColumnsThatAreChosenInTheirOrder) {
   }));
 }
 
+TEST_F(ActionViewTest, SignaturesOnAnotherDocumentSayNothingOfTheOneThatIsShown) {
+  const PrivateKey mallory = dragnet::testing::NewKey();
+  v1::Action forged = action_;
+  forged.set_name("harmless");
+  const v1::Action genuine = std::exchange(action_, forged);
+  Open({&mallory});
+  ASSERT_TRUE(Shows("no one in the trust policy signed this"));
+  // Of the same id, and signed: the scheduler had both from the beginning.
+  {
+    absl::MutexLock lock(&client_->mutex);
+    client_->actions.front().set_envelope(fleet_.SignedAction(genuine, {&fleet_.alice}));
+  }
+  v1::Activity activity;
+  activity.add_action_ids(genuine.id());
+  client_->Announce(activity);
+  EXPECT_TRUE(Shows("another document", 160, 24));
+  EXPECT_FALSE(Has("signed by alice", 160));
+  Press(Key::Code::kBackTab);
+  EXPECT_TRUE(Shows("harmless", 160, 24));
+  EXPECT_TRUE(Shows("Signed by   no one: the scheduler now gives another document", 160, 24));
+}
+
 TEST_F(ActionViewTest, TheDocumentIsWhatWasSigned) {
   action_.set_description("find the odd one");
   Open();

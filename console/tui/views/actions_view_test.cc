@@ -91,6 +91,20 @@ TEST_F(ActionsViewTest, OneThatNobodySignedIsMarkedWhateverTheSchedulerSays) {
   Open("✗ unsigned");
 }
 
+TEST_F(ActionsViewTest, APartOfAnIdLetsTheSchedulerChooseNoAction) {
+  const v1::ActionInfo genuine = Info("must go on", {&fleet_.alice});
+  v1::ActionInfo bait = genuine;
+  bait.set_action_id(genuine.action_id().substr(0, 1));
+  bait.set_name("stop me");
+  *bait.mutable_launched_at() = ToTimestamp(absl::Now() + absl::Minutes(1));
+  client_->actions = {genuine, bait};
+  Open("stop me");
+  Press(U'c');
+  EXPECT_TRUE(Shows("for the one that was selected", 160));
+  EXPECT_EQ(Screen().find("Cancel: must go on"), std::string::npos);
+  EXPECT_TRUE(Orders().empty());
+}
+
 TEST_F(ActionsViewTest, APauseIsAskedForShownSignedAndSent) {
   client_->actions = {Info("look for samples", {&fleet_.alice})};
   Open("look for samples");

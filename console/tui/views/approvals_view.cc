@@ -37,6 +37,7 @@ constexpr char kHelp[] =
 class ApprovalsView : public View {
  public:
   explicit ApprovalsView(Shell& shell) : shell_(shell) {
+    document_.MarkContinued();
     table_.SetColumns({{.title = "NAME", .width = 14, .weight = 3},
                        {.title = "MODULES", .width = 8, .weight = 1},
                        {.title = "FROM", .width = 7},

@@ -21,6 +21,11 @@ class ApprovalsViewTest : public testing::TuiTest {
       weight->set_investigator("carol");
       weight->set_weight(1);
     }
+    if (alice_has_a_token_) {
+      for (v1::Investigator& investigator : *policy.mutable_investigators())
+        if (investigator.name() == "alice")
+          investigator.mutable_keys(0)->mutable_security_key()->set_application("ssh:");
+    }
     client_->policy = fleet_.SignedPolicy(policy);
     StartConsole();
     Press(U'4');
@@ -56,6 +61,8 @@ class ApprovalsViewTest : public testing::TuiTest {
   }
 
   uint32_t minimum_ = 2;
+  // By the policy; she signs with a key in a file all the same.
+  bool alice_has_a_token_ = false;
 };
 
 TEST_F(ApprovalsViewTest, TheDocumentIsShownWithWhoSignedIt) {
@@ -81,6 +88,18 @@ TEST_F(ApprovalsViewTest, WhatIsSignedIsWhatWasShownAndNothingElseGoesWithIt) {
   EXPECT_EQ(sent.payload(), ParseEnvelope(proposal.envelope(), kActionPayloadType)->payload());
   ASSERT_EQ(sent.signatures_size(), 1);
   EXPECT_EQ(ValidSigners(sent, {&fleet_.alice.public_key()}).size(), 1u);
+}
+
+TEST_F(ApprovalsViewTest, ASignatureThatWouldNotCountIsNotSent) {
+  alice_has_a_token_ = true;
+  Add(NewProposal("find the implant", {&fleet_.bob}));
+  StartApprovals();
+  ASSERT_TRUE(Shows("sample 1/2", 120, 40));
+  Press(U's');
+  ASSERT_TRUE(Shows("Sign and launch, as alice?", 120, 40));
+  Press(U'y');
+  EXPECT_TRUE(Shows("doesn't count", 120, 40));
+  EXPECT_EQ(Proposed().size(), 0u);
 }
 
 TEST_F(ApprovalsViewTest, ANoSignsNothing) {

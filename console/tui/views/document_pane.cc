@@ -9,6 +9,7 @@
 #include "console/tui/widgets/searched_text.h"
 #include "core/action.h"
 #include "core/strings.h"
+#include "core/text.h"
 
 namespace dragnet::console::tui {
 namespace {
@@ -20,7 +21,7 @@ std::string TimeWords(const google::protobuf::Timestamp& timestamp) {
 
 class DocumentPane : public ActionPane {
  public:
-  explicit DocumentPane(ActionContext& context) : context_(context) {}
+  explicit DocumentPane(ActionContext& context) : context_(context) { text_.MarkContinued(); }
 
   std::string Name() const override { return "Document"; }
   void Draw(const Canvas& canvas) override { text_.Draw(canvas); }
@@ -44,17 +45,21 @@ class DocumentPane : public ActionPane {
   void Make() {
     const auto same = [&] {
       return made_for_ == context_.info.SerializeAsString() && policy_ == context_.policy &&
-             verified_ == context_.verification.has_value();
+             verified_ == context_.verification.has_value() &&
+             verify_status_ == context_.verify_status;
     };
     if (making_ || same()) return;
     making_ = true;
     made_for_ = context_.info.SerializeAsString();
     policy_ = context_.policy;
     verified_ = context_.verification.has_value();
+    verify_status_ = context_.verify_status;
     context_.shell.background().Run(
         lifetime_.token(),
         [info = context_.info, action = context_.action, policy = context_.policy,
-         verification = context_.verification, why = context_.shell.backend().policy_status(),
+         verification = context_.verification,
+         why = context_.policy == nullptr ? context_.shell.backend().policy_status()
+                                          : context_.verify_status,
          modules = &context_.shell.backend().modules()] {
           return TextOf(info, action, policy.get(), verification, why, *modules);
         },
@@ -62,6 +67,8 @@ class DocumentPane : public ActionPane {
           making_ = false;
           text_.SetText(std::move(text));
           context_.shell.Redraw();
+          // What changed meanwhile.
+          Make();
         });
   }
 
@@ -73,9 +80,12 @@ class DocumentPane : public ActionPane {
     if (policy != nullptr && verification.has_value()) {
       text = DescribeVerification(*verification, *policy);
       StrAppend(&text, DescribeOrders(info.orders(), action, *policy, modules));
+    } else if (policy != nullptr) {
+      text = StrCat("Signed by   no one: ", ForTerminal(ToStd(why.message())), "\n");
     } else {
+      // The words may be the scheduler's: a line of theirs would be read as one of ours.
       text = StrCat("Signed by   not known here: there is no trust policy to verify it with",
-                    why.ok() ? "" : ": ", why.message(), "\n");
+                    why.ok() ? "" : ": ", ForTerminal(ToStd(why.message())), "\n");
     }
     // The rest is what the scheduler says, not what someone signed.
     StrAppend(
@@ -99,6 +109,7 @@ class DocumentPane : public ActionPane {
   std::string made_for_;
   std::shared_ptr<const TrustPolicy> policy_;
   bool verified_ = false;
+  absl::Status verify_status_;
   bool making_ = false;
   Lifetime lifetime_;
 };

@@ -275,8 +275,12 @@ void HostsPane::ShowHost(uint32_t number) {
         const auto [name, id] = context_.results->hosts.NamesOf(number);
         context_.shell.Push(NewReadingView(
             context_.shell, StrCat("Answer of ", name), *std::move(text),
-            {{U'v', "Its rows", [this, agent = id] { context_.show_rows(FilterForAgent(agent)); }},
-             {U'a', "Agent", [this, agent = id] { context_.shell.OpenAgent(agent); }}}));
+            // It may lie over another tab by now, and outlive this action there.
+            {{U'v', "Its rows",
+              [this, agent = id, alive = lifetime_.token()] {
+                if (!alive.expired()) context_.show_rows(FilterForAgent(agent));
+              }},
+             {U'a', "Agent", [&shell = context_.shell, agent = id] { shell.OpenAgent(agent); }}}));
       });
 }
 

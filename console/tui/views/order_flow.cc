@@ -31,6 +31,12 @@ absl::StatusOr<Subject> LookUp(v1::Order::Kind kind, const std::string& action_i
                                absl::Time now) {
   Subject subject;
   DRAGNET_ASSIGN_OR_RETURN(subject.info, FindActionById(action_id, client));
+  // The list has whole ids; a part of one would let the scheduler choose the action.
+  if (subject.info.action_id() != action_id) {
+    return absl::DataLossError(StrCat("the scheduler gave action ", subject.info.action_id(),
+                                      " for the one that was selected, ", action_id,
+                                      ": don't trust this scheduler"));
+  }
   DRAGNET_ASSIGN_OR_RETURN(subject.action, DecodeAction(subject.info.envelope()));
   subject.allowed = CheckSubject(kind, subject.info, false, policy, modules, now, &subject.warning);
   subject.allowed_by_id =

@@ -21,6 +21,13 @@ absl::StatusOr<SignResult> SignAndPropose(const ProposalEntry& entry, const Sign
   }
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            SignSamePayload(entry.proposal.envelope(), signer));
+  // E.g. a security key whose token was only touched, where its user must be verified.
+  if (!policy.Signers(envelope).contains(name)) {
+    return absl::FailedPreconditionError(
+        StrCat("what your key signed doesn't count by trust policy version ", policy.version(),
+               ": nothing was sent; how the key is listed there (dragnet trust show) must be how "
+               "it signs"));
+  }
   v1::ProposeRequest request;
   request.set_envelope(envelope.SerializeAsString());
   DRAGNET_ASSIGN_OR_RETURN(const v1::ProposeResponse response, client.Propose(request));

@@ -11,6 +11,7 @@ class ReadingView : public View {
  public:
   ReadingView(Shell& shell, std::string title, std::string text, std::vector<ReadingAction> actions)
       : shell_(shell), title_(std::move(title)), actions_(std::move(actions)) {
+    text_.MarkContinued();
     text_.SetText(std::move(text));
   }
 

@@ -21,7 +21,9 @@ class TextPage : public View {
       Shell::Question question;
       question.title = "Search";
       question.text = "Lines that contain";
-      shell_.Ask(question, [this](const std::string& words) {
+      shell_.Ask(question, [this, alive = lifetime_.token()](const std::string& words) {
+        // What lies over the form goes when something else opens it.
+        if (alive.expired()) return;
         text_.Search(words);
         if (!words.empty() && !text_.Next(false)) shell_.Say("not found");
       });
@@ -42,6 +44,7 @@ class TextPage : public View {
   Shell& shell_;
   const std::string title_;
   TextView text_;
+  Lifetime lifetime_;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace dragnet::console::tui {
 
 class SearchedText {
  public:
+  void MarkContinued() { view_.MarkContinued(); }
   void SetText(std::string text) { view_.SetText(std::move(text)); }
   void Draw(const Canvas& canvas);
   bool OnKey(const Key& key);

@@ -1,5 +1,7 @@
 #include "console/tui/widgets/text_input.h"
 
+#include <string.h>
+
 #include <algorithm>
 
 #include "core/text.h"
@@ -9,6 +11,7 @@ namespace {
 
 constexpr size_t kMostCharacters = 64 * 1024;
 constexpr size_t kMostHistory = 1000;
+constexpr size_t kMostSecret = 4096;
 
 std::vector<char32_t> FromUtf8(std::string_view raw) {
   const std::u32string characters = ToUtf32(raw);
@@ -30,8 +33,27 @@ std::string CommonBeginning(const std::vector<std::string>& words) {
 
 std::string TextInput::Utf8(size_t from, size_t to) const {
   std::string text;
+  // Of a secret there is one copy, on the heap, that is moved on and then wiped.
+  if (secret_) text.reserve(kMostSecret);
   for (size_t i = from; i < to; ++i) AppendUtf8(characters_[i], &text);
   return text;
+}
+
+void TextInput::set_secret(bool secret) {
+  secret_ = secret;
+  if (!secret_) return;
+  // So that nothing is copied while it is typed.
+  characters_.reserve(kMostSecret);
+  killed_.reserve(kMostSecret);
+}
+
+void TextInput::Wipe() {
+  for (std::vector<char32_t>* const each : {&characters_, &killed_}) {
+    each->resize(each->capacity());
+    ::explicit_bzero(each->data(), each->size() * sizeof(char32_t));
+    each->clear();
+  }
+  position_ = 0;
 }
 
 std::string TextInput::text() const { return Utf8(0, characters_.size()); }

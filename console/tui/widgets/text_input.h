@@ -18,7 +18,9 @@ class TextInput {
   void SetText(std::string_view text);
   bool empty() const { return characters_.empty(); }
   // Shows a dot for each character.
-  void set_secret(bool secret) { secret_ = secret; }
+  void set_secret(bool secret);
+  // So that a secret isn't left behind in memory.
+  void Wipe();
 
   // Words that may stand where the cursor is: whole words, in the order in which
   // they are shown. `before` is the text up to the cursor; `start` is set to where the

@@ -7,35 +7,6 @@
 #include "core/text.h"
 
 namespace dragnet::console::tui {
-void BreakLine(std::string_view line, int width, std::vector<std::string>* out) {
-  const size_t indent = std::min(line.find_first_not_of(' '), line.size());
-  const std::string margin(std::min(indent, static_cast<size_t>(std::max(width / 2, 0))), ' ');
-  std::string current;
-  std::string_view rest = line;
-  while (WidthOnScreen(rest) + static_cast<int>(current.size()) > width) {
-    // As many characters as fit; then back to a space.
-    size_t end = 0;
-    int taken = static_cast<int>(current.size());
-    size_t space = std::string_view::npos;
-    while (end < rest.size()) {
-      size_t next = end + 1;
-      while (next < rest.size() && (rest[next] & 0xc0) == 0x80) ++next;
-      const int columns = WidthOnScreen(rest.substr(end, next - end));
-      if (taken + columns > width) break;
-      if (rest[end] == ' ' && end > indent) space = end;
-      taken += columns;
-      end = next;
-    }
-    if (end == 0) break;
-    const bool at_space = space != std::string_view::npos && space > 0;
-    const size_t cut = at_space ? space : end;
-    out->push_back(current + std::string(rest.substr(0, cut)));
-    rest.remove_prefix(at_space ? cut + 1 : cut);
-    current = margin;
-  }
-  out->push_back(current + std::string(rest));
-}
-
 void TextView::SetText(std::string text) {
   if (text == text_) return;
   text_ = std::move(text);
@@ -61,7 +32,8 @@ void TextView::Layout(int width) {
   laid_out_for_ = width;
   lines_.clear();
   for (const auto line : absl::StrSplit(text_, '\n'))
-    BreakLine(ForTerminal(std::string_view(line.data(), line.size())), std::max(width, 1), &lines_);
+    BreakLine(ForTerminal(std::string_view(line.data(), line.size())), std::max(width, 1), &lines_,
+              mark_);
 }
 
 int TextView::RowsFor(int width) {

@@ -6,14 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "console/output/text_width.h"
 #include "console/tui/screen/key.h"
 #include "console/tui/screen/surface.h"
 
 namespace dragnet::console::tui {
-
-// Breaks one line of safe text (ForTerminal) at spaces where it can; what follows
-// is indented as the line itself is.
-void BreakLine(std::string_view safe, int width, std::vector<std::string>* out);
 
 class TextView {
  public:
@@ -21,6 +18,9 @@ class TextView {
   // the position when the text is almost the same.
   void SetText(std::string text);
   const std::string& text() const { return text_; }
+  // Marks what goes on from the line above. For documents: without it the author of
+  // a long value chooses what stands at the beginning of a line, e.g. "Signed by".
+  void MarkContinued() { mark_ = kContinued; }
   // Lines that contain it are marked; empty: none. Case doesn't matter.
   void Search(std::string_view words);
   // To the next or previous line that contains it. False: there is none.
@@ -37,6 +37,7 @@ class TextView {
 
   std::string text_;
   std::string search_;
+  std::string_view mark_;
   // Broken lines, for `laid_out_for_` columns.
   std::vector<std::string> lines_;
   int laid_out_for_ = -1;
