@@ -152,6 +152,7 @@ bool IsUnsafeToShow(char32_t c) {
          (c >= 0x200B && c <= 0x200F) ||  // zero width space and joiners, directional marks
          (c >= 0x2028 && c <= 0x202E) ||  // line and paragraph separator, bidirectional controls
          (c >= 0x2060 && c <= 0x206F) ||  // word joiner, invisible operators, isolates, deprecated
+         (c >= 0xFE00 && c <= 0xFE0F) ||  // variation selectors: terminals differ on the width
          c == 0xFEFF ||                   // zero width no-break space
          (c >= 0xFFF9 && c <= 0xFFFB) ||  // interlinear annotation
          (c >= 0xE0000 && c <= 0xE0FFF);  // tags, further variation selectors

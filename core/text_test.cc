@@ -37,10 +37,12 @@ TEST(TextTest, TerminalEscapesAreWrittenOut) {
 TEST(TextTest, InvisibleCharactersAreWrittenOut) {
   EXPECT_EQ(ForTerminal("web\u00ad1"), "web\\u00ad1");
   EXPECT_EQ(ForTerminal("\u200b\ufeff\U000e0041"), "\\u200b\\ufeff\\U000e0041");
+  // A heart that many terminals draw two columns wide with it, and some one.
+  EXPECT_EQ(ForTerminal("\u2764\ufe0f"), "\u2764\\ufe0f");
   const std::pair<char32_t, char32_t> ranges[] = {
-      {0x00AD, 0x00AD}, {0x115F, 0x1160}, {0x180E, 0x180E},  {0x200B, 0x200F},
-      {0x2060, 0x2064}, {0x206A, 0x206F}, {0x3164, 0x3164},  {0xFEFF, 0xFEFF},
-      {0xFFA0, 0xFFA0}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE0FFF}};
+      {0x00AD, 0x00AD}, {0x115F, 0x1160}, {0x180E, 0x180E}, {0x200B, 0x200F},
+      {0x2060, 0x2064}, {0x206A, 0x206F}, {0x3164, 0x3164}, {0xFEFF, 0xFEFF},
+      {0xFE00, 0xFE0F}, {0xFFA0, 0xFFA0}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE0FFF}};
   for (const auto& [first, last] : ranges) {
     for (char32_t c = first; c <= last; ++c) {
       EXPECT_TRUE(IsUnsafeToShow(c)) << std::hex << static_cast<uint32_t>(c);

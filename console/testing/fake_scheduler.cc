@@ -179,6 +179,7 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
   grpc::Status Answer() const { return rpc::ToGrpc(fake_.error); }
 
   grpc::Status Stream(uint64_t after, grpc::ServerWriter<v1::WatchEvent>* writer) {
+    if (fake_.streams.empty()) return rpc::ToGrpc(absl::NotFoundError("this test has no rows"));
     const size_t call = std::min(fake_.watched_after.size(), fake_.streams.size() - 1);
     fake_.watched_after.push_back(after);
     if (!fake_.error.ok()) return Answer();
