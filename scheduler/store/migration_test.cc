@@ -243,7 +243,7 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
 }
 
-// As version 2 had it: without what version 3 added.
+// As version 2 had it: without what versions 3 and 4 added.
 TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
   const std::string second = directory_.path() + "/second.db";
   const std::string fresh = directory_.path() + "/new.db";
@@ -256,6 +256,9 @@ TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
     auto database = *Database::Open(second, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE(database
                     ->Execute("DROP TABLE proposals; ALTER TABLE agents DROP COLUMN limits;"
+                              "DROP INDEX pairs_in_order;"
+                              "ALTER TABLE records DROP COLUMN stored_at;"
+                              "ALTER TABLE pairs DROP COLUMN stored_at;"
                               "PRAGMA user_version = 2")
                     .ok());
   }
