@@ -89,7 +89,10 @@ void OpenStreams::Sweep(absl::Time now) {
       ++entry;
     }
   }
-  for (const auto& stream : Streams(nullptr)) stream->CutOffIfClosed();
+  for (const auto& stream : Streams(nullptr)) {
+    stream->CutOffIfClosed();
+    stream->GoOn();
+  }
   for (const auto& stream : expired)
     stream->Close(absl::UnauthenticatedError("the certificate has expired"));
 }

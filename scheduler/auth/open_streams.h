@@ -27,6 +27,9 @@ class OpenStream {
   // Called every second: a closed stream whose peer has not read the reason by
   // now is cut off.
   virtual void CutOffIfClosed() = 0;
+  // Called every second, on the clock's thread: what was held back for some time only
+  // may go on. Must not take long.
+  virtual void GoOn() {}
   // Closes it without waiting for the peer to read the reason.
   virtual void CutOff(const absl::Status& reason) { Close(reason); }
   // The peer has said who it is; only agents have to. Asked under a lock: must not
@@ -51,8 +54,8 @@ class OpenStreams {
 
   // How many were closed.
   uint32_t CloseAllOf(const std::string& uri, const absl::Status& reason);
-  // Every second: closes those whose certificate has ended, and cuts off those
-  // that were closed and are still there.
+  // Every second: closes those whose certificate has ended, cuts off those that
+  // were closed and are still there, and lets the others go on.
   void Sweep(absl::Time now);
   void CloseAll(const absl::Status& reason);
 

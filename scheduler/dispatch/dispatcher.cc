@@ -494,10 +494,11 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record, 
   store_.AppendRecord(agent_id, std::move(record),
                       [this, agent_id, action_id, refusal, size,
                        done = std::move(done)](absl::StatusOr<Appended> appended) {
-                        if (!appended.ok()) return done(appended.status(), false);
+                        if (!appended.ok())
+                          return done(appended.status(), RecordWorth::kNothingNew);
                         Count(size, *appended);
                         record_log_.Say(ForLog(action_id), agent_id, refusal, *appended);
-                        done(absl::OkStatus(), BringsNothingNew(*appended, refusal));
+                        done(absl::OkStatus(), WorthOf(*appended, refusal));
                         OnStored(agent_id, action_id, appended->state);
                         watchers_.Notify(action_id);
                       });

@@ -88,8 +88,8 @@ class Dispatcher {
   void OnPolicyTaken(const std::string& agent_id, uint64_t version);
   void OnAccepted(const std::string& agent_id, const std::string& action_id);
   // `done` with OK when the record may be forgotten by the agent: it is stored,
-  // or it never will be. Then also whether it brought nothing new.
-  using RecordDone = std::function<void(absl::Status, bool nothing_new)>;
+  // or it never will be. Then also what it was good for.
+  using RecordDone = std::function<void(absl::Status, RecordWorth)>;
   void OnRecord(const std::string& agent_id, v1::ResultRecord record, RecordDone done);
 
   // ---- now and then; both block

@@ -240,7 +240,7 @@ TEST_F(DispatcherTest, AnActionWhoseHistoryCannotBeReadIsSentToNoOne) {
   record.mutable_summary()->set_outcome(v1::OUTCOME_INCOMPLETE);
   record.mutable_summary()->set_termination(v1::TERMINATION_CRASHED);
   absl::Notification stored;
-  dispatcher_->OnRecord(canary, record, [&](absl::Status status, bool) {
+  dispatcher_->OnRecord(canary, record, [&](absl::Status status, RecordWorth) {
     EXPECT_TRUE(status.ok()) << status;
     stored.Notify();
   });

@@ -81,7 +81,7 @@ bool EndedByFailure(const OperationProgress& operation) {
   return operation.summary.has_value() && IsFailure(operation.summary->termination());
 }
 
-// `sequence` is stored: it is no longer missing, or those before it are.
+// `sequence` has come: it is no longer missing, or those before it are.
 void NoteSequence(uint64_t sequence, OperationProgress* operation) {
   if (sequence <= operation->last_sequence) {
     std::vector<uint64_t>& missing = operation->missing;
@@ -115,9 +115,14 @@ absl::Status CheckRows(const v1::Rows& rows, size_t record_bytes, uint64_t seque
     if (row.size() > kMaxRowBytes)
       return absl::InvalidArgumentError(StrCat("a row of ", row.size(), " bytes"));
   if (operation.rows + rows.rows_size() > bounds.rows)
-    return absl::OutOfRangeError(StrCat("more than ", bounds.rows, " rows"));
+    return absl::OutOfRangeError(StrCat("more than ", bounds.rows,
+                                        " rows of an operation: what was signed for it, or the"
+                                        " scheduler's ceiling (max_rows of scheduler.toml)"));
   if (operation.bytes + record_bytes > bounds.bytes)
-    return absl::OutOfRangeError(StrCat("more than ", bounds.bytes, " bytes of rows"));
+    return absl::OutOfRangeError(
+        StrCat("more than ", bounds.bytes,
+               " bytes of an operation: what was signed for it, or"
+               " the scheduler's ceiling (max_result_bytes of scheduler.toml)"));
   return absl::OkStatus();
 }
 
@@ -251,6 +256,14 @@ void OnRecord(const v1::ResultRecord& record, Pair* pair) {
 void OnDropped(const absl::Status& reason, Pair* pair) {
   if (pair->dropped++ == 0) pair->drop_reason = Shorten(ToStd(reason.message()), kMaxDetail);
   if (Started(*pair)) Evaluate(pair);
+}
+
+void OnOverBounds(const v1::ResultRecord& record, const absl::Status& reason, Pair* pair) {
+  OperationProgress& operation = pair->operations[record.operation()];
+  operation.records += 1;
+  NoteSequence(record.sequence(), &operation);
+  pair->refusal.reset();
+  OnDropped(reason, pair);
 }
 
 void OnDoubted(Pair* pair) {

@@ -40,12 +40,13 @@ std::vector<OperationBounds> BoundsOf(const v1::Action& action, const OperationB
 
 // What is stored of one operation.
 struct OperationProgress {
-  // Records with rows, each sequence once.
+  // Records with rows, each sequence once: those that are stored, and those that
+  // would have been but for the bounds. To the agent both are the same.
   uint64_t records = 0;
   uint64_t rows = 0;
   uint64_t bytes = 0;
   uint64_t last_sequence = 0;
-  // Sequences below last_sequence that aren't stored, rising.
+  // Sequences below last_sequence that haven't come, rising.
   std::vector<uint64_t> missing;
   std::optional<v1::OperationSummary> summary;
   uint64_t summary_sequence = 0;
@@ -85,7 +86,8 @@ bool IsWorthSending(const Pair& pair);
 bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair);
 
 // Whether this record (rows or a summary) may be stored. InvalidArgument: not
-// a record of this action. OutOfRange: over its bounds. Duplicates don't come here.
+// a record of this action. OutOfRange: the next of it, but over its bounds. Duplicates
+// don't come here.
 absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, const Pair& pair,
                          const std::vector<OperationBounds>& bounds);
 
@@ -100,6 +102,8 @@ void OnAccepted(Pair* pair);
 // `record` passed CheckRecord.
 void OnRecord(const v1::ResultRecord& record, Pair* pair);
 void OnDropped(const absl::Status& reason, Pair* pair);
+// CheckRecord said OutOfRange. It has come, and isn't waited for.
+void OnOverBounds(const v1::ResultRecord& record, const absl::Status& reason, Pair* pair);
 // Two hosts use the identity of the pair's agent: whose records these are, no one can
 // say. Changes nothing of a pair that waits, or that has ended before.
 void OnDoubted(Pair* pair);

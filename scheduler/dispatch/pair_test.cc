@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "core/strings.h"
+
 namespace dragnet::scheduler {
 namespace {
 
@@ -179,6 +181,38 @@ TEST(PairTest, WhatWasDroppedMakesThePairIncomplete) {
   OnRecord(SummaryRecord(2, v1::OUTCOME_FOUND, 1), &pair);
   EXPECT_EQ(pair.state, v1::DISPATCH_STATE_INCOMPLETE);
   EXPECT_NE(pair.detail.find("more than 10 rows"), std::string::npos) << pair.detail;
+}
+
+TEST(PairTest, WhatIsOverTheBoundsHasComeAndIsNotMissing) {
+  Pair pair = NewPair();
+  OnRecord(RowsRecord(1, 9), &pair);
+  constexpr uint64_t kLast = 3 * kMaxSequenceJump;
+  for (uint64_t sequence = 2; sequence <= kLast; ++sequence) {
+    const v1::ResultRecord record = RowsRecord(sequence, 2);
+    const absl::Status reason = Check(record, pair);
+    ASSERT_TRUE(absl::IsOutOfRange(reason)) << sequence << " " << reason;
+    OnOverBounds(record, reason, &pair);
+    ASSERT_EQ(pair.state, v1::DISPATCH_STATE_RUNNING);
+  }
+  EXPECT_EQ(pair.operations[0].missing, std::vector<uint64_t>());
+  EXPECT_TRUE(IsDuplicate(RowsRecord(kLast, 2), pair));
+  EXPECT_FALSE(IsDuplicate(RowsRecord(kLast + 1, 2), pair));
+  // Garbage is still told from it.
+  EXPECT_TRUE(absl::IsInvalidArgument(Check(RowsRecord(kLast + kMaxSequenceJump + 1, 2), pair)));
+  OnRecord(SummaryRecord(kLast + 1, v1::OUTCOME_FOUND, 9 + 2 * (kLast - 1)), &pair);
+  EXPECT_EQ(pair.state, v1::DISPATCH_STATE_INCOMPLETE);
+  EXPECT_EQ(pair.rows(), 9u);
+  EXPECT_EQ(pair.detail.find(StrCat(kLast - 1, " records were dropped: more than 10 rows")), 0u)
+      << pair.detail;
+}
+
+TEST(PairTest, AnOperationWhoseFirstRecordIsOverTheBoundsRuns) {
+  Pair pair = NewPair();
+  OnSent(&pair);
+  OnRefusal(RefusalOf(v1::Refusal::REASON_BUSY), &pair);
+  OnOverBounds(RowsRecord(1, 11), Check(RowsRecord(1, 11), pair), &pair);
+  EXPECT_EQ(pair.state, v1::DISPATCH_STATE_RUNNING);
+  EXPECT_FALSE(pair.refusal.has_value());
 }
 
 TEST(PairTest, WhatTwoHostsMayHaveSentIsNeverClean) {

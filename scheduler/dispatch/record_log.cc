@@ -23,8 +23,10 @@ std::string WordOf(v1::DispatchState state) {
 
 }  // namespace
 
-bool BringsNothingNew(const Appended& appended, const std::string& refusal) {
-  return appended.duplicate || !appended.dropped.ok() || !refusal.empty();
+RecordWorth WorthOf(const Appended& appended, const std::string& refusal) {
+  if (appended.over_bounds) return RecordWorth::kOverBounds;
+  return appended.duplicate || !appended.dropped.ok() || !refusal.empty() ? RecordWorth::kNothingNew
+                                                                          : RecordWorth::kSomething;
 }
 
 void RecordLog::Say(const std::string& action_id, const std::string& agent_id,

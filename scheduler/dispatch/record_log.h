@@ -9,9 +9,17 @@
 
 namespace dragnet::scheduler {
 
-// Whether the scheduler is no wiser by it: see gateway/drop_limit.h. `refusal`: empty
-// for a record that isn't one.
-bool BringsNothingNew(const Appended& appended, const std::string& refusal);
+// What a record was good for: see gateway/drop_limit.h.
+enum class RecordWorth {
+  kSomething,
+  // Dropped: its operation has brought more than it may, and hasn't ended.
+  kOverBounds,
+  // The scheduler is no wiser by it.
+  kNothingNew,
+};
+
+// `refusal`: empty for a record that isn't one.
+RecordWorth WorthOf(const Appended& appended, const std::string& refusal);
 
 class RecordLog {
  public:

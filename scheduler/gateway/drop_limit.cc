@@ -3,31 +3,37 @@
 #include <algorithm>
 
 namespace dragnet::scheduler {
-namespace {
 
-constexpr double kMaxRecords = 200;
-constexpr double kRecordsPerSecond = 5;
-
-}  // namespace
-
-void DropLimit::LeakLocked(absl::Time now) {
-  const double seconds = std::max(0.0, absl::ToDoubleSeconds(now - since_));
-  records_ = std::max(0.0, records_ - seconds * kRecordsPerSecond);
-  since_ = std::max(since_, now);
+void DropLimit::Bucket::Leak(absl::Time now) {
+  const double seconds = std::max(0.0, absl::ToDoubleSeconds(now - since));
+  records = std::max(0.0, records - seconds * per_second);
+  since = std::max(since, now);
 }
 
 void DropLimit::Note(absl::Time now) {
   absl::MutexLock lock(&mutex_);
-  LeakLocked(now);
-  ++records_;
+  nothing_new_.Leak(now);
+  ++nothing_new_.records;
 }
 
 absl::Status DropLimit::Check(absl::Time now) {
   absl::MutexLock lock(&mutex_);
-  LeakLocked(now);
-  if (records_ < kMaxRecords) return absl::OkStatus();
+  nothing_new_.Leak(now);
+  if (nothing_new_.records < nothing_new_.max) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       "too many records that were dropped, repeated or refusals: they bring nothing new");
+}
+
+void DropLimit::NoteOverBounds(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  over_bounds_.Leak(now);
+  ++over_bounds_.records;
+}
+
+bool DropLimit::MayReadOn(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  over_bounds_.Leak(now);
+  return over_bounds_.records < over_bounds_.max;
 }
 
 }  // namespace dragnet::scheduler

@@ -9,6 +9,12 @@
 // records that are of no use any more (after retention, or with a store of a
 // backup) are gone after some sessions.
 //
+// What is over the bounds of an operation that hasn't ended is another matter: an
+// honest agent, one whose own limits are larger, may send very many of these, and
+// its summary after them. They cost less (no row is written for each), so they
+// don't end a session; they are slowed down: 400, and 200 a second. While that is
+// used up the session isn't read on, and its agent is held up by HTTP/2.
+//
 // Thread-safe.
 #pragma once
 
@@ -26,12 +32,24 @@ class DropLimit {
   // ResourceExhausted while there are too many: the next record is too much.
   absl::Status Check(absl::Time now);
 
+  // One more of those that are over the bounds.
+  void NoteOverBounds(absl::Time now);
+  // False while there are too many of these: time lets it go on, and nothing else.
+  bool MayReadOn(absl::Time now);
+
  private:
-  void LeakLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  struct Bucket {
+    double max;
+    double per_second;
+    double records = 0;
+    absl::Time since = absl::InfinitePast();
+
+    void Leak(absl::Time now);
+  };
 
   absl::Mutex mutex_;
-  double records_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::Time since_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  Bucket nothing_new_ ABSL_GUARDED_BY(mutex_) = {.max = 200, .per_second = 5};
+  Bucket over_bounds_ ABSL_GUARDED_BY(mutex_) = {.max = 400, .per_second = 200};
 };
 
 }  // namespace dragnet::scheduler

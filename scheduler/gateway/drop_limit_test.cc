@@ -53,5 +53,26 @@ TEST(DropLimitTest, TimeThatGoesBackGivesNothing) {
   EXPECT_TRUE(limit.Check(kStart + absl::Seconds(1)).ok());
 }
 
+TEST(DropLimitTest, WhatIsOverTheBoundsEndsNothingAndIsHeldToTwoHundredASecond) {
+  DropLimit limit;
+  const auto take = [&](absl::Time now) {
+    int taken = 0;
+    for (; taken < 10'000 && limit.MayReadOn(now); ++taken) limit.NoteOverBounds(now);
+    EXPECT_TRUE(limit.Check(now).ok());
+    return taken;
+  };
+  EXPECT_EQ(take(kStart), 400);
+  EXPECT_EQ(take(kStart), 0);
+  for (int second = 1; second < 60; ++second)
+    EXPECT_EQ(take(kStart + absl::Seconds(second)), 200) << second;
+}
+
+TEST(DropLimitTest, RecordsThatBringNothingNewAreCountedByThemselves) {
+  DropLimit limit;
+  for (int record = 0; record < 200; ++record) limit.Note(kStart);
+  EXPECT_FALSE(limit.Check(kStart).ok());
+  EXPECT_TRUE(limit.MayReadOn(kStart));
+}
+
 }  // namespace
 }  // namespace dragnet::scheduler

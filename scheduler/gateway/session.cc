@@ -109,7 +109,7 @@ void Session::ReadOn() {
     const bool unread = acknowledgements_ > kMaxUnreadAcknowledgements;
     // It is the agent that stands still: its time runs.
     if (unread) silent_since_ = absl::ToUnixMicros(parts_.clock.Now());
-    if (unread || records_under_way_ >= kRecordWindow) {
+    if (unread || records_under_way_ >= kRecordWindow || !drops_.MayReadOn(SteadyNow())) {
       paused_ = true;
       return;
     }
@@ -119,7 +119,7 @@ void Session::ReadOn() {
 
 bool Session::TakeUpReadingLocked() {
   return acknowledgements_ <= kRecordWindow && records_under_way_ <= kRecordWindow / 2 &&
-         std::exchange(paused_, false);
+         drops_.MayReadOn(SteadyNow()) && std::exchange(paused_, false);
 }
 
 void Session::StartReading() {
@@ -328,8 +328,8 @@ absl::Status Session::HandleRecord(v1::ResultRecord record, size_t* cost) {
   const v1::RecordKey key = KeyOf(record);
   parts_.dispatcher.OnRecord(identity_.name, std::move(record),
                              [session = shared_from_this(), key, held = std::exchange(*cost, 0)](
-                                 const absl::Status& status, bool nothing_new) {
-                               if (nothing_new) session->drops_.Note(SteadyNow());
+                                 const absl::Status& status, RecordWorth worth) {
+                               session->NoteWorth(worth);
                                session->OnRecordDone(key, held, status);
                              });
   return absl::OkStatus();
@@ -371,6 +371,19 @@ void Session::AnswerBlobRequest() {
   blob_part_ = std::move(answer);
   // What the fleet is to do, and acknowledgements, go before it: see WriteNextLocked.
   if (welcomed_ && !writing_) WriteNextLocked();
+}
+
+void Session::NoteWorth(RecordWorth worth) {
+  switch (worth) {
+    case RecordWorth::kSomething:
+      break;
+    case RecordWorth::kOverBounds:
+      drops_.NoteOverBounds(SteadyNow());
+      break;
+    case RecordWorth::kNothingNew:
+      drops_.Note(SteadyNow());
+      break;
+  }
 }
 
 void Session::OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status) {
@@ -486,6 +499,16 @@ void Session::CutOffIfClosed() {
     FinishLocked(absl::DeadlineExceededError("no Hello came"));
   if (!finished_ || context_ == nullptr) return;
   if (++closed_for_ >= kSecondsToReadTheReason) context_->TryCancel();
+}
+
+// Time alone lets it read on after too much that was over its bounds.
+void Session::GoOn() {
+  bool read_on = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    read_on = TakeUpReadingLocked();
+  }
+  if (read_on) ReadOn();
 }
 
 void Session::CutOff(const absl::Status& reason) {

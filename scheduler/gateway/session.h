@@ -1,6 +1,7 @@
 // One agent's stream. Reads one message at a time, and none while too many of
-// its records wait to be stored, it leaves its acknowledgements unread, or the
-// budget of all records is used up: the agent is then held up by HTTP/2 itself.
+// its records wait to be stored, it leaves its acknowledgements unread, it sends
+// too fast what is over its operations' bounds, or the budget of all records is
+// used up: the agent is then held up by HTTP/2 itself.
 #pragma once
 
 #include <atomic>
@@ -64,6 +65,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   bool SendAction(const std::string& action_id, OutgoingMessage message, bool again) override;
   void Close(const absl::Status& reason) override;
   void CutOffIfClosed() override;
+  void GoOn() override;
   void CutOff(const absl::Status& reason) override;
   bool established() const override;
   absl::Time silent_since() const override;
@@ -100,6 +102,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   absl::Status HandleRecord(v1::ResultRecord record, size_t* cost);
   absl::Status HandleBlobRequest(const v1::BlobRequest& request);
   void AnswerBlobRequest();
+  void NoteWorth(RecordWorth worth);
   void OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::Status& status);
   void NotStored(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -108,7 +111,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Reads on, unless too many records or acknowledgements wait; then OnRecordDone,
-  // OnWriteDone or Resume does. Before Hello at once: it isn't to wait for others'
+  // OnWriteDone, GoOn or Resume does. Before Hello at once: it isn't to wait for others'
   // records, and no record is kept.
   void ReadOn();
   // It had paused and needn't any more: the caller reads on.

@@ -237,6 +237,9 @@ absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Ac
       OnRecord(record, pair);
       return record.has_summary();
     });
+  } else if (absl::IsOutOfRange(appended.dropped)) {
+    appended.over_bounds = !known->pair.operations[record.operation()].summary.has_value();
+    DRAGNET_RETURN_IF_ERROR(DropOverBounds(database, record, appended.dropped, known));
   } else {
     DRAGNET_RETURN_IF_ERROR(NoteDropped(database, known->agent, record, appended.dropped));
     Change(known, [&](Pair* pair) {
@@ -246,6 +249,21 @@ absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Ac
   }
   appended.state = known->pair.state;
   return appended;
+}
+
+// There may be very many: only the first is worth a row.
+absl::Status RecordTables::DropOverBounds(Database& database, const v1::ResultRecord& record,
+                                          const absl::Status& reason, KnownPair* known) {
+  const uint32_t bit = uint32_t{1} << record.operation();
+  if ((known->noted_over_bounds & bit) == 0)
+    DRAGNET_RETURN_IF_ERROR(NoteDropped(database, known->agent, record, reason));
+  known->noted_over_bounds |= bit;
+  known->changed_operations |= bit;
+  Change(known, [&](Pair* pair) {
+    OnOverBounds(record, reason, pair);
+    return false;
+  });
+  return absl::OkStatus();
 }
 
 absl::Status RecordTables::InsertRows(Database& database, int64_t action, int64_t agent,

@@ -71,6 +71,9 @@ class RecordTables {
     // What waits to be written: the pair itself, and operations by bit.
     bool changed = false;
     uint32_t changed_operations = 0;
+    // Operations, by bit, of which it was noted that they are over their bounds. Not
+    // kept: a note says it again at most once after each start.
+    uint32_t noted_over_bounds = 0;
     // 0: none that a Flush has to write.
     uint64_t new_position = 0;
     // About, in memory.
@@ -87,6 +90,8 @@ class RecordTables {
 
   absl::StatusOr<Appended> AppendToPair(Database& database, const Action& action,
                                         const v1::ResultRecord& record, KnownPair* known);
+  absl::Status DropOverBounds(Database& database, const v1::ResultRecord& record,
+                              const absl::Status& reason, KnownPair* known);
   absl::StatusOr<Appended> AppendRefusal(Database& database, int64_t agent,
                                          const v1::ResultRecord& record, KnownPair* known);
   absl::Status KeepRefusal(Database& database, int64_t agent, std::string_view action_id,

@@ -103,7 +103,7 @@ CREATE TABLE pair_operations (
   last_sequence INTEGER NOT NULL,
   summary_sequence INTEGER NOT NULL,
   summary BLOB,
-  -- Sequences below last_sequence that aren't stored, rising, with spaces between:
+  -- Sequences below last_sequence that haven't come, rising, with spaces between:
   -- this is how a repeated record is known, without an index of all of them.
   missing TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (action, agent, operation)) WITHOUT ROWID;

@@ -210,6 +210,9 @@ struct Appended {
   bool duplicate = false;
   // Not OK: it was not stored and never will be; the agent may forget it.
   absl::Status dropped;
+  // Dropped because an operation that hasn't ended brings more than its bounds: what
+  // an honest agent does whose own limits are larger.
+  bool over_bounds = false;
   // The pair's state after it; unspecified when there is no such pair.
   v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
 };

@@ -433,6 +433,72 @@ TEST_P(StoreConformance, DroppedRecordsAreNotedAndMakeThePairIncomplete) {
   ASSERT_EQ(store_->Refusals(agent, 10)->size(), 1u);
 }
 
+// An agent whose own limits are larger goes on sending, however long.
+TEST_P(StoreConformance, HoweverMuchIsOverTheBoundsTheSummaryIsTakenAndNothingIsMissing) {
+  const std::string agent = AddAgent('1');
+  StoredAction action = NewAction(kAction);
+  action.bounds[0].rows = 3;
+  ASSERT_TRUE(store_->AddAction(action, {agent}).ok());
+  ASSERT_TRUE(Append(agent, RowsRecord(1, 2))->dropped.ok());
+  constexpr uint64_t kLast = 2 * kMaxMissingRecords + 7;
+  for (uint64_t sequence = 2; sequence <= kLast; ++sequence) {
+    const auto appended = Append(agent, RowsRecord(sequence, 2));
+    ASSERT_TRUE(appended.ok());
+    ASSERT_TRUE(absl::IsOutOfRange(appended->dropped)) << sequence << " " << appended->dropped;
+    ASSERT_TRUE(appended->over_bounds);
+    ASSERT_EQ(appended->state, v1::DISPATCH_STATE_RUNNING);
+    if (sequence == kLast / 2) Reopen();
+  }
+  EXPECT_TRUE(Append(agent, RowsRecord(kLast, 2))->duplicate) << "it may forget that one";
+  // Less than what was dropped, and it fits.
+  EXPECT_TRUE(Append(agent, RowsRecord(kLast + 1, 1))->dropped.ok());
+  EXPECT_EQ(Append(agent, SummaryRecord(kLast + 2, v1::OUTCOME_FOUND, 2 * kLast + 1))->state,
+            v1::DISPATCH_STATE_INCOMPLETE);
+  Reopen();
+  const Pair pair = FindPair(kAction, agent);
+  EXPECT_EQ(pair.state, v1::DISPATCH_STATE_INCOMPLETE);
+  EXPECT_TRUE(pair.operations[0].summary.has_value());
+  EXPECT_EQ(pair.operations[0].missing, std::vector<uint64_t>());
+  EXPECT_EQ(pair.rows(), 3u);
+  EXPECT_EQ(pair.dropped, kLast - 1);
+  EXPECT_NE(pair.detail.find("more than 3 rows"), std::string::npos) << pair.detail;
+  EXPECT_NE(pair.detail.find("max_rows"), std::string::npos) << pair.detail;
+  EXPECT_EQ(store_->Refusals(agent, 10)->size(), 1u);
+}
+
+TEST_P(StoreConformance, WhatIsOverTheBoundsIsNotedOnceForEachOperation) {
+  const std::string agent = AddAgent('1');
+  StoredAction action = NewAction(kAction, 2);
+  for (OperationBounds& bounds : action.bounds) bounds.rows = 1;
+  ASSERT_TRUE(store_->AddAction(action, {agent}).ok());
+  const auto last_note = [&] { return store_->Refusals(agent, 1)->at(0).refusal.detail(); };
+  for (const uint32_t operation : {0u, 1u}) {
+    for (const uint64_t sequence : {1u, 2u, 3u}) {
+      v1::ResultRecord record = RowsRecord(sequence, 2);
+      record.set_operation(operation);
+      ASSERT_TRUE(Append(agent, record)->over_bounds);
+      EXPECT_NE(last_note().find(StrCat("operation ", operation, ", sequence 1)")),
+                std::string::npos)
+          << last_note();
+    }
+  }
+}
+
+// What no honest agent sends: the gateway counts these.
+TEST_P(StoreConformance, OutOfPlaceIsNotTakenForOverTheBounds) {
+  const std::string agent = AddAgent('1');
+  StoredAction action = NewAction(kAction);
+  action.bounds[0].rows = 1;
+  ASSERT_TRUE(store_->AddAction(action, {agent}).ok());
+  ASSERT_TRUE(Append(agent, RowsRecord(1, 2))->over_bounds);
+  EXPECT_FALSE(Append(agent, RowsRecord(1, 2))->over_bounds) << "once more";
+  EXPECT_FALSE(Append(agent, RowsRecord(kMaxSequenceJump + 2, 2))->over_bounds) << "far ahead";
+  ASSERT_TRUE(Append(agent, SummaryRecord(3, v1::OUTCOME_FOUND, 4)).ok());
+  const auto late = Append(agent, RowsRecord(2, 2));
+  EXPECT_TRUE(absl::IsOutOfRange(late->dropped));
+  EXPECT_FALSE(late->over_bounds) << "after the summary";
+}
+
 TEST_P(StoreConformance, RefusalsAreKeptLatestFirstAndBounded) {
   const std::string agent = AddAgent('1');
   for (int i = 0; i < kRefusalsKeptPerAgent + 10; ++i)
