@@ -5,6 +5,8 @@
 #include "console/cli/envelope_file.h"
 #include "console/testing/console_fixture.h"
 #include "core/envelope.h"
+#include "core/ssh_testing.h"
+#include "core/testing.h"
 
 namespace dragnet::console {
 namespace {
@@ -85,6 +87,32 @@ TEST_F(TrustTest, PolicyOfAnotherFleetIsNotPublished) {
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("of fleet other-0123456789ab"));
   EXPECT_TRUE(scheduler_->published.empty());
+}
+
+TEST_F(TrustTest, UserVerificationIsDemandedOfASecurityKeyAndOfNoOther) {
+  const dragnet::testing::FakeSecurityKey token;
+  WriteFile("token.pub", dragnet::testing::OpenSshLine(token.public_key()), 0644);
+  WriteFile("plain.pub", dragnet::testing::NewKey().public_key().ToPem(), 0644);
+  ASSERT_EQ(Dragnet({"trust", "draft", Path("next.json")}).status, 0);
+  const auto key = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"trust", "key", Path("next.json"), "bob"});
+    words.push_back("--user-verification");
+    return Dragnet(words);
+  };
+  const testing::Outcome of_none = key({});
+  EXPECT_EQ(of_none.status, 2);
+  EXPECT_THAT(of_none.err, HasSubstr("of which key"));
+  const testing::Outcome of_a_plain_one =
+      key({"--add", Path("token.pub"), "--add", Path("plain.pub")});
+  EXPECT_EQ(of_a_plain_one.status, 2);
+  EXPECT_THAT(of_a_plain_one.err, HasSubstr("plain.pub: key "));
+  EXPECT_THAT(of_a_plain_one.err, HasSubstr("not in a security key"));
+  ASSERT_EQ(Dragnet({"trust", "key", Path("next.json"), "bob", "--add", Path("token.pub")}).status,
+            0);
+  const testing::Outcome strict =
+      key({"--remove", token.public_key().id(), "--add", Path("token.pub")});
+  EXPECT_EQ(strict.status, 0) << strict.err;
+  EXPECT_THAT(strict.out, HasSubstr("user verified"));
 }
 
 TEST_F(TrustTest, SymbolicLinkIsNotReplacedByAFile) {

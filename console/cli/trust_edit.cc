@@ -24,11 +24,13 @@ namespace {
 
 constexpr absl::Duration kMaxPolicyLifetime = absl::Hours(10 * 366 * 24);
 
-absl::StatusOr<std::vector<PublicKey>> ReadKeys(const std::vector<std::string>& paths) {
+absl::StatusOr<std::vector<PublicKey>> ReadKeys(const std::vector<std::string>& paths,
+                                                bool user_verification) {
   std::vector<PublicKey> keys;
   for (const std::string& path : paths) {
     DRAGNET_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
     absl::StatusOr<PublicKey> key = ReadPublicKey(text);
+    if (key.ok() && user_verification) key = DemandUserVerification(*key);
     if (!key.ok()) return Annotate(key.status(), path);
     keys.push_back(*std::move(key));
   }
@@ -100,6 +102,7 @@ class TrustEdit : public TrustPart {
   std::string expires_ = "365d";
   std::string number_;
   bool remove_rule_ = false;
+  bool user_verification_ = false;
   std::vector<std::string> key_files_;
   std::vector<std::string> removed_;
   std::vector<std::string> roles_;
@@ -123,6 +126,13 @@ void TrustEdit::Define(CommandLine& trust) {
                                "0-9, '.', '_' and '-'.",
                        .required = true},
                       &name_);
+  };
+
+  const auto user_verification = [&](CommandLine* line) {
+    line->AddSwitch({.name = "--user-verification",
+                     .help = "The keys that are added are in security keys: take only signatures "
+                             "for which the token asked for its PIN or a finger, too."},
+                    &user_verification_);
   };
 
   draft_ = trust.AddSubcommand("draft", "Begin the next policy: a copy of the one in force");
@@ -152,6 +162,7 @@ void TrustEdit::Define(CommandLine& trust) {
                    .completion = Completion::kFile,
                    .required = true},
                   &key_files_);
+  user_verification(add_);
   add_->AddValues({.name = "--role",
                    .value_name = "ROLE",
                    .help = "What the scheduler lets them do: reader (read), investigator (also "
@@ -180,6 +191,7 @@ void TrustEdit::Define(CommandLine& trust) {
                    .value_name = "ID",
                    .help = "Its id, or 8 characters or more of its beginning (repeatable)."},
                   &removed_);
+  user_verification(key_);
 
   role_ = subcommand("role", "Set an investigator's roles: these and no others");
   person(role_);
@@ -290,7 +302,11 @@ absl::Status TrustEdit::Apply(const CommandLine* chosen, v1::TrustPolicy* policy
     DRAGNET_ASSIGN_OR_RETURN(const auto roles, ReadRoles(roles_));
     return SetRoles(name_, roles, policy);
   }
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PublicKey> keys, ReadKeys(key_files_));
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PublicKey> keys,
+                           ReadKeys(key_files_, user_verification_));
+  if (user_verification_ && keys.empty()) {
+    return absl::InvalidArgumentError("--user-verification: of which key? Give --add FILE");
+  }
   if (chosen == key_) return ChangeKeys(name_, keys, removed_, policy);
   if (chosen == root_) {
     DRAGNET_ASSIGN_OR_RETURN(const auto threshold, ReadNumber(number_, "--threshold"));

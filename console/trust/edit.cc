@@ -215,8 +215,10 @@ absl::Status ChangeKeys(std::string_view name, const std::vector<PublicKey>& add
   v1::TrustPolicy changed = *policy;
   v1::Investigator* person = Find(name, &changed);
   if (person == nullptr) return NoSuchPerson(name, changed);
+  // What goes makes room: a key may come back on other terms.
+  DRAGNET_RETURN_IF_ERROR(ChangeKeyList("key", {}, remove, person->mutable_keys()));
   DRAGNET_RETURN_IF_ERROR(CheckVacant(add, changed));
-  DRAGNET_RETURN_IF_ERROR(ChangeKeyList("key", add, remove, person->mutable_keys()));
+  DRAGNET_RETURN_IF_ERROR(ChangeKeyList("key", add, {}, person->mutable_keys()));
   if (person->keys().empty()) {
     return absl::InvalidArgumentError(
         StrCat(name, " would have no key left: add another one, or dragnet trust remove"));

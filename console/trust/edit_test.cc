@@ -5,6 +5,7 @@
 
 #include "console/trust/keys.h"
 #include "core/action.h"
+#include "core/ssh_testing.h"
 #include "core/strings.h"
 #include "core/testing.h"
 
@@ -119,6 +120,27 @@ TEST_F(EditTest, KeysAreRotated) {
   ExpectRefused(ChangeKeys("bob", {}, {old}, &policy_), "no key " + old, before);
   ExpectRefused(ChangeKeys("bob", {}, {"a"}, &policy_), "at least 8 characters", before);
   ExpectRefused(ChangeKeys("nobody", {dave_}, {}, &policy_), "no investigator nobody", before);
+}
+
+TEST_F(EditTest, AKeyOfASecurityKeyComesBackOnStricterTerms) {
+  const dragnet::testing::FakeSecurityKey token(NewKey(), "ssh:dragnet");
+  const PublicKey strict = *DemandUserVerification(token.public_key());
+  ASSERT_TRUE(ChangeKeys("bob", {token.public_key()}, {}, &policy_).ok());
+  const v1::TrustPolicy before = policy_;
+  ExpectRefused(ChangeKeys("bob", {strict}, {}, &policy_), "is bob's already", before);
+  ExpectRefused(ChangeKeys("alice", {strict}, {fleet_.alice.public_key().id()}, &policy_),
+                "is bob's already", before);
+  ASSERT_TRUE(ChangeKeys("bob", {strict}, {strict.id()}, &policy_).ok());
+  ASSERT_EQ(Find("bob")->keys_size(), 2);
+  EXPECT_TRUE(KeyOf(Find("bob")->keys(1))->security_key()->user_verification);
+  EXPECT_THAT(KeyWords(Find("bob")->keys(1)), HasSubstr("user verified"));
+  EXPECT_TRUE(ValidateTrustPolicy(policy_).ok());
+}
+
+TEST_F(EditTest, NoUserIsVerifiedByAPlainKey) {
+  const auto demanded = DemandUserVerification(dave_);
+  EXPECT_TRUE(absl::IsInvalidArgument(demanded.status()));
+  EXPECT_THAT(std::string(demanded.status().message()), HasSubstr("not in a security key"));
 }
 
 TEST_F(EditTest, WeightOfZeroTakesItAway) {

@@ -13,6 +13,15 @@ absl::StatusOr<PublicKey> ReadPublicKey(std::string_view text) {
   return PublicKey::FromText(text);
 }
 
+absl::StatusOr<PublicKey> DemandUserVerification(const PublicKey& key) {
+  if (!key.security_key().has_value()) {
+    return absl::InvalidArgumentError(
+        StrCat("key ", ShortKeyId(key.id()),
+               " is not in a security key, so nothing can say that its user was verified"));
+  }
+  return key.WithUserVerification();
+}
+
 absl::StatusOr<PublicKey> KeyOf(const v1::PublicKey& proto) { return PublicKey::FromProto(proto); }
 
 v1::PublicKey ToProto(const PublicKey& key) { return key.ToProto(); }

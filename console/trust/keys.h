@@ -15,6 +15,10 @@ namespace dragnet::console {
 // private key, which has no business in a policy, by name.
 absl::StatusOr<PublicKey> ReadPublicKey(std::string_view text);
 
+// Of a key in a security key, with the demand that its user is verified each time.
+// InvalidArgument for any other: it would hold nothing.
+absl::StatusOr<PublicKey> DemandUserVerification(const PublicKey& key);
+
 absl::StatusOr<PublicKey> KeyOf(const v1::PublicKey& proto);
 v1::PublicKey ToProto(const PublicKey& key);
 
