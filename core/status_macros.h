@@ -4,7 +4,7 @@
 //   DRAGNET_ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxSize));
 //
 // Annotate() puts what was being done in front of an error's message and keeps
-// its code: Annotate(status, "trust policy fleet/policy.dsse").
+// its code and its payloads: Annotate(status, "trust policy fleet/policy.dsse").
 #pragma once
 
 #include <string>
@@ -13,13 +13,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "core/strings.h"
 
 namespace dragnet {
 
 inline absl::Status Annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  return absl::Status(status.code(), StrCat(context, ": ", status.message()));
+  absl::Status annotated(status.code(), StrCat(context, ": ", status.message()));
+  status.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
+    annotated.SetPayload(type, payload);
+  });
+  return annotated;
 }
 
 }  // namespace dragnet

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "console/cli/exit_status.h"
+#include "console/client/client.h"
 #include "console/testing/console_fixture.h"
+#include "core/status_macros.h"
 
 namespace dragnet::console {
 namespace {
@@ -42,6 +45,7 @@ TEST_F(ConnectionTest, SchedulerThatComesBackIsReachedAtOnce) {
     const absl::Status down = client->ListActions({}).status();
     EXPECT_TRUE(absl::IsUnavailable(down)) << down;
     EXPECT_TRUE(IsFromScheduler(down));
+    EXPECT_EQ(ExitStatusOf(Annotate(down, "action 7 can't be followed")), kExitRefused);
   }
   scheduler_ =
       std::make_unique<testing::FakeScheduler>(ca_.pem(), ca_.IssueServer(ValidNow()), port);

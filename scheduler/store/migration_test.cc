@@ -243,7 +243,7 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
 }
 
-// As version 2 had it: without what version 3 added.
+// As version 2 had it: without what versions 3 and 4 added.
 TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
   const std::string second = directory_.path() + "/second.db";
   const std::string fresh = directory_.path() + "/new.db";
