@@ -152,6 +152,8 @@ std::string Normalised(std::string screen) {
       std::regex("\\b[0-9a-f]{12,64}\\b"),
       std::regex("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
       std::regex("[0-9]{2}:[0-9]{2}(:[0-9]{2})?([+-][0-9]{2}:[0-9]{2})?"),
+      std::regex("-[0-9a-f]{6,12}"),
+      std::regex("\\b[0-9]+ (s|min|h|d)\\b"),
       std::regex("127\\.0\\.0\\.1:[0-9]+"),
   };
   for (const std::regex& pattern : kPatterns) screen = ReplaceAll(screen, pattern);
