@@ -93,6 +93,7 @@ TEST_F(TokenSignerTest, WhatTheUriDoesNotNameOrNamesTwiceIsRefused) {
   EXPECT_THAT(WhyNot(SoftToken::Uri("object=nosuch")), HasSubstr("no private key"));
   EXPECT_THAT(WhyNot(SoftToken::Uri("token=dragnet")), HasSubstr("2 keys"));
   directory_.Run("softhsm2-util --init-token --free --label dragnet --so-pin 1111 --pin 2222");
+  SoftToken::EndModule();
   EXPECT_THAT(WhyNot(SoftToken::Uri("token=dragnet;object=ed")), HasSubstr("serial="));
 }
 

@@ -2,7 +2,9 @@
 // it. Header-only, tests only. Not thread-safe.
 #pragma once
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <p11-kit/pkcs11.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -101,6 +103,19 @@ class SoftToken {
     directory.Run(tool + "EC:edwards25519 --label ed --id 01");
     directory.Run(tool + "EC:prime256v1 --label ec --id 02");
   }
+
+  ~SoftToken() { EndModule(); }
+  // The module of this process reads its configuration and its tokens once: what
+  // another program changes, or the next test, is seen after this.
+  static void EndModule() {
+    void* module = ::dlopen(kModule, RTLD_NOW | RTLD_NOLOAD);
+    if (module == nullptr) return;
+    const auto finalize = reinterpret_cast<CK_C_Finalize>(::dlsym(module, "C_Finalize"));
+    if (finalize != nullptr) finalize(nullptr);
+    ::dlclose(module);
+  }
+  SoftToken(const SoftToken&) = delete;
+  SoftToken& operator=(const SoftToken&) = delete;
 
   const std::string& config() const { return config_; }
   static std::string Uri(const std::string& path, const std::string& more = "") {
