@@ -177,7 +177,7 @@ TEST_F(TailTest, TailAndSchedulerAreKilledUnderLoadAndNothingIsMissing) {
 
 TEST_F(TailTest, ALostSchedulerIsSaidAndFoundAgain) {
   fleet_.StartScheduler();
-  fleet_.AddOnlineAgent({.name = "web-1"});
+  const Agent& agent = fleet_.AddOnlineAgent({.name = "web-1"});
   Process tail(TailCommand({"--output", "ecs-jsonl", "--from", "oldest"}),
                fleet_.temporary() + "/tail.log");
   Launch(fleet_.MakeFiles("before", 1));
@@ -185,6 +185,7 @@ TEST_F(TailTest, ALostSchedulerIsSaidAndFoundAgain) {
   fleet_.KillScheduler();
   ASSERT_TRUE(tail.WaitForOutput("trying again")) << tail.Output();
   fleet_.StartScheduler();
+  ASSERT_TRUE(fleet_.WaitUntilOnline(agent));
   Launch(fleet_.MakeFiles("after", 1));
   EXPECT_TRUE(tail.WaitForOutput("after/file-0")) << tail.Output();
 }
