@@ -36,6 +36,9 @@ class RowsPane : public ActionPane {
   void SetFilter(const std::string& expression);
 
  private:
+  // Columns of the table in front of those of the row: the mark and the agent.
+  static constexpr size_t kFront = 2;
+
   enum class Typing { kNothing, kFilter, kSearch };
   enum class Choosing { kNothing, kSort, kValue };
 

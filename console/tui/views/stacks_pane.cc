@@ -173,7 +173,8 @@ void StacksPane::Ask() {
   if (asking_ || chosen_.empty() || context_.results == nullptr) return;
   // It counts what the scheduler has, however much of it is here by now.
   const uint64_t rows = std::max(context_.progress.rows(), context_.results->row_count());
-  if (asked_at_rows_ == rows && problem_.ok()) return;
+  // Only a lost scheduler is asked the same again.
+  if (asked_at_rows_ == rows && !absl::IsUnavailable(problem_)) return;
   if (SteadyNow() < ask_again_at_) return AskSoon();
   asking_ = true;
   asked_at_rows_ = rows;
