@@ -155,6 +155,8 @@ class ApproveCommand : public Command {
     if (!verification.problems.empty())
       return absl::FailedPreconditionError(
           StrCat("not signed: ", ForTerminal(absl::StrJoin(verification.problems, "; "))));
+    if (const absl::Status readable = CheckReadable(action, session.modules()); !readable.ok())
+      return Annotate(readable, "not signed");
     const bool signed_before = std::includes(verification.signers.begin(),
                                              verification.signers.end(), own.begin(), own.end());
     if (signed_before && !then.enough) {

@@ -181,6 +181,17 @@ TEST_F(ApproveTest, WhatAnotherFleetWaitsForIsNotSignedHere) {
   EXPECT_THAT(scheduler_->propositions, IsEmpty());
 }
 
+TEST_F(ApproveTest, WhatThisVersionCantShowIsNotSigned) {
+  v1::Action action = SampleAction();
+  // No message of the module's.
+  action.mutable_operations(0)->set_parameters("\xff\xff\xff");
+  scheduler_->actions = {Proposed(action, {&fleet_.bob})};
+  const Outcome outcome = Dragnet({"approve", action.id(), "--yes"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("can't read the parameters of sample"));
+  EXPECT_THAT(scheduler_->propositions, IsEmpty());
+}
+
 TEST_F(ApproveTest, AnOrderIsNotJudgedByADocumentThatNoOneSigned) {
   const v1::Action action = SampleAction();
   const absl::StatusOr<v1::Order> order =

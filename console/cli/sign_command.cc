@@ -8,6 +8,7 @@
 #include "console/cli/envelope_file.h"
 #include "console/form/describe.h"
 #include "console/investigation/delivery.h"
+#include "console/investigation/proposals.h"
 #include "console/trust/signatures.h"
 #include "core/envelope.h"
 #include "core/status_macros.h"
@@ -74,6 +75,10 @@ class SignCommand : public Command {
     if (policy.has_value() && !IsIn(*policy, signer->public_key())) {
       io.Say(StrCat("warning: your key is not in trust policy version ", policy->version(),
                     ": your signature will add no weight"));
+    }
+    if (file.document.action() != nullptr) {
+      DRAGNET_RETURN_IF_ERROR(Annotate(CheckReadable(*file.document.action(), session.modules()),
+                                       StrCat(file_, ": not signed")));
     }
     if (!yes_) {
       DRAGNET_ASSIGN_OR_RETURN(const bool agreed, Confirm(io, "Sign?"));

@@ -1,8 +1,10 @@
 #include "console/investigation/proposals.h"
 
 #include "console/investigation/lookup.h"
+#include "core/action.h"
 #include "core/envelope.h"
 #include "core/status_macros.h"
+#include "core/strict_proto.h"
 #include "core/strings.h"
 
 namespace dragnet::console {
@@ -105,6 +107,23 @@ absl::StatusOr<std::vector<CheckedProposal>> FindProposals(bool with_closed, Cli
     found.push_back({std::move(proposal), std::move(verification)});
   }
   return found;
+}
+
+absl::Status CheckReadable(const v1::Action& action, const ModuleCatalog& modules) {
+  for (const v1::Operation& operation : action.operations()) {
+    const Module* module = modules.Find(operation.module());
+    if (module == nullptr) {
+      return absl::FailedPreconditionError(StrCat("this version has no module ", operation.module(),
+                                                  " and can't show what it would do"));
+    }
+    const auto parameters = module->NewParameters();
+    if (!ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get()).ok()) {
+      return absl::FailedPreconditionError(StrCat("this version can't read the parameters of ",
+                                                  operation.module(),
+                                                  " and can't show what it would do"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Envelope> SignSamePayload(std::string_view envelope_bytes,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "console/client/client.h"
@@ -55,6 +56,10 @@ absl::StatusOr<std::vector<CheckedProposal>> FindProposals(bool with_closed, Cli
                                                            const TrustPolicy& policy,
                                                            const ModuleCatalog& modules,
                                                            absl::Time now);
+
+// Nobody signs what they can't be shown: FailedPrecondition for an action with a
+// module that this version doesn't have, or with parameters that it can't read.
+absl::Status CheckReadable(const v1::Action& action, const ModuleCatalog& modules);
 
 // An envelope of the same payload that holds nothing but `signer`'s signature: what
 // is sent to be joined with the others. Whatever else the scheduler put on it stays

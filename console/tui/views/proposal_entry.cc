@@ -9,7 +9,6 @@
 #include "console/output/cell.h"
 #include "core/action.h"
 #include "core/status_macros.h"
-#include "core/strict_proto.h"
 #include "core/strings.h"
 #include "core/text.h"
 
@@ -40,25 +39,6 @@ std::string MissingOf(const v1::Action& action, const std::set<std::string>& sig
     }
   }
   return absl::StrJoin(parts, ", ");
-}
-
-// Nobody signs what they weren't shown.
-std::string Unreadable(const v1::Action& action, const ModuleCatalog& modules) {
-  for (const v1::Operation& operation : action.operations()) {
-    const Module* module = modules.Find(operation.module());
-    if (module == nullptr) {
-      return StrCat("this version has no module ", operation.module(),
-                    " and can't show what it would do");
-    }
-    const auto parameters = module->NewParameters();
-    const absl::Status parsed =
-        ParseStrict(operation.parameters(), kMaxParameterBytes, parameters.get());
-    if (!parsed.ok()) {
-      return StrCat("this version can't read the parameters of ", operation.module(),
-                    " and can't show what it would do");
-    }
-  }
-  return "";
 }
 
 // A list leaves out the documents that don't fit into it.
@@ -150,7 +130,7 @@ ProposalEntry Examine(v1::Proposal proposal, const TrustPolicy* policy,
   if (entry.signers.empty()) {
     entry.distrust = kNoSigner;
   } else {
-    entry.distrust = Unreadable(entry.action, modules);
+    entry.distrust = ToStd(CheckReadable(entry.action, modules).message());
   }
   entry.fate = FateOf(entry, *policy, modules);
   return entry;
