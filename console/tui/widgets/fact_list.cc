@@ -53,12 +53,10 @@ void FactList::Layout(int width) {
 
 void FactList::Draw(const Canvas& canvas) {
   Layout(canvas.width() - 1);
-  page_ = std::max(canvas.height(), 1);
-  const size_t most =
-      lines_.size() > static_cast<size_t>(page_) ? lines_.size() - static_cast<size_t>(page_) : 0;
-  top_ = std::min(top_, most);
-  for (int y = 0; y < canvas.height() && top_ + static_cast<size_t>(y) < lines_.size(); ++y) {
-    const Line& line = lines_[top_ + static_cast<size_t>(y)];
+  scroll_.Fit(canvas, lines_.size());
+  const size_t top = scroll_.top();
+  for (int y = 0; y < canvas.height() && top + static_cast<size_t>(y) < lines_.size(); ++y) {
+    const Line& line = lines_[top + static_cast<size_t>(y)];
     if (line.text.empty()) {
       canvas.Put(0, y, line.name, line.style, canvas.width() - 1);
       continue;
@@ -70,43 +68,8 @@ void FactList::Draw(const Canvas& canvas) {
     }
     canvas.Put(x, y, line.text, line.style, canvas.width() - 1 - x);
   }
-  if (most == 0 || canvas.height() < 2) return;
-  const Canvas track = canvas.Part({canvas.width() - 1, 0, 1, canvas.height()});
-  track.Fill(kMuted, U'│');
-  const int at = static_cast<int>(top_ * static_cast<size_t>(canvas.height() - 1) / most);
-  track.Part({0, at, 1, 1}).Fill(kNormal, U'█');
 }
 
-bool FactList::OnKey(const Key& key) {
-  const auto up = [&](size_t by) { top_ -= std::min(top_, by); };
-  const auto page = static_cast<size_t>(page_);
-  switch (key.code) {
-    case Key::Code::kUp:
-      return up(1), true;
-    case Key::Code::kDown:
-      return ++top_, true;
-    case Key::Code::kPageUp:
-      return up(page), true;
-    case Key::Code::kPageDown:
-      return top_ += page, true;
-    case Key::Code::kHome:
-      return top_ = 0, true;
-    case Key::Code::kEnd:
-      return top_ = lines_.size(), true;
-    case Key::Code::kMouse:
-      if (key.mouse == Key::Mouse::kWheelUp) return up(3), true;
-      if (key.mouse == Key::Mouse::kWheelDown) return top_ += 3, true;
-      return false;
-    case Key::Code::kCharacter:
-      if (key.character == U'k') return up(1), true;
-      if (key.character == U'j') return ++top_, true;
-      if (key.character == U'g') return top_ = 0, true;
-      if (key.character == U'G') return top_ = lines_.size(), true;
-      if (key.character == U' ') return top_ += page, true;
-      return false;
-    default:
-      return false;
-  }
-}
+bool FactList::OnKey(const Key& key) { return scroll_.OnKey(key); }
 
 }  // namespace dragnet::console::tui

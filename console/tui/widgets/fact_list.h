@@ -7,6 +7,7 @@
 
 #include "console/tui/screen/key.h"
 #include "console/tui/screen/surface.h"
+#include "console/tui/widgets/line_scroll.h"
 
 namespace dragnet::console::tui {
 
@@ -40,8 +41,7 @@ class FactList {
   std::vector<Line> lines_;
   int laid_out_for_ = -1;
   int name_width_ = 0;
-  size_t top_ = 0;
-  int page_ = 1;
+  LineScroll scroll_;
 };
 
 }  // namespace dragnet::console::tui

@@ -9,6 +9,7 @@
 #include "console/output/text_width.h"
 #include "console/tui/screen/key.h"
 #include "console/tui/screen/surface.h"
+#include "console/tui/widgets/line_scroll.h"
 
 namespace dragnet::console::tui {
 
@@ -41,8 +42,7 @@ class TextView {
   // Broken lines, for `laid_out_for_` columns.
   std::vector<std::string> lines_;
   int laid_out_for_ = -1;
-  size_t top_ = 0;
-  int page_ = 1;
+  LineScroll scroll_;
 };
 
 }  // namespace dragnet::console::tui
