@@ -24,6 +24,7 @@ say "4. Go on with"
 cat <<EOF
   export DRAGNET_CONFIG=$DRAGNET_CONFIG
   export PATH=$BIN:\$PATH
+  dragnet console
   dragnet agents
   dragnet file --path /usr/bin --mode '^-rws' -t "tags->>'role'='web'"
   dragnet file --path /etc --content '^root:' --output csv
