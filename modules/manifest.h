@@ -41,6 +41,9 @@ struct ModuleManifest {
   std::span<const int> capabilities;
   NetworkAccess network = NetworkAccess::kNone;
   ModulePowers powers = {};
+  // Looks at what runs (sockets, processes, the kernel's tables), which an
+  // unpacked image doesn't have: there its checks are not applicable.
+  bool needs_running_system = false;
   // What MIG calls it, for `dragnet-agent module NAME --mig` (modules/mig.h).
   std::span<const std::string_view> mig_names = {};
   // Other modules whose powers this one uses: an operation needs the weight

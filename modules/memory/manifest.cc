@@ -17,6 +17,7 @@ const ModuleManifest kMemoryManifest = {
     .capabilities = kCapabilities,
     .network = NetworkAccess::kNone,
     .powers = {.inspect_processes = true},
+    .needs_running_system = true,
     .mig_names = kMigNames,
     .uses_powers_of = {},
 };

@@ -19,6 +19,7 @@ const ModuleManifest kNetstatManifest = {
     .capabilities = kCapabilities,
     .network = NetworkAccess::kHost,
     .powers = {.inspect_processes = true, .inspect_networks = true},
+    .needs_running_system = true,
     .mig_names = kMigNames,
     .uses_powers_of = {},
 };

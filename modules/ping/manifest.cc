@@ -17,6 +17,7 @@ const ModuleManifest kPingManifest = {
     .capabilities = kCapabilities,
     .network = NetworkAccess::kHost,
     .powers = {.icmp_sockets = true},
+    .needs_running_system = true,
     .mig_names = kMigNames,
     .uses_powers_of = {},
 };

@@ -12,6 +12,7 @@ const ModuleManifest kTimedriftManifest = {
     .summary = "Tells how far the clock is off, by NTP servers and the host's time daemon",
     .capabilities = {},
     .network = NetworkAccess::kHost,
+    .needs_running_system = true,
     .mig_names = kMigNames,
     .uses_powers_of = {},
 };
