@@ -94,12 +94,7 @@ absl::Status ValidateOperation(int index, const v1::Operation& operation) {
   DRAGNET_RETURN_IF_ERROR(
       CheckLength(StrCat(field, ".parameters"), operation.parameters(), kMaxParameterBytes));
   DRAGNET_RETURN_IF_ERROR(ValidateBlobs(StrCat(field, ".blobs"), operation));
-  DRAGNET_RETURN_IF_ERROR(ValidateLimits(field, operation.limits()));
-  if (operation.has_expectation()) {
-    return absl::UnimplementedError(
-        StrCat("action ", field, ".expectation: not supported by this version"));
-  }
-  return absl::OkStatus();
+  return ValidateLimits(field, operation.limits());
 }
 
 absl::Status ValidateTimes(const v1::Action& action) {

@@ -39,9 +39,9 @@ struct AuthorizationContext {
   const TrustPolicy* policy = nullptr;
   std::string_view fleet_id;
   absl::Time now;
-  // The names of the modules whose weight an operation of `module` needs:
-  // itself and those whose powers it uses. Empty: this module doesn't exist here.
-  std::function<std::vector<std::string>(std::string_view module)> weights_needed;
+  // The names of the modules whose weight an operation needs: those that it runs and
+  // those whose powers these use. Empty: one of them doesn't exist here.
+  std::function<std::vector<std::string>(const v1::Operation& operation)> weights_needed;
   // On agents: the facts the target is evaluated over. Null on schedulers.
   const v1::Facts* facts = nullptr;
   // On agents: whether the journal holds this action. Unset on schedulers.

@@ -17,7 +17,8 @@ class AuthorizationTest : public ::testing::Test {
     context_.fleet_id = fleet_.id;
     context_.now = fleet_.now;
     context_.facts = &facts_;
-    context_.weights_needed = [](std::string_view module) -> std::vector<std::string> {
+    context_.weights_needed = [](const v1::Operation& operation) -> std::vector<std::string> {
+      const std::string& module = operation.module();
       if (module == "file") return {"file"};
       if (module == "memory") return {"memory"};
       if (module == "yara") return {"yara", "file"};

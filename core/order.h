@@ -68,7 +68,8 @@ struct OrderContext {
   // use). Nothing: this action isn't known here; then weight for any module of
   // the policy is enough to cancel or pause it, and nothing to resume it.
   std::function<std::optional<std::vector<std::string>>(std::string_view action_id)> modules_of;
-  // As AuthorizationContext::weights_needed.
+  // Those whose weight `module` needs: itself and those whose powers it uses. Empty:
+  // it doesn't exist here.
   std::function<std::vector<std::string>(std::string_view module)> weights_needed;
   // Id of the order that holds for this action; empty for none.
   std::function<std::string(std::string_view action_id)> order_in_force;

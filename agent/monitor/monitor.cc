@@ -16,6 +16,7 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/weights.h"
 
 namespace dragnet {
 namespace {
@@ -38,16 +39,6 @@ constexpr absl::Duration kPauseCheckInterval = absl::Seconds(1);
 constexpr size_t kMaxAcknowledged = 2048;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
-
-// The modules whose weight an operation needs: docs/trust.md, "modules that use
-// another module's powers".
-std::vector<std::string> WeightsNeeded(std::string_view module) {
-  const ModuleManifest* manifest = FindManifest(module);
-  if (manifest == nullptr) return {};
-  std::vector<std::string> modules = {std::string(module)};
-  for (const std::string_view used : manifest->uses_powers_of) modules.emplace_back(used);
-  return modules;
-}
 
 // An operation that has no worker to tell of.
 v1::OperationSummary NotRun(v1::Termination termination, std::string_view detail) {
@@ -271,7 +262,7 @@ AuthorizationContext Monitor::Authorization() const {
   context.policy = policy_.has_value() ? &*policy_ : nullptr;
   context.fleet_id = environment_.config.fleet_id;
   context.now = clock_.Now();
-  context.weights_needed = WeightsNeeded;
+  context.weights_needed = WeightsNeededBy;
   context.facts = &environment_.facts;
   return context;
 }
@@ -399,10 +390,7 @@ OrderContext Monitor::OrderAuthorization() const {
     std::optional<std::vector<std::string>> modules;
     const ActionRun* run = FindRun(action_id);
     if (run == nullptr) return modules;
-    modules.emplace();
-    for (const v1::Operation& operation : run->action.operations()) {
-      modules->push_back(operation.module());
-    }
+    modules = ModulesRun(run->action);
     return modules;
   };
   context.weights_needed = WeightsNeeded;

@@ -12,7 +12,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
-#include "console/analysis/row_values.h"
+#include "modules/rows/row_values.h"
 #include "core/sql_expression.h"
 #include "core/status_macros.h"
 #include "core/strings.h"

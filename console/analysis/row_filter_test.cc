@@ -1,4 +1,4 @@
-#include "console/analysis/row_filter.h"
+#include "modules/rows/row_filter.h"
 
 #include <string>
 

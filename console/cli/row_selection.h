@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "console/analysis/row_filter.h"
+#include "modules/rows/row_filter.h"
 #include "console/form/module_catalog.h"
 #include "console/output/record_writer.h"
 #include "dragnet/v1/action.pb.h"

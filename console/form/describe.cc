@@ -120,9 +120,6 @@ std::string DescribeRest(const v1::Operation& operation) {
   if (operation.has_limits()) {
     StrAppend(&text, "  limits\n", DescribeMessage(operation.limits(), 2 * kStep));
   }
-  if (operation.has_expectation()) {
-    StrAppend(&text, "  expectation\n", DescribeMessage(operation.expectation(), 2 * kStep));
-  }
   return text;
 }
 

@@ -1,8 +1,11 @@
 #include "console/form/module_catalog.h"
 
+#include <set>
+
 #include "absl/strings/str_join.h"
 #include "core/strings.h"
 #include "modules/mig.h"
+#include "modules/weights.h"
 
 namespace dragnet::console {
 
@@ -33,6 +36,16 @@ std::vector<std::string> ModuleCatalog::WeightsNeeded(std::string_view name) con
   std::vector<std::string> names = {std::string(name)};
   for (const std::string_view used : module->manifest().uses_powers_of) names.emplace_back(used);
   return names;
+}
+
+std::vector<std::string> ModuleCatalog::WeightsNeededBy(const v1::Operation& operation) const {
+  std::set<std::string> all;
+  for (const std::string& module : ModulesRun(operation)) {
+    const std::vector<std::string> needed = WeightsNeeded(module);
+    if (needed.empty()) return {};
+    all.insert(needed.begin(), needed.end());
+  }
+  return {all.begin(), all.end()};
 }
 
 absl::StatusOr<Documentation> ModuleCatalog::DocumentationOf(const Module& module) const {

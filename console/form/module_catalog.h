@@ -35,6 +35,9 @@ struct ModuleCatalog {
   // The names of the modules whose weight an operation of `name` needs: itself
   // and those whose powers it uses. Empty when there is none of this name.
   std::vector<std::string> WeightsNeeded(std::string_view name) const;
+  // Of all modules that the operation runs (modules/weights.h). Empty when one of
+  // them isn't known here.
+  std::vector<std::string> WeightsNeededBy(const v1::Operation& operation) const;
   absl::StatusOr<Documentation> DocumentationOf(const Module& module) const;
 };
 

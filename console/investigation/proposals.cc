@@ -50,7 +50,7 @@ SignatureNeed NeedOf(const v1::Action& action, const std::set<std::string>& sign
   SignatureNeed need;
   std::set<std::string> seen;
   for (const v1::Operation& operation : action.operations()) {
-    const std::vector<std::string> needed = modules.WeightsNeeded(operation.module());
+    const std::vector<std::string> needed = modules.WeightsNeededBy(operation);
     if (needed.empty()) {
       need.enough = false;
       need.impossible = true;

@@ -10,13 +10,14 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/weights.h"
 
 namespace dragnet::console {
 namespace {
 
 std::string MissingFor(const v1::Operation& operation, const std::set<std::string>& signers,
                        const TrustPolicy& policy, const ModuleCatalog& modules) {
-  const std::vector<std::string> needed = modules.WeightsNeeded(operation.module());
+  const std::vector<std::string> needed = modules.WeightsNeededBy(operation);
   if (needed.empty()) {
     return "this version has no such module, so whose powers it uses is not known here";
   }
@@ -41,10 +42,7 @@ absl::StatusOr<std::string> OrderLine(const std::string& bytes, const v1::Action
   // Whether it held when it was given.
   DRAGNET_ASSIGN_OR_RETURN(context.now, ToTime(order.issued()));
   context.modules_of = [&](std::string_view) {
-    std::vector<std::string> modules;
-    for (const v1::Operation& operation : action.operations())
-      modules.push_back(operation.module());
-    return std::optional<std::vector<std::string>>(std::move(modules));
+    return std::optional<std::vector<std::string>>(ModulesRun(action));
   };
   context.weights_needed = [&](std::string_view module) { return catalog.WeightsNeeded(module); };
   context.order_in_force = [](std::string_view) { return std::string(); };

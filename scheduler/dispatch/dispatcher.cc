@@ -15,7 +15,7 @@
 #include "core/target.h"
 #include "core/text.h"
 #include "dragnet/v1/agent_gateway.pb.h"
-#include "scheduler/dispatch/weights.h"
+#include "modules/weights.h"
 #include "scheduler/observe/metrics.h"
 
 namespace dragnet::scheduler {
@@ -182,8 +182,7 @@ absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::MakeActive(const StoredAction&
   auto active = std::make_shared<ActiveAction>(Dispatch(action.id, parsed.dispatch(), kept));
   active->id = action.id;
   active->target = parsed.target();
-  for (const v1::Operation& operation : parsed.operations())
-    active->modules.push_back(operation.module());
+  active->modules = ModulesRun(parsed);
   active->expires = action.expires;
   absl::MutexLock lock(&active->mutex);
   active->message = ActionMessage(action.envelope);
@@ -221,7 +220,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   context.policy = policy.get();
   context.fleet_id = fleet_id_;
   context.now = clock_.Now();
-  context.weights_needed = WeightsNeeded;
+  context.weights_needed = WeightsNeededBy;
   std::variant<AuthorizedAction, RefusedAction> decision = AuthorizeAction(envelope_bytes, context);
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
     TheMetrics().actions_refused.Add(ToStatus(*refused).code());

@@ -11,8 +11,8 @@
 #include "core/order.h"
 #include "core/status_macros.h"
 #include "core/text.h"
+#include "modules/weights.h"
 #include "scheduler/dispatch/dispatcher.h"
-#include "scheduler/dispatch/weights.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -49,9 +49,7 @@ absl::StatusOr<std::vector<std::string>> ModulesOf(const StoredAction& action) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            ParseEnvelope(action.envelope, kActionPayloadType));
   DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
-  std::vector<std::string> modules;
-  for (const v1::Operation& operation : parsed.operations()) modules.push_back(operation.module());
-  return modules;
+  return ModulesRun(parsed);
 }
 
 }  // namespace

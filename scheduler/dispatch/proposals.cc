@@ -14,7 +14,7 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
-#include "scheduler/dispatch/weights.h"
+#include "modules/weights.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -32,7 +32,7 @@ std::string Day(absl::Time time) {
 std::set<std::string> ModulesNeeded(const v1::Action& action) {
   std::set<std::string> modules;
   for (const v1::Operation& operation : action.operations())
-    for (const std::string& module : WeightsNeeded(operation.module())) modules.insert(module);
+    for (const std::string& module : WeightsNeededBy(operation)) modules.insert(module);
   return modules;
 }
 
@@ -82,7 +82,7 @@ absl::StatusOr<v1::Action> CheckAction(const v1::Envelope& envelope, const Trust
     return absl::FailedPreconditionError(
         StrCat("for fleet ", action.fleet_id(), ", this is fleet ", fleet_id));
   for (const v1::Operation& operation : action.operations()) {
-    const std::vector<std::string> needed = WeightsNeeded(operation.module());
+    const std::vector<std::string> needed = WeightsNeededBy(operation);
     if (needed.empty())
       return absl::PermissionDeniedError(
           StrCat("module ", operation.module(), " does not exist here"));
@@ -111,7 +111,7 @@ bool IsAuthorized(const std::string& envelope, const TrustPolicy& policy, std::s
   context.policy = &policy;
   context.fleet_id = fleet_id;
   context.now = now;
-  context.weights_needed = WeightsNeeded;
+  context.weights_needed = WeightsNeededBy;
   return std::holds_alternative<AuthorizedAction>(AuthorizeAction(envelope, context));
 }
 
@@ -131,7 +131,7 @@ std::string RefusalWords(const StoredProposal& stored) {
 std::string MissingFor(const v1::Operation& operation, const TrustPolicy& policy,
                        const std::set<std::string>& signers) {
   std::string missing;
-  for (const std::string& module : WeightsNeeded(operation.module())) {
+  for (const std::string& module : WeightsNeededBy(operation)) {
     const absl::Status weight = policy.CheckWeight(module, signers);
     if (!weight.ok()) StrAppend(&missing, missing.empty() ? "" : "; ", weight.message());
   }
@@ -269,10 +269,7 @@ absl::StatusOr<std::optional<std::string>> Proposals::Refuse(const std::string& 
   context.fleet_id = fleet_id_;
   context.now = clock_.Now();
   context.modules_of = [&](std::string_view) {
-    std::optional<std::vector<std::string>> modules(std::in_place);
-    for (const v1::Operation& operation : action.operations())
-      modules->push_back(operation.module());
-    return modules;
+    return std::optional<std::vector<std::string>>(ModulesRun(action));
   };
   context.weights_needed = WeightsNeeded;
   context.order_in_force = [](std::string_view) { return std::string(); };

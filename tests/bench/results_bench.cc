@@ -16,7 +16,7 @@
 
 #include "console/analysis/result_database.h"
 #include "console/analysis/row_diff.h"
-#include "console/analysis/row_filter.h"
+#include "modules/rows/row_filter.h"
 #include "console/analysis/stack_counter.h"
 #include "core/keys.h"
 #include "core/strings.h"

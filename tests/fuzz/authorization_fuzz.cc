@@ -21,8 +21,9 @@ struct Fixture {
     context.policy = &policy;
     context.fleet_id = fleet.id;
     context.now = fleet.now;
-    context.weights_needed = [](std::string_view module) {
-      return module == "file" || module == "memory" ? std::vector<std::string>{std::string(module)}
+    context.weights_needed = [](const v1::Operation& operation) {
+      const std::string& module = operation.module();
+      return module == "file" || module == "memory" ? std::vector<std::string>{module}
                                                     : std::vector<std::string>();
     };
     context.facts = &facts;

@@ -10,7 +10,7 @@
 #include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "scheduler/dispatch/weights.h"
+#include "modules/weights.h"
 
 namespace dragnet::load {
 namespace {
@@ -105,7 +105,7 @@ Authority::Verdict Authority::Verify(std::string_view envelope, const Policy& po
   context.policy = policy.get();
   context.fleet_id = fleet_id_;
   context.now = absl::Now();
-  context.weights_needed = scheduler::WeightsNeeded;
+  context.weights_needed = WeightsNeededBy;
   context.facts = facts;
   std::variant<AuthorizedAction, RefusedAction> result = AuthorizeAction(envelope, context);
   Verdict verdict;
@@ -155,15 +155,12 @@ Authority::Ordered Authority::VerifyOrder(std::string_view envelope, const Polic
   context.policy = policy.get();
   context.fleet_id = fleet_id_;
   context.now = absl::Now();
-  context.weights_needed = scheduler::WeightsNeeded;
+  context.weights_needed = WeightsNeeded;
   context.modules_of = [&](std::string_view id) -> std::optional<std::vector<std::string>> {
     const SharedAction* action = find(id);
     // One that only a ledger or an order spoke of has no operations here.
     if (action == nullptr || action->action.operations().empty()) return std::nullopt;
-    std::vector<std::string> modules;
-    for (const v1::Operation& operation : action->action.operations())
-      modules.push_back(operation.module());
-    return modules;
+    return ModulesRun(action->action);
   };
   context.order_in_force = [&](std::string_view id) {
     const SharedAction* action = find(id);

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "console/analysis/row_filter.h"
+#include "modules/rows/row_filter.h"
 #include "console/tui/results/row_parser.h"
 
 namespace dragnet::console::tui {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "console/analysis/row_values.h"
+#include "modules/rows/row_values.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 

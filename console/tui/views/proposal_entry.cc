@@ -24,7 +24,7 @@ std::string MissingOf(const v1::Action& action, const std::set<std::string>& sig
   std::set<std::string> seen;
   std::vector<std::string> parts;
   for (const v1::Operation& operation : action.operations()) {
-    for (const std::string& module : modules.WeightsNeeded(operation.module())) {
+    for (const std::string& module : modules.WeightsNeededBy(operation)) {
       if (!seen.insert(module).second || policy.CheckWeight(module, signers).ok()) continue;
       uint64_t weight = 0;
       uint64_t minimum = 0;

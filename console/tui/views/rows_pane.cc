@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "console/analysis/row_filter.h"
+#include "modules/rows/row_filter.h"
 #include "console/tui/widgets/search.h"
 #include "core/strings.h"
 #include "core/text.h"

@@ -7,7 +7,7 @@
 // Columns are `agent`, `agent_id` and those of the row's table. A column with a
 // dot may be written hash.sha256, "hash.sha256" or hash_sha256. Words that are
 // columns are taken for columns even where SQL has the word for itself (group).
-// Types: console/analysis/row_values.h. An expression that is NULL isn't true.
+// Types: modules/rows/row_values.h. An expression that is NULL isn't true.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
-namespace dragnet::console {
+namespace dragnet {
 
 // Not thread-safe; one per thread. Keeps nothing of the rows.
 class RowFilter {
@@ -44,4 +44,4 @@ class RowFilter {
   const std::unique_ptr<State> state_;
 };
 
-}  // namespace dragnet::console
+}  // namespace dragnet

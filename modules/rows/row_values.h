@@ -19,9 +19,9 @@
 #include <string_view>
 #include <vector>
 
-#include "console/output/cell.h"
+#include "modules/rows/columns.h"
 
-namespace dragnet::console {
+namespace dragnet {
 
 enum class SqlType { kInteger, kReal, kText };
 
@@ -55,4 +55,4 @@ struct SqlValue {
 SqlValue SqlValueOf(const google::protobuf::Message& row, const Column& column,
                     std::string* scratch);
 
-}  // namespace dragnet::console
+}  // namespace dragnet

@@ -1,4 +1,4 @@
-#include "console/analysis/row_values.h"
+#include "modules/rows/row_values.h"
 
 #include <algorithm>
 #include <limits>
@@ -6,11 +6,11 @@
 
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
-#include "console/output/json.h"
+#include "core/safe_json.h"
 #include "core/strings.h"
 #include "core/text.h"
 
-namespace dragnet::console {
+namespace dragnet {
 namespace {
 
 using google::protobuf::FieldDescriptor;
@@ -166,4 +166,4 @@ SqlValue SqlValueOf(const Message& row, const Column& column, std::string* scrat
   return {};
 }
 
-}  // namespace dragnet::console
+}  // namespace dragnet

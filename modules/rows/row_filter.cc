@@ -1,4 +1,4 @@
-#include "console/analysis/row_filter.h"
+#include "modules/rows/row_filter.h"
 
 #include <sqlite3.h>
 
@@ -10,12 +10,12 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
-#include "console/analysis/row_values.h"
+#include "modules/rows/row_values.h"
 #include "core/sql_expression.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 
-namespace dragnet::console {
+namespace dragnet {
 namespace {
 
 constexpr char kTable[] = "host_row";
@@ -281,4 +281,4 @@ absl::StatusOr<bool> RowFilter::Matches(std::string_view agent_name, std::string
   return absl::InvalidArgumentError(StrCat("filter: ", sqlite3_errmsg(state_->database)));
 }
 
-}  // namespace dragnet::console
+}  // namespace dragnet
