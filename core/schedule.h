@@ -35,18 +35,17 @@
 // those who hold the last occurrence they ran against LastAtOrBefore().
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
+#include "core/cron.h"
 
 namespace dragnet {
 
-inline constexpr size_t kMaxCronBytes = 256;
 inline constexpr size_t kMaxTimeZoneBytes = 64;
 
 class Schedule {
@@ -85,31 +84,17 @@ class Schedule {
   const absl::TimeZone& time_zone() const { return time_zone_; }
 
  private:
-  // A bit for each value that a field names.
-  struct Fields {
-    uint64_t minutes = 0;
-    uint64_t hours = 0;
-    uint64_t days = 0;
-    uint64_t months = 0;
-    uint64_t weekdays = 0;
-    // The field begins with *.
-    bool any_hour = false;
-    bool any_day = false;
-    bool any_weekday = false;
-  };
-  friend class CronParser;
-
   Schedule() = default;
 
-  // Bits 1 to 31: the days of this month that match.
-  uint64_t DaysOf(absl::CivilMonth month) const;
-  // The first and last local times that match, from `from` on.
-  std::optional<absl::CivilMinute> MatchFrom(absl::CivilMinute from) const;
-  std::optional<absl::CivilMinute> MatchUpTo(absl::CivilMinute last) const;
+  // By the rule for hours that are named, and by that for *.
+  std::optional<absl::Time> NextNamed(absl::Time time) const;
+  std::optional<absl::Time> LastNamed(absl::Time time) const;
+  std::optional<absl::Time> NextShown(absl::Time time) const;
+  std::optional<absl::Time> LastShown(absl::Time time) const;
 
   std::string cron_;
   absl::TimeZone time_zone_;
-  Fields fields_;
+  CronFields fields_;
 };
 
 // How long after `occurrence` this agent runs it: from 0 to `jitter`, both
