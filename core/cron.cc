@@ -26,8 +26,8 @@ constexpr std::string_view kWanted =
     "wanted are five fields (minute, hour, day of month, month, day of week), or one of @hourly, "
     "@daily, @midnight, @weekly, @monthly, @yearly and @annually";
 
-constexpr std::array<std::string_view, 12> kMonthNames = {
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
+constexpr std::array<std::string_view, 12> kMonthNames = {"jan", "feb", "mar", "apr", "may", "jun",
+                                                          "jul", "aug", "sep", "oct", "nov", "dec"};
 constexpr std::array<std::string_view, 7> kWeekdayNames = {"sun", "mon", "tue", "wed",
                                                            "thu", "fri", "sat"};
 
@@ -327,8 +327,8 @@ std::string DescribeTimes(const CronFields& fields) {
 }
 
 std::string DescribeWeekdays(uint64_t weekdays) {
-  constexpr std::array<std::string_view, 7> kDays = {
-      "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+  constexpr std::array<std::string_view, 7> kDays = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                     "Thursday", "Friday", "Saturday"};
   if (weekdays == AllBits(1, 5)) return "from Monday to Friday";
   std::vector<std::string> names;
   // A week that people look at begins on Monday.
@@ -343,7 +343,8 @@ std::string DescribeMonths(uint64_t months) {
       "January", "February", "March",     "April",   "May",      "June",
       "July",    "August",   "September", "October", "November", "December"};
   std::vector<std::string> names;
-  for (const int month : Values(months)) names.emplace_back(kMonths[static_cast<size_t>(month) - 1]);
+  for (const int month : Values(months))
+    names.emplace_back(kMonths[static_cast<size_t>(month) - 1]);
   return Enumerate(names);
 }
 
