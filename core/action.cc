@@ -1,5 +1,6 @@
 #include "core/action.h"
 
+#include "core/schedule.h"
 #include "core/status_macros.h"
 #include "core/strict_proto.h"
 #include "core/strings.h"
@@ -111,6 +112,41 @@ absl::Status ValidateTimes(const v1::Action& action) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateRecurrence(const v1::Action& action) {
+  const v1::Recurrence& recurrence = action.recurrence();
+  const absl::StatusOr<Schedule> schedule =
+      Schedule::Parse(recurrence.cron(), recurrence.time_zone());
+  if (absl::IsNotFound(schedule.status())) {
+    return absl::UnimplementedError(StrCat("action recurrence: ", schedule.status().message()));
+  }
+  if (!schedule.ok()) return Invalid("recurrence", ToStd(schedule.status().message()));
+  if (recurrence.has_until()) {
+    const absl::StatusOr<absl::Time> until = ToTime(recurrence.until());
+    if (!until.ok()) return Invalid("recurrence.until", ToStd(until.status().message()));
+    if (*until > *ToTime(action.expires())) return Invalid("recurrence.until", "after expires");
+  }
+  const absl::Duration jitter = ToDuration(recurrence.jitter());
+  if (jitter < absl::ZeroDuration() || jitter > kMaxJitter) {
+    return Invalid("recurrence.jitter", "goes from 0 to 24h");
+  }
+  if (jitter >= schedule->ShortestInterval()) {
+    return Invalid("recurrence.jitter",
+                   StrCat(absl::FormatDuration(jitter), ", not less than between two occurrences (",
+                          absl::FormatDuration(schedule->ShortestInterval()), ")"));
+  }
+  if (!v1::Recurrence::Missed_IsValid(recurrence.missed())) {
+    return Invalid("recurrence.missed", "not a value that this version knows");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateExtraRun(const v1::Action& action) {
+  if (action.extra_run_of().empty()) return absl::OkStatus();
+  if (!IsUuidV7(action.extra_run_of())) return Invalid("extra_run_of", "not the id of an action");
+  if (action.has_recurrence()) return Invalid("extra_run_of", "not together with a recurrence");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<absl::Time> ToTime(const google::protobuf::Timestamp& timestamp) {
@@ -160,9 +196,8 @@ absl::Status ValidateAction(const v1::Action& action) {
   for (int i = 0; i < action.operations_size(); ++i) {
     DRAGNET_RETURN_IF_ERROR(ValidateOperation(i, action.operations(i)));
   }
-  if (action.has_recurrence()) {
-    return absl::UnimplementedError("action recurrence: not supported by this version");
-  }
+  if (action.has_recurrence()) DRAGNET_RETURN_IF_ERROR(ValidateRecurrence(action));
+  DRAGNET_RETURN_IF_ERROR(ValidateExtraRun(action));
   return Annotate(ValidateTarget(action.target()), "action target");
 }
 

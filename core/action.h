@@ -24,6 +24,7 @@ inline constexpr uint64_t kMaxBlobBytes = uint64_t{32} << 20;
 inline constexpr uint64_t kMaxBlobBytesOfOperation = uint64_t{64} << 20;
 inline constexpr size_t kMaxBlobPartBytes = 256 * 1024;
 inline constexpr absl::Duration kMaxActionLifetime = absl::Hours(366 * 24);
+inline constexpr absl::Duration kMaxJitter = absl::Hours(24);
 inline constexpr uint32_t kMaxAgentsPerSecond = 100'000;
 inline constexpr uint32_t kMaxCanaryPercent = 50;
 inline constexpr uint32_t kMaxCpuSharePercent = 6400;
@@ -36,8 +37,8 @@ google::protobuf::Duration ToProtoDuration(absl::Duration duration);
 
 // Everything that action.proto states and that needs neither clock, policy nor
 // facts: id, texts, times in order, operations, limits, target that compiles.
-// InvalidArgument names the field. Unimplemented for what a later version may
-// do (recurrence, expectation).
+// InvalidArgument names the field. Unimplemented for a time zone that this host
+// doesn't know.
 absl::Status ValidateAction(const v1::Action& action);
 
 // ParseStrict, then ValidateAction.

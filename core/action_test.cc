@@ -111,8 +111,38 @@ TEST(ActionTest, BlobsHaveAFieldADigestAndASize) {
               HasSubstr("operations[0].blobs.size"));
 }
 
-TEST(ActionTest, LaterFeaturesAreRefusedByName) {
-  EXPECT_THAT(ProblemOf([](auto& a) { a.mutable_recurrence(); }), HasSubstr("recurrence"));
+TEST(ActionTest, AScheduleIsReadBeforeItIsTaken) {
+  const auto problem = [](auto&& change) {
+    return ProblemOf([&](v1::Action& action) {
+      v1::Recurrence& recurrence = *action.mutable_recurrence();
+      recurrence.set_cron("0 3 * * *");
+      recurrence.set_time_zone("Europe/Berlin");
+      recurrence.mutable_jitter()->set_seconds(1800);
+      change(recurrence);
+    });
+  };
+  EXPECT_EQ(problem([](auto&) {}), "");
+  EXPECT_THAT(problem([](auto& r) { r.set_cron("0 25 * * *"); }), HasSubstr("recurrence"));
+  EXPECT_THAT(problem([](auto& r) { r.set_time_zone("Mars/Olympus"); }), HasSubstr("recurrence"));
+  EXPECT_THAT(problem([](auto& r) { r.mutable_jitter()->set_seconds(-1); }), HasSubstr("jitter"));
+  EXPECT_THAT(problem([](auto& r) { r.mutable_jitter()->set_seconds(86400); }),
+              HasSubstr("between two occurrences"));
+  EXPECT_THAT(problem([](auto& r) { r.mutable_until()->set_seconds(253402300799); }),
+              HasSubstr("after expires"));
+  EXPECT_THAT(problem([](auto& r) { r.set_missed(static_cast<v1::Recurrence::Missed>(9)); }),
+              HasSubstr("missed"));
+}
+
+TEST(ActionTest, AnExtraRunNamesItsSweepAndHasNoScheduleOfItsOwn) {
+  constexpr char kSweep[] = "0190a2b4-7a3c-7cc1-9d6e-0123456789ab";
+  EXPECT_EQ(ProblemOf([&](auto& a) { a.set_extra_run_of(kSweep); }), "");
+  EXPECT_THAT(ProblemOf([](auto& a) { a.set_extra_run_of("x"); }), HasSubstr("extra_run_of"));
+  EXPECT_THAT(ProblemOf([&](auto& a) {
+                a.set_extra_run_of(kSweep);
+                a.mutable_recurrence()->set_cron("@daily");
+                a.mutable_recurrence()->set_time_zone("UTC");
+              }),
+              HasSubstr("not together"));
 }
 
 TEST(ActionTest, TimesGoBothWays) {
