@@ -19,6 +19,14 @@ std::string ProblemOf(Change change) {
   return std::string(status.message());
 }
 
+v1::Recurrence Nightly() {
+  v1::Recurrence recurrence;
+  recurrence.set_cron("0 3 * * *");
+  recurrence.set_time_zone("Europe/Berlin");
+  recurrence.mutable_jitter()->set_seconds(1800);
+  return recurrence;
+}
+
 TEST(ActionTest, EveryBoundNamesItsField) {
   EXPECT_THAT(ProblemOf([](auto& a) { a.set_id("x"); }), HasSubstr("id"));
   EXPECT_THAT(ProblemOf([](auto& a) { a.set_id(NewUuidV4()); }), HasSubstr("id"));
@@ -114,14 +122,13 @@ TEST(ActionTest, BlobsHaveAFieldADigestAndASize) {
 TEST(ActionTest, AScheduleIsReadBeforeItIsTaken) {
   const auto problem = [](auto&& change) {
     return ProblemOf([&](v1::Action& action) {
-      v1::Recurrence& recurrence = *action.mutable_recurrence();
-      recurrence.set_cron("0 3 * * *");
-      recurrence.set_time_zone("Europe/Berlin");
-      recurrence.mutable_jitter()->set_seconds(1800);
-      change(recurrence);
+      *action.mutable_recurrence() = Nightly();
+      change(*action.mutable_recurrence());
     });
   };
-  EXPECT_EQ(problem([](auto&) {}), "");
+  v1::Action nightly = testing::Fleet().ActionProto();
+  *nightly.mutable_recurrence() = Nightly();
+  EXPECT_TRUE(ValidateAction(nightly).ok()) << ValidateAction(nightly);
   EXPECT_THAT(problem([](auto& r) { r.set_cron("0 25 * * *"); }), HasSubstr("recurrence"));
   EXPECT_THAT(problem([](auto& r) { r.set_time_zone("Mars/Olympus"); }), HasSubstr("recurrence"));
   EXPECT_THAT(problem([](auto& r) { r.mutable_jitter()->set_seconds(-1); }), HasSubstr("jitter"));
@@ -135,7 +142,9 @@ TEST(ActionTest, AScheduleIsReadBeforeItIsTaken) {
 
 TEST(ActionTest, AnExtraRunNamesItsSweepAndHasNoScheduleOfItsOwn) {
   constexpr char kSweep[] = "0190a2b4-7a3c-7cc1-9d6e-0123456789ab";
-  EXPECT_EQ(ProblemOf([&](auto& a) { a.set_extra_run_of(kSweep); }), "");
+  v1::Action extra = testing::Fleet().ActionProto();
+  extra.set_extra_run_of(kSweep);
+  EXPECT_TRUE(ValidateAction(extra).ok()) << ValidateAction(extra);
   EXPECT_THAT(ProblemOf([](auto& a) { a.set_extra_run_of("x"); }), HasSubstr("extra_run_of"));
   EXPECT_THAT(ProblemOf([&](auto& a) {
                 a.set_extra_run_of(kSweep);
