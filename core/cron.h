@@ -3,6 +3,7 @@
 // everybody else uses them. Thread-safe: no state.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,6 +40,11 @@ struct CronFields {
   // As Schedule::ShortestInterval.
   absl::Duration ShortestInterval() const;
 };
+
+// The bits of all values from `first` to `last`, 63 at most.
+constexpr uint64_t CronBits(int first, int last) {
+  return (~uint64_t{0} >> (63 - last)) & (~uint64_t{0} << first);
+}
 
 // InvalidArgument names the field, the character (from 1) and what is allowed.
 absl::StatusOr<CronFields> ParseCron(std::string_view cron);

@@ -22,7 +22,8 @@
 // with an odd number. (The rule of Vixie's cron, which Debian's is.)
 //
 // Clock changes, by the hour field, as cron(8) treats its fixed and its
-// wildcard jobs:
+// wildcard jobs (for which it looks at the minute field too: "* 2 * * *" names
+// its hour here):
 // - It begins with *: every instant at which a clock on the wall shows a time
 //   that matches. An hour that comes twice has its occurrences twice, one that
 //   is skipped has none, and "*/10 * * * *" stays ten minutes apart.
