@@ -310,7 +310,7 @@ TEST_F(TlsTest, ServicesOfOtherProtocolsHaveNoRow) {
 
 TEST_F(TlsTest, AServiceThatWaitsForTheEndOfALineIsNotTls) {
   const TestServer server(SpeakLines);
-  const Other other = RunOther(server, "300ms");
+  const Other other = RunOther(server, "1s");
   EXPECT_EQ(other.status, "not_tls");
   EXPECT_THAT(other.unexamined, IsEmpty());
 }
