@@ -21,6 +21,27 @@ bool Remove(const Number& number, std::vector<Number>* numbers) {
   return true;
 }
 
+constexpr uint8_t kProtocolVersionAlert = 70;
+
+// Suites that need the same of a service.
+enum class SuiteKind { kStatic, kDhe, kEcdhe, kAnonymous };
+constexpr SuiteKind kSuiteKinds[] = {SuiteKind::kEcdhe, SuiteKind::kDhe, SuiteKind::kStatic,
+                                     SuiteKind::kAnonymous};
+
+SuiteKind KindOf(uint16_t code) {
+  const Suite* suite = FindSuite(code);
+  if (suite == nullptr) return SuiteKind::kStatic;
+  if (IsAnonymous(*suite)) return SuiteKind::kAnonymous;
+  switch (KeyExchangeOf(*suite)) {
+    case KeyExchange::kDhe:
+      return SuiteKind::kDhe;
+    case KeyExchange::kEcdhe:
+      return SuiteKind::kEcdhe;
+    default:
+      return SuiteKind::kStatic;
+  }
+}
+
 bool IsEcdhe(uint16_t code) {
   const Suite* suite = FindSuite(code);
   return suite != nullptr && KeyExchangeOf(*suite) == KeyExchange::kEcdhe;
@@ -112,19 +133,25 @@ class Surveyor {
     if (!flight.certificates.empty()) findings_.AddChain(flight.certificates);
   }
 
-  // The suite that it chose, with what else it told taken down; nothing when it takes no
-  // more of this version.
+  // The suite that it chose, with what else it told taken down; nothing when it
+  // takes none of them.
   std::optional<uint16_t> Choice(const Hello& hello, std::string_view what) {
     const Answer answer = prober_.Ask(hello);
+    lacks_version_ = answer.flight.alert == kProtocolVersionAlert;
     if (answer.kind != Kind::kHello) {
+      lacks_version_ |= !answer.IsNo();
       hung_up_ |= answer.kind == Kind::kHungUp;
       if (!answer.IsNo()) AddGap(what, answer);
       return std::nullopt;
     }
     const ServerHello& chosen = *answer.flight.hello;
-    if (chosen.version != hello.version) return std::nullopt;
+    if (chosen.version != hello.version) {
+      lacks_version_ = true;
+      return std::nullopt;
+    }
     if (std::find(hello.suites.begin(), hello.suites.end(), chosen.suite) == hello.suites.end()) {
       AddGap(StrCat(what, ": it chose a cipher that was not offered, ", SuiteName(chosen.suite)));
+      lacks_version_ = true;
       return std::nullopt;
     }
     group_ = answer.flight.group;
@@ -133,21 +160,34 @@ class Surveyor {
   }
 
   void ExamineProtocol(uint16_t version) {
-    const std::string name = VersionName(version);
     ProtocolFindings protocol;
     protocol.version = version;
     Hello hello = HelloOf(version, sni_);
-    while (!hello.suites.empty()) {
-      const std::optional<uint16_t> suite = Choice(hello, name);
-      if (!suite) break;
-      // What TLS 1.3 has to show comes before what older protocols show.
-      if (version == kTls13 && protocol.suites.empty()) LookIntoTls13();
-      protocol.suites.push_back(*suite);
-      Remove(*suite, &hello.suites);
+    FindSuites(&hello, &protocol.suites);
+    // A service that prefers what it then can't do (DHE without parameters) refuses
+    // the rest with it: once more, kind by kind.
+    if (version != kTls13 && !lacks_version_) {
+      for (const SuiteKind kind : kSuiteKinds) {
+        Hello part = hello;
+        std::erase_if(part.suites, [&](uint16_t code) { return KindOf(code) != kind; });
+        FindSuites(&part, &protocol.suites);
+      }
     }
     if (protocol.suites.empty()) return;
     if (protocol.suites.size() > 1) protocol.order = FindOrder(protocol);
     findings_.protocols.push_back(std::move(protocol));
+  }
+
+  // Moves what the service chooses, until it refuses, from `hello` to `suites`.
+  void FindSuites(Hello* hello, std::vector<uint16_t>* suites) {
+    while (!hello->suites.empty()) {
+      const std::optional<uint16_t> suite = Choice(*hello, VersionName(hello->version));
+      if (!suite) break;
+      // What TLS 1.3 has to show comes before what older protocols show.
+      if (hello->version == kTls13 && suites->empty()) LookIntoTls13();
+      suites->push_back(*suite);
+      Remove(*suite, &hello->suites);
+    }
   }
 
   std::string_view FindOrder(const ProtocolFindings& protocol) {
@@ -234,6 +274,9 @@ class Surveyor {
   Findings findings_;
   // Of the last choice.
   std::optional<uint16_t> group_;
+  // The last choice ended with more than a refusal of what was offered: there is
+  // nothing more to ask of this version.
+  bool lacks_version_ = false;
   bool hung_up_ = false;
 };
 

@@ -159,6 +159,15 @@ class TlsServersTest : public testing::Test {
     return Start(arguments, port);
   }
 
+  std::unique_ptr<Server> StartGnutls(const std::string& priority) {
+    if (!IsInstalled("gnutls-serv")) return nullptr;
+    const uint16_t port = FreePort();
+    return Start(
+        {"gnutls-serv", "--http", "--noticket", "-p", std::to_string(port), "--x509certfile",
+         Path("rsa.pem"), "--x509keyfile", Path("rsa.key"), "--priority", priority},
+        port);
+  }
+
   std::unique_ptr<Server> StartNginx(const std::string& server) {
     if (!IsInstalled("nginx")) return nullptr;
     const uint16_t port = FreePort();
@@ -233,15 +242,11 @@ TEST_F(TlsServersTest, NssSpeaksSsl3WithRc4AndNull) {
 }
 
 TEST_F(TlsServersTest, GnutlsHasAnonymousCiphersAndItsOwnOrder) {
-  if (!IsInstalled("gnutls-serv")) GTEST_SKIP() << "gnutls-serv is not installed";
-  const uint16_t port = FreePort();
-  const auto server =
-      Start({"gnutls-serv", "--http", "--noticket", "-p", std::to_string(port), "--x509certfile",
-             Path("rsa.pem"), "--x509keyfile", Path("rsa.key"), "--priority",
-             "NONE:+VERS-TLS1.0:+VERS-TLS1.2:+ARCFOUR-128:+3DES-CBC:+AES-128-CBC:+SHA1:+MD5:"
-             "+ECDHE-RSA:+ANON-DH:+RSA:+SIGN-ALL:+GROUP-SECP384R1:+GROUP-SECP256R1:+COMP-NULL:"
-             "+CTYPE-X509:%SERVER_PRECEDENCE"},
-            port);
+  const auto server = StartGnutls(
+      "NORMAL:-VERS-ALL:+VERS-TLS1.0:+VERS-TLS1.2:-CIPHER-ALL:+ARCFOUR-128:+3DES-CBC:+AES-128-CBC:"
+      "+MD5:-GROUP-ALL:+GROUP-SECP384R1:+GROUP-SECP256R1:+GROUP-FFDHE2048:-KX-ALL:+ECDHE-RSA:"
+      "+ANON-DH:+RSA:%SERVER_PRECEDENCE");
+  if (server == nullptr) GTEST_SKIP() << "gnutls-serv is not installed";
   const v1::TlsRow row = Probe(*server);
   EXPECT_THAT(row.protocols(), ElementsAre("TLSv1.0", "TLSv1.2"));
   EXPECT_THAT(row.ciphers(), IsSupersetOf({"ECDHE-RSA-RC4-SHA", "RC4-MD5", "ADH-RC4-MD5",
@@ -251,6 +256,15 @@ TEST_F(TlsServersTest, GnutlsHasAnonymousCiphersAndItsOwnOrder) {
   EXPECT_THAT(row.groups(), UnorderedElementsAre("secp384r1", "secp256r1"));
   EXPECT_THAT(row.weaknesses(), IsSupersetOf({"anonymous", "rc4", "md5", "3des"}));
   EXPECT_FALSE(row.session_tickets());
+}
+
+// GnuTLS chooses a DH cipher, finds that it has no parameters for it, and refuses.
+TEST_F(TlsServersTest, ACipherThatDoesNotWorkHidesNoOther) {
+  const auto server = StartGnutls(
+      "NONE:+VERS-TLS1.2:+AES-128-CBC:+SHA1:+ECDHE-RSA:+ANON-DH:+RSA:+SIGN-ALL:+GROUP-SECP256R1:"
+      "+COMP-NULL:+CTYPE-X509:%SERVER_PRECEDENCE");
+  if (server == nullptr) GTEST_SKIP() << "gnutls-serv is not installed";
+  EXPECT_THAT(Probe(*server).ciphers(), ElementsAre("ECDHE-RSA-AES128-SHA", "AES128-SHA"));
 }
 
 TEST_F(TlsServersTest, OpensslWithEverythingIsSeenWithEverything) {
