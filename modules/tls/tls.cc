@@ -19,6 +19,7 @@
 #include "core/strings.h"
 #include "modules/module.h"
 #include "modules/netstat/address.h"
+#include "modules/ping/wait.h"
 #include "modules/tls/listeners.h"
 #include "modules/tls/names.h"
 #include "modules/tls/params.h"
@@ -36,8 +37,9 @@ namespace {
 // Services that are asked at the same time.
 constexpr size_t kThreads = 4;
 constexpr size_t kMaxServices = 1024;
-// Of one service, with however many probes.
-constexpr absl::Duration kMaxServiceTime = absl::Seconds(120);
+// Of one service, with however many probes, and of all of them.
+constexpr absl::Duration kMaxServiceTime = absl::Minutes(2);
+constexpr absl::Duration kMaxTime = absl::Minutes(15);
 
 struct Service {
   // Target, address, port and sni; and the status, when there is nothing to ask.
@@ -133,9 +135,15 @@ void NoteGaps(const v1::TlsRow& row, ServiceStatus status, RunContext& context) 
   }
 }
 
-void Examine(const Plan& plan, Service& service, RunContext& context) {
-  Prober prober(service.endpoint,
-                {.timeout = plan.timeout, .time = kMaxServiceTime, .probes = plan.max_probes});
+void Examine(const Plan& plan, Service& service, absl::Duration end, RunContext& context) {
+  const absl::Duration left = end - ping::MonotonicNow();
+  if (left <= absl::ZeroDuration()) {
+    context.NoteUnexamined("the 15 minutes of a run were over", Name(service.row));
+    return;
+  }
+  Prober prober(service.endpoint, {.timeout = plan.timeout,
+                                   .time = std::min(kMaxServiceTime, left),
+                                   .probes = plan.max_probes});
   const Findings findings = Survey(prober, service.row.sni());
   v1::TlsRow& row = service.row;
   Describe(findings, *plan.guideline, plan.level, absl::Now(), &row);
@@ -148,12 +156,13 @@ void Examine(const Plan& plan, Service& service, RunContext& context) {
 
 // With threads of its own, as far as the system gives any.
 void ExamineAll(const Plan& plan, std::vector<Service>& services, RunContext& context) {
+  const absl::Duration end = ping::MonotonicNow() + kMaxTime;
   std::atomic<size_t> next = 0;
   const auto work = [&] {
     while (!context.stopping()) {
       const size_t i = next.fetch_add(1);
       if (i >= services.size()) return;
-      Examine(plan, services[i], context);
+      Examine(plan, services[i], end, context);
     }
   };
   std::vector<std::thread> threads;
