@@ -164,6 +164,7 @@ absl::StatusOr<Plan> CompilePlan(const v1::TlsParameters& parameters) {
                                              kMinProbes, " and ", kMaxProbes));
   }
   plan.all = parameters.all();
+  plan.starttls = parameters.starttls();
   return plan;
 }
 

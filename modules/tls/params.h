@@ -39,6 +39,7 @@ struct Plan {
   absl::Duration timeout;
   uint32_t max_probes = 0;
   bool all = false;
+  bool starttls = false;
 
   bool WantsPort(uint16_t port) const;
 };

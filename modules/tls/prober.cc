@@ -72,7 +72,9 @@ int Prober::Connect(Connection* connection) {
   if (ping::MonotonicNow() >= end_) limit_ = "time";
   if (!limit_.empty()) return EDQUOT;
   ++probes_;
-  return connection->Open(endpoint_, Deadline());
+  const absl::Duration deadline = Deadline();
+  const int error = connection->Open(endpoint_, deadline);
+  return error != 0 ? error : StartTls(upgrade_, *connection, deadline);
 }
 
 Answer Prober::Ask(const Hello& hello) {
@@ -93,6 +95,7 @@ Answer Prober::AskOnce(const Hello& hello) {
       return answer;
     }
     answer.kind = Answer::Kind::kUnreachable;
+    answer.error_number = error;
     answer.error = ping::ErrorWords(error);
     return answer;
   }
@@ -106,30 +109,25 @@ Answer Prober::AskOnce(const Hello& hello) {
     error = connection.Receive(deadline, &bytes);
     if (error != 0 || bytes.empty()) break;
     reader.Read(bytes);
+    if (reader.state() == FlightReader::State::kNotTls) {
+      answer.kind = Answer::Kind::kNotTls;
+      answer.greeting = bytes.substr(0, 64);
+      return answer;
+    }
   }
   if (error != 0 && !reader.flight().hello && reader.state() == FlightReader::State::kReading)
     return Failed(error);
   return FromReader(reader);
 }
 
-std::string Prober::Exchange(std::string_view first, std::string_view second) {
+std::string Prober::AnswerToEmptyLines(const Hello& hello) {
   Connection connection;
   if (Connect(&connection) != 0) return "";
   const absl::Duration deadline = Deadline();
   std::string answer;
-  if (connection.Send(first, deadline) != 0 || connection.Send(second, deadline) != 0) return "";
+  if (connection.Send(ClientHello(hello, Random()) + "\r\n\r\n", deadline) != 0) return "";
   if (connection.Receive(deadline, &answer) != 0) return "";
   return answer;
-}
-
-std::string Prober::AnswerToEmptyLines(const Hello& hello) {
-  return Exchange(ClientHello(hello, Random()), "\r\n\r\n");
-}
-
-std::string Prober::AnswerToPostgres() {
-  // SSLRequest: length 8, and its code (PostgreSQL, "Message Formats").
-  using std::string_view_literals::operator""sv;
-  return Exchange("\0\0\0\x08\x04\xd2\x16\x2f"sv, "").substr(0, 1);
 }
 
 }  // namespace dragnet::tls

@@ -10,6 +10,7 @@
 #include "modules/tls/connection.h"
 #include "modules/tls/flight.h"
 #include "modules/tls/hello.h"
+#include "modules/tls/starttls.h"
 
 namespace dragnet::tls {
 
@@ -36,6 +37,10 @@ struct Answer {
   Flight flight;
   // In words, of kinds that something is wrong with.
   std::string error;
+  // Of kUnreachable.
+  int error_number = 0;
+  // The beginning of what kNotTls sent.
+  std::string greeting;
 
   // The service has said that it doesn't take this. Who hangs up says so, too, once it is
   // known to speak TLS: many do without an alert.
@@ -56,17 +61,16 @@ class Prober {
   // Who hangs up is asked once more: it may have had other reasons.
   Answer Ask(const Hello& hello);
 
-  // A connection for something else than a ClientHello: 0, or errno. Counts as a
-  // probe; EDQUOT when there may be no other one.
+  // From now on each connection is upgraded before anything else.
+  void set_upgrade(Upgrade upgrade) { upgrade_ = upgrade; }
+  Upgrade upgrade() const { return upgrade_; }
+
+  // A connection on which TLS can begin: 0, or errno. Counts as a probe; EDQUOT when
+  // there may be no other one.
   int Connect(Connection* connection);
 
-  // One connection's silence after which another text is sent: what it answers to
-  // empty lines. Empty for nothing.
+  // What it answers to a ClientHello and empty lines behind it; empty for nothing.
   std::string AnswerToEmptyLines(const Hello& hello);
-  // What it answers to an SSLRequest of PostgreSQL, which otherwise hangs up without
-  // a word: S, N, or empty.
-  std::string AnswerToPostgres();
-
   // When a wait that begins now should end.
   absl::Duration Deadline() const;
   uint32_t probes() const { return probes_; }
@@ -75,11 +79,11 @@ class Prober {
 
  private:
   Answer AskOnce(const Hello& hello);
-  std::string Exchange(std::string_view first, std::string_view second);
 
   const ping::Endpoint endpoint_;
   const Limits limits_;
   const absl::Duration end_;
+  Upgrade upgrade_ = Upgrade::kNone;
   uint32_t probes_ = 0;
   std::string_view limit_;
 };

@@ -240,6 +240,7 @@ void Describe(const Findings& findings, const Guideline& guideline, Level level,
   row->set_status(std::string(StatusName(findings.status)));
   Reporter reporter(findings, now, row);
   reporter.Run();
+  row->set_starttls(std::string(UpgradeName(findings.upgrade)));
   if (findings.status != ServiceStatus::kTls) return;
   row->set_guideline(std::string(guideline.version));
   const Level reached = findings.protocols.empty()

@@ -1,5 +1,7 @@
 #include "modules/tls/survey.h"
 
+#include <errno.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -49,7 +51,8 @@ bool IsEcdhe(uint16_t code) {
 
 class Surveyor {
  public:
-  Surveyor(Prober& prober, const std::string& sni) : prober_(prober), sni_(sni) {}
+  Surveyor(Prober& prober, const std::string& sni, bool upgrade)
+      : prober_(prober), sni_(sni), may_upgrade_(upgrade) {}
 
   Findings Run() {
     findings_.status = Identify();
@@ -81,20 +84,15 @@ class Surveyor {
   }
 
   ServiceStatus Identify() {
-    Answer answer = prober_.Ask(EverythingHello(sni_));
-    // Old ones hang up at what they have never heard of.
-    for (const uint16_t version : {kTls12, kTls10, kSsl3}) {
-      if (answer.kind != Kind::kHungUp) break;
-      answer = prober_.Ask(HelloOf(version, sni_));
-    }
+    const Answer answer = Greet();
     switch (answer.kind) {
       case Kind::kHello:
       case Kind::kRefused:
         return ServiceStatus::kTls;
       case Kind::kNotTls:
-        return ServiceStatus::kNotTls;
+        return IdentifyGreeting(answer.greeting);
       case Kind::kHungUp:
-        return prober_.AnswerToPostgres().empty() ? ServiceStatus::kClosed : ServiceStatus::kNotTls;
+        return IdentifyPostgres();
       case Kind::kSilent:
         return IdentifySilent();
       case Kind::kBroken:
@@ -105,6 +103,54 @@ class Surveyor {
         break;
     }
     AddGap(answer.error);
+    return ServiceStatus::kUnreachable;
+  }
+
+  // The first word to it.
+  Answer Greet() {
+    Answer answer = prober_.Ask(EverythingHello(sni_));
+    // Old ones hang up at what they have never heard of.
+    for (const uint16_t version : {kTls12, kTls10, kSsl3}) {
+      if (answer.kind != Kind::kHungUp) break;
+      answer = prober_.Ask(HelloOf(version, sni_));
+    }
+    return answer;
+  }
+
+  ServiceStatus IdentifyGreeting(std::string_view greeting) {
+    const Upgrade guess = GuessUpgrade(greeting);
+    if (!may_upgrade_ || guess == Upgrade::kNone) return ServiceStatus::kNotTls;
+    const ServiceStatus status = IdentifyUpgraded(guess);
+    if (status != ServiceStatus::kNotTls || guess != Upgrade::kSmtp) return status;
+    return IdentifyUpgraded(Upgrade::kFtp);
+  }
+
+  // PostgreSQL hangs up at what it doesn't know, but it can be asked.
+  ServiceStatus IdentifyPostgres() {
+    int error = 0;
+    prober_.set_upgrade(Upgrade::kPostgres);
+    {
+      Connection connection;
+      error = prober_.Connect(&connection);
+    }
+    prober_.set_upgrade(Upgrade::kNone);
+    if (error == 0)
+      return may_upgrade_ ? IdentifyUpgraded(Upgrade::kPostgres) : ServiceStatus::kNotTls;
+    // It answered, and has no TLS.
+    return error == EPROTO ? ServiceStatus::kNotTls : ServiceStatus::kClosed;
+  }
+
+  ServiceStatus IdentifyUpgraded(Upgrade upgrade) {
+    prober_.set_upgrade(upgrade);
+    const Answer answer = Greet();
+    if (answer.kind == Kind::kHello || answer.kind == Kind::kRefused) {
+      findings_.upgrade = upgrade;
+      return ServiceStatus::kTls;
+    }
+    prober_.set_upgrade(Upgrade::kNone);
+    if (answer.kind == Kind::kUnreachable && answer.error_number == EPROTO)
+      return ServiceStatus::kNotTls;
+    AddGap(StrCat("TLS within ", UpgradeName(upgrade)), answer);
     return ServiceStatus::kUnreachable;
   }
 
@@ -271,6 +317,7 @@ class Surveyor {
 
   Prober& prober_;
   const std::string& sni_;
+  const bool may_upgrade_;
   Findings findings_;
   // Of the last choice.
   std::optional<uint16_t> group_;
@@ -290,6 +337,8 @@ bool Findings::AddChain(const CertificateChain& chain) {
   return true;
 }
 
-Findings Survey(Prober& prober, const std::string& sni) { return Surveyor(prober, sni).Run(); }
+Findings Survey(Prober& prober, const std::string& sni, bool upgrade) {
+  return Surveyor(prober, sni, upgrade).Run();
+}
 
 }  // namespace dragnet::tls

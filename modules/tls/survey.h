@@ -26,6 +26,8 @@ using CertificateChain = std::vector<std::string>;
 
 struct Findings {
   ServiceStatus status = ServiceStatus::kUnreachable;
+  // How TLS begins there.
+  Upgrade upgrade = Upgrade::kNone;
   // The newest first.
   std::vector<ProtocolFindings> protocols;
   std::vector<uint16_t> groups;
@@ -48,7 +50,8 @@ struct Findings {
   bool AddChain(const CertificateChain& chain);
 };
 
-// Takes as long as the prober's limits allow. Thread-safe.
-Findings Survey(Prober& prober, const std::string& sni);
+// Takes as long as the prober's limits allow. With `upgrade`, services that greet as
+// those do that have TLS within their protocol are asked to begin it. Thread-safe.
+Findings Survey(Prober& prober, const std::string& sni, bool upgrade);
 
 }  // namespace dragnet::tls

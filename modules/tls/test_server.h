@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "core/openssl.h"
 #include "core/strings.h"
@@ -132,6 +133,40 @@ inline TestServer::Handler SpeakTls(SslContextPtr context) {
       }
     }
     ERR_clear_error();
+  };
+}
+
+// One line of a client; the bytes behind it wait in the socket.
+inline std::string ReceiveLine(int fd) {
+  std::string line;
+  char byte = 0;
+  while (line.size() < 16 * 1024 && recv(fd, &byte, 1, 0) == 1) {
+    line += byte;
+    if (byte == '\n') break;
+  }
+  return line;
+}
+
+struct Turn {
+  // What the client's line must begin with.
+  std::string asked;
+  std::string answer;
+};
+
+// Greets, and answers lines in turn; then speaks TLS. Lines of another beginning
+// are answered with `otherwise`.
+inline TestServer::Handler SpeakTlsAfter(std::string greeting, std::vector<Turn> turns,
+                                         std::string otherwise, SslContextPtr context) {
+  return [=, tls = SpeakTls(context)](int fd) {
+    SendText(fd, greeting);
+    for (size_t i = 0; i < turns.size();) {
+      const std::string line = ReceiveLine(fd);
+      if (line.empty()) return;
+      const bool is_next = line.starts_with(turns[i].asked);
+      SendText(fd, is_next ? turns[i].answer : otherwise);
+      if (is_next) ++i;
+    }
+    tls(fd);
   };
 }
 

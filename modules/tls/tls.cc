@@ -5,6 +5,7 @@
 //   hello.h       what is said              flight.h       what is answered
 //   tls13.h       what is encrypted         certificate.h  what certificates say
 //   names.h       the numbers of TLS        wire.h         its bytes
+//   connection.h  TCP                       starttls.h     TLS within other protocols
 //   guideline.h   Mozilla's levels          report.h       the row
 #include <errno.h>
 
@@ -144,7 +145,7 @@ void Examine(const Plan& plan, Service& service, absl::Duration end, RunContext&
   Prober prober(service.endpoint, {.timeout = plan.timeout,
                                    .time = std::min(kMaxServiceTime, left),
                                    .probes = plan.max_probes});
-  const Findings findings = Survey(prober, service.row.sni());
+  const Findings findings = Survey(prober, service.row.sni(), plan.starttls);
   v1::TlsRow& row = service.row;
   Describe(findings, *plan.guideline, plan.level, absl::Now(), &row);
   row.set_probes(prober.probes());

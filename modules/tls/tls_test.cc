@@ -341,6 +341,66 @@ TEST_F(TlsTest, PostgresHangsUpButIsKnown) {
   EXPECT_THAT(other.unexamined, IsEmpty());
 }
 
+TEST_F(TlsTest, TlsWithinOtherProtocolsIsSeenWhenAskedFor) {
+  const SslContextPtr context = NewServerContext();
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
+  Use(context.get(), {.key = NewEcKey("P-256"), .subject = "within"});
+  const std::string kRefusal = "500 what?\r\n";
+  const TestServer smtp(SpeakTlsAfter(
+      "220-mail\r\n220 ready\r\n",
+      {{"EHLO ", "250-mail\r\n250-STARTTLS\r\n250 HELP\r\n"}, {"STARTTLS", "220 go on\r\n"}},
+      kRefusal, context));
+  const TestServer ftp(SpeakTlsAfter("220-Welcome\r\nto this place\r\n220 ready\r\n",
+                                     {{"AUTH TLS", "234 go on\r\n"}}, kRefusal, context));
+  const TestServer imap(SpeakTlsAfter(
+      "* OK ready\r\n", {{"a1 STARTTLS", "* NOTE\r\na1 OK go on\r\n"}}, "* BAD\r\n", context));
+  const TestServer pop3(
+      SpeakTlsAfter("+OK ready\r\n", {{"STLS", "+OK go on\r\n"}}, "-ERR\r\n", context));
+  const TestServer postgres([tls = SpeakTls(context)](int fd) {
+    std::string request(8, '\0');
+    if (recv(fd, request.data(), request.size(), MSG_WAITALL) != 8 ||
+        request != std::string("\0\0\0\x08\x04\xd2\x16\x2f", 8))
+      return;
+    SendText(fd, "S");
+    tls(fd);
+  });
+  const std::pair<const TestServer*, std::string> kServers[] = {
+      {&smtp, "smtp"}, {&ftp, "ftp"}, {&imap, "imap"}, {&pop3, "pop3"}, {&postgres, "postgres"}};
+  for (const auto& [server, name] : kServers) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(RunOther(*server).status, "not_tls");
+    v1::TlsParameters parameters = At(*server);
+    parameters.set_starttls(true);
+    const v1::TlsRow row = RunOne(parameters);
+    EXPECT_EQ(row.status(), "tls");
+    EXPECT_EQ(row.starttls(), name);
+    EXPECT_EQ(row.subject(), "CN=within");
+    EXPECT_THAT(row.protocols(), ElementsAre("TLSv1.3"));
+  }
+}
+
+TEST_F(TlsTest, WhoRefusesToBeginTlsIsNotTls) {
+  const TestServer smtp(SpeakTlsAfter("220 ready\r\n", {{"EHLO ", "250 mail\r\n"}, {"QUIT", ""}},
+                                      "502 no\r\n", NewServerContext()));
+  const TestServer imap(
+      SpeakTlsAfter("* OK ready\r\n", {{"QUIT", ""}}, "a1 NO TLS\r\n", NewServerContext()));
+  for (const TestServer* server : {&smtp, &imap}) {
+    v1::TlsParameters parameters = At(*server);
+    parameters.set_starttls(true);
+    parameters.set_all(true);
+    EXPECT_EQ(RunOne(parameters).status(), "not_tls");
+  }
+}
+
+TEST_F(TlsTest, WhatComesBehindTheLastLineInTheClearIsNoTls) {
+  const TestServer server(SpeakTlsAfter("+OK ready\r\n", {{"STLS", "+OK go on\r\n+OK more\r\n"}},
+                                        "-ERR\r\n", NewServerContext()));
+  v1::TlsParameters parameters = At(server);
+  parameters.set_starttls(true);
+  parameters.set_all(true);
+  EXPECT_EQ(RunOne(parameters).status(), "not_tls");
+}
+
 TEST_F(TlsTest, NobodyThereIsNotedAsNotLookedAt) {
   uint16_t port = 0;
   {
