@@ -426,7 +426,8 @@ TEST_F(TlsServersTest, TheSandboxLetsAllOfItHappen) {
   const auto server = StartOpenssl("ec", {});
   tree_.File("params", StrCat("{\"ports\":[\"", server->port(), "\"],\"timeout\":\"30s\"}"));
   const std::vector<std::string> lines = file::OutputOf(
-      StrCat(DRAGNET_AGENT, " module tls --params - <", Path("params"), " 2>&1"), '\n');
+      StrCat(DRAGNET_AGENT, " module tls --params - <", Path("params"), " 2>", Path("errors")),
+      '\n');
   ASSERT_GE(lines.size(), 2U) << testing::PrintToString(lines);
   EXPECT_THAT(lines[0],
               AllOf(HasSubstr("\"TLSv1.2\",\"TLSv1.3\""), HasSubstr("CN=ec.test"),
