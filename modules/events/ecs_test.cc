@@ -114,7 +114,6 @@ const std::map<std::string, Type>& EcsFields() {
       {"tls.server.not_after", kDate},
       {"tls.server.not_before", kDate},
       {"tls.server.subject", kKeyword},
-      {"tls.server.x509.alternative_names", kTexts},
       {"tls.server.x509.public_key_algorithm", kKeyword},
       {"tls.server.x509.public_key_curve", kKeyword},
       {"tls.server.x509.public_key_size", kLong},
@@ -363,11 +362,9 @@ TEST_F(EcsTest, OtherModules) {
   tls::v1::TlsRow tls;
   tls.set_address("192.0.2.1");
   tls.set_port(443);
-  tls.add_names("www.example.com");
   tls.set_key_bits(2048);
   const json service = MapRow("tls", tls);
   EXPECT_EQ(service["destination"]["port"], 443);
-  EXPECT_EQ(service["tls"]["server"]["x509"]["alternative_names"][0], "www.example.com");
   EXPECT_EQ(service["tls"]["server"]["x509"]["public_key_size"], 2048);
   scribe::v1::ScribeRow scribe;
   scribe.set_test("t1");

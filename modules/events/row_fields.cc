@@ -104,7 +104,6 @@ constexpr FieldMapping kTls[] = {
     {"issuer", "tls.server.issuer"},
     {"not_before", "tls.server.not_before"},
     {"not_after", "tls.server.not_after"},
-    {"names", "tls.server.x509.alternative_names"},
     {"key_type", "tls.server.x509.public_key_algorithm"},
     {"key_bits", "tls.server.x509.public_key_size", Conversion::kNonZero},
     {"key_curve", "tls.server.x509.public_key_curve"},
