@@ -15,6 +15,7 @@ constexpr size_t kMessageHeader = 4;
 constexpr size_t kMaxMessage = 128 * 1024;
 constexpr size_t kMaxCertificate = 64 * 1024;
 constexpr size_t kMaxRecords = 512;
+constexpr size_t kMaxMessages = 64;
 
 constexpr uint8_t kAlertRecord = 21;
 constexpr uint8_t kHandshakeRecord = 22;
@@ -135,9 +136,11 @@ void FlightReader::ReadHandshake(std::string_view record) {
     const uint8_t type = static_cast<uint8_t>(header.Number(1));
     const size_t length = header.Number(3);
     if (length > kMaxMessage) return Break("a handshake message of more than 128 KiB");
+    if (messages_ == kMaxMessages) return Break("more than 64 handshake messages");
     if (message_.size() < kMessageHeader + length) return;
     const std::string body = message_.substr(kMessageHeader, length);
     message_.erase(0, kMessageHeader + length);
+    ++messages_;
     ReadMessage(type, body);
   }
 }

@@ -85,6 +85,7 @@ class FlightReader {
   Flight flight_;
   size_t total_ = 0;
   size_t records_ = 0;
+  size_t messages_ = 0;
   // Bytes of records, and of handshake messages, that aren't whole yet.
   std::string pending_;
   std::string message_;

@@ -131,6 +131,9 @@ TEST(FlightReaderTest, EveryLengthIsBounded) {
   std::string endless = hello;
   for (int i = 0; i < 20; ++i) endless += Record(22, Message(13, std::string(16000, 'r')));
   EXPECT_THAT(ReasonAfter(endless), HasSubstr("256 KiB"));
+  std::string requests;
+  for (int i = 0; i < 65; ++i) requests += Message(0, "");
+  EXPECT_THAT(ReasonAfter(Record(22, requests)), HasSubstr("more than 64"));
   std::string warnings;
   for (int i = 0; i < 600; ++i) warnings += Record(21, "\x01\x70");
   EXPECT_THAT(ReasonAfter(warnings), HasSubstr("512 records"));

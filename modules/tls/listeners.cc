@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include <algorithm>
-#include <tuple>
+#include <set>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -66,14 +66,10 @@ void SetReachable(Listener* listener) {
   }
 }
 
-bool IsSame(const Listener& a, const Listener& b) {
-  return a.port == b.port && a.bound.family() == b.bound.family() &&
-         a.bound.Text() == b.bound.Text();
-}
-
 }  // namespace
 
 void ParseListeners(std::string_view text, bool is_v6, std::vector<Listener>* listeners) {
+  std::set<std::pair<std::string, uint16_t>> known;
   for (const absl::string_view line : absl::StrSplit(ToAbsl(text), '\n')) {
     // sl local_address rem_address st …
     const std::vector<absl::string_view> fields =
@@ -83,8 +79,7 @@ void ParseListeners(std::string_view text, bool is_v6, std::vector<Listener>* li
     if (!ReadEndpoint(ToStd(fields[1]), is_v6, &listener)) continue;
     SetReachable(&listener);
     // Several processes can share a port (SO_REUSEPORT).
-    const auto same = [&](const Listener& other) { return IsSame(listener, other); };
-    if (std::none_of(listeners->begin(), listeners->end(), same)) listeners->push_back(listener);
+    if (known.emplace(listener.bound.Text(), listener.port).second) listeners->push_back(listener);
   }
 }
 
