@@ -20,6 +20,7 @@
 #include "modules/scribe/scribe.pb.h"
 #include "modules/sshkey/sshkey.pb.h"
 #include "modules/timedrift/timedrift.pb.h"
+#include "modules/tls/tls.pb.h"
 
 namespace dragnet::events {
 namespace {
@@ -108,6 +109,15 @@ const std::map<std::string, Type>& EcsFields() {
       {"source.ip", kIp},
       {"source.port", kLong},
       {"threat.software.name", kKeyword},
+      {"tls.client.server_name", kKeyword},
+      {"tls.server.issuer", kKeyword},
+      {"tls.server.not_after", kDate},
+      {"tls.server.not_before", kDate},
+      {"tls.server.subject", kKeyword},
+      {"tls.server.x509.public_key_algorithm", kKeyword},
+      {"tls.server.x509.public_key_curve", kKeyword},
+      {"tls.server.x509.public_key_size", kLong},
+      {"tls.server.x509.signature_algorithm", kKeyword},
       {"user.name", kKeyword},
   };
   return *fields;
@@ -349,6 +359,13 @@ TEST_F(EcsTest, OtherModules) {
   timedrift::v1::TimedriftRow drift;
   drift.set_server("ntp.example.com");
   EXPECT_EQ(MapRow("timedrift", drift)["destination"]["address"], "ntp.example.com");
+  tls::v1::TlsRow tls;
+  tls.set_address("192.0.2.1");
+  tls.set_port(443);
+  tls.set_key_bits(2048);
+  const json service = MapRow("tls", tls);
+  EXPECT_EQ(service["destination"]["port"], 443);
+  EXPECT_EQ(service["tls"]["server"]["x509"]["public_key_size"], 2048);
   scribe::v1::ScribeRow scribe;
   scribe.set_test("t1");
   EXPECT_EQ(MapRow("scribe", scribe)["dragnet"]["scribe"]["test"], "t1");

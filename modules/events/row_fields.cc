@@ -14,6 +14,7 @@
 #include "modules/scribe/scribe.pb.h"
 #include "modules/sshkey/sshkey.pb.h"
 #include "modules/timedrift/timedrift.pb.h"
+#include "modules/tls/tls.pb.h"
 
 namespace dragnet::events {
 namespace {
@@ -94,6 +95,21 @@ constexpr FieldMapping kTimedrift[] = {
     {"address", "destination.ip", Conversion::kIp},
 };
 
+constexpr FieldMapping kTls[] = {
+    {"target", "destination.address"},
+    {"address", "destination.ip", Conversion::kIp},
+    {"port", "destination.port", Conversion::kNonZero},
+    {"sni", "tls.client.server_name"},
+    {"subject", "tls.server.subject"},
+    {"issuer", "tls.server.issuer"},
+    {"not_before", "tls.server.not_before"},
+    {"not_after", "tls.server.not_after"},
+    {"key_type", "tls.server.x509.public_key_algorithm"},
+    {"key_bits", "tls.server.x509.public_key_size", Conversion::kNonZero},
+    {"key_curve", "tls.server.x509.public_key_curve"},
+    {"signature", "tls.server.x509.signature_algorithm"},
+};
+
 template <typename Row>
 const google::protobuf::Message* Prototype() {
   return &Row::default_instance();
@@ -108,6 +124,7 @@ constexpr ModuleEvents kModules[] = {
     {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},
     {"sshkey", "file", &Prototype<sshkey::v1::SshkeyRow>, kSshkey},
     {"timedrift", "host", &Prototype<timedrift::v1::TimedriftRow>, kTimedrift},
+    {"tls", "network", &Prototype<tls::v1::TlsRow>, kTls},
 };
 
 }  // namespace

@@ -150,6 +150,7 @@ TEST_F(ModulesTest, EveryModuleAnswers) {
       {"sshkey", "--path", files_},
       {"ping", "--to", "127.0.0.1"},
       {"timedrift", "--server", "127.0.0.1"},
+      {"tls", "--port", "1"},
       {"scribe", "--document", files_ + "/policy.json"},
   };
   for (const std::vector<std::string>& question : questions) {
