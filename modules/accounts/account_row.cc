@@ -56,10 +56,10 @@ void SetPassword(const UserTables& tables, const PasswdEntry& entry, int64_t tod
   const bool overdue = facts.state == "set" && IsPasswordExpired(shadow, today);
   row.set_password(std::string(overdue ? "expired" : facts.state));
   row.set_hash_algorithm(std::string(facts.algorithm));
-  row.set_min_days(shadow.min_days);
-  row.set_max_days(shadow.max_days);
-  row.set_warn_days(shadow.warn_days);
-  row.set_inactive_days(shadow.inactive_days);
+  row.set_min_days(static_cast<int32_t>(shadow.min_days));
+  row.set_max_days(static_cast<int32_t>(shadow.max_days));
+  row.set_warn_days(static_cast<int32_t>(shadow.warn_days));
+  row.set_inactive_days(static_cast<int32_t>(shadow.inactive_days));
   if (shadow.changed >= 0) SetDay(shadow.changed, *row.mutable_password_changed());
   row.set_password_changed_in_future(shadow.changed > today);
   if (shadow.expires > 0) SetDay(shadow.expires, *row.mutable_expires());
@@ -224,7 +224,8 @@ void SetLoginPossible(v1::AccountsRow& row) {
 void SetLastLogin(const std::optional<LoginRecord>& login, int64_t now, v1::AccountsRow& row) {
   if (!login) return;
   row.mutable_last_login()->set_seconds(std::min(login->time, kMaxTime));
-  row.set_days_since_login(std::max<int64_t>(now - login->time, 0) / kSecondsPerDay);
+  row.set_days_since_login(
+      static_cast<int32_t>(std::max<int64_t>(now - login->time, 0) / kSecondsPerDay));
   row.set_last_login_from(login->host.empty() ? login->terminal : login->host);
 }
 

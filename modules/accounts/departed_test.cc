@@ -115,7 +115,7 @@ TEST(DepartedJsonTest, ListsOfObjectsArePeople) {
 
 TEST(DepartedJsonTest, MistakesAreToldByLine) {
   EXPECT_THAT(Refusal("[\n{\"user\": \"a\"},\n{\"user\" \"b\"}]"), HasSubstr("line 3"));
-  EXPECT_THAT(Refusal("[\n{\"user\": \"a [ }\"},\n\n{\"team\": \"b\"}]"),
+  EXPECT_THAT(Refusal("[\n{\"user\": \"a\", \"x\": \"[ }\"},\n\n{\"team\": \"b\"}]"),
               HasSubstr("line 4: nothing of user"));
   EXPECT_THAT(Refusal("{\"people\":\n[{\"user\": \"a\"},\n{\"uid\": -1}]}"), HasSubstr("line 3"));
   EXPECT_THAT(Refusal("[\n{\"user\": [[\"a\"]]}]"), HasSubstr("line 2: a value that is no text"));

@@ -12,7 +12,9 @@ namespace dragnet::accounts {
 
 class FakeSudoers : public SudoersSource {
  public:
-  explicit FakeSudoers(std::map<std::string, std::string> files) : files_(std::move(files)) {}
+  // By path.
+  using Files = std::map<std::string, std::string>;
+  explicit FakeSudoers(Files files) : files_(std::move(files)) {}
 
   std::optional<std::string> Read(const std::string& path, bool required) override {
     const auto found = files_.find(path);
@@ -33,7 +35,7 @@ class FakeSudoers : public SudoersSource {
   std::vector<std::pair<std::string, uint32_t>> bad;
 
  private:
-  std::map<std::string, std::string> files_;
+  Files files_;
 };
 
 }  // namespace dragnet::accounts

@@ -11,9 +11,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string content(reinterpret_cast<const char*>(data), size);
   const size_t half = content.find('\0');
-  dragnet::accounts::FakeSudoers source(
-      {{"/s", content.substr(0, half)},
-       {"/d/a", half == std::string::npos ? std::string() : content.substr(half + 1)}});
+  dragnet::accounts::FakeSudoers source(dragnet::accounts::FakeSudoers::Files{
+      {"/s", content.substr(0, half)},
+      {"/d/a", half == std::string::npos ? std::string() : content.substr(half + 1)}});
   const auto sudoers = ReadSudoers(source, "/s");
   if (sudoers.rights.size() > dragnet::accounts::kMaxSudoRights) std::abort();
   for (const auto& right : sudoers.rights)

@@ -132,7 +132,7 @@ bool TakeMember(Cursor& cursor, std::string* member) {
   while (true) {
     const std::string_view before = cursor.rest();
     std::string part;
-    const bool any = cursor.TakeUntil(",:=()!", &part);
+    const bool any = cursor.TakeUntil(",:=()!\"", &part);
     name += part;
     const bool blank_follows = any && before.size() > cursor.rest().size() &&
                                IsBlank(before[before.size() - cursor.rest().size() - 1]);

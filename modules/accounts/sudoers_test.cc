@@ -15,7 +15,7 @@ using testing::Pair;
 
 // Of one file: each right as WHO HOST=(RUNAS) [NOPASSWD] TAGS COMMANDS.
 std::vector<std::string> Rights(std::string content) {
-  FakeSudoers source({{"/etc/sudoers", std::move(content)}});
+  FakeSudoers source(FakeSudoers::Files{{"/etc/sudoers", std::move(content)}});
   std::vector<std::string> texts;
   for (const SudoRight& right : ReadSudoers(source, "/etc/sudoers").rights) {
     std::string text = StrCat(right.who, " ", right.host, "=(", right.runas, ")");
@@ -73,9 +73,10 @@ TEST(SudoersTest, AliasesAreReplacedWhereverTheyAreDefined) {
       ElementsAre("alice ALL=() [/bin/sh] [ALL] [!/bin/su]",
                   "!bob ALL=() [/bin/sh] [ALL] [!/bin/su]", "!#7 ALL=() [/bin/sh] [ALL] [!/bin/su]",
                   "!carol ALL=() [/bin/sh] [ALL] [!/bin/su]"));
-  FakeSudoers source({{"/s",
-                       "User_Alias U = alice\nCmnd_Alias C = ALL, !/bin/su\nU ALL = C\n"
-                       "bob ALL = /bin/ALL\nOTHER ALL = !C\n"}});
+  FakeSudoers source(
+      FakeSudoers::Files{{"/s",
+                          "User_Alias U = alice\nCmnd_Alias C = ALL, !/bin/su\nU ALL = C\n"
+                          "bob ALL = /bin/ALL\nOTHER ALL = !C\n"}});
   const auto rights = ReadSudoers(source, "/s").rights;
   ASSERT_EQ(rights.size(), 3u);
   EXPECT_EQ(rights[0].user_alias, "U");
@@ -117,13 +118,14 @@ TEST(SudoersTest, WhatIsNotUnderstoodIsReportedByLine) {
 }
 
 TEST(SudoersTest, DefaultsHaveScopeNameSignAndValue) {
-  FakeSudoers source({{"/s",
-                       "Defaults use_pty\n"
-                       "Defaults   !visiblepw, logfile=\"/var/log/sudo log\",passwd_tries = 3\n"
-                       "Defaults:alice,%ops !lecture\nDefaults@web timestamp_timeout=0\n"
-                       "Defaults!/bin/su noexec\nDefaults>root env_keep += \"A B\"\n"
-                       "Defaults secure_path=/a\\:/b\n"
-                       "Defaultsx ALL = ALL\n"}});
+  FakeSudoers source(
+      FakeSudoers::Files{{"/s",
+                          "Defaults use_pty\n"
+                          "Defaults   !visiblepw, logfile=\"/var/log/sudo log\",passwd_tries = 3\n"
+                          "Defaults:alice,%ops !lecture\nDefaults@web timestamp_timeout=0\n"
+                          "Defaults!/bin/su noexec\nDefaults>root env_keep += \"A B\"\n"
+                          "Defaults secure_path=/a\\:/b\n"
+                          "Defaultsx ALL = ALL\n"}});
   const auto sudoers = ReadSudoers(source, "/s");
   EXPECT_THAT(source.bad, IsEmpty());
   std::vector<std::string> texts;
@@ -146,15 +148,16 @@ TEST(SudoersTest, ASwitchedOffAuthenticationHoldsForEveryone) {
 }
 
 TEST(SudoersTest, IncludesAreReadInTheirPlaceAndBounded) {
-  FakeSudoers source({{"/etc/sudoers",
-                       "#include sub\n@include /etc/missing\n@include \"/etc/a b\"\n"
-                       "#includedir /etc/sudoers.d\n# include nothing\n@includedir /nowhere\n"
-                       "@include /etc/%h\n"},
-                      {"/etc/sub", "one ALL=ALL\n@include /etc/sudoers\n"},
-                      {"/etc/a b", "two ALL=ALL\n"},
-                      {"/etc/sudoers.d/10-x", "three ALL=ALL\n"},
-                      {"/etc/sudoers.d/20.dpkg-old", "four ALL=ALL\n"},
-                      {"/etc/sudoers.d/backup~", "five ALL=ALL\n"}});
+  FakeSudoers source(
+      FakeSudoers::Files{{"/etc/sudoers",
+                          "#include sub\n@include /etc/missing\n@include \"/etc/a b\"\n"
+                          "#includedir /etc/sudoers.d\n# include nothing\n@includedir /nowhere\n"
+                          "@include /etc/%h\n"},
+                         {"/etc/sub", "one ALL=ALL\n@include /etc/sudoers\n"},
+                         {"/etc/a b", "two ALL=ALL\n"},
+                         {"/etc/sudoers.d/10-x", "three ALL=ALL\n"},
+                         {"/etc/sudoers.d/20.dpkg-old", "four ALL=ALL\n"},
+                         {"/etc/sudoers.d/backup~", "five ALL=ALL\n"}});
   const auto sudoers = ReadSudoers(source, "/etc/sudoers");
   std::set<std::string> users;
   for (const SudoRight& right : sudoers.rights) users.insert(right.who);

@@ -5,6 +5,7 @@
 #include "core/strings.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/stubs/logging.h"
+#include "modules/accounts/accounts.pb.h"
 #include "modules/events/convert.h"
 #include "modules/file/file.pb.h"
 #include "modules/memory/memory.pb.h"
@@ -21,6 +22,11 @@ namespace {
 // Rows nest three levels deep.
 constexpr int kMaxDepth = 16;
 constexpr size_t kMaxRowBytes = 64 * 1024;
+
+// What name is depends on the kind of row: it is no user.name.
+constexpr FieldMapping kAccounts[] = {
+    {"path", "file.path", Conversion::kFilePath},
+};
 
 constexpr FieldMapping kFile[] = {
     {"path", "file.path", Conversion::kFilePath},
@@ -100,6 +106,7 @@ const google::protobuf::Message* Prototype() {
 }
 
 constexpr ModuleEvents kModules[] = {
+    {"accounts", "iam", &Prototype<accounts::v1::AccountsRow>, kAccounts},
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
     {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},
