@@ -13,6 +13,7 @@
 #include "modules/ping/ping.pb.h"
 #include "modules/pkg/pkg.pb.h"
 #include "modules/scribe/scribe.pb.h"
+#include "modules/secrets/secrets.pb.h"
 #include "modules/sshkey/sshkey.pb.h"
 #include "modules/timedrift/timedrift.pb.h"
 
@@ -79,6 +80,14 @@ constexpr FieldMapping kPkg[] = {
     {"installed_size", "package.size", Conversion::kNonZero},
 };
 
+constexpr FieldMapping kSecrets[] = {
+    {"path", "file.path", Conversion::kFilePath},
+    {"mode", "file.mode", Conversion::kOctalMode},
+    {"uid", "file.uid", Conversion::kNumberAsText},
+    {"gid", "file.gid", Conversion::kNumberAsText},
+    {"mtime", "file.mtime"},
+};
+
 // sha256 is a fingerprint of the key, not a digest of the file.
 constexpr FieldMapping kSshkey[] = {
     {"path", "file.path", Conversion::kFilePath},
@@ -113,6 +122,7 @@ constexpr ModuleEvents kModules[] = {
     {"ping", "network", &Prototype<ping::v1::PingRow>, kPing},
     {"pkg", "package", &Prototype<pkg::v1::PkgRow>, kPkg},
     {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},
+    {"secrets", "file", &Prototype<secrets::v1::SecretsRow>, kSecrets},
     {"sshkey", "file", &Prototype<sshkey::v1::SshkeyRow>, kSshkey},
     {"timedrift", "host", &Prototype<timedrift::v1::TimedriftRow>, kTimedrift},
 };
