@@ -19,6 +19,8 @@ constexpr std::string_view kCodeEndings[] = {
     "txt",  "adoc", "tex",   "po",     "pot",   "1",     "3",      "5",     "7",   "8",     "sql",
     "map",  "d",    "proto", "thrift", "cmake", "mk",    "am",     "in",    "log", "csv",   "xsl",
     "dart", "zig",  "nim",   "asm",    "s",     "diff",  "patch",  "ipynb", "pod", "texi",  "info",
+    "pas",  "pp",   "inc",   "dpr",    "lpr",   "vb",    "bas",    "f",     "f90", "adb",   "ads",
+    "cob",  "tm",
 };
 
 bool IsEnvFile(std::string_view name) {

@@ -21,19 +21,20 @@ constexpr std::string_view kNames[] = {
 
 // Words after which a name is not the secret's own: password_file, tokenUrl.
 constexpr std::string_view kOtherWords[] = {
-    "name",     "type",      "field",    "label",   "path",      "file",      "dir",
-    "url",      "uri",       "length",   "len",     "min",       "max",       "policy",
-    "hint",     "id",        "ids",      "arn",     "ref",       "prompt",    "regex",
-    "pattern",  "expires",   "expiry",   "expire",  "ttl",       "count",     "format",
-    "hash",     "hashes",    "hashed",   "salt",    "algorithm", "algo",      "header",
-    "param",    "error",     "message",  "text",    "title",     "required",  "enabled",
-    "valid",    "reset",     "change",   "changed", "callback",  "manager",   "provider",
-    "service",  "class",     "store",    "storage", "size",      "kind",      "method",
-    "input",    "validator", "checker",  "encoder", "timeout",   "age",       "days",
-    "command",  "cmd",       "program",  "version", "endpoint",  "scope",     "audience",
-    "issuer",   "index",     "location", "env",     "variable",  "var",       "digest",
-    "checksum", "sha256",    "md5",      "cookie",  "session",   "encrypted", "backend",
-    "selector", "group",     "lifetime", "mode",
+    "name",     "type",      "field",    "label",   "path",       "file",      "dir",
+    "url",      "uri",       "length",   "len",     "min",        "max",       "policy",
+    "hint",     "id",        "ids",      "arn",     "ref",        "prompt",    "regex",
+    "pattern",  "expires",   "expiry",   "expire",  "ttl",        "count",     "format",
+    "hash",     "hashes",    "hashed",   "salt",    "algorithm",  "algo",      "header",
+    "param",    "error",     "message",  "text",    "title",      "required",  "enabled",
+    "valid",    "reset",     "change",   "changed", "callback",   "manager",   "provider",
+    "service",  "class",     "store",    "storage", "size",       "kind",      "method",
+    "input",    "validator", "checker",  "encoder", "timeout",    "age",       "days",
+    "command",  "cmd",       "program",  "version", "endpoint",   "scope",     "audience",
+    "issuer",   "index",     "location", "env",     "variable",   "var",       "digest",
+    "checksum", "sha256",    "md5",      "cookie",  "session",    "encrypted", "backend",
+    "selector", "group",     "lifetime", "mode",    "encryption", "scheme",    "strength",
+    "quality",  "mechanism", "handler",  "rule",    "rules",
 };
 
 struct Name {
@@ -91,9 +92,9 @@ struct Value {
   bool quoted = false;
 };
 
-// Whether `text` at `at` assigns: =, :, :=, =>, > of a tag, or, after a name in
-// quotes, a comma. Moves behind it.
-bool TakeAssignment(std::string_view text, bool name_was_quoted, size_t* at) {
+// Whether `text` at `at` assigns: =, :, :=, =>, > of a tag, or a comma. Moves
+// behind it.
+bool TakeAssignment(std::string_view text, bool comma_assigns, size_t* at) {
   const std::string_view next = text.substr(*at, 2);
   if (next.empty()) return false;
   for (const std::string_view two : {":=", "=>", "?="}) {
@@ -103,7 +104,7 @@ bool TakeAssignment(std::string_view text, bool name_was_quoted, size_t* at) {
   }
   if (next == "==" || next == "::" || next == "=~" || next == ":/") return false;
   const char c = next[0];
-  if (c != '=' && c != ':' && c != '>' && !(c == ',' && name_was_quoted)) return false;
+  if (c != '=' && c != ':' && c != '>' && !(c == ',' && comma_assigns)) return false;
   *at += 1;
   return true;
 }
@@ -140,7 +141,7 @@ std::optional<Value> TakeValue(std::string_view text, size_t at, bool in_tag) {
 bool LooksLikeCode(std::string_view value) {
   for (const std::string_view part : {"(", ")", "::", "->", "[", "]", "&&", "||", "=="})
     if (value.find(part) != std::string_view::npos) return true;
-  return value.ends_with('{') || value.ends_with('\\');
+  return value.ends_with('{') || value.ends_with('\\') || value.ends_with('=');
 }
 
 // words.joined.by_dots-and-dashes with no more than a number in them: hosts, keys of
@@ -173,8 +174,11 @@ bool LooksLikeSecret(std::string_view value, bool is_password, const Value& plac
   if (kind == TextKind::kCredentials)
     return value.size() >= 4 && (is_password || LooksLikeToken(value) || value.size() >= 8) &&
            !LooksLikeCode(value);
-  if (!place.quoted && (kind == TextKind::kCode || LooksLikeCode(value))) return false;
-  if (LooksLikeToken(value)) return true;
+  if (!place.quoted && kind == TextKind::kCode) return false;
+  const bool is_token = LooksLikeToken(value);
+  // Base64 may end in =.
+  if (!place.quoted && LooksLikeCode(value) && !(is_token && value.ends_with('='))) return false;
+  if (is_token) return true;
   if (!is_password || LooksLikeName(value)) return false;
   return LooksLikePassword(value) && (kind == TextKind::kSettings || value.size() >= 8);
 }
@@ -207,7 +211,9 @@ void FindNamedValue(std::string_view text, size_t at, size_t end, TextKind kind,
   const bool in_tag = position < text.size() && text[position] == '>' && name.begin > 0 &&
                       text[name.begin - 1] == '<';
   if (!in_tag && position < text.size() && text[position] == '>') return;
-  if (!TakeAssignment(text, name_was_quoted, &position)) return;
+  // define('DB_PASSWORD', '…'); in settings it parts the elements of a list.
+  const bool comma_assigns = name_was_quoted && kind == TextKind::kCode;
+  if (!TakeAssignment(text, comma_assigns, &position)) return;
   SkipBlanks(text, &position, 32);
   const auto value = TakeValue(text, position, in_tag);
   if (!value) return;

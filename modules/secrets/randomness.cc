@@ -112,8 +112,9 @@ bool IsPlaceholder(std::string_view value) {
         "argon2",      "ansible-vault"}) {
     if (lower.find(part) != std::string::npos) return true;
   }
-  for (const std::string_view begin : {"env:", "env.", "file:", "vault:", "arn:", "ref:", "ssm:",
-                                       "http://", "https://", "/", "./", "../", "~/", "sha256:"}) {
+  for (const std::string_view begin :
+       {"env:", "env.", "file:", "vault:", "arn:", "ref:", "ssm:", "pkcs11:", "ssh-agent:", "op://",
+        "http://", "https://", "/", "./", "../", "~/", "sha256:"}) {
     if (lower.starts_with(begin)) return true;
   }
   return false;

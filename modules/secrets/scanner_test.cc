@@ -124,11 +124,12 @@ TEST(TokensTest, AJwtHasAHeaderThatNamesItsAlgorithm) {
 
 TEST(TokensTest, PasswordsInUrls) {
   for (const char* url : {"postgres://app:S3cr3tPw@db/x", "redis://:tr0ub4dor@h:6379",
-                          "https://u:p%40ss1@host.example/x", "see <amqp://a:k9x@mq>"})
+                          "https://u:p%40ss1@host.corp/x", "see <amqp://a:k9x@mq>"})
     EXPECT_THAT(Kinds(url), ElementsAre("url-password")) << url;
-  for (const char* url : {"https://host:8080/a@b", "http://user:password@host/",
-                          "http://user:${PW}@host", "http://a@b", "git+ssh://git@github.com:a/b",
-                          "://a:b@c", "http://user:<pass>@host", "http://x:y@"})
+  for (const char* url :
+       {"https://host:8080/a@b", "http://user:password@host/", "http://user:${PW}@host",
+        "http://a@b", "git+ssh://git@github.com:a/b", "://a:b@c", "http://user:<pass>@host",
+        "http://x:y@", "http://u:xyz@a.example.com:80/"})
     EXPECT_THAT(Kinds(url), IsEmpty()) << url;
 }
 
@@ -227,10 +228,10 @@ TEST(PrivateKeysTest, KubeconfigsHoldKeysInBase64) {
 
 TEST(NamedValuesTest, SettingsAssignPasswords) {
   for (const char* text :
-       {"password=Tr0ub4dor&3\n", "db_password: 'hunter-7'\n", "\"adminPassword\": \"x9!kQ2pp\"\n",
-        "  <password>geheim.2024</password>\n", "DB_PASSWD := s3cr3t99\n", "psk=\"wifi-Key 1\"\n",
-        "psk=\"wifi-Key1\"\n", "spring.datasource.password=Pa55phrase\n",
-        "passphrase = ab12cd34\n"}) {
+       {"password=Tr0ub4dor&3\n", "db_password: 'hunter-729'\n",
+        "\"adminPassword\": \"x9!kQ2pp\"\n", "  <password>geheim.2024</password>\n",
+        "DB_PASSWD := s3cr3t99\n", "psk=\"wifi-Key 1\"\n", "psk=\"wifiKey-2024\"\n",
+        "spring.datasource.password=Pa55phrase\n", "passphrase = ab12cd34\n"}) {
     const bool has_blank = std::string_view(text).find("Key 1") != std::string_view::npos;
     EXPECT_EQ(Kinds(text).size(), has_blank ? 0u : 1u) << text;
   }
@@ -258,7 +259,11 @@ TEST(NamedValuesTest, WhatIsNoValueIsNoPassword) {
                            "tokens: 128\n",
                            "password=getpass('x1')\n",
                            "secretKeyRef: db-2-credentials\n",
-                           "token: kubernetes.io/service-account-token\n"}) {
+                           "token: kubernetes.io/service-account-token\n",
+                           "methods \"reject\", \"password\", \"scram-sha-256\"\n",
+                           "password_encryption = scram-sha-256\n",
+                           "signing_key = \"pkcs11:token=x1;object=y2?module-path=/usr\"\n",
+                           "f password= scmVersion2=\n"}) {
     EXPECT_THAT(Kinds(text), IsEmpty()) << text;
   }
 }

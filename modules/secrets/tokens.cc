@@ -98,6 +98,15 @@ bool DecodeUrlSafe(std::string_view part, std::string* bytes) {
   return absl::WebSafeBase64Unescape(ToAbsl(part), bytes);
 }
 
+// Kept for examples (RFC 2606).
+bool IsDocumentationHost(std::string_view host) {
+  host = host.substr(0, host.find(':'));
+  for (const std::string_view domain : {"example.com", "example.org", "example.net"})
+    if (host == domain || (host.ends_with(domain) && host[host.size() - domain.size() - 1] == '.'))
+      return true;
+  return host.ends_with(".example") || host.ends_with(".invalid");
+}
+
 }  // namespace
 
 std::span<const TokenFormat> TokenFormats() { return kFormats; }
@@ -229,7 +238,11 @@ void FindUrlPassword(std::string_view text, size_t at, const OnFinding& on_findi
   // user:user@host is no secret that was kept.
   if (password == user.substr(0, colon) && password.size() < 8) return;
   const std::string lower = absl::AsciiStrToLower(ToAbsl(password));
-  if (lower == "x-oauth-basic" || lower == "passphrase" || lower == "p4ssw0rd") return;
+  for (const std::string_view known :
+       {"x-oauth-basic", "passphrase", "p4ssw0rd", "anonymous", "anoncvs", "guest", "xyzzy"}) {
+    if (lower == known) return;
+  }
+  if (IsDocumentationHost(rest.substr(host + 1, end - host - 1))) return;
   Finding finding;
   finding.kind = "url-password";
   finding.begin = begin + colon + 1;
