@@ -140,9 +140,6 @@ bool TakeMember(Cursor& cursor, std::string* member) {
     cursor.Drop(1);
     name.push_back(':');
   }
-  // %"a group" and +"a netgroup".
-  if ((name == "%" || name == "%:" || name == "+") && cursor.front() == '"')
-    return cursor.TakeQuoted(&name) && (*member += name, true);
   *member += name;
   return !name.empty();
 }

@@ -36,7 +36,7 @@ TEST(SudoersTest, ARightHasUserHostRunasTagsAndCommands) {
   EXPECT_THAT(Rights("#1000 ALL = ALL\n%#10 ALL=ALL\n+net ALL=ALL\n%:nix ALL=ALL\n"),
               ElementsAre("#1000 ALL=() [ALL]", "%#10 ALL=() [ALL]", "+net ALL=() [ALL]",
                           "%:nix ALL=() [ALL]"));
-  EXPECT_THAT(Rights("\"domain user\" ALL=ALL\n%domain\\ admins ALL=ALL\n%\"a group\" ALL=ALL"),
+  EXPECT_THAT(Rights("\"domain user\" ALL=ALL\n%domain\\ admins ALL=ALL\n\"%a group\" ALL=ALL"),
               ElementsAre("domain user ALL=() [ALL]", "%domain admins ALL=() [ALL]",
                           "%a group ALL=() [ALL]"));
 }

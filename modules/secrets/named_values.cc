@@ -111,6 +111,7 @@ bool TakeAssignment(std::string_view text, bool comma_assigns, size_t* at) {
 
 std::optional<Value> TakeValue(std::string_view text, size_t at, bool in_tag) {
   constexpr size_t kMax = 512;
+  constexpr size_t kMaxUnquoted = 256;
   if (at >= text.size()) return std::nullopt;
   const char quote = text[at];
   Value value;
@@ -127,10 +128,9 @@ std::optional<Value> TakeValue(std::string_view text, size_t at, bool in_tag) {
   }
   value.begin = at;
   const std::string_view ends = in_tag ? "<\n\r" : " \t\r\n\"'`,;<>";
-  value.end = std::min(text.substr(at, kMax + 1).find_first_of(ends),
-                       std::min(text.size() - at, kMax + 1)) +
-              at;
-  if (value.end == value.begin || value.end - value.begin > kMax) return std::nullopt;
+  const std::string_view rest = text.substr(at, kMaxUnquoted + 1);
+  value.end = at + std::min(rest.find_first_of(ends), rest.size());
+  if (value.end == value.begin || value.end - value.begin > kMaxUnquoted) return std::nullopt;
   // A tag that isn't closed is no tag.
   if (in_tag && (value.end + 1 >= text.size() || text.substr(value.end, 2) != "</"))
     return std::nullopt;
@@ -141,7 +141,7 @@ std::optional<Value> TakeValue(std::string_view text, size_t at, bool in_tag) {
 bool LooksLikeCode(std::string_view value) {
   for (const std::string_view part : {"(", ")", "::", "->", "[", "]", "&&", "||", "=="})
     if (value.find(part) != std::string_view::npos) return true;
-  return value.ends_with('{') || value.ends_with('\\') || value.ends_with('=');
+  return value.ends_with('{') || value.ends_with('\\');
 }
 
 // words.joined.by_dots-and-dashes with no more than a number in them: hosts, keys of
@@ -167,20 +167,24 @@ bool IsAwsSecretName(std::string_view name) {
          (lower.find("aws") != std::string::npos || lower.find("access") != std::string::npos);
 }
 
+// The cheap questions first: there may be a name in front of every few bytes.
 bool LooksLikeSecret(std::string_view value, bool is_password, const Value& place, TextKind kind) {
-  if (IsPlaceholder(value) || value.find_first_of(" \t") != std::string_view::npos) return false;
+  if (value.size() < 4 || value.find_first_of(" \t") != std::string_view::npos) return false;
+  const bool is_token = LooksLikeToken(value);
+  if (kind == TextKind::kCredentials) {
+    if (!is_password && !is_token && value.size() < 8) return false;
+  } else if (!is_token) {
+    const size_t least = kind == TextKind::kSettings ? 0 : 8;
+    if (!is_password || value.size() < least || !LooksLikePassword(value)) return false;
+    if (LooksLikeName(value)) return false;
+  }
+  if (!place.quoted && kind == TextKind::kCode) return false;
+  if (!place.quoted && LooksLikeCode(value)) return false;
+  // Base64 may end so; NAME= is another name.
+  if (value.ends_with('=') && !is_token) return false;
   for (const char c : value)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-  if (kind == TextKind::kCredentials)
-    return value.size() >= 4 && (is_password || LooksLikeToken(value) || value.size() >= 8) &&
-           !LooksLikeCode(value);
-  if (!place.quoted && kind == TextKind::kCode) return false;
-  const bool is_token = LooksLikeToken(value);
-  // Base64 may end in =.
-  if (!place.quoted && LooksLikeCode(value) && !(is_token && value.ends_with('='))) return false;
-  if (is_token) return true;
-  if (!is_password || LooksLikeName(value)) return false;
-  return LooksLikePassword(value) && (kind == TextKind::kSettings || value.size() >= 8);
+  return !IsPlaceholder(value);
 }
 
 }  // namespace

@@ -257,7 +257,9 @@ void FindPuttyKey(std::string_view text, size_t at, const OnFinding& on_finding)
   if (text.substr(at, kBegin.size()) != kBegin) return;
   if (at > 0 && text[at - 1] != '\n') return;
   // Of the largest keys; its first lines say whether it is encrypted.
-  const std::string_view file = text.substr(at, 16 << 10);
+  std::string_view file = text.substr(at, 16 << 10);
+  // Up to the next one: what looks like many costs no more than its length.
+  file = file.substr(0, file.find("\nPuTTY-User-Key-File-"));
   if (file.substr(0, 256).find("\nEncryption: none") == std::string_view::npos) return;
   const size_t lines = file.find("\nPrivate-Lines:");
   if (lines == std::string_view::npos) return;
