@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/strings.h"
 #include "modules/file/filters.h"
@@ -16,8 +17,10 @@ namespace {
 
 constexpr int64_t kSecondsPerDay = 86400;
 constexpr int64_t kMaxTime = 253402300799;
-constexpr size_t kMaxGroups = 256;
+constexpr int kMaxGroups = 256;
 constexpr int kMaxMembers = 1024;
+// Of all names in a list, so that a row stays small whatever the file says.
+constexpr size_t kMaxNamesText = 16 << 10;
 constexpr size_t kMaxPathText = 4096;
 constexpr uint32_t kNobody = 65534;
 constexpr size_t kMaxWtmp = 16 << 20;
@@ -88,6 +91,15 @@ void SetHome(const PasswdEntry& entry, HostFiles& files, v1::AccountsRow& row) {
       files.NotLookedAt(file::ErrorWords(errno), StrCat(entry.home, "/", name));
     }
   }
+}
+
+// Unless there are `max` already, or it takes more than is `*left`.
+void AddName(std::string_view name, int max, size_t* left,
+             google::protobuf::RepeatedPtrField<std::string>* names) {
+  std::string text = Text(name);
+  if (names->size() >= max || text.size() > *left) return;
+  *left -= text.size();
+  names->Add(std::move(text));
 }
 
 template <typename Map, typename Key>
@@ -197,16 +209,16 @@ v1::AccountsRow AccountRow(const UserTables& tables, const PasswdEntry& entry, i
   row.set_duplicate_id(CountIn(tables.uids, entry.uid) > 1);
   row.set_duplicate_name(CountIn(tables.user_names, entry.name) > 1);
   row.set_system(entry.uid < tables.uid_min || entry.uid == kNobody);
+  std::string_view primary;
   if (const auto group = tables.group_names.find(entry.gid); group != tables.group_names.end()) {
-    row.set_primary_group(Text(group->second));
+    primary = group->second;
+    row.set_primary_group(Text(primary));
     row.add_groups(row.primary_group());
   }
   if (const auto groups = tables.groups_of.find(entry.name); groups != tables.groups_of.end()) {
+    size_t left = kMaxNamesText;
     for (const std::string& group : groups->second)
-      if (Text(group) != row.primary_group() &&
-          static_cast<size_t>(row.groups_size()) < kMaxGroups) {
-        row.add_groups(Text(group));
-      }
+      if (group != primary) AddName(group, kMaxGroups, &left, row.mutable_groups());
   }
   row.set_days_since_login(-1);
   SetPassword(tables, entry, today, row);
@@ -236,8 +248,9 @@ v1::AccountsRow GroupRow(const UserTables& tables, const GroupEntry& entry) {
   row.set_gid(entry.gid);
   row.set_duplicate_id(CountIn(tables.gids, entry.gid) > 1);
   row.set_duplicate_name(CountIn(tables.group_entries, entry.name) > 1);
+  size_t left = kMaxNamesText;
   for (const std::string& member : entry.members)
-    if (row.members_size() < kMaxMembers) row.add_members(Text(member));
+    AddName(member, kMaxMembers, &left, row.mutable_members());
   row.set_member_count(static_cast<uint32_t>(entry.members.size()));
   row.set_primary_count(CountIn(tables.primary, entry.gid));
   return row;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -226,13 +227,16 @@ class Run {
   }
 
   // Those of the list whom `who` of sudoers means: a user, #uid, %group, %#gid.
-  std::vector<Match> MatchSudo(std::string_view who) const {
+  std::vector<Match> MatchSudo(std::string_view who) {
     std::vector<Match> matches;
     if (who.starts_with('%')) {
-      who.remove_prefix(1);
+      // A group may be in many lines, and a host may have many.
+      const auto [known, is_new] = matches_of_group_.try_emplace(std::string(who.substr(1)));
+      if (!is_new) return known->second;
       for (const GroupEntry& group : tables_.groups)
-        if (group.name == who || StrCat("#", group.gid) == who) MatchMembers(group, &matches);
-      return matches;
+        if (group.name == known->first || StrCat("#", group.gid) == known->first)
+          MatchMembers(group, &known->second);
+      return known->second;
     }
     if (who.starts_with('#')) {
       const auto uid = ParseNumber(who.substr(1), kMaxId);
@@ -439,6 +443,8 @@ class Run {
   const int64_t now_;
   const int64_t today_;
   const UserTables tables_;
+  // By what follows % in sudoers.
+  std::map<std::string, std::vector<Match>> matches_of_group_;
 };
 
 }  // namespace

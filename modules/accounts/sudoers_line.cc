@@ -122,8 +122,12 @@ bool IsWithinAddress(std::string_view taken, std::string_view rest) {
 // One user, group, netgroup, host or alias, with its !.
 bool TakeMember(Cursor& cursor, std::string* member) {
   *member = TakeNegation(cursor);
-  if (cursor.front() == '"') return cursor.TakeQuoted(member);
   std::string name;
+  if (cursor.front() == '"') {
+    if (!cursor.TakeQuoted(&name) || name.empty()) return false;
+    *member += name;
+    return true;
+  }
   // %:group and %:#gid are of other directories than the host's.
   if (cursor.rest().starts_with("%:")) {
     name = "%:";

@@ -112,9 +112,9 @@ TEST(SudoersTest, LinesContinueAndCommentsEnd) {
 
 TEST(SudoersTest, WhatIsNotUnderstoodIsReportedByLine) {
   EXPECT_THAT(Rights("alice\nalice ALL\nalice ALL=\nalice ALL=(root /bin/x\n"
-                     "User_Alias lower = a\nDefaults =\nalice ALL = ALL\n"),
+                     "User_Alias lower = a\nDefaults =\n\"\" ALL = ALL\nalice ALL = ALL\n"),
               ElementsAre("alice ALL=() [ALL]", "bad line 1", "bad line 2", "bad line 3",
-                          "bad line 4", "bad line 5", "bad line 6"));
+                          "bad line 4", "bad line 5", "bad line 6", "bad line 7"));
 }
 
 TEST(SudoersTest, DefaultsHaveScopeNameSignAndValue) {
