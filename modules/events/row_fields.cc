@@ -5,6 +5,7 @@
 #include "core/strings.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/stubs/logging.h"
+#include "modules/accounts/accounts.pb.h"
 #include "modules/events/convert.h"
 #include "modules/file/file.pb.h"
 #include "modules/memory/memory.pb.h"
@@ -12,6 +13,7 @@
 #include "modules/ping/ping.pb.h"
 #include "modules/pkg/pkg.pb.h"
 #include "modules/scribe/scribe.pb.h"
+#include "modules/secrets/secrets.pb.h"
 #include "modules/sshkey/sshkey.pb.h"
 #include "modules/timedrift/timedrift.pb.h"
 #include "modules/tls/tls.pb.h"
@@ -22,6 +24,11 @@ namespace {
 // Rows nest three levels deep.
 constexpr int kMaxDepth = 16;
 constexpr size_t kMaxRowBytes = 64 * 1024;
+
+// What name is depends on the kind of row: it is no user.name.
+constexpr FieldMapping kAccounts[] = {
+    {"path", "file.path", Conversion::kFilePath},
+};
 
 constexpr FieldMapping kFile[] = {
     {"path", "file.path", Conversion::kFilePath},
@@ -74,6 +81,14 @@ constexpr FieldMapping kPkg[] = {
     {"installed_size", "package.size", Conversion::kNonZero},
 };
 
+constexpr FieldMapping kSecrets[] = {
+    {"path", "file.path", Conversion::kFilePath},
+    {"mode", "file.mode", Conversion::kOctalMode},
+    {"uid", "file.uid", Conversion::kNumberAsText},
+    {"gid", "file.gid", Conversion::kNumberAsText},
+    {"mtime", "file.mtime"},
+};
+
 // sha256 is a fingerprint of the key, not a digest of the file.
 constexpr FieldMapping kSshkey[] = {
     {"path", "file.path", Conversion::kFilePath},
@@ -116,12 +131,14 @@ const google::protobuf::Message* Prototype() {
 }
 
 constexpr ModuleEvents kModules[] = {
+    {"accounts", "iam", &Prototype<accounts::v1::AccountsRow>, kAccounts},
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
     {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},
     {"ping", "network", &Prototype<ping::v1::PingRow>, kPing},
     {"pkg", "package", &Prototype<pkg::v1::PkgRow>, kPkg},
     {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},
+    {"secrets", "file", &Prototype<secrets::v1::SecretsRow>, kSecrets},
     {"sshkey", "file", &Prototype<sshkey::v1::SshkeyRow>, kSshkey},
     {"timedrift", "host", &Prototype<timedrift::v1::TimedriftRow>, kTimedrift},
     {"tls", "network", &Prototype<tls::v1::TlsRow>, kTls},

@@ -1,0 +1,1 @@
+dragnet_test(differential_accounts_test accounts_test.cc DEPS dragnet_modules dragnet_module_accounts)
