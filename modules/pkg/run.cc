@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "core/strings.h"
+#include "modules/pkg/aliases.h"
 #include "modules/pkg/ecosystem.h"
 #include "modules/pkg/package.h"
 #include "modules/pkg/root.h"
@@ -38,31 +39,6 @@ class Output {
   const uint64_t limit_;
   RunContext& context_;
   uint64_t rows_ = 0;
-};
-
-// Directories directly beneath a root that are links to others: since /usr was
-// merged, /bin/ls is /usr/bin/ls, and packages list the one or the other.
-class Aliases {
- public:
-  explicit Aliases(const Root& root) {
-    for (const char* name : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libo32"}) {
-      std::string target;
-      if (!root.ReadLink(name, &target)) continue;
-      while (target.starts_with('/')) target.erase(0, 1);
-      while (target.ends_with('/')) target.pop_back();
-      if (!target.empty() && target.find("..") == std::string::npos)
-        aliases_.emplace_back(StrCat(name, "/"), StrCat("/", target, "/"));
-    }
-  }
-
-  std::string Resolve(std::string_view path) const {
-    for (const auto& [from, to] : aliases_)
-      if (path.starts_with(from)) return StrCat(to, path.substr(from.size()));
-    return std::string(path);
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> aliases_;
 };
 
 class RootRun {

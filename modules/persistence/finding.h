@@ -1,0 +1,74 @@
+// What the readers of this module find, before it is known whose it is. Values;
+// not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "modules/module.h"
+
+namespace dragnet::persistence {
+
+// As the rows have them; persistence.proto says what each is.
+inline constexpr std::string_view kKinds[] = {"systemd_unit",
+                                              "systemd_timer",
+                                              "systemd_generator",
+                                              "cron",
+                                              "at",
+                                              "init",
+                                              "ld_preload",
+                                              "ld_path",
+                                              "kernel_module",
+                                              "udev",
+                                              "pam",
+                                              "shell_profile",
+                                              "ssh",
+                                              "motd",
+                                              "network_hook",
+                                              "package_hook",
+                                              "xdg_autostart"};
+
+struct Finding {
+  std::string_view kind;
+  std::string name;
+  // Absolute, seen from the root; may be empty (a kernel module without a file).
+  std::string path;
+  uint32_t line = 0;
+  std::string directive;
+  std::string command;
+  std::string user;
+  std::string schedule;
+  bool enabled = true;
+  std::string state = "enabled";
+  std::string activates;
+  // Files that are run or loaded beside those that the command names.
+  std::vector<std::string> programs;
+  std::vector<std::string> taints;
+  // A file that this one is a copy of, unless somebody changed it.
+  std::string pattern;
+};
+
+// Text of the host, fit for a row and for memory.
+std::string Text(std::string_view bytes);
+
+// Findings up to a bound. Those over it are noted.
+class Findings {
+ public:
+  static constexpr size_t kMost = 20000;
+
+  explicit Findings(RunContext& context) : context_(context) {}
+
+  // Its index. The texts are bounded here, whatever the reader took. Past kMost the
+  // finding is noted and dropped, and the index is kMost.
+  size_t Add(Finding finding);
+
+  std::vector<Finding>& all() { return all_; }
+
+ private:
+  RunContext& context_;
+  std::vector<Finding> all_;
+};
+
+}  // namespace dragnet::persistence
