@@ -53,7 +53,7 @@ void ReadTable(Host& host, Findings& findings, const std::string& path, CronForm
       finding.state = "ignored";
     }
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 

@@ -13,17 +13,17 @@ std::string Text(std::string_view bytes) {
   return Shorten(ToValidUtf8(bytes.substr(0, 2 * kMaxText)), kMaxText);
 }
 
-size_t Findings::Add(Finding finding) {
+void Findings::Add(Finding finding) {
   if (all_.size() == kMost) {
     context_.NoteUnexamined("more than 20,000 entries", Text(finding.path));
-    return kMost;
+    has_room_ = false;
+    return;
   }
   // Paths stay as they are: they are opened later.
   for (std::string* text : {&finding.name, &finding.directive, &finding.command, &finding.user,
                             &finding.schedule, &finding.state, &finding.activates})
     *text = Text(*text);
   all_.push_back(std::move(finding));
-  return all_.size() - 1;
 }
 
 }  // namespace dragnet::persistence

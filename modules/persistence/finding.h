@@ -60,15 +60,18 @@ class Findings {
 
   explicit Findings(RunContext& context) : context_(context) {}
 
-  // Its index. The texts are bounded here, whatever the reader took. Past kMost the
-  // finding is noted and dropped, and the index is kMost.
-  size_t Add(Finding finding);
+  // The texts are bounded here, whatever the reader took. Past kMost the finding is
+  // noted and dropped.
+  void Add(Finding finding);
+  // False once one was dropped: no need to read on.
+  bool has_room() const { return has_room_; }
 
   std::vector<Finding>& all() { return all_; }
 
  private:
   RunContext& context_;
   std::vector<Finding> all_;
+  bool has_room_ = true;
 };
 
 }  // namespace dragnet::persistence

@@ -96,7 +96,7 @@ void ReadInterfaces(Host& host, Findings& findings, const std::string& path) {
     finding.user = "root";
     finding.schedule = StrCat("interface ", word);
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 
@@ -132,7 +132,7 @@ void ReadApt(Host& host, Findings& findings, const std::string& path, bool ignor
       finding.state = "ignored";
     }
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   };
   if (!ParseAptConfig(*text, take)) host.Note("configuration of apt that isn't of its form", path);
 }
@@ -157,7 +157,7 @@ void ReadDpkg(Host& host, Findings& findings, const std::string& path) {
     finding.user = "root";
     finding.schedule = "packages are installed or removed";
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 

@@ -101,7 +101,7 @@ void ReadInittab(Host& host, Findings& findings) {
     finding.enabled = fields[2] != "off";
     if (!finding.enabled) finding.state = "disabled";
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 

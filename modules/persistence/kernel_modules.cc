@@ -47,7 +47,7 @@ void ReadNames(Host& host, Findings& findings, const std::string& path, bool hid
     finding.enabled = !hidden;
     if (hidden) finding.state = "overridden";
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 
@@ -69,7 +69,7 @@ void ReadCommands(Host& host, Findings& findings, const std::string& path, bool 
     finding.enabled = !hidden;
     if (hidden) finding.state = "overridden";
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 
@@ -118,7 +118,7 @@ void ReadLoaded(Host& host, Findings& findings) {
     if (file != files.end()) finding.path = file->second;
     if (!has_files) finding.state = "loaded, files not here";
     findings.Add(std::move(finding));
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 

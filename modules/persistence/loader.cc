@@ -27,7 +27,7 @@ void ReadPreload(Host& host, Findings& findings) {
       finding.schedule = "every program";
       if (library.starts_with('/') && library.size() < 4096) finding.programs.emplace_back(library);
       findings.Add(std::move(finding));
-      if (findings.all().size() >= Findings::kMost) return false;
+      if (!findings.has_room()) return false;
     }
     return true;
   });
@@ -59,7 +59,7 @@ void ReadLoaderPath(Host& host, Findings& findings) {
       finding.user = "*";
       finding.schedule = "every program";
       findings.Add(std::move(finding));
-      return findings.all().size() < Findings::kMost;
+      return findings.has_room();
     });
   }
 }

@@ -66,7 +66,7 @@ class PamReader {
       AddLine(joined, path, service, begins, ignored);
       joined.clear();
       begins = 0;
-      return findings_.all().size() < Findings::kMost;
+      return findings_.has_room();
     });
     if (!joined.empty()) AddLine(joined, path, service, begins, ignored);
   }
@@ -105,7 +105,8 @@ class PamReader {
   }
 
   std::string FileOf(std::string_view module) {
-    if (module.size() > 255 || module.starts_with('/')) return {};
+    if (module.size() > 255) return {};
+    if (module.starts_with('/')) return std::string(module);
     for (const std::string& directory : directories_) {
       std::string path = Join(directory, module);
       if (host_.IsRegular(path)) return path;

@@ -96,8 +96,11 @@ class SearchRun {
 
   // Keeps of what is run what is there.
   void CollectPrograms(Finding& finding) {
-    for (std::string& path : PathsIn(finding.command))
+    for (std::string& path : PathsIn(finding.command)) {
+      // What PAM's modules are given is as often a configuration as a program.
+      if (finding.kind == "pam" && !host_.IsExecutable(path)) continue;
       if (path != finding.path) finding.programs.push_back(std::move(path));
+    }
     std::vector<std::string> there;
     for (std::string& path : finding.programs) {
       struct stat status;

@@ -67,7 +67,7 @@ class ServerConfig {
         if (!match.empty()) finding.schedule = StrCat("login by SSH, match ", match);
         if (value != "none") findings_.Add(std::move(finding));
       }
-      return findings_.all().size() < Findings::kMost;
+      return findings_.has_room();
     });
   }
 
@@ -96,7 +96,7 @@ void ReadKeys(Host& host, Findings& findings, const std::string& path, const std
       finding.user = user;
       findings.Add(std::move(finding));
     }
-    return findings.all().size() < Findings::kMost;
+    return findings.has_room();
   });
 }
 

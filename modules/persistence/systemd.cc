@@ -178,9 +178,10 @@ class UnitSet {
         }
         return;
       }
-      // Only another name for a unit that is listed itself.
+      // Only another name for a unit that is listed itself. (One that leads in
+      // circles has no other name.)
       const std::string_view directory = std::string_view(real).substr(0, real.rfind('/'));
-      if (known_.contains(std::string(directory)) && TypeOf(real) == TypeOf(name)) {
+      if (real != path && known_.contains(std::string(directory)) && TypeOf(real) == TypeOf(name)) {
         aliases_[name].insert(std::string(BaseName(real)));
         if (is_first) first_.erase(first);
         return;

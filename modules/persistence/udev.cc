@@ -43,7 +43,7 @@ void ReadUdev(Host& host, Findings& findings) {
         if (!word.empty() && word.find('/') == std::string_view::npos && word.size() < 256)
           finding.programs.push_back(StrCat("/usr/lib/udev/", word));
         findings.Add(std::move(finding));
-        return findings.all().size() < Findings::kMost;
+        return findings.has_room();
       };
       ParseUdevRules(*text, take, [&](uint32_t line) {
         host.Note("line that isn't a rule of udev", StrCat(path, ":", line));
