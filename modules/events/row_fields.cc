@@ -86,7 +86,6 @@ constexpr FieldMapping kSshkey[] = {
 // What runs isn't a process yet, but this is where ECS has command lines.
 constexpr FieldMapping kPersistence[] = {
     {"path", "file.path", Conversion::kFilePath},
-    {"link", "file.target_path"},
     {"sha256", "file.hash.sha256", Conversion::kHash},
     {"mode", "file.mode", Conversion::kOctalMode},
     {"uid", "file.uid", Conversion::kNumberAsText},
