@@ -66,6 +66,11 @@ class Builder {
     XML_StopParser(parser_, XML_FALSE);
   }
 
+  // Which of the two is meant would be a guess.
+  void FailTwice(std::string_view id) {
+    Fail(StrCat("has the id ", ForTerminal(Shorten(id, 200)), " twice"));
+  }
+
   static std::string Attribute(const char** attributes, std::string_view name) {
     for (; attributes[0] != nullptr; attributes += 2)
       if (name == attributes[0]) return Shorten(attributes[1], kMaxText);
@@ -91,7 +96,11 @@ class Builder {
       StartInTest(name, depth, attributes);
     } else if (section == "objects" || section == "states") {
       auto& items = section == "objects" ? document_.objects : document_.states;
-      if (depth == 3) item_ = &items[Attribute(attributes, "id")];
+      if (depth == 3) {
+        const auto [item, is_new] = items.try_emplace(Attribute(attributes, "id"));
+        if (!is_new) return FailTwice(item->first);
+        item_ = &item->second;
+      }
       if (depth == 4) {
         field_operation_ = Attribute(attributes, "operation");
         field_variable_ = !Attribute(attributes, "var_ref").empty();
@@ -115,6 +124,7 @@ class Builder {
     } else if (name == "criteria") {
       // The outermost one is the definition's own.
       OvalNode* node = &definition.criteria;
+      if (nodes_.empty() && !node->op.empty()) return Fail("has a definition with criteria twice");
       if (!nodes_.empty()) node = &nodes_.back()->children.emplace_back();
       node->op = Attribute(attributes, "operator");
       if (node->op.empty()) node->op = "AND";
@@ -133,8 +143,9 @@ class Builder {
 
   void StartInTest(std::string_view name, size_t depth, const char** attributes) {
     if (depth == 3) {
-      test_ = &document_.tests[Attribute(attributes, "id")];
-      *test_ = {};
+      const auto [test, is_new] = document_.tests.try_emplace(Attribute(attributes, "id"));
+      if (!is_new) return FailTwice(test->first);
+      test_ = &test->second;
       test_->element = std::string(name);
       test_->check_existence = Attribute(attributes, "check_existence");
     } else if (depth == 4 && test_ != nullptr) {
