@@ -1,4 +1,5 @@
 // OSV's advisories (https://ossf.github.io/osv-schema/).
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +52,14 @@ absl::StatusOr<std::vector<Event>> EventsOf(const Json& range) {
   return events;
 }
 
+// Of RHEL's modules several streams are current at once: what is fixed in one says
+// nothing about a lower version that is another stream's.
+bool IsOfModuleStream(const pkg::VersionRange& range) {
+  return std::any_of(range.begin(), range.end(), [](const pkg::VersionBound& bound) {
+    return bound.version.find(".module") != std::string::npos;
+  });
+}
+
 // Of one package.
 class Affected {
  public:
@@ -99,6 +108,10 @@ class Affected {
                                : absl::StatusOr<std::vector<pkg::VersionRange>>(events.status());
       if (!found.ok()) {
         Leave(ToStd(found.status().message()));
+        continue;
+      }
+      if (std::any_of(found->begin(), found->end(), IsOfModuleStream)) {
+        Leave("is of one stream of a module, which OSV doesn't name");
         continue;
       }
       for (pkg::VersionRange& each : *found) ranges_.push_back(std::move(each));

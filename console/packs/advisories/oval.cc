@@ -30,6 +30,8 @@ struct Meaning {
   enum class Kind {
     // Holds on the systems that the definition is for.
     kHolds,
+    // Doesn't hold there: Red Hat's "must be installed" is true elsewhere.
+    kNever,
     // When one of the packages is of a version.
     kPackages,
     kUnknown,
@@ -56,6 +58,9 @@ std::optional<pkg::Comparison> ComparisonOf(std::string_view operation) {
   if (operation == "greater than") return pkg::Comparison::kGreater;
   return std::nullopt;
 }
+
+// Debian's way to say that there is no fix yet: every version is bad.
+bool IsNoVersion(std::string_view version) { return version == "0:0" || version == "0"; }
 
 // What tells which system it is.
 bool IsReleasePackage(std::string_view name) {
@@ -119,7 +124,8 @@ class Interpreter {
     Meaning all;
     for (const OvalNode& child : node.children) {
       Meaning meaning = OfNode(child);
-      if (meaning.kind == Meaning::Kind::kUnknown) return meaning;
+      if (meaning.kind == Meaning::Kind::kUnknown || meaning.kind == Meaning::Kind::kNever)
+        return meaning;
       if (meaning.kind == Meaning::Kind::kHolds) continue;
       if (all.kind == Meaning::Kind::kHolds) {
         all = std::move(meaning);
@@ -139,11 +145,15 @@ class Interpreter {
     Meaning any;
     any.kind = Meaning::Kind::kPackages;
     size_t hold = 0;
+    size_t never = 0;
     for (const OvalNode& child : node.children) {
       Meaning meaning = OfNode(child);
       switch (meaning.kind) {
         case Meaning::Kind::kHolds:
           ++hold;
+          break;
+        case Meaning::Kind::kNever:
+          ++never;
           break;
         case Meaning::Kind::kUnknown:
           any.partly.push_back(std::move(meaning.why));
@@ -156,7 +166,9 @@ class Interpreter {
       if (any.packages.size() > kMaxPackages)
         return Meaning::Unknown("has more than 100,000 packages");
     }
-    if (hold == node.children.size()) return {};
+    if (never == node.children.size()) any.kind = Meaning::Kind::kNever;
+    if (any.kind == Meaning::Kind::kNever) return any;
+    if (hold + never == node.children.size()) return {};
     if (hold > 0) return Meaning::Unknown("holds on every system, whatever is installed");
     if (any.packages.empty()) return Meaning::Unknown(any.partly.empty() ? "" : any.partly[0]);
     return any;
@@ -172,7 +184,12 @@ class Interpreter {
     const OvalItem& item = object == document_.objects.end() ? none : object->second;
     if (test.element == "rpminfo_test") return OfPackageTest(test, item, "rpm");
     if (test.element == "dpkginfo_test") return OfPackageTest(test, item, "dpkg");
-    if (IsOfSystem(test, item)) return {};
+    if (IsOfSystem(test, item)) {
+      if (test.check != "none satisfy") return {};
+      Meaning never;
+      never.kind = Meaning::Kind::kNever;
+      return never;
+    }
     return Meaning::Unknown(StrCat("a ", test.element, " can't be said"));
   }
 
@@ -186,7 +203,8 @@ class Interpreter {
                state->second.Find("os_version") == nullptr;
       });
     }
-    if (test.element != "textfilecontent54_test") return false;
+    if (test.element != "textfilecontent54_test" && test.element != "rpmverifyfile_test")
+      return false;
     const OvalField* whole = object.Find("filepath");
     const OvalField* directory = object.Find("path");
     const OvalField* name = object.Find("filename");
@@ -221,6 +239,8 @@ class Interpreter {
         if (field.name != "evr" || !comparison)
           return Meaning::Unknown(
               StrCat("a package's ", field.name, " that is '", field.operation, "' can't be said"));
+        if (type == "dpkg" && comparison == pkg::Comparison::kLess && IsNoVersion(field.text))
+          continue;
         meaning.packages[0].range.push_back({*comparison, field.text});
       }
     }
@@ -246,7 +266,8 @@ std::string IdOf(const OvalDefinition& definition) {
 void AddDefinition(const OvalDefinition& definition, Meaning meaning, Collector& collector) {
   const std::string id = IdOf(definition);
   if (meaning.kind == Meaning::Kind::kUnknown) return collector.Leave(id, meaning.why);
-  if (meaning.kind == Meaning::Kind::kHolds) return collector.Leave(id, "is about no package");
+  if (meaning.kind == Meaning::Kind::kHolds || meaning.kind == Meaning::Kind::kNever)
+    return collector.Leave(id, "is about no package");
   for (const std::string& why : meaning.partly) collector.Leave(id, StrCat("in part: ", why));
   if (definition.platforms.empty()) return collector.Leave(id, "names no platform");
   // One entry for each package, with all its ranges.

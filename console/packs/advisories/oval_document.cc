@@ -147,6 +147,7 @@ class Builder {
       if (!is_new) return FailTwice(test->first);
       test_ = &test->second;
       test_->element = std::string(name);
+      test_->check = Attribute(attributes, "check");
       test_->check_existence = Attribute(attributes, "check_existence");
     } else if (depth == 4 && test_ != nullptr) {
       if (name == "object") test_->object = Attribute(attributes, "object_ref");

@@ -38,6 +38,7 @@ struct OvalDefinition {
 struct OvalTest {
   // The element's local name: rpminfo_test.
   std::string element;
+  std::string check;
   std::string check_existence;
   std::string object;
   std::vector<std::string> states;

@@ -18,6 +18,9 @@ using testing::IsEmpty;
 constexpr char kRest[] = R"(
 <tests>
   <ind:textfilecontent54_test id="system"><ind:object object_ref="o:system"/></ind:textfilecontent54_test>
+  <red-def:rpmverifyfile_test id="elsewhere" check="none satisfy"><red-def:object object_ref="o:verify"/></red-def:rpmverifyfile_test>
+  <red-def:rpmverifyfile_test id="rhel9" check="at least one"><red-def:object object_ref="o:verify"/></red-def:rpmverifyfile_test>
+  <linux:dpkginfo_test id="a-unfixed"><linux:object object_ref="o:a"/><linux:state state_ref="s:a-unfixed"/></linux:dpkginfo_test>
   <unix:uname_test id="machine"><object object_ref="o:machine"/></unix:uname_test>
   <unix:uname_test id="kernel"><object object_ref="o:machine"/><state state_ref="s:kernel"/></unix:uname_test>
   <ind:textfilecontent54_test id="stream"><ind:object object_ref="o:stream"/></ind:textfilecontent54_test>
@@ -37,6 +40,7 @@ constexpr char kRest[] = R"(
   <ind:textfilecontent54_object id="o:system"><ind:path>/etc</ind:path><ind:filename>debian_version</ind:filename></ind:textfilecontent54_object>
   <ind:textfilecontent54_object id="o:stream"><ind:filepath>/etc/dnf/modules.d/nodejs.module</ind:filepath></ind:textfilecontent54_object>
   <unix:uname_object id="o:machine"/>
+  <red-def:rpmverifyfile_object id="o:verify"><red-def:behaviors noconfigfiles="true"/><red-def:name operation="pattern match"/><red-def:filepath>/etc/redhat-release</red-def:filepath></red-def:rpmverifyfile_object>
   <linux:dpkginfo_object id="o:a"><linux:name>a</linux:name></linux:dpkginfo_object>
   <red-def:rpminfo_object id="o:r"><red-def:name>r</red-def:name></red-def:rpminfo_object>
   <red-def:rpminfo_object id="o:r2"><red-def:name>r2</red-def:name></red-def:rpminfo_object>
@@ -46,6 +50,7 @@ constexpr char kRest[] = R"(
 <states>
   <unix:uname_state id="s:kernel"><unix:os_release operation="pattern match">5</unix:os_release></unix:uname_state>
   <linux:dpkginfo_state id="s:a"><linux:evr datatype="debian_evr_string" operation="less than">0:1.2-3+deb12u1</linux:evr></linux:dpkginfo_state>
+  <linux:dpkginfo_state id="s:a-unfixed"><linux:evr datatype="debian_evr_string" operation="less than">0:0</linux:evr></linux:dpkginfo_state>
   <linux:dpkginfo_state id="s:a-from"><linux:evr operation="greater than or equal">1.0-1</linux:evr></linux:dpkginfo_state>
   <red-def:rpminfo_state id="s:r"><red-def:arch operation="pattern match">x86_64</red-def:arch><red-def:evr datatype="evr_string" operation="less than">0:3.0-2.el9</red-def:evr></red-def:rpminfo_state>
   <red-def:rpminfo_state id="s:key"><red-def:signature_keyid operation="equals">199e</red-def:signature_keyid></red-def:rpminfo_state>
@@ -104,19 +109,32 @@ TEST(OvalTest, DefinitionsOfDebian) {
 TEST(OvalTest, DefinitionsOfRedHat) {
   const std::string inventory = StrCat(R"(<definition id="inv" class="inventory"><metadata/>)",
                                        All(Ask("release")), "</definition>");
-  const ImportedAdvisories imported = Import(
-      Oval(StrCat(inventory, Definition(All(StrCat(R"(<extend_definition definition_ref="inv"/>)",
-                                                   Any(All(Ask("r") + Ask("r-signed")) +
-                                                       All(Ask("r2") + Ask("r-signed")))))))));
+  const ImportedAdvisories imported = Import(Oval(StrCat(
+      inventory, Definition(All(StrCat(
+                     R"(<extend_definition definition_ref="inv"/>)",
+                     Any(All(Ask("r") + Ask("r-signed")) + All(Ask("r2") + Ask("r-signed")))))))));
   EXPECT_EQ(imported.parameters.vulnerable(),
             "RHSA-2024:1 rpm@rhel:9 r <0:3.0-2.el9\nRHSA-2024:1 rpm@rhel:9 r2 <0:3.0-2.el9\n");
   EXPECT_THAT(imported.left_out, IsEmpty());
 }
 
+TEST(OvalTest, WhatIsTrueElsewhereOnlyDoesNotHideTheRest) {
+  const std::string inner = All(Ask("rhel9") + Ask("r") + Any(Ask("r-signed") + Ask("r-signed")));
+  const ImportedAdvisories imported = Import(Oval(Definition(Any(Ask("elsewhere") + inner))));
+  EXPECT_EQ(imported.parameters.vulnerable(), "RHSA-2024:1 rpm@rhel:9 r <0:3.0-2.el9\n");
+  EXPECT_THAT(imported.left_out, IsEmpty());
+}
+
+TEST(OvalTest, WithoutAFixEveryVersionIsBad) {
+  EXPECT_THAT(
+      Import(Oval(Definition(All(Ask("system") + Ask("a-unfixed")), "Debian GNU/Linux 9.0")))
+          .parameters.vulnerable(),
+      HasSubstr("dpkg-source@debian:9 a *\n"));
+}
+
 TEST(OvalTest, APackageThatIsThereIsOfAnyVersion) {
-  EXPECT_EQ(
-      Import(Oval(Definition(All(Ask("release") + Ask("r-there"))))).parameters.vulnerable(),
-      "RHSA-2024:1 rpm@rhel:9 r *\n");
+  EXPECT_EQ(Import(Oval(Definition(All(Ask("release") + Ask("r-there"))))).parameters.vulnerable(),
+            "RHSA-2024:1 rpm@rhel:9 r *\n");
 }
 
 TEST(OvalTest, TwoTestsOfOnePackageAreARange) {
@@ -137,6 +155,7 @@ TEST(OvalTest, WhatCannotBeSaidIsNamed) {
       {Definition(All(Ask("absent"))), "test absent isn't in the file"},
       {Definition(All(Ask("none"))), "existence none_exist can't be said"},
       {Definition(All(Ask("release"))), "is about no package"},
+      {Definition(All(Ask("elsewhere") + Ask("r"))), "is about no package"},
       {Definition(Any(Ask("release") + Ask("r"))), "holds on every system"},
       {Definition(R"(<criteria><criterion negate="true" test_ref="r"/></criteria>)"), "negated"},
       {Definition(

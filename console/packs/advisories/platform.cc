@@ -88,6 +88,8 @@ std::optional<Platform> PlatformOfName(std::string_view name) {
     while (release.starts_with(' ')) release.remove_prefix(1);
     if (release.ends_with(" LTS")) release.remove_suffix(4);
     if (!release.empty() && !IsRelease(release)) return std::nullopt;
+    // 9.0 is 9 in its os-release.
+    if (each.system == "debian") release = release.substr(0, release.find('.'));
     platform.release = std::string(release);
     return platform;
   }
