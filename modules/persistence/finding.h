@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,17 +54,20 @@ struct Finding {
 // Text of the host, fit for a row and for memory.
 std::string Text(std::string_view bytes);
 
-// Findings up to a bound. Those over it are noted.
+// Findings up to bounds, in all and of one file: who may write one crontab must not be
+// able to fill the room of all others. Those over them are noted.
 class Findings {
  public:
   static constexpr size_t kMost = 20000;
+  static constexpr uint32_t kMostOfFile = 2000;
+  static constexpr size_t kMostBytes = 32 * 1024 * 1024;
 
   explicit Findings(RunContext& context) : context_(context) {}
 
-  // The texts are bounded here, whatever the reader took. Past kMost the finding is
+  // The texts are bounded here, whatever the reader took. Past a bound the finding is
   // noted and dropped.
   void Add(Finding finding);
-  // False once one was dropped: no need to read on.
+  // False when the last one was dropped: no need to read on in its file.
   bool has_room() const { return has_room_; }
 
   std::vector<Finding>& all() { return all_; }
@@ -71,6 +75,8 @@ class Findings {
  private:
   RunContext& context_;
   std::vector<Finding> all_;
+  std::map<std::string, uint32_t> of_file_;
+  size_t bytes_ = 0;
   bool has_room_ = true;
 };
 

@@ -322,12 +322,22 @@ TEST_F(PersistenceTest, HostileCrontabsAreBounded) {
   Fifo("/etc/cron.daily/fifo");
   root_.Link("/var/spool/cron/crontabs/loop", "loop");
   const Looked looked = Look("cron");
-  EXPECT_EQ(looked.rows.size(), 20000u);
+  EXPECT_EQ(looked.rows.size(), 2001u);
   EXPECT_THAT(looked.Row("odd").command(), HasSubstr("\x1b]0;x"));
   EXPECT_THAT(looked.unexamined, Contains(Key("line that isn't a crontab's")));
   EXPECT_EQ(looked.unexamined.at("not a regular file").size(), 2u);
   EXPECT_THAT(looked.unexamined, Contains(Key("Too many levels of symbolic links")));
-  EXPECT_THAT(looked.unexamined, Contains(Key("more than 20,000 entries")));
+  EXPECT_THAT(looked.unexamined, Contains(Key("more than 2,000 entries of one file")));
+}
+
+TEST_F(PersistenceTest, ManyFilesAreBoundedToo) {
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += "* * * * * x\n";
+  for (int i = 0; i < 11; ++i) root_.File(StrCat("/etc/cron.d/", i), "");
+  for (int i = 0; i < 11; ++i) root_.File(StrCat("/var/spool/cron/crontabs/u", i), many);
+  const Looked looked = Look("cron");
+  EXPECT_EQ(looked.rows.size(), 20000u);
+  EXPECT_THAT(looked.unexamined, Contains(Key(HasSubstr("more than 20,000 entries"))));
 }
 
 TEST_F(PersistenceTest, JobsOfAtSayWhenAndWhat) {
