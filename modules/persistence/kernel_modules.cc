@@ -94,32 +94,8 @@ void ReadLoaded(Host& host, Findings& findings) {
   const std::optional<std::string> loaded = host.Read("/proc/modules");
   const std::optional<std::string> release = host.Read("/proc/sys/kernel/osrelease");
   if (!loaded || loaded->empty() || !release) return;
-  const std::string directory =
-      StrCat("/lib/modules/", std::string_view(*release).substr(0, release->find('\n')));
-  struct stat status;
-  const bool has_files = host.Status(directory, &status);
-  // As in a container. The modules are there, but whose they are isn't known.
-  if (!has_files) host.Note("the running kernel's modules aren't in this file system", directory);
-  const std::map<std::string, std::string> files =
-      has_files ? ReadModuleFiles(host, directory) : std::map<std::string, std::string>();
-  ForEachLine(*loaded, [&](std::string_view line, uint32_t number) {
-    std::optional<LoadedModule> module = ParseLoadedModule(line);
-    if (!module) {
-      host.Note("line that isn't of the list of modules", StrCat("/proc/modules:", number));
-      return true;
-    }
-    Finding finding;
-    finding.kind = "kernel_module";
-    finding.name = std::string(module->name);
-    finding.directive = "loaded";
-    finding.state = "loaded";
-    finding.taints = std::move(module->taints);
-    const auto file = files.find(finding.name);
-    if (file != files.end()) finding.path = file->second;
-    if (!has_files) finding.state = "loaded, files not here";
-    findings.Add(std::move(finding));
-    return findings.has_room();
-  });
+  AddLoadedModules(host, findings, *loaded,
+                   std::string_view(*release).substr(0, release->find('\n')));
 }
 
 }  // namespace
@@ -176,6 +152,35 @@ std::string ModuleOfFile(std::string_view path) {
   name.resize(name.size() - 3);
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
+}
+
+void AddLoadedModules(Host& host, Findings& findings, std::string_view list,
+                      std::string_view release) {
+  const std::string directory = StrCat("/lib/modules/", release);
+  struct stat status;
+  const bool has_files = host.Status(directory, &status);
+  // As in a container. The modules are there, but whose they are isn't known.
+  if (!has_files) host.Note("the running kernel's modules aren't in this file system", directory);
+  const std::map<std::string, std::string> files =
+      has_files ? ReadModuleFiles(host, directory) : std::map<std::string, std::string>();
+  ForEachLine(list, [&](std::string_view line, uint32_t number) {
+    std::optional<LoadedModule> module = ParseLoadedModule(line);
+    if (!module) {
+      host.Note("line that isn't of the list of modules", StrCat("/proc/modules:", number));
+      return true;
+    }
+    Finding finding;
+    finding.kind = "kernel_module";
+    finding.name = std::string(module->name);
+    finding.directive = "loaded";
+    finding.state = "loaded";
+    finding.taints = std::move(module->taints);
+    const auto file = files.find(finding.name);
+    if (file != files.end()) finding.path = file->second;
+    if (!has_files) finding.state = "loaded, files not here";
+    findings.Add(std::move(finding));
+    return findings.has_room();
+  });
 }
 
 void ReadKernelModules(Host& host, Findings& findings) {

@@ -15,6 +15,7 @@
 #include "core/text.h"
 #include "google/protobuf/util/json_util.h"
 #include "modules/module.h"
+#include "modules/persistence/kernel_modules.h"
 #include "modules/persistence/persistence.pb.h"
 #include "modules/pkg/test_root.h"
 #include "modules/run_context_fake.h"
@@ -424,6 +425,32 @@ TEST_F(PersistenceTest, KernelModulesOfAnImageAreThoseOfItsFiles) {
   EXPECT_EQ(looked.Row("loop").directive(), "load");
   EXPECT_THAT(looked.Row("usb-storage").command(), HasSubstr("/tmp/x"));
   EXPECT_THAT(looked.unexamined, Contains(Key("not a regular file")));
+}
+
+TEST_F(PersistenceTest, LoadedModulesHaveTheFilesThatTheyComeFrom) {
+  const auto root = pkg::Root::Open(root_.path());
+  ASSERT_TRUE(root.ok());
+  root_.File("/lib/modules/6.1/modules.dep",
+             "kernel/fs/nf-x.ko.xz: kernel/y.ko\nextra/odd.ko:\n\n:\n");
+  FakeRunContext context;
+  Host host(*root, context);
+  Findings findings(context);
+  AddLoadedModules(host, findings, "nf_x 1 0 - Live 0x0\nrootkit 1 0 - Live 0x0 (OE)\nbad\n",
+                   "6.1");
+  ASSERT_EQ(findings.all().size(), 2u);
+  EXPECT_EQ(findings.all()[0].path, "/lib/modules/6.1/kernel/fs/nf-x.ko.xz");
+  // Without a file it is nobody's.
+  EXPECT_EQ(findings.all()[1].path, "");
+  EXPECT_EQ(findings.all()[1].state, "loaded");
+  EXPECT_THAT(findings.all()[1].taints, ElementsAre("out_of_tree", "unsigned"));
+  EXPECT_THAT(context.unexamined, Contains(Key("line that isn't of the list of modules")));
+  // As in a container: that whose they are can't be told is said.
+  FakeRunContext contained;
+  Host other(*root, contained);
+  Findings unknown(contained);
+  AddLoadedModules(other, unknown, "nf_x 1 0 - Live 0x0\n", "6.2");
+  EXPECT_EQ(unknown.all().size(), 1u);
+  EXPECT_THAT(contained.unexamined, Contains(Key(HasSubstr("aren't in this file system"))));
 }
 
 TEST_F(PersistenceTest, UdevRulesThatRunSomething) {
