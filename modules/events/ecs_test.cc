@@ -15,6 +15,7 @@
 #include "modules/manifest.h"
 #include "modules/memory/memory.pb.h"
 #include "modules/netstat/netstat.pb.h"
+#include "modules/persistence/persistence.pb.h"
 #include "modules/ping/ping.pb.h"
 #include "modules/pkg/pkg.pb.h"
 #include "modules/scribe/scribe.pb.h"
@@ -342,6 +343,22 @@ TEST_F(EcsTest, PkgRow) {
   EXPECT_EQ(event["package"]["name"], "openssl");
   EXPECT_EQ(event["package"]["version"], "3.0.11-1");
   EXPECT_EQ(event["package"]["architecture"], "amd64");
+}
+
+TEST_F(EcsTest, PersistenceRow) {
+  persistence::v1::PersistenceRow row;
+  row.set_path("/etc/cron.d/x");
+  row.set_command("/tmp/x");
+  row.set_user("root");
+  row.set_sha256("ab");
+  row.set_package("cron");
+  const json event = MapRow("persistence", row);
+  EXPECT_EQ(event["event"]["category"], json::array({"configuration"}));
+  EXPECT_EQ(event["file"]["path"], "/etc/cron.d/x");
+  EXPECT_EQ(event["file"]["hash"]["sha256"], "ab");
+  EXPECT_EQ(event["process"]["command_line"], "/tmp/x");
+  EXPECT_EQ(event["process"]["user"]["name"], "root");
+  EXPECT_EQ(event["package"]["name"], "cron");
 }
 
 TEST_F(EcsTest, OtherModules) {

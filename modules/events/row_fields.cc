@@ -10,6 +10,7 @@
 #include "modules/file/file.pb.h"
 #include "modules/memory/memory.pb.h"
 #include "modules/netstat/netstat.pb.h"
+#include "modules/persistence/persistence.pb.h"
 #include "modules/ping/ping.pb.h"
 #include "modules/pkg/pkg.pb.h"
 #include "modules/scribe/scribe.pb.h"
@@ -98,6 +99,20 @@ constexpr FieldMapping kSshkey[] = {
     {"mtime", "file.mtime"},
 };
 
+// What runs isn't a process yet, but this is where ECS has command lines.
+constexpr FieldMapping kPersistence[] = {
+    {"path", "file.path", Conversion::kFilePath},
+    {"sha256", "file.hash.sha256", Conversion::kHash},
+    {"mode", "file.mode", Conversion::kOctalMode},
+    {"uid", "file.uid", Conversion::kNumberAsText},
+    {"gid", "file.gid", Conversion::kNumberAsText},
+    {"mtime", "file.mtime"},
+    {"ctime", "file.ctime"},
+    {"command", "process.command_line"},
+    {"user", "process.user.name"},
+    {"package", "package.name"},
+};
+
 constexpr FieldMapping kPing[] = {
     {"destination", "destination.address"},
     {"address", "destination.ip", Conversion::kIp},
@@ -135,6 +150,7 @@ constexpr ModuleEvents kModules[] = {
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
     {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},
+    {"persistence", "configuration", &Prototype<persistence::v1::PersistenceRow>, kPersistence},
     {"ping", "network", &Prototype<ping::v1::PingRow>, kPing},
     {"pkg", "package", &Prototype<pkg::v1::PkgRow>, kPkg},
     {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},

@@ -111,12 +111,12 @@ absl::Status Query::CompilePatterns(std::string_view field, const Texts& texts,
 absl::StatusOr<Query::VersionTest> Query::ParseTest(std::string_view text) {
   VersionTest test;
   text = Trim(text);
-  static constexpr std::pair<std::string_view, Operator> kOperators[] = {
-      {"<=", Operator::kLessOrEqual},
-      {">=", Operator::kGreaterOrEqual},
-      {"<", Operator::kLess},
-      {">", Operator::kGreater},
-      {"=", Operator::kEqual}};
+  static constexpr std::pair<std::string_view, Comparison> kOperators[] = {
+      {"<=", Comparison::kLessOrEqual},
+      {">=", Comparison::kGreaterOrEqual},
+      {"<", Comparison::kLess},
+      {">", Comparison::kGreater},
+      {"=", Comparison::kEqual}};
   const auto found = std::find_if(std::begin(kOperators), std::end(kOperators),
                                   [&](const auto& each) { return text.starts_with(each.first); });
   if (found == std::end(kOperators))
@@ -173,7 +173,7 @@ absl::Status Query::CheckPlaces() {
       clean("search_paths", parameters_.search_paths(), kMaxFilters, &search_paths_));
   DRAGNET_RETURN_IF_ERROR(clean("owns", parameters_.owns(), kMaxOwns, &owns_));
   if (roots_.empty()) roots_.push_back("/");
-  const bool ecosystems = !parameters_.ecosystems().empty();
+  const bool ecosystems = uses_ecosystems();
   if (!search_paths_.empty() && !ecosystems)
     return absl::InvalidArgumentError(
         "search_paths: say where ecosystems are searched for; no ecosystems are given");
@@ -189,6 +189,26 @@ absl::Status Query::CheckPlaces() {
   return absl::OkStatus();
 }
 
+absl::Status Query::CompileVulnerable() {
+  if (parameters_.vulnerable().empty()) return absl::OkStatus();
+  if (parameters_.verify() || !parameters_.owns().empty())
+    return absl::InvalidArgumentError(
+        "vulnerable: not together with verify or owns; make two operations");
+  absl::StatusOr<VulnerableList> list = VulnerableList::Parse(parameters_.vulnerable());
+  if (!list.ok())
+    return absl::InvalidArgumentError(StrCat("vulnerable: ", list.status().message()));
+  // Without entries nothing would be a filter, and every package be found.
+  if (list->empty()) return absl::InvalidArgumentError("vulnerable: has no entries");
+  vulnerable_ = *std::move(list);
+  for (const std::string& type : vulnerable_.types()) {
+    if (!Uses(type))
+      return absl::InvalidArgumentError(
+          StrCat("vulnerable: has entries for ", type,
+                 ", which managers and ecosystems leave out; name it there or name none"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Query> Query::Compile(const v1::PkgParameters& parameters) {
   Query query;
   query.parameters_ = parameters;
@@ -200,6 +220,7 @@ absl::StatusOr<Query> Query::Compile(const v1::PkgParameters& parameters) {
       CheckChoice("managers", parameters.managers(), kManagers, "dpkg, rpm, apk"));
   DRAGNET_RETURN_IF_ERROR(
       CheckChoice("ecosystems", parameters.ecosystems(), kEcosystems, "python, node, go"));
+  DRAGNET_RETURN_IF_ERROR(query.CompileVulnerable());
   DRAGNET_RETURN_IF_ERROR(query.CheckPlaces());
   return query;
 }
@@ -211,46 +232,23 @@ bool Query::Pattern::Holds(std::string_view text) const {
 bool Query::VersionTest::Holds(const v1::PkgRow& row, RunContext& context) const {
   if (!name.empty() && name != row.name()) return false;
   const std::string& type = row.type();
-  int order = 0;
   bool comparable = true;
-  if (type == "dpkg") {
-    comparable = IsDpkgVersion(version);
-    order = CompareDpkg(row.version(), version);
-  } else if (type == "rpm") {
-    comparable = IsRpmVersion(version);
-    order = CompareRpm(row.version(), version);
-  } else if (type == "apk") {
-    comparable = IsApkVersion(version);
-    order = CompareApk(row.version(), version);
-  } else if (type == "python") {
-    order = ComparePython(row.version(), version);
-  } else {
-    order = CompareSemantic(row.version(), version);
-  }
+  if (type == "dpkg") comparable = IsDpkgVersion(version);
+  if (type == "rpm") comparable = IsRpmVersion(version);
+  if (type == "apk") comparable = IsApkVersion(version);
   if (!comparable) {
     context.NoteUnexamined(StrCat("'", version, "' isn't a version as ", type, " has them"),
                            row.name());
     return false;
   }
-  switch (op) {
-    case Operator::kLess:
-      return order < 0;
-    case Operator::kLessOrEqual:
-      return order <= 0;
-    case Operator::kEqual:
-      return order == 0;
-    case Operator::kGreaterOrEqual:
-      return order >= 0;
-    case Operator::kGreater:
-      return order > 0;
-  }
-  return false;
+  return HoldsComparison(op, CompareVersions(type, row.version(), version));
 }
 
 bool Query::MayMatchName(std::string_view name) const {
   const auto is_named = [&](const VersionTest& test) { return test.name == name; };
   if (!compares_.empty() && std::none_of(compares_.begin(), compares_.end(), is_named))
     return false;
+  if (!vulnerable_.empty() && !vulnerable_.MayMatchName(name)) return false;
   // As the row will have it: filters see what people see.
   if (names_.empty()) return true;
   const std::string text = IsValidUtf8(name) ? std::string(name) : ToValidUtf8(name);
@@ -277,9 +275,15 @@ bool Query::Uses(std::string_view manager_or_ecosystem) const {
     return std::find(texts.begin(), texts.end(), manager_or_ecosystem) != texts.end();
   };
   if (contains(parameters_.managers()) || contains(parameters_.ecosystems())) return true;
-  const bool is_manager = std::find(std::begin(kManagers), std::end(kManagers),
-                                    manager_or_ecosystem) != std::end(kManagers);
-  return is_manager && parameters_.managers().empty() && parameters_.ecosystems().empty();
+  if (!parameters_.managers().empty() || !parameters_.ecosystems().empty()) return false;
+  if (!vulnerable_.empty()) return vulnerable_.types().contains(manager_or_ecosystem);
+  return std::find(std::begin(kManagers), std::end(kManagers), manager_or_ecosystem) !=
+         std::end(kManagers);
+}
+
+bool Query::uses_ecosystems() const {
+  return std::any_of(std::begin(kEcosystems), std::end(kEcosystems),
+                     [&](std::string_view ecosystem) { return Uses(ecosystem); });
 }
 
 }  // namespace dragnet::pkg

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "modules/module.h"
 #include "modules/pkg/pkg.pb.h"
+#include "modules/pkg/vulnerable.h"
 #include "re2/re2.h"
 
 namespace dragnet::pkg {
@@ -25,11 +26,13 @@ class Query {
   bool Matches(const v1::PkgRow& row, RunContext& context) const;
 
   bool Uses(std::string_view manager_or_ecosystem) const;
-  bool uses_ecosystems() const { return !parameters_.ecosystems().empty(); }
+  bool uses_ecosystems() const;
 
   const std::vector<std::string>& roots() const { return roots_; }
   const std::vector<std::string>& search_paths() const { return search_paths_; }
   const std::vector<std::string>& owns() const { return owns_; }
+  // Empty without such a list.
+  const VulnerableList& vulnerable() const { return vulnerable_; }
   bool verify() const { return parameters_.verify(); }
   bool verify_config() const { return parameters_.verify_config(); }
   bool all_states() const { return parameters_.all_states(); }
@@ -41,11 +44,10 @@ class Query {
     bool inverted = false;
     bool Holds(std::string_view text) const;
   };
-  enum class Operator { kLess, kLessOrEqual, kEqual, kGreaterOrEqual, kGreater };
   struct VersionTest {
     // Empty for every package.
     std::string name;
-    Operator op = Operator::kEqual;
+    Comparison op = Comparison::kEqual;
     std::string version;
     bool Holds(const v1::PkgRow& row, RunContext& context) const;
   };
@@ -57,6 +59,7 @@ class Query {
 
   absl::Status CompileTests();
   absl::Status CheckPlaces();
+  absl::Status CompileVulnerable();
 
   v1::PkgParameters parameters_;
   std::vector<Pattern> names_;
@@ -67,6 +70,7 @@ class Query {
   std::vector<std::string> roots_;
   std::vector<std::string> search_paths_;
   std::vector<std::string> owns_;
+  VulnerableList vulnerable_;
 };
 
 // An absolute path without empty parts, "." and a slash at its end. Errors

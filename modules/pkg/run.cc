@@ -9,13 +9,18 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "core/strings.h"
+#include "modules/pkg/aliases.h"
 #include "modules/pkg/ecosystem.h"
+#include "modules/pkg/line_reader.h"
 #include "modules/pkg/package.h"
 #include "modules/pkg/root.h"
 #include "modules/pkg/verify.h"
+#include "modules/pkg/vulnerable.h"
 
 namespace dragnet::pkg {
 namespace {
+
+constexpr size_t kMaxOsRelease = 64 * 1024;
 
 // Rows, up to the limits.
 class Output {
@@ -40,35 +45,11 @@ class Output {
   uint64_t rows_ = 0;
 };
 
-// Directories directly beneath a root that are links to others: since /usr was
-// merged, /bin/ls is /usr/bin/ls, and packages list the one or the other.
-class Aliases {
- public:
-  explicit Aliases(const Root& root) {
-    for (const char* name : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libo32"}) {
-      std::string target;
-      if (!root.ReadLink(name, &target)) continue;
-      while (target.starts_with('/')) target.erase(0, 1);
-      while (target.ends_with('/')) target.pop_back();
-      if (!target.empty() && target.find("..") == std::string::npos)
-        aliases_.emplace_back(StrCat(name, "/"), StrCat("/", target, "/"));
-    }
-  }
-
-  std::string Resolve(std::string_view path) const {
-    for (const auto& [from, to] : aliases_)
-      if (path.starts_with(from)) return StrCat(to, path.substr(from.size()));
-    return std::string(path);
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> aliases_;
-};
-
 class RootRun {
  public:
   RootRun(const Query& query, const Root& root, Output& output, RunContext& context)
       : query_(query), root_(root), output_(output), context_(context) {
+    if (query.vulnerable().names_systems()) ReadSystem();
     if (query.owns().empty()) return;
     aliases_.emplace(root);
     for (const std::string& path : query.owns()) owned_.insert(aliases_->Resolve(path));
@@ -101,6 +82,7 @@ class RootRun {
     if (!root_.is_host()) package.row.set_root(Text(root_.path()));
     if (query_.verify()) return Verify(package);
     if (!query_.owns().empty()) return FindOwned(package);
+    if (!query_.vulnerable().empty()) return FindVulnerable(package);
     return output_.Emit(package.row);
   }
 
@@ -116,6 +98,37 @@ class RootRun {
       return more = output_.Emit(row);
     });
     return more;
+  }
+
+  // Which system it is decides whether entries are about it.
+  void ReadSystem() {
+    for (const char* path : {"/etc/os-release", "/usr/lib/os-release"}) {
+      const UniqueFd fd = root_.OpenFile(path);
+      if (!fd.valid()) continue;
+      LineReader lines(fd.get());
+      std::string text;
+      std::string_view line;
+      while (text.size() < kMaxOsRelease && lines.Next(&line)) StrAppend(&text, line, "\n");
+      system_ = ParseOsRelease(text);
+      break;
+    }
+    if (system_.system.empty() || system_.release.empty())
+      context_.NoteUnexamined(
+          "os-release doesn't say which system and release it is: entries for one can't hold",
+          Shown(root_, "/etc/os-release"));
+  }
+
+  bool FindVulnerable(const Package& package) {
+    v1::PkgRow row = package.row;
+    return query_.vulnerable().ForEachMatch(
+        package.row, system_, [&](const VulnerableEntry& entry, const VersionRange& range) {
+          row.set_advisory(entry.id);
+          row.set_affected(Text(FormatRange(range)));
+          row.clear_fixed();
+          for (const VersionBound& bound : range)
+            if (bound.comparison == Comparison::kLess) row.set_fixed(bound.version);
+          return output_.Emit(row);
+        });
   }
 
   bool FindOwned(Package& package) {
@@ -136,6 +149,7 @@ class RootRun {
   const Root& root_;
   Output& output_;
   RunContext& context_;
+  SystemRelease system_;
   std::optional<Aliases> aliases_;
   absl::flat_hash_set<std::string> owned_;
 };

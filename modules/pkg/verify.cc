@@ -35,9 +35,9 @@ std::string_view TypeName(uint32_t mode) {
   }
 }
 
-class Comparison {
+class FileComparison {
  public:
-  Comparison(const Root& root, const PackageFile& file, RunContext& context, v1::PkgRow* row)
+  FileComparison(const Root& root, const PackageFile& file, RunContext& context, v1::PkgRow* row)
       : root_(root), file_(file), context_(context), row_(row) {}
 
   bool Altered() {
@@ -150,7 +150,7 @@ class Comparison {
 }  // namespace
 
 bool IsAltered(const Root& root, const PackageFile& file, RunContext& context, v1::PkgRow* row) {
-  return Comparison(root, file, context, row).Altered();
+  return FileComparison(root, file, context, row).Altered();
 }
 
 }  // namespace dragnet::pkg

@@ -148,6 +148,7 @@ TEST_F(ModulesTest, EveryModuleAnswers) {
       {"memory", "--name", "^dragnet-sched"},
       {"pkg", "--name", "^libc6$"},
       {"sshkey", "--path", files_},
+      {"persistence", "--kind", "cron"},
       {"ping", "--to", "127.0.0.1"},
       {"timedrift", "--server", "127.0.0.1"},
       {"tls", "--port", "1"},
