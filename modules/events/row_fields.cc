@@ -8,11 +8,15 @@
 #include "modules/events/convert.h"
 #include "modules/file/file.pb.h"
 #include "modules/memory/memory.pb.h"
+#include "modules/mounts/mounts.pb.h"
 #include "modules/netstat/netstat.pb.h"
 #include "modules/ping/ping.pb.h"
 #include "modules/pkg/pkg.pb.h"
+#include "modules/process/process.pb.h"
 #include "modules/scribe/scribe.pb.h"
+#include "modules/settings/settings.pb.h"
 #include "modules/sshkey/sshkey.pb.h"
+#include "modules/sysctl/sysctl.pb.h"
 #include "modules/timedrift/timedrift.pb.h"
 
 namespace dragnet::events {
@@ -82,6 +86,22 @@ constexpr FieldMapping kSshkey[] = {
     {"mtime", "file.mtime"},
 };
 
+constexpr FieldMapping kProcess[] = {
+    {"pid", "process.pid"},
+    {"name", "process.name"},
+    {"exe", "process.executable"},
+    {"command_line", "process.command_line"},
+    {"user", "process.user.name"},
+    {"uid", "process.user.id", Conversion::kNumberAsText},
+    {"parent", "process.parent.pid", Conversion::kNonZero},
+    {"started", "process.start"},
+    {"container", "container.id"},
+};
+
+constexpr FieldMapping kSettings[] = {
+    {"path", "file.path", Conversion::kFilePath},
+};
+
 constexpr FieldMapping kPing[] = {
     {"destination", "destination.address"},
     {"address", "destination.ip", Conversion::kIp},
@@ -102,11 +122,15 @@ const google::protobuf::Message* Prototype() {
 constexpr ModuleEvents kModules[] = {
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
+    {"mounts", "host", &Prototype<mounts::v1::MountsRow>, {}},
     {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},
     {"ping", "network", &Prototype<ping::v1::PingRow>, kPing},
     {"pkg", "package", &Prototype<pkg::v1::PkgRow>, kPkg},
+    {"process", "process", &Prototype<process::v1::ProcessRow>, kProcess},
     {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},
+    {"settings", "configuration", &Prototype<settings::v1::SettingsRow>, kSettings},
     {"sshkey", "file", &Prototype<sshkey::v1::SshkeyRow>, kSshkey},
+    {"sysctl", "configuration", &Prototype<sysctl::v1::SysctlRow>, {}},
     {"timedrift", "host", &Prototype<timedrift::v1::TimedriftRow>, kTimedrift},
 };
 
