@@ -7,6 +7,7 @@
 #include "google/protobuf/stubs/logging.h"
 #include "modules/events/convert.h"
 #include "modules/file/file.pb.h"
+#include "modules/firewall/firewall.pb.h"
 #include "modules/memory/memory.pb.h"
 #include "modules/mounts/mounts.pb.h"
 #include "modules/netstat/netstat.pb.h"
@@ -40,6 +41,10 @@ constexpr FieldMapping kFile[] = {
     {"atime", "file.accessed"},
     {"btime", "file.created"},
     {"sha256", "file.hash.sha256", Conversion::kHash},
+};
+
+constexpr FieldMapping kFirewall[] = {
+    {"protocol", "network.transport", Conversion::kTransport},
 };
 
 constexpr FieldMapping kMemory[] = {
@@ -121,6 +126,7 @@ const google::protobuf::Message* Prototype() {
 
 constexpr ModuleEvents kModules[] = {
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
+    {"firewall", "network", &Prototype<firewall::v1::FirewallRow>, kFirewall},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
     {"mounts", "host", &Prototype<mounts::v1::MountsRow>, {}},
     {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},
