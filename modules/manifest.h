@@ -13,6 +13,8 @@ enum class NetworkAccess {
   kNone,
   // The host's network namespace: TCP and UDP as a client.
   kHost,
+  // The host's network namespace, and no socket(2): for what /proc shows of it.
+  kHostWithoutSockets,
 };
 
 // What a worker can do beyond reading files and computing, each a wall of the
@@ -27,6 +29,10 @@ struct ModulePowers {
   // network namespaces of the host's processes; takes kHost, whose TCP and UDP
   // sockets are then denied.
   bool inspect_networks = false;
+  // Netlink sockets of NETLINK_NETFILTER alone, to ask for the host's firewall
+  // rules; takes kHost, whose TCP and UDP sockets are then denied, and
+  // CAP_NET_ADMIN, which the module must give up before it reads an answer.
+  bool inspect_firewall = false;
   // ICMP and ICMPv6 sockets (SOCK_RAW and SOCK_DGRAM), only with kHost.
   bool icmp_sockets = false;
 };

@@ -111,7 +111,7 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& e
   }
   options.user = environment.user;
   options.capabilities.assign(manifest.capabilities.begin(), manifest.capabilities.end());
-  if (manifest.network == NetworkAccess::kHost) {
+  if (manifest.network != NetworkAccess::kNone) {
     if (environment.host_network_fd >= 0) {
       options.network = sandbox::Network::kGiven;
       options.network_namespace_fd = environment.host_network_fd;

@@ -64,6 +64,11 @@ LockIn& LockIn::Allow(const NetworkInspection&) {
   return *this;
 }
 
+LockIn& LockIn::Allow(const FirewallInspection&) {
+  inspect_firewall_ = true;
+  return *this;
+}
+
 LockIn& LockIn::Allow(const IcmpSockets&) {
   icmp_sockets_ = true;
   return *this;
@@ -112,6 +117,7 @@ absl::Status LockIn::EnterSyscallFilter(int landlock_abi) {
   policy.sockets = networking_ == Networking::kHost;
   policy.inspect_processes = inspect_processes_;
   policy.inspect_networks = inspect_networks_;
+  policy.inspect_firewall = inspect_firewall_;
   policy.icmp_sockets = icmp_sockets_ && policy.sockets;
   policy.openat2 = landlock_abi >= kLandlockAbiTruncate;
   return Annotate(RestrictSyscalls(policy), "lock in");

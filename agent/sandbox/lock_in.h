@@ -30,6 +30,7 @@ struct WritingBeneath;
 struct HostNetwork;
 struct ProcessInspection;
 struct NetworkInspection;
+struct FirewallInspection;
 struct IcmpSockets;
 struct MissingWalls;
 
@@ -62,6 +63,7 @@ class LockIn {
   LockIn& Allow(const HostNetwork& weakening);
   LockIn& Allow(const ProcessInspection& weakening);
   LockIn& Allow(const NetworkInspection& weakening);
+  LockIn& Allow(const FirewallInspection& weakening);
   LockIn& Allow(const IcmpSockets& weakening);
   LockIn& Allow(const MissingWalls& weakening);
 
@@ -81,6 +83,7 @@ class LockIn {
   std::optional<SyscallList> syscalls_;
   bool inspect_processes_ = false;
   bool inspect_networks_ = false;
+  bool inspect_firewall_ = false;
   bool icmp_sockets_ = false;
   bool allow_missing_walls_ = false;
 };

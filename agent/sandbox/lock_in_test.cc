@@ -314,6 +314,29 @@ TEST_F(LockInTest, InspectingNetworksEntersNetworkNamespacesAndNoOthers) {
   }
 }
 
+TEST_F(LockInTest, InspectingTheFirewallIsNetlinkOfNetfilterAndNothingElse) {
+  for (Case test : kAgainstWorker) {
+    // Its arguments are looked at now: to gain is refused, not killed.
+    if (std::string_view(test.attack) == "gain-capabilities") test.expected = Expected::kRefused;
+    SCOPED_TRACE(test.attack);
+    SpawnOptions options = WorkerOptions({"worker-firewall", test.attack, Target()});
+    if (IsRoot()) options.capabilities = {CAP_DAC_READ_SEARCH, CAP_NET_ADMIN};
+    Check(options, test.expected);
+  }
+  SpawnOptions options = WorkerOptions({});
+  if (IsRoot()) options.capabilities = {CAP_DAC_READ_SEARCH, CAP_NET_ADMIN};
+  for (auto [attack, expected] : {Case{"socket-netlink-netfilter", Expected::kSucceeds},
+                                  Case{"socket-netlink-diag", Expected::kRefused},
+                                  Case{"socket-netlink-audit", Expected::kRefused},
+                                  Case{"setns-network", Expected::kKilled},
+                                  Case{"socket-icmp", Expected::kRefused}}) {
+    SCOPED_TRACE(attack);
+    options.arguments = {"worker-firewall", attack, StrCat("/proc/", ::getpid(), "/ns/net")};
+    if (std::string_view(attack) == "setns-network") options.arguments[2] = "/proc/self/ns/net";
+    Check(options, expected);
+  }
+}
+
 TEST_F(LockInTest, IcmpOfAModuleIsIcmpAlone) {
   if (!IsRoot()) GTEST_SKIP() << "needs root";
   SpawnOptions options = WorkerOptions({});

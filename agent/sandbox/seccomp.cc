@@ -160,6 +160,16 @@ void AllowNetworkInspection(Filter& filter) {
   filter.Allow(SCMP_SYS(capget), {});
 }
 
+void AllowFirewallInspection(Filter& filter) {
+  for (uint64_t type : {SOCK_RAW, SOCK_DGRAM}) {
+    filter.Allow(SCMP_SYS(socket), {Equals(0, AF_NETLINK), HasBits(1, kSocketTypeMask, type),
+                                    Equals(2, NETLINK_NETFILTER)});
+  }
+  // As above.
+  filter.Allow(SCMP_SYS(capset), {});
+  filter.Allow(SCMP_SYS(capget), {});
+}
+
 }  // namespace
 
 absl::Status RestrictSyscalls(const SyscallPolicy& policy) {
@@ -167,10 +177,12 @@ absl::Status RestrictSyscalls(const SyscallPolicy& policy) {
   Filter filter;
   AllowReadAndCompute(filter);
   if (policy.event_loop_and_files) filter.Allow(EventLoopAndFileSyscalls());
-  if (policy.sockets || policy.inspect_networks) filter.Allow(SocketSyscalls());
+  if (policy.sockets || policy.inspect_networks || policy.inspect_firewall)
+    filter.Allow(SocketSyscalls());
   if (policy.sockets) AllowSockets(filter);
   if (policy.icmp_sockets) AllowIcmp(filter);
   if (policy.inspect_networks) AllowNetworkInspection(filter);
+  if (policy.inspect_firewall) AllowFirewallInspection(filter);
   if (policy.inspect_processes) filter.Allow(SCMP_SYS(process_vm_readv), {});
   if (policy.openat2) {
     filter.Allow(SCMP_SYS(openat2), {});

@@ -15,6 +15,8 @@ struct SyscallPolicy {
   bool inspect_processes = false;
   // Netlink sockets, setns into network namespaces, capset.
   bool inspect_networks = false;
+  // Netlink sockets of netfilter, capset.
+  bool inspect_firewall = false;
   // ICMP sockets of the IP families.
   bool icmp_sockets = false;
   // openat2's flags are behind a pointer, where no filter sees them: it is

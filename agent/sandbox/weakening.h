@@ -37,6 +37,15 @@ struct ProcessInspection {};
 // Used by: dragnet-worker for modules that declare inspect_networks.
 struct NetworkInspection {};
 
+// Netlink sockets of NETLINK_NETFILTER, and capset(2) to give up the privilege for
+// them. The kernel answers questions about its rules only to who may change them
+// (CAP_NET_ADMIN), and no filter of system calls tells the two apart: the process
+// must have all answers in memory, and have given the capability up, before it
+// looks at what whoever made a rule has written. No TCP or UDP socket comes with
+// it, no other netlink protocol, and no way into other namespaces.
+// Used by: dragnet-worker for modules that declare inspect_firewall.
+struct FirewallInspection {};
+
 // ICMP and ICMPv6 sockets, raw and datagram. Takes HostNetwork.
 // Used by: dragnet-worker for modules that declare icmp_sockets.
 struct IcmpSockets {};

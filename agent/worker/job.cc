@@ -141,13 +141,15 @@ absl::Status LockInForModule(const ModuleManifest& manifest, bool allow_missing_
   policy.AllowReadBeneath("/").AllowSyscalls(sandbox::SyscallList::kReadAndCompute);
   const ModulePowers& powers = manifest.powers;
   // Who lists the host's sockets stands in its network, and needs none of its own.
-  if (manifest.network == NetworkAccess::kHost && !powers.inspect_networks) {
+  if (manifest.network == NetworkAccess::kHost && !powers.inspect_networks &&
+      !powers.inspect_firewall) {
     policy.Allow(sandbox::HostNetwork());
   } else {
     policy.DenyNetwork();
   }
   if (powers.inspect_processes) policy.Allow(sandbox::ProcessInspection());
   if (powers.inspect_networks) policy.Allow(sandbox::NetworkInspection());
+  if (powers.inspect_firewall) policy.Allow(sandbox::FirewallInspection());
   if (powers.icmp_sockets) policy.Allow(sandbox::IcmpSockets());
   if (allow_missing_walls) policy.Allow(sandbox::MissingWalls());
   return policy.Enter();

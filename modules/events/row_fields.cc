@@ -8,14 +8,19 @@
 #include "modules/accounts/accounts.pb.h"
 #include "modules/events/convert.h"
 #include "modules/file/file.pb.h"
+#include "modules/firewall/firewall.pb.h"
 #include "modules/memory/memory.pb.h"
+#include "modules/mounts/mounts.pb.h"
 #include "modules/netstat/netstat.pb.h"
 #include "modules/persistence/persistence.pb.h"
 #include "modules/ping/ping.pb.h"
 #include "modules/pkg/pkg.pb.h"
+#include "modules/process/process.pb.h"
 #include "modules/scribe/scribe.pb.h"
 #include "modules/secrets/secrets.pb.h"
+#include "modules/settings/settings.pb.h"
 #include "modules/sshkey/sshkey.pb.h"
+#include "modules/sysctl/sysctl.pb.h"
 #include "modules/timedrift/timedrift.pb.h"
 #include "modules/tls/tls.pb.h"
 
@@ -45,6 +50,10 @@ constexpr FieldMapping kFile[] = {
     {"atime", "file.accessed"},
     {"btime", "file.created"},
     {"sha256", "file.hash.sha256", Conversion::kHash},
+};
+
+constexpr FieldMapping kFirewall[] = {
+    {"protocol", "network.transport", Conversion::kTransport},
 };
 
 constexpr FieldMapping kMemory[] = {
@@ -111,6 +120,20 @@ constexpr FieldMapping kPersistence[] = {
     {"command", "process.command_line"},
     {"user", "process.user.name"},
     {"package", "package.name"},
+constexpr FieldMapping kProcess[] = {
+    {"pid", "process.pid"},
+    {"name", "process.name"},
+    {"exe", "process.executable"},
+    {"command_line", "process.command_line"},
+    {"user", "process.user.name"},
+    {"uid", "process.user.id", Conversion::kNumberAsText},
+    {"parent", "process.parent.pid", Conversion::kNonZero},
+    {"started", "process.start"},
+    {"container", "container.id"},
+};
+
+constexpr FieldMapping kSettings[] = {
+    {"path", "file.path", Conversion::kFilePath},
 };
 
 constexpr FieldMapping kPing[] = {
@@ -148,14 +171,19 @@ const google::protobuf::Message* Prototype() {
 constexpr ModuleEvents kModules[] = {
     {"accounts", "iam", &Prototype<accounts::v1::AccountsRow>, kAccounts},
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
+    {"firewall", "network", &Prototype<firewall::v1::FirewallRow>, kFirewall},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
+    {"mounts", "host", &Prototype<mounts::v1::MountsRow>, {}},
     {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},
     {"persistence", "configuration", &Prototype<persistence::v1::PersistenceRow>, kPersistence},
     {"ping", "network", &Prototype<ping::v1::PingRow>, kPing},
     {"pkg", "package", &Prototype<pkg::v1::PkgRow>, kPkg},
+    {"process", "process", &Prototype<process::v1::ProcessRow>, kProcess},
     {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},
     {"secrets", "file", &Prototype<secrets::v1::SecretsRow>, kSecrets},
+    {"settings", "configuration", &Prototype<settings::v1::SettingsRow>, kSettings},
     {"sshkey", "file", &Prototype<sshkey::v1::SshkeyRow>, kSshkey},
+    {"sysctl", "configuration", &Prototype<sysctl::v1::SysctlRow>, {}},
     {"timedrift", "host", &Prototype<timedrift::v1::TimedriftRow>, kTimedrift},
     {"tls", "network", &Prototype<tls::v1::TlsRow>, kTls},
 };

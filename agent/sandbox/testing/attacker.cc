@@ -7,8 +7,8 @@
 //   sandbox_attacker orphan
 //   sandbox_attacker as-lone-root ANY OF THESE
 //
-// POLICY: none, worker, worker-network, worker-processes, worker-networks, worker-icmp,
-// read=DIRECTORY, link=DIRECTORY,PORT. Ends with 0 if the attack succeeded, 1 if it was refused
+// POLICY: none, worker, worker-network, worker-processes, worker-networks, worker-firewall,
+// worker-icmp, read=DIRECTORY, link=DIRECTORY,PORT. Ends with 0 if the attack succeeded, 1 if it was refused
 // (its errno on standard error), 3 if the process could not be locked in.
 #include <dirent.h>
 #include <errno.h>
@@ -65,6 +65,14 @@ absl::Status EnterPolicy(std::string_view policy) {
     }
     if (policy == "worker-networks") lock_in.Allow(NetworkInspection());
     return lock_in.Enter();
+  }
+  if (policy == "worker-firewall") {
+    return LockIn()
+        .AllowReadBeneath("/")
+        .DenyNetwork()
+        .Allow(FirewallInspection())
+        .AllowSyscalls(SyscallList::kReadAndCompute)
+        .Enter();
   }
   if (policy.substr(0, 5) == "read=") {
     return LockIn()
