@@ -120,6 +120,8 @@ constexpr FieldMapping kPersistence[] = {
     {"command", "process.command_line"},
     {"user", "process.user.name"},
     {"package", "package.name"},
+};
+
 constexpr FieldMapping kProcess[] = {
     {"pid", "process.pid"},
     {"name", "process.name"},
