@@ -103,7 +103,7 @@ class WorkerRun {
   void Stop(v1::Termination termination, std::string_view detail);
 
  private:
-  bool Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment,
+  bool Spawn(const ModuleManifest& manifest, bool in_root, const WorkerEnvironment& environment,
              const std::vector<UniqueFd>& inputs);
   void WriteJob();
   void ReadOutput();
