@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/footprint/footprint.h"
+#include "agent/monitor/check_run.h"
 #include "agent/monitor/host_facts.h"
 #include "agent/monitor/log.h"
 #include "core/action.h"
@@ -661,6 +662,18 @@ void Monitor::StartOperation(ActionRun& run) {
   if (!has_blobs) {
     return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED, ToStd(blob_error.message())));
   }
+  run.worker = NewRun(run, operation, inputs);
+  AdvanceWorker(run);
+}
+
+std::unique_ptr<OperationRun> Monitor::NewRun(const ActionRun& run, const v1::Operation& operation,
+                                              const std::vector<UniqueFd>& inputs) const {
+  const OperationLimits& ceiling = environment_.config.limits;
+  const bool scheduled = run.action.has_recurrence();
+  if (operation.module() == kCheckModule) {
+    return std::make_unique<CheckRun>(
+        operation, CheckSurroundings{environment_.worker, environment_.facts, ceiling, scheduled});
+  }
   ipc::Job job;
   for (const v1::Blob& blob : operation.blobs()) {
     ipc::Input* input = job.add_inputs();
@@ -671,21 +684,19 @@ void Monitor::StartOperation(ActionRun& run) {
   job.set_module(operation.module());
   job.set_parameters(operation.parameters());
   job.set_format(ipc::Job::FORMAT_PROTO);
-  run.worker = std::make_unique<WorkerRun>(
-      *FindManifest(operation.module()), job,
-      EffectiveLimits(operation.limits(), environment_.config.limits, run.action.has_recurrence()),
-      environment_.worker, inputs);
-  AdvanceWorker(run);
+  return std::make_unique<WorkerRun>(*FindManifest(operation.module()), job,
+                                     EffectiveLimits(operation.limits(), ceiling, scheduled),
+                                     environment_.worker, inputs);
 }
 
 // Among those that run; what stands still by order leaves its share to the others.
 void Monitor::ShareCpu() {
-  std::vector<WorkerRun*> workers;
+  std::vector<OperationRun*> workers;
   std::vector<uint32_t> wanted;
   for (const auto& run : actions_) {
     if (run->worker == nullptr || run->worker->held()) continue;
     workers.push_back(run->worker.get());
-    wanted.push_back(run->worker->limits().cpu_share_percent);
+    wanted.push_back(run->worker->cpu_share_limit());
   }
   const std::vector<uint32_t> shares =
       DivideCpuShare(wanted, environment_.config.cpu_share_percent_total);

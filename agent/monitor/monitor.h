@@ -67,7 +67,7 @@ class Monitor {
     v1::Action action;
     int next_operation = 0;
     uint64_t next_sequence = 1;
-    std::unique_ptr<WorkerRun> worker;
+    std::unique_ptr<OperationRun> worker;
     // Why a blob of the next operation can't be had; OK while it may come.
     absl::Status blob_error;
     // The worker stands still by order; after it was resumed, until a place is free.
@@ -114,6 +114,8 @@ class Monitor {
   size_t RunningWorkers() const;
   bool WaitsPaused(const ActionRun& run) const;
   void StartOperation(ActionRun& run);
+  std::unique_ptr<OperationRun> NewRun(const ActionRun& run, const v1::Operation& operation,
+                                       const std::vector<UniqueFd>& inputs) const;
   bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
   void HandleBlobPart(const v1::BlobPart& part);
   // Its next operation names this blob.
