@@ -76,6 +76,7 @@ absl::Status Monitor::Initialize() {
   environment_.facts.mutable_tags()->insert(config.tags.begin(), config.tags.end());
   DRAGNET_ASSIGN_OR_RETURN(policy_, store_->LoadTrustPolicy(config.root_keys, config.fleet_id));
   DRAGNET_ASSIGN_OR_RETURN(blobs_, BlobCache::Open(config.state_directory + "/blobs"));
+  DRAGNET_ASSIGN_OR_RETURN(standing_, StandingActions::Load(*store_, id, &orders_));
   return ReportInterrupted();
 }
 
@@ -152,6 +153,7 @@ absl::Status Monitor::ReportInterrupted() {
   for (const InterruptedOperation& operation : operations) {
     auto run = std::make_unique<ActionRun>();
     run->action.set_id(operation.action_id);
+    run->occurrence = operation.occurrence;
     v1::ResultRecord& record = run->unwritten.emplace_back();
     record.set_action_id(operation.action_id);
     record.set_occurrence(operation.occurrence);
@@ -214,6 +216,10 @@ absl::Time Monitor::NextDeadline() const {
   for (const auto& run : actions_) {
     if (run->worker != nullptr) deadline = std::min(deadline, run->worker->deadline());
   }
+  if (const absl::Duration look = standing_->UntilNextLook(clock_.Now());
+      look < absl::InfiniteDuration()) {
+    deadline = std::min(deadline, SteadyNow() + look);
+  }
   // A blob that is waited for may not come before its action expires.
   if (blobs_->is_fetching()) deadline = std::min(deadline, SteadyNow() + kBlobCheckInterval);
   for (const auto& run : actions_) {
@@ -269,6 +275,8 @@ AuthorizationContext Monitor::Authorization() const {
 }
 
 void Monitor::HandleActionEnvelope(const std::string& bytes) {
+  // A scheduler sends it again when it can't know whether it came. Nothing follows.
+  if (const std::string id = standing_->IdOf(bytes); !id.empty()) return SayAccepted(id);
   absl::Status journal_error;
   AuthorizationContext context = Authorization();
   context.already_ran = [&](std::string_view action_id) {
@@ -295,6 +303,11 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
       std::find(unjournaled_.begin(), unjournaled_.end(), id) != unjournaled_.end()) {
     return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
   }
+  if (authorized.action.has_recurrence()) {
+    const absl::Status taken = TakeOnStanding(std::move(authorized.action), bytes);
+    if (!taken.ok()) Refuse(bytes, id, v1::Refusal::REASON_BUSY, ToStd(taken.message()));
+    return;
+  }
   if (orders_.IsPaused(id) &&
       std::count_if(actions_.begin(), actions_.end(), [this](const auto& run) {
         return WaitsPaused(*run);
@@ -316,9 +329,7 @@ absl::Status Monitor::TakeOn(v1::Action action, const std::string& envelope) {
   DRAGNET_RETURN_IF_ERROR(
       store_->JournalTaken(action.id(), 0, action.operations_size(), clock_.Now()));
   LogInfo(StrCat("action ", action.id(), " taken on: ", action.name()));
-  v1::AgentMessage accepted;
-  accepted.mutable_accepted()->set_action_id(action.id());
-  SendToScheduler(accepted);
+  SayAccepted(action.id());
   auto run = std::make_unique<ActionRun>();
   run->action = std::move(action);
   run->envelope = envelope;
@@ -328,12 +339,78 @@ absl::Status Monitor::TakeOn(v1::Action action, const std::string& envelope) {
   return absl::OkStatus();
 }
 
+void Monitor::SayAccepted(const std::string& action_id) {
+  v1::AgentMessage accepted;
+  accepted.mutable_accepted()->set_action_id(action_id);
+  SendToScheduler(accepted);
+}
+
+// --- recurring actions
+
+absl::Status Monitor::TakeOnStanding(v1::Action action, const std::string& envelope) {
+  if (standing_->size() >= StandingActions::kMaxStanding) {
+    return absl::ResourceExhaustedError(
+        StrCat(StandingActions::kMaxStanding, " recurring actions stand here already"));
+  }
+  const std::string id = action.id();
+  const std::string name = action.name();
+  DRAGNET_RETURN_IF_ERROR(
+      standing_->Take(std::move(action), envelope, clock_.Now(), orders_.Find(id)));
+  LogInfo(StrCat("recurring action ", id, " taken on: ", name));
+  SayAccepted(id);
+  AdvanceActions();
+  return absl::OkStatus();
+}
+
+void Monitor::StartOccurrences() {
+  standing_->Look(clock_.Now(), orders_);
+  for (const StandingActions::Due& due : standing_->WhatIsDue()) {
+    const bool one_runs = std::any_of(actions_.begin(), actions_.end(), [&](const auto& run) {
+      return run->action.id() == due.action_id;
+    });
+    if (one_runs || actions_.size() >= kMaxActions) continue;
+    StartOccurrence(due);
+  }
+}
+
+void Monitor::StartOccurrence(const StandingActions::Due& due) {
+  const std::string envelope(standing_->EnvelopeOf(due.action_id));
+  const int64_t occurrence = absl::ToUnixSeconds(due.occurrence);
+  // Anew, as if it came now: what was so when it was taken on may be so no longer.
+  auto decision = AuthorizeAction(envelope, Authorization());
+  if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
+    const absl::StatusOr<bool> is_news = standing_->PassOver(due, refused->reason);
+    if (!is_news.ok()) disk_full_ = true;
+    if (is_news.ok() && *is_news) {
+      Refuse(envelope, due.action_id, refused->reason, refused->detail, occurrence);
+    }
+    return;
+  }
+  if (const absl::Status begun = standing_->Begin(due); !begun.ok()) {
+    LogWarning(StrCat("an occurrence of action ", due.action_id, " waits: ", begun.message()));
+    disk_full_ = true;
+    return;
+  }
+  LogInfo(StrCat("action ", due.action_id, ": occurrence ", occurrence, " begins"));
+  auto run = std::make_unique<ActionRun>();
+  run->action = std::move(std::get<AuthorizedAction>(decision).action);
+  run->envelope = envelope;
+  run->occurrence = occurrence;
+  actions_.push_back(std::move(run));
+  busy_ = true;
+}
+
+bool Monitor::IsHere(std::string_view action_id) const {
+  return FindRun(action_id) != nullptr || standing_->Find(action_id) != nullptr;
+}
+
 void Monitor::Refuse(const std::string& envelope, std::string_view action_id,
-                     v1::Refusal::Reason reason, std::string_view detail) {
+                     v1::Refusal::Reason reason, std::string_view detail, int64_t occurrence) {
   LogWarning(StrCat("refused ", action_id.empty() ? "an envelope" : "action ", action_id, ": ",
                     v1::Refusal::Reason_Name(reason), ": ", detail));
   v1::ResultRecord record;
   record.set_action_id(std::string(action_id));
+  record.set_occurrence(occurrence);
   v1::Refusal* refusal = record.mutable_refusal();
   refusal->set_reason(reason);
   refusal->set_detail(Shorten(ToValidUtf8(detail), kMaxRefusalDetail));
@@ -390,8 +467,8 @@ OrderContext Monitor::OrderAuthorization() const {
   context.modules_of = [this](std::string_view action_id) {
     std::optional<std::vector<std::string>> modules;
     const ActionRun* run = FindRun(action_id);
-    if (run == nullptr) return modules;
-    modules = ModulesRun(run->action);
+    const v1::Action* action = run != nullptr ? &run->action : standing_->Find(action_id);
+    if (action != nullptr) modules = ModulesRun(*action);
     return modules;
   };
   context.weights_needed = WeightsNeeded;
@@ -439,10 +516,13 @@ void Monitor::HandleOrderEnvelope(const std::string& bytes) {
     return Refuse(bytes, action_id, v1::Refusal::REASON_ORDER_REJECTED,
                   StrCat(orders_.Find(action_id)->words, "; that can't be undone"));
   }
-  orders_.Put(authorized, bytes, clock_.Now(),
-              [this](std::string_view id) { return FindRun(id) != nullptr; });
+  orders_.Put(authorized, bytes, clock_.Now(), [this](std::string_view id) { return IsHere(id); });
   LogInfo(StrCat("action ", action_id, " ", orders_.Find(action_id)->words));
-  if (authorized.order.kind() == v1::Order::KIND_CANCEL && FindRun(action_id) == nullptr) {
+  if (authorized.order.kind() != v1::Order::KIND_CANCEL) {
+    standing_->Put(action_id, *orders_.Find(action_id));
+  } else if (standing_->Find(action_id) != nullptr) {
+    CancelStanding(bytes, action_id);
+  } else if (FindRun(action_id) == nullptr) {
     KeepCancelled(bytes, action_id);
   }
   AdvanceActions();
@@ -459,6 +539,14 @@ void Monitor::KeepCancelled(const std::string& envelope, const std::string& acti
   if (!is_new.ok() || *is_new) {
     Refuse(envelope, action_id, v1::Refusal::REASON_CANCELLED, CancellationWords(action_id));
   }
+}
+
+// What runs of it is killed as any action's is, and its end tells; if nothing does,
+// this tells.
+void Monitor::CancelStanding(const std::string& envelope, const std::string& action_id) {
+  standing_->Cancel(action_id);
+  if (FindRun(action_id) != nullptr) return;
+  Refuse(envelope, action_id, v1::Refusal::REASON_CANCELLED, CancellationWords(action_id));
 }
 
 void Monitor::JournalCancellations() {
@@ -613,6 +701,7 @@ void Monitor::AdvanceActions() {
   GiveDiskBack();
   CheckSpool();
   JournalCancellations();
+  StartOccurrences();
   for (auto& run : actions_) {
     ObeyOrder(*run);
     if (run->worker != nullptr) AdvanceWorker(*run);
@@ -747,6 +836,7 @@ void Monitor::EndOperation(ActionRun& run, const v1::OperationSummary& summary) 
 v1::ResultRecord& Monitor::AddRecord(ActionRun& run) {
   v1::ResultRecord& record = run.unwritten.emplace_back();
   record.set_action_id(run.action.id());
+  record.set_occurrence(run.occurrence);
   record.set_operation(static_cast<uint32_t>(run.next_operation));
   record.set_sequence(run.next_sequence++);
   return record;

@@ -110,6 +110,11 @@ const Behaviour kBehaviours[] = {
     // Verdicts on checks, of which the first three are well.
     {"pass", [] { SendVerdict(VerdictThat("pass")); }},
     {"fail", [] { SendVerdict(VerdictThat("fail")); }},
+    {"pass-later",
+     [] {
+       ::sleep(1);
+       SendVerdict(VerdictThat("pass"));
+     }},
     {"unknown",
      [] {
        SendRows(1, VerdictThat("unknown").SerializeAsString());
