@@ -387,8 +387,11 @@ void Monitor::StartOccurrence(const StandingActions::Due& due) {
     return;
   }
   if (const absl::Status begun = standing_->Begin(due); !begun.ok()) {
-    LogWarning(StrCat("an occurrence of action ", due.action_id, " waits: ", begun.message()));
+    if (!disk_full_told_) {
+      LogWarning(StrCat("an occurrence of action ", due.action_id, " waits: ", begun.message()));
+    }
     disk_full_ = true;
+    disk_full_told_ = true;
     return;
   }
   LogInfo(StrCat("action ", due.action_id, ": occurrence ", occurrence, " begins"));
@@ -667,7 +670,7 @@ std::string Monitor::WhySpoolIsFull() const {
     return StrCat("the spool is full: ", store_->spooled_bytes(), " bytes wait for a scheduler",
                   " (spool_bytes = ", config.spool_bytes, ")");
   }
-  struct statvfs disk{};
+  struct statvfs disk {};
   if (::statvfs(config.state_directory.c_str(), &disk) != 0 || disk.f_blocks == 0) return "";
   const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
   const uint64_t size = uint64_t{disk.f_blocks} * disk.f_frsize;

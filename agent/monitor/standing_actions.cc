@@ -64,17 +64,16 @@ absl::Status StandingActions::Add(v1::Action action, std::string envelope, absl:
   }
   if (!schedule.ok()) return schedule.status();
   const absl::Time expires = *ToTime(action.expires());
-  Standing standing{.envelope = std::move(envelope),
-                    .action = action,
-                    .schedule = *std::move(schedule),
-                    .from = std::max(*ToTime(action.not_before()), taken_at),
-                    .until = recurrence.has_until()
-                                 ? std::min(*ToTime(recurrence.until()), expires)
-                                 : expires,
-                    .expires = expires,
-                    .last_occurrence = last_occurrence,
-                    .refused = refused,
-                    .due = std::nullopt};
+  Standing standing{
+      .envelope = std::move(envelope),
+      .action = action,
+      .schedule = *std::move(schedule),
+      .from = std::max(*ToTime(action.not_before()), taken_at),
+      .until = recurrence.has_until() ? std::min(*ToTime(recurrence.until()), expires) : expires,
+      .expires = expires,
+      .last_occurrence = last_occurrence,
+      .refused = refused,
+      .due = std::nullopt};
   standing_.insert_or_assign(action.id(), std::move(standing));
   return absl::OkStatus();
 }
@@ -220,12 +219,14 @@ absl::Status StandingActions::Begin(const Due& due) {
   const auto found = standing_.find(due.action_id);
   if (found == standing_.end()) return absl::NotFoundError("it stands no longer");
   Standing& standing = found->second;
-  DRAGNET_RETURN_IF_ERROR(
-      store_.BeginOccurrence(due.action_id, due.occurrence, standing.action.operations_size()));
-  standing.last_occurrence = due.occurrence;
-  standing.refused = v1::Refusal::REASON_UNSPECIFIED;
+  const absl::Status begun =
+      store_.BeginOccurrence(due.action_id, due.occurrence, standing.action.operations_size());
+  // The store is right: then it isn't to be begun again either.
+  if (!begun.ok() && !absl::IsAlreadyExists(begun)) return begun;
+  standing.last_occurrence = std::max(standing.last_occurrence, due.occurrence);
   standing.due.reset();
-  return absl::OkStatus();
+  if (begun.ok()) standing.refused = v1::Refusal::REASON_UNSPECIFIED;
+  return begun;
 }
 
 absl::StatusOr<bool> StandingActions::PassOver(const Due& due, v1::Refusal::Reason reason) {

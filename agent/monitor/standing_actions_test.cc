@@ -198,8 +198,8 @@ TEST_F(StandingActionsTest, JitterDelaysEachOccurrenceAndNoMoreThanThat) {
   for (absl::Time now = start; now < start + absl::Hours(24); now += absl::Seconds(30)) {
     standing_->Look(now, orders_);
     for (const StandingActions::Due& due : standing_->WhatIsDue()) {
-      const absl::Time time = due.occurrence + JitterOf(action.id(), "agent", due.occurrence,
-                                                        absl::Seconds(3000));
+      const absl::Time time =
+          due.occurrence + JitterOf(action.id(), "agent", due.occurrence, absl::Seconds(3000));
       EXPECT_GE(now, time);
       EXPECT_LT(now, time + absl::Seconds(30));
       ASSERT_TRUE(standing_->Begin(due).ok());

@@ -410,8 +410,7 @@ absl::Status StateStore::BeginOccurrence(std::string_view action_id, absl::Time 
                                          int operations) {
   Transaction transaction(database_);
   DRAGNET_RETURN_IF_ERROR(Advance(action_id, occurrence, v1::Refusal::REASON_UNSPECIFIED));
-  DRAGNET_RETURN_IF_ERROR(
-      InsertUnfinished(action_id, absl::ToUnixSeconds(occurrence), operations));
+  DRAGNET_RETURN_IF_ERROR(InsertUnfinished(action_id, absl::ToUnixSeconds(occurrence), operations));
   return transaction.Commit();
 }
 

@@ -285,10 +285,9 @@ TEST_F(StateStoreTest, AnOccurrenceIsBegunOrPassedOverOnceAndOnlyForward) {
   auto interrupted = *store_->Interrupted();
   ASSERT_EQ(interrupted.size(), 2u);
   EXPECT_EQ(interrupted[0].occurrence, absl::ToUnixSeconds(fleet_.now) + 7200);
-  ASSERT_TRUE(store_
-                  ->AdvanceStanding("a", fleet_.now + absl::Hours(3),
-                                    v1::Refusal::REASON_NOT_TARGETED)
-                  .ok());
+  ASSERT_TRUE(
+      store_->AdvanceStanding("a", fleet_.now + absl::Hours(3), v1::Refusal::REASON_NOT_TARGETED)
+          .ok());
   EXPECT_EQ(store_->Interrupted()->size(), 2u) << "nothing of it will run";
   EXPECT_EQ((*store_->Standing())[0].refused, v1::Refusal::REASON_NOT_TARGETED);
 }
@@ -305,8 +304,7 @@ TEST_F(StateStoreTest, ACancelledRecurringActionIsGoneForGood) {
   for (const char* id : {"a", "b"}) {
     EXPECT_TRUE(
         absl::IsAlreadyExists(store_->TakeStanding(StandingOf(id, fleet_.now), fleet_.now)));
-    EXPECT_TRUE(
-        absl::IsAlreadyExists(store_->BeginOccurrence(id, fleet_.now + absl::Hours(1), 1)));
+    EXPECT_TRUE(absl::IsAlreadyExists(store_->BeginOccurrence(id, fleet_.now + absl::Hours(1), 1)));
   }
 }
 
