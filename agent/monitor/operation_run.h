@@ -55,4 +55,7 @@ class OperationRun {
   virtual void Stop(v1::Termination termination, std::string_view detail) = 0;
 };
 
+// Of an operation that has no worker to tell of.
+v1::OperationSummary NotRun(v1::Termination termination, std::string_view detail);
+
 }  // namespace dragnet
