@@ -204,10 +204,37 @@ TEST_F(AuthorizationTest, AReplayIsRefused) {
   EXPECT_EQ(Refused(SignedByAlice(action)), v1::Refusal::REASON_REPLAYED);
 }
 
-TEST_F(AuthorizationTest, WhatThisVersionCannotDoIsRefusedByName) {
+// A schedule takes nothing off the rules; and it is looked at before any of them but
+// the signatures'.
+TEST_F(AuthorizationTest, ARecurringActionIsAuthorisedAsAnyOther) {
   v1::Action action = fleet_.ActionProto();
   action.mutable_recurrence()->set_cron("0 3 * * *");
-  EXPECT_EQ(Refused(SignedByAlice(action)), v1::Refusal::REASON_UNSUPPORTED);
+  action.mutable_recurrence()->set_time_zone("Europe/Berlin");
+  EXPECT_TRUE(Authorized(SignedByAlice(action)));
+  v1::Action elsewhere = action;
+  elsewhere.set_target("os='plan9'");
+  EXPECT_EQ(Refused(SignedByAlice(elsewhere)), v1::Refusal::REASON_NOT_TARGETED);
+  v1::Action expired = action;
+  *expired.mutable_expires() = ToTimestamp(fleet_.now - absl::Seconds(1));
+  EXPECT_EQ(Refused(SignedByAlice(expired)), v1::Refusal::REASON_EXPIRED);
+  v1::Action heavy = action;
+  heavy.mutable_operations(0)->set_module("memory");
+  EXPECT_EQ(Refused(SignedByAlice(heavy)), v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
+  EXPECT_EQ(Refused(fleet_.SignedAction(action, {&fleet_.carol})),
+            v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
+  ran_.insert(action.id());
+  EXPECT_EQ(Refused(SignedByAlice(action)), v1::Refusal::REASON_REPLAYED);
+}
+
+TEST_F(AuthorizationTest, AScheduleThatThisHostCanNotKeepIsRefused) {
+  v1::Action action = fleet_.ActionProto();
+  action.mutable_recurrence()->set_cron("0 3 * * *");
+  EXPECT_EQ(Refused(SignedByAlice(action)), v1::Refusal::REASON_MALFORMED);
+  action.mutable_recurrence()->set_time_zone("Nowhere/Atlantis");
+  EXPECT_NE(Refused(SignedByAlice(action)), v1::Refusal::REASON_UNSPECIFIED);
+  action.mutable_recurrence()->set_time_zone("UTC");
+  action.mutable_recurrence()->set_cron("0 3 * *");
+  EXPECT_EQ(Refused(SignedByAlice(action)), v1::Refusal::REASON_MALFORMED);
 }
 
 TEST_F(AuthorizationTest, UnknownFieldsInSignedBytesAreRefused) {

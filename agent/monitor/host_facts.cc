@@ -1,13 +1,18 @@
 #include "agent/monitor/host_facts.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 
 #include "absl/cleanup/cleanup.h"
@@ -16,6 +21,7 @@
 #include "core/file_io.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "core/unique_fd.h"
 #include "core/uuid.h"
 #include "core/version.h"
 #include "modules/manifest.h"
@@ -24,6 +30,7 @@ namespace dragnet {
 namespace {
 
 constexpr size_t kMaxAddresses = 256;
+constexpr size_t kMaxOsReleaseBytes = 65536;
 
 bool IsLinkLocal(const in6_addr& address) { return IN6_IS_ADDR_LINKLOCAL(&address); }
 
@@ -69,6 +76,34 @@ void AddEnvironment(v1::Facts* facts) {
   if (!product.empty()) environment["product"] = product;
 }
 
+// A regular file beneath `root`, whatever its links say; "" when it can't be read.
+std::string ReadInImage(const std::string& root, const char* path) {
+  const UniqueFd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  open_how how{};
+  how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const UniqueFd file(
+      static_cast<int>(::syscall(SYS_openat2, directory.get(), path, &how, sizeof how)));
+  struct stat info;
+  if (!file.valid() || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
+  std::string text(kMaxOsReleaseBytes, '\0');
+  const ssize_t size = ::read(file.get(), text.data(), text.size());
+  text.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  return text;
+}
+
+void SetDistribution(std::string_view os_release, v1::Facts* facts) {
+  auto values = ParseOsRelease(os_release);
+  facts->set_distribution(values["ID"]);
+  facts->set_distribution_version(values["VERSION_ID"]);
+}
+
+void AddModules(v1::Facts* facts) {
+  for (const ModuleManifest* manifest : AllManifests()) {
+    facts->add_modules(std::string(manifest->name));
+  }
+}
+
 }  // namespace
 
 std::map<std::string, std::string> ParseOsRelease(std::string_view text) {
@@ -85,6 +120,20 @@ std::map<std::string, std::string> ParseOsRelease(std::string_view text) {
   return values;
 }
 
+v1::Facts CollectImageFacts(const std::string& root) {
+  v1::Facts facts;
+  utsname kernel = {};
+  ::uname(&kernel);
+  facts.set_os("linux");
+  facts.set_arch(ToValidUtf8(kernel.machine));
+  facts.set_version(kVersion);
+  std::string release = ReadInImage(root, "etc/os-release");
+  if (release.empty()) release = ReadInImage(root, "usr/lib/os-release");
+  SetDistribution(release, &facts);
+  AddModules(&facts);
+  return facts;
+}
+
 v1::Facts CollectHostFacts() {
   v1::Facts facts;
   utsname kernel = {};
@@ -94,13 +143,9 @@ v1::Facts CollectHostFacts() {
   facts.set_kernel(ToValidUtf8(kernel.release));
   facts.set_arch(ToValidUtf8(kernel.machine));
   facts.set_version(kVersion);
-  absl::StatusOr<std::string> release = ReadFile("/etc/os-release", 65536);
-  if (!release.ok()) release = ReadFile("/usr/lib/os-release", 65536);
-  if (release.ok()) {
-    auto values = ParseOsRelease(*release);
-    facts.set_distribution(values["ID"]);
-    facts.set_distribution_version(values["VERSION_ID"]);
-  }
+  absl::StatusOr<std::string> release = ReadFile("/etc/os-release", kMaxOsReleaseBytes);
+  if (!release.ok()) release = ReadFile("/usr/lib/os-release", kMaxOsReleaseBytes);
+  if (release.ok()) SetDistribution(*release, &facts);
   AddAddresses(&facts);
   AddEnvironment(&facts);
   struct sysinfo info = {};
@@ -108,9 +153,7 @@ v1::Facts CollectHostFacts() {
     *facts.mutable_boot_time() = ToTimestamp(
         absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now() - absl::Seconds(info.uptime))));
   }
-  for (const ModuleManifest* manifest : AllManifests()) {
-    facts.add_modules(std::string(manifest->name));
-  }
+  AddModules(&facts);
   return facts;
 }
 

@@ -12,6 +12,11 @@ namespace dragnet {
 // are those of the calling process's network namespace.
 v1::Facts CollectHostFacts();
 
+// Of an unpacked image beneath `root`: its distribution, as it says itself, and this
+// host's architecture; all that is of a running host stays empty. No link in the image
+// leads out of it (openat2(2), Linux 5.6).
+v1::Facts CollectImageFacts(const std::string& root);
+
 // What random(4) says of this boot: a UUID, or "" if it says anything else.
 std::string BootId();
 

@@ -1,5 +1,10 @@
 #include "agent/monitor/host_facts.h"
 
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
 #include "core/target.h"
 #include "core/uuid.h"
 #include "gtest/gtest.h"
@@ -25,6 +30,27 @@ TEST(HostFactsTest, ThisHostHasWhatTargetsAskFor) {
 TEST(HostFactsTest, TheBootIdIsAUuidAndStaysTheSame) {
   EXPECT_TRUE(IsUuid(BootId()));
   EXPECT_EQ(BootId(), BootId());
+}
+
+// The image is hostile: its links lead into itself, and what isn't a file isn't read.
+TEST(HostFactsTest, AnImagesDistributionIsReadWithinTheImage) {
+  char pattern[] = "/tmp/dragnet-facts-XXXXXX";
+  const std::string root = ::mkdtemp(pattern);
+  std::filesystem::create_directories(root + "/etc");
+  std::filesystem::create_directories(root + "/usr/lib");
+  EXPECT_EQ(CollectImageFacts(root).distribution(), "");
+  ASSERT_EQ(::mkfifo((root + "/etc/os-release").c_str(), 0644), 0);
+  EXPECT_EQ(CollectImageFacts(root).distribution(), "");
+  std::filesystem::remove(root + "/etc/os-release");
+  std::filesystem::create_symlink("/../../usr/lib/os-release", root + "/etc/os-release");
+  std::ofstream(root + "/usr/lib/os-release") << "ID=\"image\"\nVERSION_ID=7\n";
+  const v1::Facts facts = CollectImageFacts(root);
+  EXPECT_EQ(facts.distribution(), "image");
+  EXPECT_EQ(facts.distribution_version(), "7");
+  EXPECT_EQ(facts.os(), "linux");
+  EXPECT_EQ(facts.arch(), CollectHostFacts().arch());
+  EXPECT_EQ(facts.kernel(), "");
+  std::filesystem::remove_all(root);
 }
 
 }  // namespace

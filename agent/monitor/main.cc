@@ -2,9 +2,11 @@
 // (users, directories, network namespace, signals), and runs the monitor.
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "agent/footprint/footprint.h"
 #include "agent/monitor/agent_config.h"
+#include "agent/monitor/check_command.h"
 #include "agent/monitor/host_facts.h"
 #include "agent/monitor/log.h"
 #include "agent/monitor/module_command.h"
@@ -47,6 +50,13 @@ constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
       without it, as much as the module can use.
       --mig: NAME and parameters as in an operation of a MIG action, and one JSON
       document out in MIG's form of results.
+  dragnet-agent check --pack FILE|- [--root DIR] [--workers N] [--worker-user USER]
+      Runs a pack of checks on this host, or on an unpacked image, in the same
+      sandboxed workers as in production; no fleet needed, and no root where the
+      checks don't need it. For `dragnet check`, which makes the pack (a serialised
+      dragnet.check.v1.CheckParameters) and shows what comes out: JSON Lines,
+      {"verdict":{…}} per check, last {"summary":{…}}. --workers: so many at a time,
+      1 to 64, 2 when it isn't given. Exit status 0: all were run.
   dragnet-agent --version | --help
 
 Modules:
@@ -193,28 +203,62 @@ absl::StatusOr<std::string> ReadParameters(const std::string& path) {
   return ReadFile(path == "-" ? "/dev/stdin" : path, kMaxBlobBytes);
 }
 
-int ModuleCommand(const std::string& module, const std::string& params_path,
-                  const std::string& worker_user, uint32_t cpu_share_percent, ModuleForm form) {
-  const absl::StatusOr<std::string> parameters = ReadParameters(params_path);
-  if (!parameters.ok()) return Fail(Annotate(parameters.status(), "--params"));
+// How the commands that need no fleet start workers.
+absl::StatusOr<WorkerEnvironment> CommandsWorkers(const std::string& worker_user) {
   WorkerEnvironment environment;
   environment.program = OwnDirectory() + "/dragnet-worker";
   environment.allow_missing_walls = !IsRoot();
   environment.stderr_fd = STDERR_FILENO;
-  if (IsRoot()) {
-    const absl::StatusOr<sandbox::UserAndGroup> user = ResolveUser(worker_user, kDefaultWorkerUser);
-    if (!user.ok()) return Fail(user.status());
-    environment.user = *user;
-    const absl::Status reachable = CheckReachable(environment.program, *environment.user);
-    if (!reachable.ok()) return Fail(reachable);
-  } else {
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);
+  if (!IsRoot()) return environment;
+  DRAGNET_ASSIGN_OR_RETURN(environment.user, ResolveUser(worker_user, kDefaultWorkerUser));
+  DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.program, *environment.user));
+  return environment;
+}
+
+int ModuleCommand(const std::string& module, const std::string& params_path,
+                  const std::string& worker_user, uint32_t cpu_share_percent, ModuleForm form) {
+  const absl::StatusOr<std::string> parameters = ReadParameters(params_path);
+  if (!parameters.ok()) return Fail(Annotate(parameters.status(), "--params"));
+  const absl::StatusOr<WorkerEnvironment> environment = CommandsWorkers(worker_user);
+  if (!environment.ok()) return Fail(environment.status());
+  if (!IsRoot()) {
     for (const std::string& wall : sandbox::FindMissingWalls()) {
       LogWarning(StrCat("missing wall: ", wall));
     }
   }
-  ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGCHLD, SIG_DFL);
-  return RunModuleCommand(module, *parameters, form, environment, cpu_share_percent);
+  return RunModuleCommand(module, *parameters, form, *environment, cpu_share_percent);
+}
+
+// Without the links in it: workers walk it as another user.
+absl::StatusOr<std::string> RootDirectory(const std::string& given) {
+  if (given.empty()) return std::string();
+  char path[PATH_MAX];
+  struct stat info;
+  if (::realpath(given.c_str(), path) == nullptr || ::stat(path, &info) != 0) {
+    return ErrnoStatus(StrCat("--root ", given), errno);
+  }
+  if (!S_ISDIR(info.st_mode)) return ErrnoStatus(StrCat("--root ", given), ENOTDIR);
+  return std::string(path);
+}
+
+int CheckCommand(const std::string& pack_path, const std::string& root, int workers,
+                 const std::string& worker_user) {
+  const absl::StatusOr<std::string> pack =
+      ReadFile(pack_path == "-" ? "/dev/stdin" : pack_path, kMaxPackBytes);
+  if (!pack.ok()) return Fail(Annotate(pack.status(), "--pack"));
+  const absl::StatusOr<std::string> directory = RootDirectory(root);
+  if (!directory.ok()) return Fail(directory.status());
+  const absl::StatusOr<WorkerEnvironment> environment = CommandsWorkers(worker_user);
+  if (!environment.ok()) return Fail(environment.status());
+  CheckSurroundings surroundings;
+  surroundings.worker = *environment;
+  surroundings.root = *directory;
+  surroundings.facts = directory->empty() ? CollectHostFacts() : CollectImageFacts(*directory);
+  // Somebody waits for it: as much of the CPU as it can use.
+  surroundings.ceiling.cpu_share_percent = 0;
+  return RunCheckCommand(*pack, surroundings, workers);
 }
 
 int Usage(std::string_view problem) {
@@ -228,6 +272,9 @@ struct CommandLine {
   std::string worker_user;
   uint32_t cpu_share_percent = 0;  // 0: no limit
   bool mig = false;
+  std::string pack;
+  std::string root;
+  int workers = 2;
   std::vector<std::string> words;  // what isn't an option
 };
 
@@ -238,6 +285,9 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
                                     {"worker-user", required_argument, nullptr, 'u'},
                                     {"cpu-share", required_argument, nullptr, 's'},
                                     {"mig", no_argument, nullptr, 'm'},
+                                    {"pack", required_argument, nullptr, 'k'},
+                                    {"root", required_argument, nullptr, 'r'},
+                                    {"workers", required_argument, nullptr, 'w'},
                                     {nullptr, 0, nullptr, 0}};
   CommandLine line;
   // It would say each error in a line of its own; with ':' it tells them apart.
@@ -263,6 +313,19 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
         break;
       case 'm':
         line.mig = true;
+        break;
+      case 'k':
+        line.pack = optarg;
+        break;
+      case 'r':
+        line.root = optarg;
+        break;
+      case 'w':
+        if (!absl::SimpleAtoi(optarg, &line.workers) || line.workers < 1 ||
+            line.workers > kMaxCheckWorkers) {
+          Usage(StrCat("--workers ", optarg, ": give a number, 1 to ", kMaxCheckWorkers));
+          return std::nullopt;
+        }
         break;
       case ':':
         Usage(StrCat(argv[::optind - 1], ": give a value"));
@@ -301,6 +364,11 @@ int Main(int argc, char** argv) {
     if (line->words.size() != 2) return Usage("module: give one module's name");
     return ModuleCommand(line->words[1], line->params, line->worker_user, line->cpu_share_percent,
                          line->mig ? ModuleForm::kMig : ModuleForm::kOwn);
+  }
+  if (command == "check") {
+    if (line->words.size() != 1) return Usage(StrCat("check: what is ", line->words[1], "?"));
+    if (line->pack.empty()) return Usage("check: --pack FILE is missing");
+    return CheckCommand(line->pack, line->root, line->workers, line->worker_user);
   }
   if (command == "run") {
     if (line->words.size() != 1) return Usage(StrCat("run: what is ", line->words[1], "?"));

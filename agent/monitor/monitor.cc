@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/footprint/footprint.h"
+#include "agent/monitor/check_run.h"
 #include "agent/monitor/host_facts.h"
 #include "agent/monitor/log.h"
 #include "core/action.h"
@@ -40,15 +41,6 @@ constexpr size_t kMaxAcknowledged = 2048;
 // Messages of one worker per turn of the loop.
 constexpr int kMaxMessagesPerTurn = 64;
 
-// An operation that has no worker to tell of.
-v1::OperationSummary NotRun(v1::Termination termination, std::string_view detail) {
-  v1::OperationSummary summary;
-  summary.set_outcome(v1::OUTCOME_INCOMPLETE);
-  summary.set_termination(termination);
-  summary.set_detail(Shorten(ToValidUtf8(detail), kMaxRefusalDetail));
-  return summary;
-}
-
 }  // namespace
 
 Monitor::Monitor(Environment environment, std::unique_ptr<StateStore> store, const Clock& clock)
@@ -75,6 +67,7 @@ absl::Status Monitor::Initialize() {
   environment_.facts.mutable_tags()->insert(config.tags.begin(), config.tags.end());
   DRAGNET_ASSIGN_OR_RETURN(policy_, store_->LoadTrustPolicy(config.root_keys, config.fleet_id));
   DRAGNET_ASSIGN_OR_RETURN(blobs_, BlobCache::Open(config.state_directory + "/blobs"));
+  DRAGNET_ASSIGN_OR_RETURN(standing_, StandingActions::Load(*store_, id, &orders_));
   return ReportInterrupted();
 }
 
@@ -151,6 +144,7 @@ absl::Status Monitor::ReportInterrupted() {
   for (const InterruptedOperation& operation : operations) {
     auto run = std::make_unique<ActionRun>();
     run->action.set_id(operation.action_id);
+    run->occurrence = operation.occurrence;
     v1::ResultRecord& record = run->unwritten.emplace_back();
     record.set_action_id(operation.action_id);
     record.set_occurrence(operation.occurrence);
@@ -213,6 +207,10 @@ absl::Time Monitor::NextDeadline() const {
   for (const auto& run : actions_) {
     if (run->worker != nullptr) deadline = std::min(deadline, run->worker->deadline());
   }
+  if (const absl::Duration look = standing_->UntilNextLook(clock_.Now());
+      look < absl::InfiniteDuration()) {
+    deadline = std::min(deadline, SteadyNow() + look);
+  }
   // A blob that is waited for may not come before its action expires.
   if (blobs_->is_fetching()) deadline = std::min(deadline, SteadyNow() + kBlobCheckInterval);
   for (const auto& run : actions_) {
@@ -268,6 +266,8 @@ AuthorizationContext Monitor::Authorization() const {
 }
 
 void Monitor::HandleActionEnvelope(const std::string& bytes) {
+  // A scheduler sends it again when it can't know whether it came. Nothing follows.
+  if (const std::string id = standing_->IdOf(bytes); !id.empty()) return SayAccepted(id);
   absl::Status journal_error;
   AuthorizationContext context = Authorization();
   context.already_ran = [&](std::string_view action_id) {
@@ -294,6 +294,11 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
       std::find(unjournaled_.begin(), unjournaled_.end(), id) != unjournaled_.end()) {
     return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
   }
+  if (authorized.action.has_recurrence()) {
+    const absl::Status taken = TakeOnStanding(std::move(authorized.action), bytes);
+    if (!taken.ok()) Refuse(bytes, id, v1::Refusal::REASON_BUSY, ToStd(taken.message()));
+    return;
+  }
   if (orders_.IsPaused(id) &&
       std::count_if(actions_.begin(), actions_.end(), [this](const auto& run) {
         return WaitsPaused(*run);
@@ -315,9 +320,7 @@ absl::Status Monitor::TakeOn(v1::Action action, const std::string& envelope) {
   DRAGNET_RETURN_IF_ERROR(
       store_->JournalTaken(action.id(), 0, action.operations_size(), clock_.Now()));
   LogInfo(StrCat("action ", action.id(), " taken on: ", action.name()));
-  v1::AgentMessage accepted;
-  accepted.mutable_accepted()->set_action_id(action.id());
-  SendToScheduler(accepted);
+  SayAccepted(action.id());
   auto run = std::make_unique<ActionRun>();
   run->action = std::move(action);
   run->envelope = envelope;
@@ -327,12 +330,19 @@ absl::Status Monitor::TakeOn(v1::Action action, const std::string& envelope) {
   return absl::OkStatus();
 }
 
+void Monitor::SayAccepted(const std::string& action_id) {
+  v1::AgentMessage accepted;
+  accepted.mutable_accepted()->set_action_id(action_id);
+  SendToScheduler(accepted);
+}
+
 void Monitor::Refuse(const std::string& envelope, std::string_view action_id,
-                     v1::Refusal::Reason reason, std::string_view detail) {
+                     v1::Refusal::Reason reason, std::string_view detail, int64_t occurrence) {
   LogWarning(StrCat("refused ", action_id.empty() ? "an envelope" : "action ", action_id, ": ",
                     v1::Refusal::Reason_Name(reason), ": ", detail));
   v1::ResultRecord record;
   record.set_action_id(std::string(action_id));
+  record.set_occurrence(occurrence);
   v1::Refusal* refusal = record.mutable_refusal();
   refusal->set_reason(reason);
   refusal->set_detail(Shorten(ToValidUtf8(detail), kMaxRefusalDetail));
@@ -379,170 +389,7 @@ void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
   link_.Send(hello);
 }
 
-// --- orders
-
-OrderContext Monitor::OrderAuthorization() const {
-  OrderContext context;
-  context.policy = policy_.has_value() ? &*policy_ : nullptr;
-  context.fleet_id = environment_.config.fleet_id;
-  context.now = clock_.Now();
-  context.modules_of = [this](std::string_view action_id) {
-    std::optional<std::vector<std::string>> modules;
-    const ActionRun* run = FindRun(action_id);
-    if (run == nullptr) return modules;
-    modules = ModulesRun(run->action);
-    return modules;
-  };
-  context.weights_needed = WeightsNeeded;
-  context.order_in_force = [this](std::string_view action_id) {
-    const OrderBook::InForce* order = orders_.Find(action_id);
-    return order == nullptr ? std::string() : order->order_id;
-  };
-  return context;
-}
-
-const Monitor::ActionRun* Monitor::FindRun(std::string_view action_id) const {
-  for (const auto& run : actions_) {
-    // Without an envelope: left over from an earlier process, only to be reported.
-    if (run->action.id() == action_id && !run->envelope.empty()) return run.get();
-  }
-  return nullptr;
-}
-
-std::string Monitor::CancellationWords(std::string_view action_id) const {
-  // Unknown after a restart: then only the journal knows of it.
-  return orders_.IsCancelled(action_id) ? orders_.Find(action_id)->words
-                                        : "cancelled by a signed order";
-}
-
-void Monitor::HandleOrderEnvelope(const std::string& bytes) {
-  if (bytes.size() > kMaxOrderEnvelopeBytes) {
-    // Not even hashed as a whole.
-    return Refuse(bytes.substr(0, kMaxOrderEnvelopeBytes), "", v1::Refusal::REASON_ORDER_REJECTED,
-                  StrCat("an order of ", bytes.size(), " bytes, at most ", kMaxOrderEnvelopeBytes));
-  }
-  if (orders_.HoldsEnvelope(bytes)) return;
-  const auto decision = AuthorizeOrder(bytes, OrderAuthorization());
-  if (const auto* refused = std::get_if<RefusedOrder>(&decision)) {
-    // It has ended here, faster than the scheduler could know: no news to anyone.
-    if (absl::IsNotFound(refused->status) && !orders_.IsCancelled(refused->action_id) &&
-        store_->JournalHolds(refused->action_id, 0).value_or(false)) {
-      return;
-    }
-    return Refuse(bytes, refused->action_id, v1::Refusal::REASON_ORDER_REJECTED,
-                  ToStd(refused->status.message()));
-  }
-  const auto& authorized = std::get<AuthorizedOrder>(decision);
-  const std::string& action_id = authorized.order.action_id();
-  if (orders_.IsCancelled(action_id)) {
-    return Refuse(bytes, action_id, v1::Refusal::REASON_ORDER_REJECTED,
-                  StrCat(orders_.Find(action_id)->words, "; that can't be undone"));
-  }
-  orders_.Put(authorized, bytes, clock_.Now(),
-              [this](std::string_view id) { return FindRun(id) != nullptr; });
-  LogInfo(StrCat("action ", action_id, " ", orders_.Find(action_id)->words));
-  if (authorized.order.kind() == v1::Order::KIND_CANCEL && FindRun(action_id) == nullptr) {
-    KeepCancelled(bytes, action_id);
-  }
-  AdvanceActions();
-}
-
-void Monitor::KeepCancelled(const std::string& envelope, const std::string& action_id) {
-  const absl::StatusOr<bool> is_new = store_->JournalCancelled(action_id);
-  if (!is_new.ok()) {
-    LogWarning(StrCat("a cancellation is not in the journal: ", is_new.status().message()));
-    // The book holds no more either.
-    if (unjournaled_.size() < OrderBook::kMaxOrders) unjournaled_.push_back(action_id);
-  }
-  // The scheduler doesn't send the action any more: so it knows that it never ran.
-  if (!is_new.ok() || *is_new) {
-    Refuse(envelope, action_id, v1::Refusal::REASON_CANCELLED, CancellationWords(action_id));
-  }
-}
-
-void Monitor::JournalCancellations() {
-  std::erase_if(unjournaled_,
-                [this](const std::string& id) { return store_->JournalCancelled(id).ok(); });
-}
-
-void Monitor::ObeyOrder(ActionRun& run) {
-  const OrderBook::InForce* order = orders_.Find(run.action.id());
-  if (order == nullptr || run.next_operation >= run.action.operations_size()) return;
-  if (order->kind == v1::Order::KIND_CANCEL) return EndByOrder(run, order->words);
-  const bool paused = order->kind == v1::Order::KIND_PAUSE;
-  if (paused && clock_.Now() > *ToTime(run.action.expires())) {
-    return EndByOrder(run, StrCat(order->words, "; it expired before it was resumed"));
-  }
-  if (!paused || run.worker == nullptr || run.held || run.killed_by_order) return;
-  run.worker->Hold(true);
-  run.held = true;
-  run.held_as = ++holds_;
-}
-
-size_t Monitor::RunningWorkers() const {
-  return static_cast<size_t>(std::count_if(actions_.begin(), actions_.end(), [](const auto& run) {
-    return run->worker != nullptr && !run->held;
-  }));
-}
-
-void Monitor::ReleaseHeld() {
-  for (auto& run : actions_) {
-    if (RunningWorkers() >= static_cast<size_t>(environment_.config.workers)) return;
-    if (!run->held || run->killed_by_order || orders_.IsPaused(run->action.id())) continue;
-    // As when an operation starts: the action may have expired meanwhile.
-    const auto decision = AuthorizeAction(run->envelope, Authorization());
-    if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
-      KillWorker(*run, StrCat("no longer allowed when it was resumed: ", refused->detail));
-      continue;
-    }
-    run->worker->Hold(false);
-    run->held = false;
-  }
-}
-
-bool Monitor::WaitsPaused(const ActionRun& run) const {
-  return run.worker == nullptr && run.next_operation < run.action.operations_size() &&
-         orders_.IsPaused(run.action.id());
-}
-
-void Monitor::EndSurplusPaused() {
-  std::vector<ActionRun*> held;
-  std::vector<ActionRun*> waiting;
-  for (auto& run : actions_) {
-    if (run->held && !run->killed_by_order) held.push_back(run.get());
-    if (WaitsPaused(*run)) waiting.push_back(run.get());
-  }
-  const auto words = [this](const ActionRun& run) {
-    return StrCat(orders_.Find(run.action.id())->words, "; ended: too many others are paused");
-  };
-  // What was resumed and waits for a place goes on soon.
-  std::sort(held.begin(), held.end(),
-            [](const ActionRun* a, const ActionRun* b) { return a->held_as < b->held_as; });
-  size_t surplus = held.size() - std::min(held.size(), kMaxHeldBesides);
-  for (ActionRun* run : held) {
-    if (surplus == 0) break;
-    if (!orders_.IsPaused(run->action.id())) continue;
-    KillWorker(*run, words(*run));
-    --surplus;
-  }
-  for (size_t i = 0; i + kMaxPausedWithoutWorker < waiting.size(); ++i) {
-    EndByOrder(*waiting[i], words(*waiting[i]));
-  }
-}
-
-void Monitor::KillWorker(ActionRun& run, std::string_view detail) {
-  if (!run.killed_by_order) run.worker->Stop(v1::TERMINATION_CANCELLED, detail);
-  run.killed_by_order = true;
-}
-
-void Monitor::EndByOrder(ActionRun& run, std::string_view detail) {
-  if (run.worker != nullptr) return KillWorker(run, detail);
-  while (run.next_operation < run.action.operations_size()) {
-    StopWaiting(run);
-    run.next_sequence = 1;
-    EndOperation(run, NotRun(v1::TERMINATION_CANCELLED, detail));
-  }
-}
+// --- acknowledgements
 
 void Monitor::HandleAcknowledgement(const v1::RecordKey& key) {
   // Not by the window: what isn't in the spool (see Refuse) is acknowledged, too. One
@@ -578,7 +425,7 @@ std::string Monitor::WhySpoolIsFull() const {
     return StrCat("the spool is full: ", store_->spooled_bytes(), " bytes wait for a scheduler",
                   " (spool_bytes = ", config.spool_bytes, ")");
   }
-  struct statvfs disk{};
+  struct statvfs disk {};
   if (::statvfs(config.state_directory.c_str(), &disk) != 0 || disk.f_blocks == 0) return "";
   const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
   const uint64_t size = uint64_t{disk.f_blocks} * disk.f_frsize;
@@ -612,6 +459,7 @@ void Monitor::AdvanceActions() {
   GiveDiskBack();
   CheckSpool();
   JournalCancellations();
+  StartOccurrences();
   for (auto& run : actions_) {
     ObeyOrder(*run);
     if (run->worker != nullptr) AdvanceWorker(*run);
@@ -661,6 +509,18 @@ void Monitor::StartOperation(ActionRun& run) {
   if (!has_blobs) {
     return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED, ToStd(blob_error.message())));
   }
+  run.worker = NewRun(run, operation, inputs);
+  AdvanceWorker(run);
+}
+
+std::unique_ptr<OperationRun> Monitor::NewRun(const ActionRun& run, const v1::Operation& operation,
+                                              const std::vector<UniqueFd>& inputs) const {
+  const OperationLimits& ceiling = environment_.config.limits;
+  const bool scheduled = run.action.has_recurrence();
+  if (operation.module() == kCheckModule) {
+    return std::make_unique<CheckRun>(
+        operation, CheckSurroundings{environment_.worker, environment_.facts, ceiling, scheduled});
+  }
   ipc::Job job;
   for (const v1::Blob& blob : operation.blobs()) {
     ipc::Input* input = job.add_inputs();
@@ -671,21 +531,19 @@ void Monitor::StartOperation(ActionRun& run) {
   job.set_module(operation.module());
   job.set_parameters(operation.parameters());
   job.set_format(ipc::Job::FORMAT_PROTO);
-  run.worker = std::make_unique<WorkerRun>(
-      *FindManifest(operation.module()), job,
-      EffectiveLimits(operation.limits(), environment_.config.limits, run.action.has_recurrence()),
-      environment_.worker, inputs);
-  AdvanceWorker(run);
+  return std::make_unique<WorkerRun>(*FindManifest(operation.module()), job,
+                                     EffectiveLimits(operation.limits(), ceiling, scheduled),
+                                     environment_.worker, inputs);
 }
 
 // Among those that run; what stands still by order leaves its share to the others.
 void Monitor::ShareCpu() {
-  std::vector<WorkerRun*> workers;
+  std::vector<OperationRun*> workers;
   std::vector<uint32_t> wanted;
   for (const auto& run : actions_) {
     if (run->worker == nullptr || run->worker->held()) continue;
     workers.push_back(run->worker.get());
-    wanted.push_back(run->worker->limits().cpu_share_percent);
+    wanted.push_back(run->worker->cpu_share_limit());
   }
   const std::vector<uint32_t> shares =
       DivideCpuShare(wanted, environment_.config.cpu_share_percent_total);
@@ -736,6 +594,7 @@ void Monitor::EndOperation(ActionRun& run, const v1::OperationSummary& summary) 
 v1::ResultRecord& Monitor::AddRecord(ActionRun& run) {
   v1::ResultRecord& record = run.unwritten.emplace_back();
   record.set_action_id(run.action.id());
+  record.set_occurrence(run.occurrence);
   record.set_operation(static_cast<uint32_t>(run.next_operation));
   record.set_sequence(run.next_sequence++);
   return record;

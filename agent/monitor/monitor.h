@@ -19,6 +19,7 @@
 #include "agent/monitor/link_process.h"
 #include "agent/monitor/orders.h"
 #include "agent/monitor/spool_queue.h"
+#include "agent/monitor/standing_actions.h"
 #include "agent/monitor/state_store.h"
 #include "agent/monitor/worker_run.h"
 #include "core/authorization.h"
@@ -65,9 +66,11 @@ class Monitor {
     // As received: each operation is authorised anew when its turn comes.
     std::string envelope;
     v1::Action action;
+    // As ResultRecord's.
+    int64_t occurrence = 0;
     int next_operation = 0;
     uint64_t next_sequence = 1;
-    std::unique_ptr<WorkerRun> worker;
+    std::unique_ptr<OperationRun> worker;
     // Why a blob of the next operation can't be had; OK while it may come.
     absl::Status blob_error;
     // The worker stands still by order; after it was resumed, until a place is free.
@@ -89,13 +92,20 @@ class Monitor {
   void HandleOrderEnvelope(const std::string& bytes);
   void HandleAcknowledgement(const v1::RecordKey& key);
   absl::Status TakeOn(v1::Action action, const std::string& envelope);
+  // A recurring one: nothing of it runs yet.
+  absl::Status TakeOnStanding(v1::Action action, const std::string& envelope);
+  void SayAccepted(const std::string& action_id);
+  // Those of recurring actions that are due, each when the one before it has ended.
+  void StartOccurrences();
+  void StartOccurrence(const StandingActions::Due& due);
   AuthorizationContext Authorization() const;
   OrderContext OrderAuthorization() const;
   std::string CancellationWords(std::string_view action_id) const;
   // Null when it neither waits nor runs here.
   const ActionRun* FindRun(std::string_view action_id) const;
+  bool IsHere(std::string_view action_id) const;
   void Refuse(const std::string& envelope, std::string_view action_id, v1::Refusal::Reason reason,
-              std::string_view detail);
+              std::string_view detail, int64_t occurrence = 0);
 
   void AdvanceActions();
   void AdvanceWorker(ActionRun& run);
@@ -106,6 +116,7 @@ class Monitor {
   void KillWorker(ActionRun& run, std::string_view detail);
   // That it is never taken; and tells, if it wasn't.
   void KeepCancelled(const std::string& envelope, const std::string& action_id);
+  void CancelStanding(const std::string& envelope, const std::string& action_id);
   void JournalCancellations();
   // Lets those go on that were resumed, while there are places.
   void ReleaseHeld();
@@ -114,6 +125,8 @@ class Monitor {
   size_t RunningWorkers() const;
   bool WaitsPaused(const ActionRun& run) const;
   void StartOperation(ActionRun& run);
+  std::unique_ptr<OperationRun> NewRun(const ActionRun& run, const v1::Operation& operation,
+                                       const std::vector<UniqueFd>& inputs) const;
   bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
   void HandleBlobPart(const v1::BlobPart& part);
   // Its next operation names this blob.
@@ -152,6 +165,7 @@ class Monitor {
 
   std::deque<std::unique_ptr<ActionRun>> actions_;
   OrderBook orders_;
+  std::unique_ptr<StandingActions> standing_;
   uint64_t holds_ = 0;
   // Cancelled before they came, and not in the journal yet (disk full).
   std::vector<std::string> unjournaled_;

@@ -1,8 +1,9 @@
 // The signed orders that hold on this host: for each action the newest one.
 //
-// In memory only. Workers die with the monitor, and what a cancelled action
-// must never do again is in the journal (StateStore::JournalCancelled), so a
-// restart loses nothing but pauses of actions that haven't come yet.
+// In memory only. Workers die with the monitor, what a cancelled action must never do
+// again is in the journal (StateStore::JournalCancelled), and the order of a recurring
+// action is stored with it (StandingActions), so a restart loses nothing but pauses of
+// actions that haven't come yet.
 // Not thread-safe.
 #pragma once
 
@@ -42,6 +43,12 @@ class OrderBook {
   // Takes the place of the order that held for its action.
   void Put(const AuthorizedOrder& authorized, std::string_view envelope_bytes, absl::Time now,
            const std::function<bool(std::string_view action_id)>& is_here);
+
+  // As it held when an earlier process of this agent stored it; nothing that came
+  // since is overwritten.
+  void Restore(const std::string& action_id, const InForce& order) {
+    orders_.try_emplace(action_id, order);
+  }
 
   size_t size() const { return orders_.size(); }
 

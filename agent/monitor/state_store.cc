@@ -18,7 +18,7 @@
 namespace dragnet {
 namespace {
 
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 // Free pages (4 KiB each) that the file keeps to write to.
 constexpr int64_t kKeptFreePages = 256;
 // For each of them another one may have to be moved.
@@ -49,6 +49,18 @@ constexpr char kCancelledTable[] = R"sql(
 CREATE TABLE cancelled(entry INTEGER PRIMARY KEY, action_id TEXT NOT NULL UNIQUE);
 INSERT INTO cancelled(action_id) SELECT action_id FROM journal WHERE occurrence=-1 ORDER BY entry;
 DELETE FROM journal WHERE action_id IN (SELECT action_id FROM cancelled);
+)sql";
+
+// Since version 3.
+constexpr char kStandingTable[] = R"sql(
+CREATE TABLE standing(
+  action_id TEXT PRIMARY KEY,
+  envelope BLOB NOT NULL,
+  taken_at INTEGER NOT NULL,
+  last_occurrence INTEGER NOT NULL,
+  refused INTEGER NOT NULL,
+  order_id TEXT NOT NULL, order_kind INTEGER NOT NULL, order_words TEXT NOT NULL,
+  order_expires INTEGER NOT NULL, order_sha256 BLOB NOT NULL) WITHOUT ROWID;
 )sql";
 
 // Not below the id of any action that was made until `time`.
@@ -206,8 +218,12 @@ absl::Status StateStore::Initialize() {
     if (version == 0 && sqlite3_exec(database_, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
       return StoreError(database_, "create tables");
     }
-    if (sqlite3_exec(database_, kCancelledTable, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    if (version < 2 &&
+        sqlite3_exec(database_, kCancelledTable, nullptr, nullptr, nullptr) != SQLITE_OK) {
       return StoreError(database_, "create the table of cancelled actions");
+    }
+    if (sqlite3_exec(database_, kStandingTable, nullptr, nullptr, nullptr) != SQLITE_OK) {
+      return StoreError(database_, "create the table of recurring actions");
     }
     DRAGNET_RETURN_IF_ERROR(
         Statement(database_, StrCat("PRAGMA user_version=", kSchemaVersion)).Run());
@@ -276,17 +292,19 @@ absl::StatusOr<bool> StateStore::JournalHolds(std::string_view action_id, int64_
       .Step();
 }
 
-absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurrence,
-                                      int operations, absl::Time now) {
-  DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, occurrence));
-  if (there) return absl::AlreadyExistsError(StrCat("action ", action_id, " is in the journal"));
-  Transaction transaction(database_);
+absl::Status StateStore::InsertJournal(std::string_view action_id, int64_t occurrence,
+                                       absl::Time now) {
   DRAGNET_RETURN_IF_ERROR(
       Statement(database_, "INSERT INTO journal(action_id, occurrence, taken_at) VALUES(?,?,?)")
           .Bind(action_id)
           .Bind(occurrence)
           .Bind(absl::ToUnixSeconds(now))
           .Run());
+  return PruneJournal(now);
+}
+
+absl::Status StateStore::InsertUnfinished(std::string_view action_id, int64_t occurrence,
+                                          int operations) {
   for (int operation = 0; operation < operations; ++operation) {
     DRAGNET_RETURN_IF_ERROR(
         Statement(database_,
@@ -296,7 +314,27 @@ absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurr
             .Bind(operation)
             .Run());
   }
-  DRAGNET_RETURN_IF_ERROR(PruneJournal(now));
+  return absl::OkStatus();
+}
+
+absl::Status StateStore::InsertCancelled(std::string_view action_id) {
+  DRAGNET_RETURN_IF_ERROR(
+      Statement(database_, "INSERT OR IGNORE INTO cancelled(action_id) VALUES(?)")
+          .Bind(action_id)
+          .Run());
+  return Statement(database_,
+                   "DELETE FROM cancelled WHERE entry <= (SELECT max(entry) FROM cancelled) - ?")
+      .Bind(kMaxCancelled)
+      .Run();
+}
+
+absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurrence,
+                                      int operations, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, occurrence));
+  if (there) return absl::AlreadyExistsError(StrCat("action ", action_id, " is in the journal"));
+  Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(InsertJournal(action_id, occurrence, now));
+  DRAGNET_RETURN_IF_ERROR(InsertUnfinished(action_id, occurrence, operations));
   return transaction.Commit();
 }
 
@@ -304,15 +342,106 @@ absl::StatusOr<bool> StateStore::JournalCancelled(std::string_view action_id) {
   DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, 0));
   if (there) return false;
   Transaction transaction(database_);
-  DRAGNET_RETURN_IF_ERROR(
-      Statement(database_, "INSERT INTO cancelled(action_id) VALUES(?)").Bind(action_id).Run());
-  DRAGNET_RETURN_IF_ERROR(
-      Statement(database_,
-                "DELETE FROM cancelled WHERE entry <= (SELECT max(entry) FROM cancelled) - ?")
-          .Bind(kMaxCancelled)
-          .Run());
+  DRAGNET_RETURN_IF_ERROR(InsertCancelled(action_id));
   DRAGNET_RETURN_IF_ERROR(transaction.Commit());
   return true;
+}
+
+absl::Status StateStore::TakeStanding(const StoredStanding& standing, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(standing.action_id, 0));
+  if (there) {
+    return absl::AlreadyExistsError(StrCat("action ", standing.action_id, " is in the journal"));
+  }
+  Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(InsertJournal(standing.action_id, 0, now));
+  DRAGNET_RETURN_IF_ERROR(
+      Statement(database_, "INSERT INTO standing VALUES(?,?,?,?,?,'',0,'',0,x'')")
+          .Bind(standing.action_id)
+          .BindBlob(standing.envelope)
+          .Bind(absl::ToUnixSeconds(standing.taken_at))
+          .Bind(absl::ToUnixSeconds(standing.last_occurrence))
+          .Bind(standing.refused)
+          .Run());
+  if (!standing.order.order_id.empty()) {
+    DRAGNET_RETURN_IF_ERROR(SaveStandingOrder(standing.action_id, standing.order));
+  }
+  return transaction.Commit();
+}
+
+absl::StatusOr<std::vector<StoredStanding>> StateStore::Standing() {
+  Statement statement(database_,
+                      "SELECT action_id, envelope, taken_at, last_occurrence, refused, order_id,"
+                      " order_kind, order_words, order_expires, order_sha256 FROM standing");
+  std::vector<StoredStanding> all;
+  while (true) {
+    DRAGNET_ASSIGN_OR_RETURN(const bool row, statement.Step());
+    if (!row) return all;
+    StoredStanding& standing = all.emplace_back();
+    standing.action_id = statement.Bytes(0);
+    standing.envelope = statement.Bytes(1);
+    standing.taken_at = absl::FromUnixSeconds(statement.Integer(2));
+    standing.last_occurrence = absl::FromUnixSeconds(statement.Integer(3));
+    standing.refused = static_cast<v1::Refusal::Reason>(statement.Integer(4));
+    standing.order.order_id = statement.Bytes(5);
+    standing.order.kind = static_cast<v1::Order::Kind>(statement.Integer(6));
+    standing.order.words = statement.Bytes(7);
+    standing.order.expires = absl::FromUnixSeconds(statement.Integer(8));
+    standing.order.envelope_sha256 = statement.Bytes(9);
+  }
+}
+
+absl::Status StateStore::Advance(std::string_view action_id, absl::Time occurrence,
+                                 v1::Refusal::Reason refused) {
+  const int64_t seconds = absl::ToUnixSeconds(occurrence);
+  DRAGNET_RETURN_IF_ERROR(Statement(database_,
+                                    "UPDATE standing SET last_occurrence=?, refused=? "
+                                    "WHERE action_id=? AND last_occurrence<?")
+                              .Bind(seconds)
+                              .Bind(refused)
+                              .Bind(action_id)
+                              .Bind(seconds)
+                              .Run());
+  if (sqlite3_changes(database_) == 1) return absl::OkStatus();
+  return absl::AlreadyExistsError(
+      StrCat("occurrence ", seconds, " of action ", action_id, " is not behind the last one"));
+}
+
+absl::Status StateStore::BeginOccurrence(std::string_view action_id, absl::Time occurrence,
+                                         int operations) {
+  Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(Advance(action_id, occurrence, v1::Refusal::REASON_UNSPECIFIED));
+  DRAGNET_RETURN_IF_ERROR(InsertUnfinished(action_id, absl::ToUnixSeconds(occurrence), operations));
+  return transaction.Commit();
+}
+
+absl::Status StateStore::AdvanceStanding(std::string_view action_id, absl::Time occurrence,
+                                         v1::Refusal::Reason refused) {
+  return Advance(action_id, occurrence, refused);
+}
+
+absl::Status StateStore::SaveStandingOrder(std::string_view action_id,
+                                           const OrderBook::InForce& order) {
+  return Statement(database_,
+                   "UPDATE standing SET order_id=?, order_kind=?, order_words=?, order_expires=?,"
+                   " order_sha256=? WHERE action_id=?")
+      .Bind(order.order_id)
+      .Bind(order.kind)
+      .Bind(order.words)
+      .Bind(absl::ToUnixSeconds(order.expires))
+      .BindBlob(order.envelope_sha256)
+      .Bind(action_id)
+      .Run();
+}
+
+absl::Status StateStore::RemoveStanding(std::string_view action_id) {
+  return Statement(database_, "DELETE FROM standing WHERE action_id=?").Bind(action_id).Run();
+}
+
+absl::Status StateStore::CancelStanding(std::string_view action_id) {
+  Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(RemoveStanding(action_id));
+  DRAGNET_RETURN_IF_ERROR(InsertCancelled(action_id));
+  return transaction.Commit();
 }
 
 absl::StatusOr<bool> StateStore::WasCancelled(std::string_view action_id) {

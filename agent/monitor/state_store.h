@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agent/monitor/orders.h"
 #include "core/trust_policy.h"
 #include "dragnet/v1/agent_gateway.pb.h"
 #include "dragnet/v1/results.pb.h"
@@ -38,6 +39,20 @@ struct InterruptedOperation {
   uint32_t operation = 0;
   uint64_t next_sequence = 1;
   uint64_t rows = 0;
+};
+
+// A recurring action that was taken on, until it expires or is cancelled.
+struct StoredStanding {
+  std::string action_id;
+  // As received.
+  std::string envelope;
+  absl::Time taken_at;
+  // The last one that was begun or passed over.
+  absl::Time last_occurrence = absl::UnixEpoch();
+  // Why that one was passed over; unspecified for one that wasn't refused.
+  v1::Refusal::Reason refused = v1::Refusal::REASON_UNSPECIFIED;
+  // A pause, or the resumption after it; without an id: there is none.
+  OrderBook::InForce order = {};
 };
 
 // An operation in the spool, and a place among its records, which are in the
@@ -99,6 +114,22 @@ class StateStore {
   // All that was taken by a process that is gone and didn't finish.
   absl::StatusOr<std::vector<InterruptedOperation>> Interrupted();
 
+  // --- recurring actions. Times are whole seconds.
+  // Puts it into the journal, too, as occurrence 0. AlreadyExists if that holds it.
+  absl::Status TakeStanding(const StoredStanding& standing, absl::Time now);
+  absl::StatusOr<std::vector<StoredStanding>> Standing();
+  // Before anything of the occurrence runs: an end is owed to each of its operations
+  // from now on. AlreadyExists unless it is behind the last one.
+  absl::Status BeginOccurrence(std::string_view action_id, absl::Time occurrence, int operations);
+  // As BeginOccurrence, but nothing of it will run.
+  absl::Status AdvanceStanding(std::string_view action_id, absl::Time occurrence,
+                               v1::Refusal::Reason refused);
+  absl::Status SaveStandingOrder(std::string_view action_id, const OrderBook::InForce& order);
+  // What was begun of it keeps its end. No error when it isn't there.
+  absl::Status RemoveStanding(std::string_view action_id);
+  // Removes it, and WasCancelled() says so from then on.
+  absl::Status CancelStanding(std::string_view action_id);
+
   // --- result spool
   // All of them or none. A record whose key is already there changes nothing. A
   // summary ends its operation in the same transaction.
@@ -136,6 +167,11 @@ class StateStore {
   absl::Status SaveValue(std::string_view key, std::string_view value);
   absl::Status Insert(const v1::ResultRecord& record);
   absl::Status UpdateUnfinished(const v1::ResultRecord& record);
+  absl::Status InsertJournal(std::string_view action_id, int64_t occurrence, absl::Time now);
+  absl::Status InsertUnfinished(std::string_view action_id, int64_t occurrence, int operations);
+  absl::Status InsertCancelled(std::string_view action_id);
+  absl::Status Advance(std::string_view action_id, absl::Time occurrence,
+                       v1::Refusal::Reason refused);
   absl::Status PruneJournal(absl::Time now);
   // The integer that it answers; 0 when it says nothing.
   absl::StatusOr<int64_t> Pragma(std::string_view name);

@@ -213,7 +213,7 @@ TEST_F(StateStoreTest, CancellationsAreBoundedAndPushNothingOutOfTheJournal) {
 TEST_F(StateStoreTest, CancellationsInTheJournalOfVersionOneMoveToTheirOwnTable) {
   ASSERT_TRUE(store_->JournalTaken("ran", 0, 0, fleet_.now).ok());
   ExecuteSql(
-      "DROP TABLE cancelled; PRAGMA user_version=1;"
+      "DROP TABLE cancelled; DROP TABLE standing; PRAGMA user_version=1;"
       "INSERT INTO journal(action_id, occurrence, taken_at) "
       "VALUES('stopped',0,1),('stopped',-1,1)");
   EXPECT_TRUE(*store_->WasCancelled("stopped"));
@@ -222,6 +222,90 @@ TEST_F(StateStoreTest, CancellationsInTheJournalOfVersionOneMoveToTheirOwnTable)
   EXPECT_TRUE(*store_->JournalHolds("ran", 0));
   Reopen();
   EXPECT_TRUE(*store_->WasCancelled("stopped"));
+}
+
+// ---- recurring actions
+
+StoredStanding StandingOf(const std::string& id, absl::Time taken_at) {
+  StoredStanding standing;
+  standing.action_id = id;
+  standing.envelope = "envelope of " + id;
+  standing.taken_at = taken_at;
+  return standing;
+}
+
+TEST_F(StateStoreTest, AStoreOfVersionTwoGetsATableOfRecurringActions) {
+  ASSERT_TRUE(store_->JournalTaken("ran", 0, 0, fleet_.now).ok());
+  ASSERT_TRUE(*store_->JournalCancelled("stopped"));
+  ExecuteSql("DROP TABLE standing; PRAGMA user_version=2;");
+  EXPECT_TRUE(*store_->JournalHolds("ran", 0));
+  EXPECT_TRUE(*store_->WasCancelled("stopped"));
+  EXPECT_TRUE(store_->Standing()->empty());
+  ASSERT_TRUE(store_->TakeStanding(StandingOf("a", fleet_.now), fleet_.now).ok());
+  Reopen();
+  EXPECT_EQ(store_->Standing()->size(), 1u);
+}
+
+TEST_F(StateStoreTest, ARecurringActionStandsAndIsInTheJournal) {
+  StoredStanding standing = StandingOf("a", fleet_.now);
+  standing.order.order_id = "pause";
+  standing.order.kind = v1::Order::KIND_PAUSE;
+  standing.order.words = "paused by ida";
+  standing.order.expires = fleet_.now + absl::Hours(1);
+  standing.order.envelope_sha256 = std::string("\0sha", 4);
+  ASSERT_TRUE(store_->TakeStanding(standing, fleet_.now).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->TakeStanding(standing, fleet_.now)));
+  EXPECT_TRUE(*store_->JournalHolds("a", 0));
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->JournalTaken("a", 0, 1, fleet_.now)));
+  Reopen();
+  const auto all = *store_->Standing();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].envelope, standing.envelope);
+  EXPECT_EQ(all[0].taken_at, fleet_.now);
+  EXPECT_EQ(all[0].last_occurrence, absl::UnixEpoch());
+  EXPECT_EQ(all[0].order.order_id, "pause");
+  EXPECT_EQ(all[0].order.kind, v1::Order::KIND_PAUSE);
+  EXPECT_EQ(all[0].order.words, "paused by ida");
+  EXPECT_EQ(all[0].order.expires, standing.order.expires);
+  EXPECT_EQ(all[0].order.envelope_sha256, standing.order.envelope_sha256);
+}
+
+TEST_F(StateStoreTest, AnOccurrenceIsBegunOrPassedOverOnceAndOnlyForward) {
+  ASSERT_TRUE(store_->TakeStanding(StandingOf("a", fleet_.now), fleet_.now).ok());
+  ASSERT_TRUE(store_->BeginOccurrence("a", fleet_.now + absl::Hours(2), 2).ok());
+  Reopen();
+  for (const int hours : {2, 1}) {
+    const absl::Time time = fleet_.now + absl::Hours(hours);
+    EXPECT_TRUE(absl::IsAlreadyExists(store_->BeginOccurrence("a", time, 2)));
+    EXPECT_TRUE(absl::IsAlreadyExists(
+        store_->AdvanceStanding("a", time, v1::Refusal::REASON_NOT_TARGETED)));
+  }
+  // Nor one of an action that doesn't stand.
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->BeginOccurrence("b", fleet_.now, 1)));
+  auto interrupted = *store_->Interrupted();
+  ASSERT_EQ(interrupted.size(), 2u);
+  EXPECT_EQ(interrupted[0].occurrence, absl::ToUnixSeconds(fleet_.now) + 7200);
+  ASSERT_TRUE(
+      store_->AdvanceStanding("a", fleet_.now + absl::Hours(3), v1::Refusal::REASON_NOT_TARGETED)
+          .ok());
+  EXPECT_EQ(store_->Interrupted()->size(), 2u) << "nothing of it will run";
+  EXPECT_EQ((*store_->Standing())[0].refused, v1::Refusal::REASON_NOT_TARGETED);
+}
+
+TEST_F(StateStoreTest, ACancelledRecurringActionIsGoneForGood) {
+  ASSERT_TRUE(store_->TakeStanding(StandingOf("a", fleet_.now), fleet_.now).ok());
+  ASSERT_TRUE(store_->TakeStanding(StandingOf("b", fleet_.now), fleet_.now).ok());
+  ASSERT_TRUE(store_->CancelStanding("a").ok());
+  ASSERT_TRUE(store_->RemoveStanding("b").ok());
+  Reopen();
+  EXPECT_TRUE(store_->Standing()->empty());
+  EXPECT_TRUE(*store_->WasCancelled("a"));
+  EXPECT_FALSE(*store_->WasCancelled("b"));
+  for (const char* id : {"a", "b"}) {
+    EXPECT_TRUE(
+        absl::IsAlreadyExists(store_->TakeStanding(StandingOf(id, fleet_.now), fleet_.now)));
+    EXPECT_TRUE(absl::IsAlreadyExists(store_->BeginOccurrence(id, fleet_.now + absl::Hours(1), 1)));
+  }
 }
 
 TEST_F(StateStoreTest, OperationsWithoutASummaryAreInterrupted) {

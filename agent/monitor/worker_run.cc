@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -84,13 +85,13 @@ WorkerRun::WorkerRun(const ModuleManifest& manifest, ipc::Job job, const Operati
     return;
   }
   job_bytes_ = *frame;
-  if (!Spawn(manifest, environment, inputs)) Finish(sandbox::ChildExit());
+  if (!Spawn(manifest, !job.root().empty(), environment, inputs)) Finish(sandbox::ChildExit());
 }
 
 WorkerRun::~WorkerRun() = default;
 
-bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment,
-                      const std::vector<UniqueFd>& inputs) {
+bool WorkerRun::Spawn(const ModuleManifest& manifest, bool in_root,
+                      const WorkerEnvironment& environment, const std::vector<UniqueFd>& inputs) {
   absl::StatusOr<sandbox::Pipe> input = sandbox::NewPipe();
   absl::StatusOr<sandbox::Pipe> output = sandbox::NewPipe();
   if (!input.ok() || !output.ok()) {
@@ -112,6 +113,9 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, const WorkerEnvironment& e
   options.user = environment.user;
   options.capabilities.assign(manifest.capabilities.begin(), manifest.capabilities.end());
   if (manifest.network != NetworkAccess::kNone) {
+  // It gives it up before it looks at its parameters (agent/sandbox/root_directory.h).
+  if (in_root && environment.user.has_value()) options.capabilities.push_back(CAP_SYS_CHROOT);
+  if (manifest.network == NetworkAccess::kHost) {
     if (environment.host_network_fd >= 0) {
       options.network = sandbox::Network::kGiven;
       options.network_namespace_fd = environment.host_network_fd;

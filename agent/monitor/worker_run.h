@@ -6,8 +6,7 @@
 // library in the middle of a long call is held, too. What the worker says of
 // itself is never needed to know that it failed.
 //
-// Used by an event loop: PollFds() says what to wait for, Advance() does what
-// can be done without blocking. Not thread-safe.
+// Used by an event loop, as agent/monitor/operation_run.h says. Not thread-safe.
 #pragma once
 
 #include <poll.h>
@@ -24,6 +23,7 @@
 #include "agent/ipc/ipc.pb.h"
 #include "agent/monitor/cpu_throttle.h"
 #include "agent/monitor/limits.h"
+#include "agent/monitor/operation_run.h"
 #include "agent/sandbox/spawn.h"
 #include "core/unique_fd.h"
 #include "dragnet/v1/results.pb.h"
@@ -59,7 +59,7 @@ struct WorkerEnvironment {
   int stderr_fd = -1;
 };
 
-class WorkerRun {
+class WorkerRun : public OperationRun {
  public:
   // Never fails: a worker that can't be started is a run that ends at once with
   // TERMINATION_NOT_STARTED.
@@ -67,43 +67,27 @@ class WorkerRun {
   WorkerRun(const ModuleManifest& manifest, ipc::Job job, const OperationLimits& limits,
             const WorkerEnvironment& environment, const std::vector<UniqueFd>& inputs = {});
   // Kills the worker if it still runs.
-  ~WorkerRun();
+  ~WorkerRun() override;
   WorkerRun(const WorkerRun&) = delete;
   WorkerRun& operator=(const WorkerRun&) = delete;
 
-  void AddPollFds(std::vector<pollfd>* fds) const;
-  // When Advance must be called although no descriptor is ready; on SteadyNow's scale.
-  absl::Time deadline() const;
+  void AddPollFds(std::vector<pollfd>* fds) const override;
+  absl::Time deadline() const override;
+  void Advance() override;
+  std::optional<v1::Rows> TakeRows() override;
+  const std::optional<v1::OperationSummary>& summary() const override { return summary_; }
+  void Pause(bool paused) override;
+  void Hold(bool held) override;
+  bool held() const override { return held_; }
+  void SetCpuShare(uint32_t percent) override;
+  uint32_t cpu_share_limit() const override { return limits_.cpu_share_percent; }
+  void Stop(v1::Termination termination, std::string_view detail) override;
 
-  // Reads at most one message of rows; checks limits. Bounded work, whatever
-  // the worker writes: it is called again when deadline() has passed.
-  void Advance();
-
-  // The message of rows that came, if one did.
-  std::optional<v1::Rows> TakeRows();
-
-  // Set once the worker has ended and all its rows were taken.
-  const std::optional<v1::OperationSummary>& summary() const { return summary_; }
-
-  // Stops reading, so that the worker stands still when its pipe is full: the
-  // spool has no room. Its wall time goes on.
-  void Pause(bool paused);
-
-  // Stands still by order until released; the time doesn't count. It can be
-  // stopped meanwhile. Asking again for what is already so changes nothing.
-  void Hold(bool held);
-  bool held() const { return held_; }
-
-  // At most this share of one core from now on, and never more than its own limit.
-  void SetCpuShare(uint32_t percent);
   const OperationLimits& limits() const { return limits_; }
   pid_t pid() const { return child_.pid(); }
 
-  // Kills it; its summary will say `termination`. Also one that stands still.
-  void Stop(v1::Termination termination, std::string_view detail);
-
  private:
-  bool Spawn(const ModuleManifest& manifest, const WorkerEnvironment& environment,
+  bool Spawn(const ModuleManifest& manifest, bool in_root, const WorkerEnvironment& environment,
              const std::vector<UniqueFd>& inputs);
   void WriteJob();
   void ReadOutput();

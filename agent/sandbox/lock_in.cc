@@ -8,6 +8,7 @@
 
 #include "agent/sandbox/landlock.h"
 #include "agent/sandbox/missing_walls.h"
+#include "agent/sandbox/root_directory.h"
 #include "agent/sandbox/seccomp.h"
 #include "agent/sandbox/weakening.h"
 #include "core/file_io.h"
@@ -30,6 +31,11 @@ absl::Status CheckSingleThreaded() {
 
 LockIn& LockIn::AllowReadBeneath(std::string_view path) {
   landlock_.readable.emplace_back(path);
+  return *this;
+}
+
+LockIn& LockIn::InRoot(std::string_view directory) {
+  root_ = directory;
   return *this;
 }
 
@@ -86,7 +92,9 @@ absl::Status LockIn::Enter() {
   if (!syscalls_.has_value()) {
     return absl::FailedPreconditionError("lock in: the policy says nothing on system calls");
   }
+  // While there is a /proc to ask.
   DRAGNET_RETURN_IF_ERROR(CheckSingleThreaded());
+  if (!root_.empty()) DRAGNET_RETURN_IF_ERROR(Annotate(TakeRootDirectory(root_), "lock in"));
 
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return ErrnoStatus("lock in: prctl(PR_SET_NO_NEW_PRIVS)", errno);

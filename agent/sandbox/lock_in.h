@@ -19,6 +19,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -52,6 +53,12 @@ class LockIn {
   // nothing. Executing is never allowed.
   LockIn& AllowReadBeneath(std::string_view path);
 
+  // Takes this directory (an absolute path) as the process's root, before all else;
+  // AllowReadBeneath means paths within it. All directories that are open must be
+  // closed before. An unpacked image, which may be hostile: nothing of it is executed
+  // or mapped as code.
+  LockIn& InRoot(std::string_view directory);
+
   // A policy says DenyNetwork or Allow(HostNetwork): Enter refuses one that
   // says neither.
   LockIn& DenyNetwork();
@@ -69,7 +76,8 @@ class LockIn {
 
   // Puts the walls up. After an error some of them may stand: end the process.
   // FailedPrecondition when a second thread runs, or the policy is silent on
-  // network or system calls. Unavailable when the kernel has no Landlock or no
+  // network or system calls. As TakeRootDirectory for a root that can't be taken.
+  // Unavailable when the kernel has no Landlock or no
   // seccomp filters and MissingWalls is not allowed.
   absl::Status Enter();
 
@@ -78,6 +86,7 @@ class LockIn {
 
   absl::Status EnterSyscallFilter(int landlock_abi);
 
+  std::string root_;
   LandlockPolicy landlock_;
   Networking networking_ = Networking::kUnsaid;
   std::optional<SyscallList> syscalls_;

@@ -5,9 +5,11 @@
 #include <linux/capability.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <string_view>
 #include <tuple>
 
+#include "absl/cleanup/cleanup.h"
 #include "agent/sandbox/missing_walls.h"
 #include "agent/sandbox/testing/child_runner.h"
 #include "core/strings.h"
@@ -217,6 +219,59 @@ TEST_F(LockInTest, OnlyBeneathTheAllowedDirectoryCanBeRead) {
   Check(WorkerOptions({"read=" + Target(), "read", Attacker()}), Expected::kRefused);
   // What doesn't exist allows nothing.
   Check(WorkerOptions({"read=" + Target() + ".none", "read", Target()}), Expected::kRefused);
+}
+
+// Once with CAP_SYS_CHROOT, once in a user namespace.
+TEST_F(LockInTest, FromAnImageAsItsRootNothingLeadsOut) {
+  const std::string directory = Target().substr(0, Target().rfind('/'));
+  std::filesystem::create_symlink("/etc/passwd", directory + "/outside");
+  const absl::Cleanup remove = [&] { std::filesystem::remove(directory + "/outside"); };
+  for (const bool privileged : {true, false}) {
+    if (privileged && !IsRoot()) continue;
+    SpawnOptions options = WorkerOptions({});
+    if (privileged) {
+      options.capabilities = {CAP_SYS_CHROOT, CAP_DAC_READ_SEARCH};
+    } else {
+      options.capabilities = {};
+    }
+    for (const auto& [attack, path, expected] :
+         {std::tuple{"read", std::string("/target"), Expected::kSucceeds},
+          std::tuple{"list", std::string("/"), Expected::kSucceeds},
+          std::tuple{"read", Target(), Expected::kRefused},
+          std::tuple{"read", std::string("/etc/passwd"), Expected::kRefused},
+          std::tuple{"read", std::string("../../../../etc/passwd"), Expected::kRefused},
+          std::tuple{"read", std::string("/outside"), Expected::kRefused},
+          std::tuple{"read", std::string("/proc/1/root/etc/passwd"), Expected::kRefused},
+          std::tuple{"write", std::string("/target"), Expected::kRefused},
+          std::tuple{"make-device", std::string("/target"), Expected::kRefused},
+          std::tuple{"change-owner", std::string("/target"), Expected::kRefused},
+          std::tuple{"open-by-handle", std::string("/target"), Expected::kKilled},
+          std::tuple{"chroot", std::string("/"), Expected::kKilled},
+          std::tuple{"mount", std::string("/"), Expected::kKilled},
+          std::tuple{"unshare", std::string("/"), Expected::kKilled},
+          std::tuple{"raise-ambient", std::string("/"), Expected::kRefused},
+          std::tuple{"execute", std::string("/attacker"), Expected::kKilled}}) {
+      SCOPED_TRACE(StrCat(attack, " ", path, privileged ? " privileged" : ""));
+      options.arguments = {"root=" + directory, attack, path};
+      const Outcome outcome = Run(options);
+      if (outcome.errors.find("CLONE_NEWUSER") != std::string::npos) {
+        GTEST_SKIP() << "this host has no user namespaces for all";
+      }
+      if (expected == Expected::kKilled) {
+        EXPECT_EQ(outcome.exit.signal, SIGSYS) << outcome.exit.ToString();
+      } else {
+        EXPECT_EQ(outcome.exit.status, expected == Expected::kSucceeds ? 0 : 1) << outcome.errors;
+      }
+    }
+  }
+}
+
+TEST_F(LockInTest, ARootThatIsNoDirectoryOrNotAbsoluteIsAnError) {
+  for (const std::string& root : {Target(), Target() + ".none", std::string("tmp")}) {
+    const Outcome outcome = Run(WorkerOptions({"root=" + root, "read", "/etc/passwd"}));
+    EXPECT_EQ(outcome.exit.status, 3) << root;
+    EXPECT_NE(outcome.errors.find(root), std::string::npos) << outcome.errors;
+  }
 }
 
 TEST_F(LockInTest, NetworkOfAModuleIsSocketsToConnectWithAndNothingElse) {

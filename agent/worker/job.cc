@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <system_error>
 
@@ -20,6 +21,7 @@
 #include "core/strings.h"
 #include "google/protobuf/util/json_util.h"
 #include "modules/blobs.h"
+#include "modules/check/verdict.h"
 #include "modules/mig.h"
 
 namespace dragnet {
@@ -122,6 +124,26 @@ absl::Status RunMigJob(const ipc::Job& job, const std::string& text, RowStream& 
   return stream.Finish();
 }
 
+// The rows stay here, and their verdict goes out.
+absl::Status RunCheck(const check::v1::Check& check, const Module& module,
+                      const google::protobuf::Message& parameters, RowStream& stream) {
+  const auto run = VerdictRun::Create(check, module.NewRow()->GetDescriptor(), stream);
+  if (!run.ok()) {
+    return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS,
+                       StrCat("check ", check.id(), ": ", run.status().message()));
+  }
+  const absl::Status status = RunModule(module, parameters, **run);
+  stream.EmitRow((*run)->Decide(status));
+  return stream.Finish();
+}
+
+// What the process was started with and no job names: a directory among it would be
+// a way out of the job's root.
+void CloseAllButInputs(const ipc::Job& job) {
+  const int inputs = std::min(job.inputs_size(), kMaxInputs);
+  ::close_range(static_cast<unsigned>(kFirstInputFd + inputs), ~0U, 0);
+}
+
 // The parameters as they were given: in the frame, or by the first descriptor.
 absl::StatusOr<std::string> ParameterText(const ipc::Job& job) {
   if (job.inputs_size() > kMaxInputs) {
@@ -136,8 +158,14 @@ absl::StatusOr<std::string> ParameterText(const ipc::Job& job) {
 
 }  // namespace
 
-absl::Status LockInForModule(const ModuleManifest& manifest, bool allow_missing_walls) {
+absl::Status LockInForModule(const ModuleManifest& manifest, const std::string& root,
+                             bool allow_missing_walls) {
+  if (!root.empty() && manifest.needs_running_system) {
+    return absl::FailedPreconditionError(
+        StrCat(manifest.name, ": an unpacked image has no running system"));
+  }
   sandbox::LockIn policy;
+  if (!root.empty()) policy.InRoot(root);
   policy.AllowReadBeneath("/").AllowSyscalls(sandbox::SyscallList::kReadAndCompute);
   const ModulePowers& powers = manifest.powers;
   // Who lists the host's sockets stands in its network, and needs none of its own.
@@ -182,10 +210,15 @@ absl::Status RunJob(const ipc::Job& job, int output, bool allow_missing_walls) {
   }
   // Before a byte of the parameters is looked at: the walls depend on the
   // module alone, so what a hostile parameter can do is what the module may do.
-  if (absl::Status status = LockInForModule(*manifest, allow_missing_walls); !status.ok()) {
+  CloseAllButInputs(job);
+  if (absl::Status status = LockInForModule(*manifest, job.root(), allow_missing_walls);
+      !status.ok()) {
     return stream.Fail(ipc::Failed::KIND_SANDBOX, ToStd(status.message()));
   }
   if (in_migs_form) {
+    if (job.has_check()) {
+      return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS, "MIG's form knows no checks");
+    }
     const absl::StatusOr<std::string> text = ParameterText(job);
     if (!text.ok()) {
       return stream.Fail(ipc::Failed::KIND_INVALID_PARAMETERS, ToStd(text.status().message()));
@@ -203,6 +236,7 @@ absl::Status RunJob(const ipc::Job& job, int output, bool allow_missing_walls) {
       return stream.Fail(ipc::Failed::KIND_PRIVACY, ToStd(status.message()));
     }
   }
+  if (job.has_check()) return RunCheck(job.check(), *module, **parameters, stream);
   return RunAndReport(*module, **parameters, stream);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,8 +14,10 @@
 namespace dragnet {
 
 // Puts up the walls that `manifest` allows. After this nothing but reading the
-// host, computing and writing to open descriptors works.
-absl::Status LockInForModule(const ModuleManifest& manifest, bool allow_missing_walls);
+// host, computing and writing to open descriptors works. With a `root` that isn't
+// empty it is that directory that is read, as if it were the host (Job.root).
+absl::Status LockInForModule(const ModuleManifest& manifest, const std::string& root,
+                             bool allow_missing_walls);
 
 // Strictly: an unknown field or key is an error. Takes the job's inputs from
 // their descriptors; an input that isn't what its digest says is an error.

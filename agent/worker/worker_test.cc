@@ -269,6 +269,110 @@ TEST_F(WorkerTest, InPrivacyModeWhatWouldReturnContentIsRefused) {
   EXPECT_EQ(FailureOf(migs).kind(), ipc::Failed::KIND_PRIVACY);
 }
 
+class WorkerCheckTest : public WorkerTest {
+ protected:
+  // Of the file job; rows as they come.
+  ipc::Job CheckJob(const std::string& name_pattern, check::v1::Expectation::Kind kind,
+                    const std::string& where = "") const {
+    ipc::Job job = FileJob(name_pattern);
+    check::v1::Check& check = *job.mutable_check();
+    check.set_id("a-check");
+    check.set_title("It is so");
+    check.set_severity("low");
+    check.mutable_expectation()->set_kind(kind);
+    check.mutable_expectation()->set_where(where);
+    return job;
+  }
+  nlohmann::json VerdictOf(const ipc::Job& job, sandbox::SpawnOptions options) {
+    const Result result = RunOn(options, *EncodeFrame(job));
+    EXPECT_EQ(result.exit.status, kWorkerDone) << result.exit.ToString();
+    EXPECT_THAT(result.rows(), SizeIs(1));
+    if (result.rows().size() != 1) {
+      if (!result.messages.empty()) ADD_FAILURE() << result.messages[0].ShortDebugString();
+      return nlohmann::json::object();
+    }
+    return nlohmann::json::parse(result.rows()[0], nullptr, /*allow_exceptions=*/false);
+  }
+  nlohmann::json VerdictOf(const ipc::Job& job) { return VerdictOf(job, Options()); }
+  ipc::Job InImage(ipc::Job job) const {
+    job.set_root(directory_);
+    job.set_parameters(R"({"searches":[{"paths":["/"],"names":["^(good.txt|passwd)$"]}]})");
+    return job;
+  }
+};
+
+TEST_F(WorkerCheckTest, OneVerdictComesInPlaceOfTheRows) {
+  using check::v1::Expectation;
+  EXPECT_EQ(VerdictOf(CheckJob("txt$", Expectation::KIND_FOUND))["status"], "pass");
+  auto verdict = VerdictOf(CheckJob("txt$", Expectation::KIND_NOT_FOUND, "size > 0"));
+  EXPECT_EQ(verdict["check"], "a-check");
+  EXPECT_EQ(verdict["status"], "fail");
+  EXPECT_EQ(verdict["reason"], "expected no row where size > 0: 2 found");
+  EXPECT_THAT(verdict["evidence"], SizeIs(2));
+}
+
+TEST_F(WorkerCheckTest, WhatItMayNotLookAtMakesItUnknown) {
+  std::filesystem::create_directory(directory_ + "/data/locked");
+  std::filesystem::permissions(directory_ + "/data/locked", std::filesystem::perms::none);
+  sandbox::SpawnOptions options = Options();
+  options.capabilities = {};
+  auto verdict = VerdictOf(CheckJob("^none$", check::v1::Expectation::KIND_NOT_FOUND), options);
+  EXPECT_EQ(verdict["status"], "unknown");
+  EXPECT_EQ(verdict["reason"],
+            StrCat("could not look at ", directory_, "/data/locked: Permission denied (1)"));
+  std::filesystem::permissions(directory_ + "/data/locked", std::filesystem::perms::owner_all);
+}
+
+TEST_F(WorkerCheckTest, AConditionThatDoesNotCompileIsRefused) {
+  EXPECT_THAT(FailureOf(CheckJob("x", check::v1::Expectation::KIND_FOUND, "nothing = 1")).detail(),
+              HasSubstr("expectation.where"));
+}
+
+TEST_F(WorkerCheckTest, PrivacyHoldsForChecks) {
+  ipc::Job job = CheckJob("txt$", check::v1::Expectation::KIND_FOUND);
+  job.set_parameters(StrCat("{\"searches\":[{\"paths\":[\"", directory_,
+                            "/data\"],\"contents\":[\"x\"],\"lines\":3}]}"));
+  EXPECT_EQ(VerdictOf(job)["status"], "pass");
+  job.set_privacy(true);
+  EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_PRIVACY);
+}
+
+TEST_F(WorkerCheckTest, AnImageIsLookedAtAsIfItWereTheHost) {
+  std::filesystem::create_symlink("/etc/passwd", directory_ + "/data/passwd");
+  std::filesystem::create_directory_symlink("/", directory_ + "/data/host");
+  std::vector<sandbox::SpawnOptions> ways;
+  if (IsRoot()) {
+    ways.push_back(Options());
+    ways.back().capabilities = {CAP_DAC_READ_SEARCH, CAP_SYS_CHROOT};
+  }
+  // As the worker of an agent that isn't root.
+  ways.push_back(Options());
+  ways.back().capabilities = {};
+  ways.back().private_mounts = false;
+  ways.back().hidden_directories = {};
+  for (const sandbox::SpawnOptions& options : ways) {
+    const ipc::Job job = InImage(CheckJob("", check::v1::Expectation::KIND_COUNT, "type = 'file'"));
+    ipc::Job one = job;
+    one.mutable_check()->mutable_expectation()->set_min(1);
+    one.mutable_check()->mutable_expectation()->set_max(1);
+    auto verdict = VerdictOf(one, options);
+    EXPECT_EQ(verdict["status"], "pass") << verdict.dump();
+    EXPECT_THAT(verdict["evidence"].dump(), HasSubstr("/data/good.txt"));
+  }
+}
+
+TEST_F(WorkerCheckTest, ARootThatCanNotBeTakenIsAnErrorInWords) {
+  ipc::Job job = InImage(CheckJob("", check::v1::Expectation::KIND_FOUND));
+  job.set_root(directory_ + "/none");
+  EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_SANDBOX);
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("/none: No such file or directory"));
+  job.set_root("data");
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("not an absolute path"));
+  job.set_root(directory_);
+  job.set_module("netstat");
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("no running system"));
+}
+
 TEST_F(WorkerTest, UnknownFieldInSerialisedParametersIsRefused) {
   ipc::Job job = FileJob("x");
   job.set_format(ipc::Job::FORMAT_PROTO);

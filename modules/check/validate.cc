@@ -54,7 +54,9 @@ absl::Status CheckLine(std::string_view field, std::string_view text, size_t max
   return absl::OkStatus();
 }
 
-absl::Status CheckTexts(const Check& check) {
+}  // namespace
+
+absl::Status ValidateCheckTexts(const Check& check) {
   DRAGNET_RETURN_IF_ERROR(CheckId("id", check.id(), "-."));
   if (check.title().empty()) return Invalid("title", "missing");
   DRAGNET_RETURN_IF_ERROR(CheckLine("title", check.title(), kMaxLineBytes));
@@ -68,14 +70,14 @@ absl::Status CheckTexts(const Check& check) {
     DRAGNET_RETURN_IF_ERROR(CheckLine("references", reference, kMaxLineBytes));
   }
   if (check.remediation().size() > kMaxRemediationBytes) {
-    return Invalid("remediation", StrCat(check.remediation().size(), " bytes, at most ",
-                                         kMaxRemediationBytes));
+    return Invalid("remediation",
+                   StrCat(check.remediation().size(), " bytes, at most ", kMaxRemediationBytes));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckExpectation(const Expectation& expectation,
-                              const google::protobuf::Descriptor* row_type) {
+absl::StatusOr<std::unique_ptr<RowFilter>> CompileExpectation(
+    const Expectation& expectation, const google::protobuf::Descriptor* row_type) {
   if (expectation.kind() == Expectation::KIND_UNSPECIFIED ||
       !Expectation::Kind_IsValid(expectation.kind())) {
     return Invalid("expectation.kind", "found, not found, a count, or all");
@@ -92,25 +94,26 @@ absl::Status CheckExpectation(const Expectation& expectation,
     return Invalid("expectation.max", "below min");
   }
   if (expectation.where().empty()) {
-    return expectation.kind() == Expectation::KIND_ALL
-               ? Invalid("expectation.where", "missing: what is to be so of all rows")
-               : absl::OkStatus();
+    if (expectation.kind() == Expectation::KIND_ALL) {
+      return Invalid("expectation.where", "missing: what is to be so of all rows");
+    }
+    return nullptr;
   }
-  return Annotate(RowFilter::Create(row_type, expectation.where()).status(), "expectation.where");
+  absl::StatusOr<std::unique_ptr<RowFilter>> filter =
+      RowFilter::Create(row_type, expectation.where());
+  if (!filter.ok()) return Annotate(filter.status(), "expectation.where");
+  return filter;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ParametersOf(const Check& check,
                                                                         const Module& module) {
   std::unique_ptr<google::protobuf::Message> parameters = module.NewParameters();
-  DRAGNET_RETURN_IF_ERROR(
-      ParseStrict(check.parameters(), kMaxParameterBytes, parameters.get()));
+  DRAGNET_RETURN_IF_ERROR(ParseStrict(check.parameters(), kMaxParameterBytes, parameters.get()));
   return parameters;
 }
 
 absl::Status ValidateCheck(const Check& check, const ModuleFinder& find_module) {
-  DRAGNET_RETURN_IF_ERROR(CheckTexts(check));
+  DRAGNET_RETURN_IF_ERROR(ValidateCheckTexts(check));
   if (!check.applies_when().empty()) {
     DRAGNET_RETURN_IF_ERROR(Annotate(ValidateTarget(check.applies_when()), "applies_when"));
   }
@@ -122,7 +125,7 @@ absl::Status ValidateCheck(const Check& check, const ModuleFinder& find_module) 
   const auto parameters = ParametersOf(check, *module);
   DRAGNET_RETURN_IF_ERROR(Annotate(parameters.status(), "parameters"));
   DRAGNET_RETURN_IF_ERROR(Annotate(module->Validate(**parameters), "parameters"));
-  return CheckExpectation(check.expectation(), module->NewRow()->GetDescriptor());
+  return CompileExpectation(check.expectation(), module->NewRow()->GetDescriptor()).status();
 }
 
 absl::Status ValidateChecks(const CheckParameters& parameters, const ModuleFinder& find_module) {

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "modules/check/check.pb.h"
 #include "modules/module.h"
+#include "modules/rows/row_filter.h"
 
 namespace dragnet {
 
@@ -22,6 +23,13 @@ using ModuleFinder = std::function<const Module*(std::string_view name)>;
 // its module is there and takes its parameters, that `applies_when` and `where`
 // compile. InvalidArgument begins with the field within the check.
 absl::Status ValidateCheck(const check::v1::Check& check, const ModuleFinder& find_module);
+
+// Of these the parts that a worker, which has the module and its parameters already,
+// asks one by one: id, title, severity, references, remediation;
+absl::Status ValidateCheckTexts(const check::v1::Check& check);
+// and the expectation, with its condition compiled; null when it has none.
+absl::StatusOr<std::unique_ptr<RowFilter>> CompileExpectation(
+    const check::v1::Expectation& expectation, const google::protobuf::Descriptor* row_type);
 
 // The pack as a whole; errors begin with "checks[3] (ssh-root-login).".
 absl::Status ValidateChecks(const check::v1::CheckParameters& parameters,

@@ -172,10 +172,38 @@ TEST_F(ForgedActionsTest, OneForbiddenOperationAmongAllowedOnesIsRefusedWhole) {
   ExpectRefused(forge().Sign(action), v1::Refusal::REASON_MODULE_NOT_ALLOWED);
 }
 
-TEST_F(ForgedActionsTest, RecurringIsRefusedByName) {
+TEST_F(ForgedActionsTest, RecurringWithoutAScheduleOfItsOwnIsRefused) {
   v1::Action action = Valid();
   action.mutable_recurrence()->set_cron("* * * * *");
-  ExpectRefused(forge().Sign(action), v1::Refusal::REASON_UNSUPPORTED);
+  ExpectRefused(forge().Sign(action), v1::Refusal::REASON_MALFORMED, HasSubstr("recurrence"));
+}
+
+// However often a scheduler sends it, and whatever it makes of it.
+TEST_F(ForgedActionsTest, RecurringRunsAtItsOccurrencesAndNotWhenItIsSent) {
+  v1::Action action = Valid();
+  // A day that never comes.
+  action.mutable_recurrence()->set_cron("0 0 31 feb *");
+  action.mutable_recurrence()->set_time_zone("UTC");
+  *action.mutable_recurrence()->mutable_until() = action.expires();
+  const std::string envelope = forge().Sign(action);
+  const auto accepted = [&](const v1::AgentMessage& message) {
+    return message.accepted().action_id() == action.id();
+  };
+  host_.rogue().SendAction(envelope);
+  EXPECT_TRUE(host_.rogue().WaitFor(accepted).has_value()) << host_.agent().process().Output();
+  for (int i = 0; i < 5; ++i) host_.rogue().SendAction(envelope);
+  v1::Action sooner = action;
+  sooner.mutable_recurrence()->set_cron("* * * * *");
+  EXPECT_EQ(host_.SendAction(forge().Sign(sooner)).reason(), v1::Refusal::REASON_REPLAYED);
+  v1::Action once = action;
+  once.clear_recurrence();
+  EXPECT_EQ(host_.SendAction(forge().Sign(once)).reason(), v1::Refusal::REASON_REPLAYED);
+  host_.agent().Kill();
+  host_.agent().Start();
+  EXPECT_TRUE(Eventually([&] { return host_.rogue().sessions() == 2; }));
+  once.set_name("the same id, other bytes");
+  EXPECT_EQ(host_.SendAction(forge().Sign(once)).reason(), v1::Refusal::REASON_REPLAYED);
+  EXPECT_EQ(host_.agent().WorkersStarted(), 0U);
 }
 
 TEST_F(ForgedActionsTest, UnknownFieldInTheSignedBytesIsRefused) {

@@ -4,6 +4,7 @@
 #include "core/action.h"
 #include "core/authorization.h"
 #include "core/envelope.h"
+#include "core/schedule.h"
 #include "tests/fuzz/fixed_fleet.h"
 #include "tests/fuzz/target.h"
 
@@ -48,7 +49,17 @@ void CheckRules(const v1::Action& action) {
   for (const v1::Operation& operation : action.operations()) {
     Must(operation.module() == "file", "alice alone may only use file");
   }
-  Must(!action.has_recurrence(), "a schedule is refused");
+  if (!action.has_recurrence()) return;
+  const v1::Recurrence& recurrence = action.recurrence();
+  const auto schedule = Schedule::Parse(recurrence.cron(), recurrence.time_zone());
+  Must(schedule.ok(), "a schedule that runs can be kept");
+  const absl::Duration jitter = ToDuration(recurrence.jitter());
+  Must(jitter >= absl::ZeroDuration() && jitter <= kMaxJitter &&
+           jitter < schedule->ShortestInterval(),
+       "an occurrence is due before the next one");
+  Must(!recurrence.has_until() || *ToTime(recurrence.until()) <= *ToTime(action.expires()),
+       "a schedule ends with its action");
+  Must(action.extra_run_of().empty(), "an extra run has no schedule of its own");
 }
 
 }  // namespace
@@ -65,8 +76,13 @@ std::vector<std::string> Seeds() {
   action.mutable_operations(0)->mutable_limits()->set_rows(10);
   *action.add_operations() = v1::Operation(action.operations(0));
   seeds.push_back("1" + action.SerializeAsString());
+  action.mutable_recurrence()->set_cron("*/10 * * * mon-fri");
+  action.mutable_recurrence()->set_time_zone("UTC");
+  action.mutable_recurrence()->mutable_jitter()->set_seconds(60);
+  *action.mutable_recurrence()->mutable_until() = action.expires();
+  seeds.push_back("0" + fleet.SignedAction(action, {&fleet.alice}));
+  seeds.push_back("1" + action.SerializeAsString());
   action.mutable_operations(1)->set_module("memory");
-  action.mutable_recurrence()->set_cron("* * * * *");
   seeds.push_back("1" + action.SerializeAsString());
   return seeds;
 }

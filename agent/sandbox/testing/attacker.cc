@@ -9,6 +9,8 @@
 //
 // POLICY: none, worker, worker-network, worker-processes, worker-networks, worker-firewall,
 // worker-icmp, read=DIRECTORY, link=DIRECTORY,PORT. Ends with 0 if the attack succeeded, 1 if it was refused
+// POLICY: none, worker, worker-network, worker-processes, worker-networks, worker-icmp,
+// read=DIRECTORY, root=DIRECTORY, link=DIRECTORY,PORT. Ends with 0 if the attack succeeded, 1 if it was refused
 // (its errno on standard error), 3 if the process could not be locked in.
 #include <dirent.h>
 #include <errno.h>
@@ -77,6 +79,14 @@ absl::Status EnterPolicy(std::string_view policy) {
   if (policy.substr(0, 5) == "read=") {
     return LockIn()
         .AllowReadBeneath(policy.substr(5))
+        .DenyNetwork()
+        .AllowSyscalls(SyscallList::kReadAndCompute)
+        .Enter();
+  }
+  if (policy.substr(0, 5) == "root=") {
+    return LockIn()
+        .InRoot(policy.substr(5))
+        .AllowReadBeneath("/")
         .DenyNetwork()
         .AllowSyscalls(SyscallList::kReadAndCompute)
         .Enter();

@@ -36,6 +36,26 @@ void SendSummary() {
   Send(message);
 }
 
+// The id of the job's check, when it has one.
+std::string check_id;
+
+check::v1::Verdict VerdictThat(std::string_view status) {
+  check::v1::Verdict verdict;
+  verdict.set_check(check_id);
+  verdict.set_status(std::string(status));
+  verdict.set_severity("of the worker's own");
+  verdict.set_title("of the worker's own");
+  verdict.set_reason("so it is");
+  verdict.add_evidence("{}");
+  verdict.set_wall_time_ms(1'000'000'000);
+  return verdict;
+}
+
+void SendVerdict(const check::v1::Verdict& verdict) {
+  SendRows(1, verdict.SerializeAsString());
+  SendSummary();
+}
+
 void SendRaw(std::string_view bytes) { WriteAll(STDOUT_FILENO, bytes).IgnoreError(); }
 
 // 10,000 of 200 bytes, no two alike: what a host with much to say sends.
@@ -87,6 +107,70 @@ const Behaviour kBehaviours[] = {
        SendSummary();
      }},
     {"clean", [] { SendSummary(); }},
+    // Verdicts on checks, of which the first three are well.
+    {"pass", [] { SendVerdict(VerdictThat("pass")); }},
+    {"fail", [] { SendVerdict(VerdictThat("fail")); }},
+    {"pass-later",
+     [] {
+       ::sleep(1);
+       SendVerdict(VerdictThat("pass"));
+     }},
+    {"unknown",
+     [] {
+       SendRows(1, VerdictThat("unknown").SerializeAsString());
+       ipc::WorkerToMonitor message;
+       v1::Unexamined* unexamined = message.mutable_summary()->add_unexamined();
+       unexamined->set_reason("Permission denied");
+       unexamined->set_count(2);
+       unexamined->add_examples("/etc/shadow");
+       Send(message);
+     }},
+    {"pass-unlooked",
+     [] {
+       SendRows(1, VerdictThat("pass").SerializeAsString());
+       ipc::WorkerToMonitor message;
+       message.mutable_summary()->add_unexamined()->set_reason("Permission denied");
+       Send(message);
+     }},
+    {"pass-and-crash",
+     [] {
+       SendRows(1, VerdictThat("pass").SerializeAsString());
+       ::abort();
+     }},
+    {"pass-and-hang",
+     [] {
+       SendRows(1, VerdictThat("pass").SerializeAsString());
+       Hang();
+     }},
+    {"pass-twice",
+     [] {
+       SendRows(2, VerdictThat("pass").SerializeAsString());
+       SendSummary();
+     }},
+    {"pass-of-another",
+     [] {
+       check_id = "another";
+       SendVerdict(VerdictThat("pass"));
+     }},
+    {"not-applicable", [] { SendVerdict(VerdictThat("not_applicable")); }},
+    {"passed", [] { SendVerdict(VerdictThat("passed")); }},
+    {"pass-with-a-long-reason",
+     [] {
+       check::v1::Verdict verdict = VerdictThat("pass");
+       verdict.set_reason(std::string(1025, 'x'));
+       SendVerdict(verdict);
+     }},
+    {"pass-with-much-evidence",
+     [] {
+       check::v1::Verdict verdict = VerdictThat("pass");
+       for (int i = 0; i < 10; ++i) verdict.add_evidence("{}");
+       SendVerdict(verdict);
+     }},
+    {"pass-with-an-unknown-field",
+     [] {
+       SendRows(1, VerdictThat("pass").SerializeAsString() + "\xf8\x07\x01");
+       SendSummary();
+     }},
     // Ends.
     {"crash",
      [] {
@@ -256,5 +340,6 @@ int Misbehave(std::string_view parameters) {
 int main() {
   dragnet::ipc::Job job;
   if (!dragnet::ReadFrame(STDIN_FILENO, &job).ok()) return dragnet::kWorkerProtocol;
+  dragnet::check_id = job.check().id();
   return dragnet::Misbehave(job.parameters());
 }

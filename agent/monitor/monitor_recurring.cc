@@ -1,0 +1,69 @@
+// What the monitor does about recurring actions: takes them on, and has each occurrence
+// authorised and begun when agent/monitor/standing_actions.h says that it is due.
+#include <algorithm>
+#include <utility>
+
+#include "agent/monitor/log.h"
+#include "agent/monitor/monitor.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+
+namespace dragnet {
+
+absl::Status Monitor::TakeOnStanding(v1::Action action, const std::string& envelope) {
+  if (standing_->size() >= StandingActions::kMaxStanding) {
+    return absl::ResourceExhaustedError(
+        StrCat(StandingActions::kMaxStanding, " recurring actions stand here already"));
+  }
+  const std::string id = action.id();
+  const std::string name = action.name();
+  DRAGNET_RETURN_IF_ERROR(
+      standing_->Take(std::move(action), envelope, clock_.Now(), orders_.Find(id)));
+  LogInfo(StrCat("recurring action ", id, " taken on: ", name));
+  SayAccepted(id);
+  AdvanceActions();
+  return absl::OkStatus();
+}
+
+void Monitor::StartOccurrences() {
+  standing_->Look(clock_.Now(), orders_);
+  for (const StandingActions::Due& due : standing_->WhatIsDue()) {
+    const bool one_runs = std::any_of(actions_.begin(), actions_.end(), [&](const auto& run) {
+      return run->action.id() == due.action_id;
+    });
+    if (one_runs || actions_.size() >= kMaxActions) continue;
+    StartOccurrence(due);
+  }
+}
+
+void Monitor::StartOccurrence(const StandingActions::Due& due) {
+  const std::string envelope(standing_->EnvelopeOf(due.action_id));
+  const int64_t occurrence = absl::ToUnixSeconds(due.occurrence);
+  // Anew, as if it came now: what was so when it was taken on may be so no longer.
+  auto decision = AuthorizeAction(envelope, Authorization());
+  if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
+    const absl::StatusOr<bool> is_news = standing_->PassOver(due, refused->reason);
+    if (!is_news.ok()) disk_full_ = true;
+    if (is_news.ok() && *is_news) {
+      Refuse(envelope, due.action_id, refused->reason, refused->detail, occurrence);
+    }
+    return;
+  }
+  if (const absl::Status begun = standing_->Begin(due); !begun.ok()) {
+    if (!disk_full_told_) {
+      LogWarning(StrCat("an occurrence of action ", due.action_id, " waits: ", begun.message()));
+    }
+    disk_full_ = true;
+    disk_full_told_ = true;
+    return;
+  }
+  LogInfo(StrCat("action ", due.action_id, ": occurrence ", occurrence, " begins"));
+  auto run = std::make_unique<ActionRun>();
+  run->action = std::move(std::get<AuthorizedAction>(decision).action);
+  run->envelope = envelope;
+  run->occurrence = occurrence;
+  actions_.push_back(std::move(run));
+  busy_ = true;
+}
+
+}  // namespace dragnet
