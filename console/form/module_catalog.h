@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "console/form/documentation.h"
 #include "console/form/form.h"
+#include "dragnet/v1/action.pb.h"
 #include "modules/module.h"
 
 namespace dragnet {
