@@ -71,7 +71,7 @@ TEST_F(PackDirectoryTest, APackIsLoadedFromDisk) {
   Problems problems;
   EXPECT_FALSE(LoadPack(directory_ + "/packs/top.yaml", options, &used, &problems).has_value());
   EXPECT_THAT(problems.ErrorLines(),
-              ElementsAre(AllOf(HasSubstr("packs/top.yaml:3:26: include[1]: open "),
+              ElementsAre(AllOf(HasSubstr("packs/top.yaml:3:27: include[1]: open "),
                                 HasSubstr("packs/missing.yaml: No such file"))));
   Write("packs/missing.yaml", "id: two\ntitle: Two\n");
   Problems none;

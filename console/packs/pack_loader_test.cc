@@ -357,7 +357,7 @@ checks:
   - {id: b, title: B, severity: low, module: sample, parameters: {max_depth: x, ratio: y}, expect: found}
 )"}});
   EXPECT_THAT(several.errors,
-              ElementsAre(HasSubstr("nonsense"), HasSubstr(":5:31: checks[0].severity"),
+              ElementsAre(HasSubstr("nonsense"), HasSubstr(":5:33: checks[0].severity"),
                           HasSubstr(":6:20: checks[1].title: missing"),
                           HasSubstr(":6:71: checks[1].expect: "),
                           HasSubstr("checks[2].parameters.max_depth"),
@@ -471,13 +471,13 @@ TEST(PackLoaderTest, VariablesOfAnIncludedFileComeFromOutside) {
 TEST(PackLoaderTest, MistakesInIncludesAreReported) {
   for (const auto& [include, error] : std::initializer_list<std::pair<const char*, const char*>>{
            {"  - {file: sub/inner.yaml, only: [in-x]}\n",
-            "p.yaml:5:37: include[0].only: the included file has no check \"in-x\"; did you mean"},
+            "p.yaml:5:35: include[0].only: the included file has no check \"in-x\"; did you mean"},
            {"  - {file: sub/inner.yaml, except: [nothing]}\n", "include[0].except: the included"},
            {"  - {file: sub/inner.yaml, severity: {in-a: worst}}\n",
             "include[0].severity.in-a: \"worst\" is not one of"},
            {"  - {file: sub/inner.yaml, severity: {nothing: low}}\n", "include[0].severity: the"},
            {"  - {file: sub/inner.yaml, variables: {wher: 1}}\n",
-            "p.yaml:5:42: variables.wher: the included file has no such variable; did you mean where?"},
+            "p.yaml:5:40: variables.wher: the included file has no such variable; did you mean where?"},
            {"  - {file: sub/inner.yaml, variables: [a]}\n", "include[0].variables: must be a mapping"},
            {"  - sub/inner.yaml\n  - sub/inner.yaml\n",
             "sub/inner.yaml:5:5: in-a: another check has this id: sub/inner.yaml:5:5"}}) {

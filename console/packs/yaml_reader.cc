@@ -21,6 +21,9 @@ constexpr int kMaxCountedColumn = 1000;
 // Of one mapping: each key is compared with those before it.
 constexpr size_t kMaxKeys = 1000;
 
+// yaml-cpp takes a bracket that isn't closed for the beginning of a key.
+constexpr char kBadKey[] = "a key must be a single word, or a bracket is not closed";
+
 class Places {
  public:
   Places(std::string_view text, std::string_view file)
@@ -131,7 +134,7 @@ class TreeBuilder : public YAML::EventHandler {
             YamlNode::Kind kind) {
     RefuseAnchor(mark, anchor);
     if (!tag.empty() && tag != "?") RefuseTag(mark, tag);
-    if (ExpectsKey()) throw Refused(mark, "a key must be a single word");
+    if (ExpectsKey()) throw Refused(mark, kBadKey);
     if (open_.size() >= kMaxYamlDepth) {
       throw Refused(mark, StrCat("nested deeper than ", kMaxYamlDepth, " levels"));
     }
@@ -160,7 +163,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (frame.node.is_list()) {
       frame.node.items.push_back(std::move(node));
     } else if (!frame.key.has_value()) {
-      if (!node.is_scalar()) throw Refused(mark, "a key must be a single word");
+      if (!node.is_scalar()) throw Refused(mark, kBadKey);
       frame.key = std::move(node);
     } else {
       AddEntry(&frame, std::move(node));
@@ -214,7 +217,9 @@ bool ReadYaml(std::string_view text, std::string_view file, YamlNode* root, Prob
   if (!CheckCharacters(text, places, problems)) return false;
   TreeBuilder builder(places, problems);
   try {
-    std::istringstream stream{std::string(text)};
+    // yaml-cpp takes the end of the file for a closing quote, if a line's end comes
+    // before it; not so after a comment.
+    std::istringstream stream(StrCat(text, "\n#"));
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) {
       problems->Error(places.Whole(), "", "the file is empty");

@@ -65,7 +65,9 @@ TEST(YamlReaderTest, WhatHidesWhatIsMeantIsRefused) {
 }
 
 TEST(YamlReaderTest, WhatIsNotYamlIsRefusedWithItsPlace) {
-  EXPECT_THAT(Read("a: 'x\n").errors, ElementsAre(HasSubstr("not YAML")));
+  for (const char* cut : {"a: 'x\n", "a: \"x\nb: 1\n", "a: 'x", "a: [1\n"})
+    EXPECT_THAT(Read(cut).errors, ElementsAre(HasSubstr("not YAML"))) << cut;
+  EXPECT_THAT(Read("{a: b").errors, ElementsAre(HasSubstr("a bracket is not closed")));
   EXPECT_THAT(Read("a: b: c\n").errors, ElementsAre(HasSubstr("f.yaml:1:5: not YAML")));
   EXPECT_THAT(Read("").errors, ElementsAre("f.yaml: the file is empty"));
   EXPECT_THAT(Read("a: \xff\n").errors, ElementsAre("f.yaml: not valid UTF-8"));
@@ -76,7 +78,10 @@ TEST(YamlReaderTest, WhatIsNotYamlIsRefusedWithItsPlace) {
 TEST(YamlReaderTest, SizeDepthAndNumberAreBounded) {
   EXPECT_THAT(Read(std::string(kMaxYamlBytes + 1, ' ')).errors,
               ElementsAre("f.yaml: larger than 1 MiB"));
-  EXPECT_THAT(Read(std::string(100'000, '[')).errors, ElementsAre(HasSubstr("nested deeper")));
+  EXPECT_FALSE(Read(std::string(100'000, '[')).good);
+  std::string dashes;
+  for (int i = 0; i < 100'000; ++i) dashes += "- ";
+  EXPECT_THAT(Read(dashes).errors, ElementsAre(HasSubstr("nested deeper")));
   std::string deep;
   for (size_t i = 0; i < kMaxYamlDepth; ++i) deep += "[";
   deep += "1" + std::string(kMaxYamlDepth, ']');
