@@ -35,6 +35,14 @@ void Problems::Warning(const Place& place, std::string_view path, std::string_vi
   }
 }
 
+void Problems::Merge(const Problems& others) {
+  errors_ += others.errors_;
+  warnings_ += others.warnings_;
+  error_lines_.insert(error_lines_.end(), others.error_lines_.begin(), others.error_lines_.end());
+  warning_lines_.insert(warning_lines_.end(), others.warning_lines_.begin(),
+                        others.warning_lines_.end());
+}
+
 std::vector<std::string> Problems::ErrorLines() const { return WithRest(error_lines_, errors_); }
 
 std::vector<std::string> Problems::WarningLines() const {

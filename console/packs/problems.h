@@ -20,6 +20,9 @@ class Problems {
   // Looks forgotten, but means something.
   void Warning(const Place& place, std::string_view path, std::string_view message);
 
+  // Those of another file, after these.
+  void Merge(const Problems& others);
+
   bool ok() const { return errors_ == 0; }
   size_t errors() const { return errors_; }
   // "pack.yaml:12:5: checks[3].expect: …", fit for a terminal, in the order in which
