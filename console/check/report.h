@@ -22,10 +22,10 @@ struct ReportOptions {
   // Evidence and time of everything, of text.
   bool verbose = false;
   // Of the other formats: what was looked at. Empty: this host.
-  std::string root;
+  std::string root{};
   // A level of severity, or empty.
-  std::string fail_on;
-  absl::Time started;
+  std::string fail_on{};
+  absl::Time started{};
 };
 
 // Called in the order: Begin; for each pack BeginPack, Add for each of its checks,
