@@ -2,9 +2,11 @@
 // makes the run fail, `error` for what is unknown, `skipped` for the rest that didn't
 // pass.
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "console/check/evidence.h"
 #include "console/check/report.h"
 #include "core/strings.h"
@@ -45,6 +47,14 @@ std::string Xml(std::string_view text) {
     }
   }
   return escaped;
+}
+
+// Of a pack: its lines stay lines.
+std::string XmlLines(std::string_view text) {
+  std::vector<std::string> lines;
+  for (absl::string_view line : absl::StrSplit(ToAbsl(text), '\n'))
+    lines.push_back(Xml(ToStd(line)));
+  return absl::StrJoin(lines, "\n");
 }
 
 std::string Seconds(absl::Duration duration) {
@@ -151,7 +161,9 @@ class JunitReport : public Report {
     if (verdict.evidence_left_out() > 0) {
       StrAppend(&text, "- and ", verdict.evidence_left_out(), " more\n");
     }
-    if (!check.remediation().empty()) StrAppend(&text, "fix: ", Xml(check.remediation()), "\n");
+    if (!check.remediation().empty()) {
+      StrAppend(&text, "fix: ", XmlLines(check.remediation()), "\n");
+    }
     if (!check.references().empty()) {
       StrAppend(&text, "see: ", Xml(absl::StrJoin(check.references(), ", ")), "\n");
     }

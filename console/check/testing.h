@@ -31,7 +31,7 @@ inline Pack DemoPack() {
   auto* login = add("root-login", "Root can't log in", "high");
   login->add_references("CIS 5.1.20");
   login->add_references("https://example.org/root");
-  login->set_remediation("Set \"PermitRootLogin no\".\nThen reload sshd.\n");
+  login->set_remediation("Set \"PermitRootLogin no\".\nThen reload sshd.");
   add("ciphers", "Ciphers are strong & <new>", "medium");
   add("ports", "Few ports are open", "low");
   return pack;

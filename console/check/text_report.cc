@@ -99,7 +99,6 @@ class TextReport : public Report {
     // A pack's remediation may have several lines; a host's text never more than one.
     bool first = true;
     for (absl::string_view line : absl::StrSplit(ToAbsl(text), '\n')) {
-      if (!first && line.empty()) continue;
       out_->Write(StrCat(std::string(kStatusWidth + 2, ' '),
                          first ? title : std::string_view("     "), ForTerminal(ToStd(line)),
                          "\n"));
@@ -114,7 +113,7 @@ class TextReport : public Report {
     if (!result.verdict.reason().empty()) Line("", ForTerminal(result.verdict.reason()));
     Rows(result.verdict);
     const auto& check = result.check();
-    if (result.status != CheckStatus::kFail) return;
+    if (result.status != CheckStatus::kFail || result.accepted.has_value()) return;
     if (!check.remediation().empty()) Line("fix: ", check.remediation());
     if (!check.references().empty()) Line("see: ", absl::StrJoin(check.references(), ", "));
   }

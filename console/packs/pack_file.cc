@@ -1,11 +1,9 @@
 #include "console/packs/pack_file.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_join.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "console/packs/expectation.h"
 #include "console/packs/keys.h"
@@ -184,7 +182,10 @@ class FileReader {
     }
     for (const YamlNode& reference : TextsOf(node, "reference", path, problems_))
       check.add_references(reference.text);
-    check.set_remediation(ScalarOf(node, "remediation", path, problems_).text);
+    std::string remediation = ScalarOf(node, "remediation", path, problems_).text;
+    // A block of YAML ends with a newline.
+    absl::StripTrailingAsciiWhitespace(&remediation);
+    check.set_remediation(std::move(remediation));
     check.set_applies_when(ScalarOf(node, "applies_when", path, problems_).text);
     ReadOperation(node, path, &check);
     if (const YamlNode* expect = node.Find("expect"); expect != nullptr) {

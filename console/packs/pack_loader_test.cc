@@ -133,7 +133,7 @@ checks:
   EXPECT_EQ(one.id(), "one");
   EXPECT_EQ(one.severity(), "critical");
   EXPECT_THAT(one.references(), ElementsAre("CIS 5.1", "https://example.org/"));
-  EXPECT_EQ(one.remediation(), "Do this.\nAnd that.\n");
+  EXPECT_EQ(one.remediation(), "Do this.\nAnd that.");
   EXPECT_EQ(one.applies_when(), "os='linux'");
   EXPECT_EQ(one.limits().wall_time().seconds(), 30);
   EXPECT_EQ(one.limits().rows(), 10U);
