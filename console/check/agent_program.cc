@@ -37,7 +37,7 @@ constexpr absl::Duration kGrace = absl::Seconds(5);
 constexpr int kPollMilliseconds = 100;
 
 bool IsProgram(const std::string& path) {
-  struct stat info{};
+  struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
          ::access(path.c_str(), X_OK) == 0;
 }
@@ -82,8 +82,8 @@ absl::StatusOr<pid_t> Spawn(const ProgramRun& run, int input, int output, int er
   ::posix_spawnattr_setsigdefault(&attributes, &defaults);
   // A group of its own, to be ended as one.
   ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
+  ::posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   std::vector<std::string> words = run.arguments;
   words.insert(words.begin(), run.program);
   std::vector<char*> argv;
@@ -112,8 +112,8 @@ class Child {
 
   std::string Watch() {
     while (output_.valid() || error_.valid()) {
-      pollfd polled[3] = {{output_.get(), POLLIN, 0}, {error_.get(), POLLIN, 0},
-                          {ended_.get(), POLLIN, 0}};
+      pollfd polled[3] = {
+          {output_.get(), POLLIN, 0}, {error_.get(), POLLIN, 0}, {ended_.get(), POLLIN, 0}};
       ::poll(polled, 3, kPollMilliseconds);
       ReadOutput();
       ReadError();
@@ -264,7 +264,8 @@ absl::StatusOr<std::string> FindAgentProgram(const Environment& environment) {
     const std::string program = StrCat(directory, "/", kProgram);
     if (IsProgram(program)) return program;
   }
-  return absl::NotFoundError(StrCat(kProgram, ", which runs the checks, is neither beside dragnet (",
+  return absl::NotFoundError(StrCat(kProgram,
+                                    ", which runs the checks, is neither beside dragnet (",
                                     directories.front(), ") nor in PATH"));
 }
 
@@ -272,8 +273,8 @@ absl::StatusOr<std::string> RunProgram(const ProgramRun& run) {
   DRAGNET_ASSIGN_OR_RETURN(const UniqueFd input, InputFile(run.input));
   DRAGNET_ASSIGN_OR_RETURN(Pipe output, MakePipe());
   DRAGNET_ASSIGN_OR_RETURN(Pipe error, MakePipe());
-  DRAGNET_ASSIGN_OR_RETURN(
-      const pid_t pid, Spawn(run, input.get(), output.write.get(), error.write.get()));
+  DRAGNET_ASSIGN_OR_RETURN(const pid_t pid,
+                           Spawn(run, input.get(), output.write.get(), error.write.get()));
   output.write.Reset();
   error.write.Reset();
   return Child(run, pid, std::move(output.read), std::move(error.read)).Watch();

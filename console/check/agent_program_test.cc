@@ -24,7 +24,8 @@ struct Outcome {
 
 // `script` is sh's.
 Outcome Shell(const std::string& script, std::string_view input = "",
-            absl::Duration timeout = absl::Minutes(1), std::function<bool()> interrupted = nullptr) {
+              absl::Duration timeout = absl::Minutes(1),
+              std::function<bool()> interrupted = nullptr) {
   Outcome outcome;
   const ProgramRun run{.program = "/bin/sh",
                        .arguments = {"-c", script, "sh", "arg"},
@@ -87,8 +88,8 @@ TEST(AgentProgramTest, WhoTakesTooLongIsEnded) {
 
 TEST(AgentProgramTest, AnInterruptEndsItAndWhatItStarted) {
   int asked = 0;
-  const Outcome outcome = Shell("echo one; sleep 600 & wait", "", absl::Minutes(1),
-                              [&] { return ++asked > 1; });
+  const Outcome outcome =
+      Shell("echo one; sleep 600 & wait", "", absl::Minutes(1), [&] { return ++asked > 1; });
   EXPECT_EQ(outcome.end, "interrupted");
 }
 

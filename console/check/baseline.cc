@@ -14,7 +14,7 @@ namespace dragnet::console {
 namespace {
 
 constexpr KeySpec kEntryKeys[] = {
-    {"check", true, ""},    {"reason", true, ""},    {"expires", true, ""},
+    {"check", true, ""},  {"reason", true, ""},    {"expires", true, ""},
     {"hosts", false, ""}, {"evidence", false, ""},
 };
 constexpr size_t kMaxReasonBytes = 500;
@@ -99,12 +99,11 @@ std::optional<Acceptance> Baseline::Accepts(const CheckResult& result, std::stri
           return ::fnmatch(pattern.c_str(), std::string(host).c_str(), 0) == 0;
         });
     // What isn't seen isn't what was accepted.
-    const bool same =
-        entry.evidence == nullptr ||
-        (!evidence.empty() && result.verdict.evidence_left_out() == 0 &&
-         std::all_of(evidence.begin(), evidence.end(), [&](const std::string& row) {
-           return RE2::PartialMatch(row, *entry.evidence);
-         }));
+    const bool same = entry.evidence == nullptr ||
+                      (!evidence.empty() && result.verdict.evidence_left_out() == 0 &&
+                       std::all_of(evidence.begin(), evidence.end(), [&](const std::string& row) {
+                         return RE2::PartialMatch(row, *entry.evidence);
+                       }));
     if (here && same) return entry.acceptance;
   }
   return std::nullopt;
@@ -116,17 +115,16 @@ std::vector<std::string> Baseline::Remarks(const std::vector<Pack>& packs,
   for (const Entry& entry : entries_) {
     const bool known = std::any_of(packs.begin(), packs.end(), [&](const Pack& pack) {
       const auto& checks = pack.parameters.checks();
-      return std::any_of(checks.begin(), checks.end(), [&](const auto& check) {
-        return entry.IsAbout(pack, check.id());
-      });
+      return std::any_of(checks.begin(), checks.end(),
+                         [&](const auto& check) { return entry.IsAbout(pack, check.id()); });
     });
     if (!known) {
-      remarks.push_back(ForTerminal(StrCat(entry.place.ToString(), ": no pack has a check ",
-                                           Shorten(entry.check, 200))));
+      remarks.push_back(ForTerminal(
+          StrCat(entry.place.ToString(), ": no pack has a check ", Shorten(entry.check, 200))));
     } else if (entry.expires < today) {
-      remarks.push_back(ForTerminal(StrCat(entry.place.ToString(), ": ", entry.check,
-                                           " was accepted until ", entry.acceptance.expires,
-                                           ", and no longer is")));
+      remarks.push_back(
+          ForTerminal(StrCat(entry.place.ToString(), ": ", entry.check, " was accepted until ",
+                             entry.acceptance.expires, ", and no longer is")));
     }
   }
   return remarks;
@@ -137,8 +135,8 @@ std::string BaselineOf(const std::vector<CheckResult>& failures, absl::CivilDay 
       "# Accepted failures (docs/packs.md). Each needs a reason; it isn't read without.\n";
   if (failures.empty()) return text + "[]\n";
   for (const CheckResult& failure : failures) {
-    StrAppend(&text, "\n# ", ForTerminal(failure.check().title()), "\n- check: ",
-              failure.pack->parameters.pack(), "/", failure.check().id(),
+    StrAppend(&text, "\n# ", ForTerminal(failure.check().title()),
+              "\n- check: ", failure.pack->parameters.pack(), "/", failure.check().id(),
               "\n  reason: \"\"\n  expires: ", absl::FormatCivilTime(expires), "\n");
   }
   return text;

@@ -52,7 +52,8 @@ TEST_F(BaselineTest, AnUnknownIsNeverAccepted) {
 }
 
 TEST_F(BaselineTest, HoldsOnItsHosts) {
-  const std::string text = "- {check: root-login, reason: x, expires: 2027-02-01, hosts: [kiosk-*]}";
+  const std::string text =
+      "- {check: root-login, reason: x, expires: 2027-02-01, hosts: [kiosk-*]}";
   EXPECT_TRUE(Accepts(text, Failure(), "kiosk-7"));
   EXPECT_FALSE(Accepts(text, Failure(), "web1"));
 }
@@ -72,8 +73,9 @@ TEST_F(BaselineTest, ExpiredAndUnknownEntriesAreSaid) {
   std::vector<Pack> packs;
   packs.push_back(testing::DemoPack());
   EXPECT_THAT(Read(kEntry).Remarks(packs, kToday), IsEmpty());
-  EXPECT_THAT(Read(kEntry).Remarks(packs, kToday + 1),
-              ElementsAre("b.yaml:1:3: root-login was accepted until 2027-01-10, and no longer is"));
+  EXPECT_THAT(
+      Read(kEntry).Remarks(packs, kToday + 1),
+      ElementsAre("b.yaml:1:3: root-login was accepted until 2027-01-10, and no longer is"));
   EXPECT_THAT(Read("- {check: root-logn, reason: x, expires: 2027-02-01}").Remarks(packs, kToday),
               ElementsAre("b.yaml:1:3: no pack has a check root-logn"));
 }

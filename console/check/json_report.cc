@@ -13,8 +13,8 @@ class JsonReport : public Report {
   JsonReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
   void Begin(int) override {
-    document_ = {{"started", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", options_.started,
-                                              absl::UTCTimeZone())}};
+    document_ = {
+        {"started", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", options_.started, absl::UTCTimeZone())}};
     if (!options_.root.empty()) document_["root"] = options_.root;
     document_["packs"] = Json::array();
   }
@@ -30,22 +30,23 @@ class JsonReport : public Report {
   void Add(const CheckResult& result) override {
     const auto& check = result.check();
     const auto& verdict = result.verdict;
-    Json entry = {{"check", check.id()},
-                  {"status", std::string(StatusWord(result.status))},
-                  {"severity", check.severity()},
-                  {"title", check.title()},
-                  {"reason", verdict.reason()},
-                  {"references", Json(std::vector<std::string>(check.references().begin(),
-                                                               check.references().end()))},
-                  {"remediation", check.remediation()},
-                  {"evidence", Json::array()},
-                  {"evidence_left_out", verdict.evidence_left_out()},
-                  {"rows", verdict.rows()},
-                  {"selected", verdict.selected()},
-                  {"wall_time_ms", verdict.wall_time_ms()},
-                  // Whether it decides the exit status.
-                  {"counts", result.fails() || (result.status == CheckStatus::kUnknown &&
-                                                !result.below_fail_on)}};
+    Json entry = {
+        {"check", check.id()},
+        {"status", std::string(StatusWord(result.status))},
+        {"severity", check.severity()},
+        {"title", check.title()},
+        {"reason", verdict.reason()},
+        {"references",
+         Json(std::vector<std::string>(check.references().begin(), check.references().end()))},
+        {"remediation", check.remediation()},
+        {"evidence", Json::array()},
+        {"evidence_left_out", verdict.evidence_left_out()},
+        {"rows", verdict.rows()},
+        {"selected", verdict.selected()},
+        {"wall_time_ms", verdict.wall_time_ms()},
+        // Whether it decides the exit status.
+        {"counts",
+         result.fails() || (result.status == CheckStatus::kUnknown && !result.below_fail_on)}};
     for (const std::string& row : verdict.evidence())
       entry["evidence"].push_back(EvidenceJson(row));
     if (result.accepted.has_value()) {
@@ -72,9 +73,8 @@ class JsonReport : public Report {
                             {"wall_time_ms", absl::ToInt64Milliseconds(elapsed)},
                             {"exit_status", exit_status}};
     // ensure_ascii: whatever a terminal could obey is \u-escaped.
-    out_->Write(
-        StrCat(document_.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace),
-               "\n"));
+    out_->Write(StrCat(
+        document_.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace), "\n"));
   }
 
  private:

@@ -66,7 +66,8 @@ class JunitReport : public Report {
   JunitReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
   void Begin(int) override {
-    out_->Write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dragnet check\">\n");
+    out_->Write(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dragnet check\">\n");
   }
 
   void BeginPack(const Pack& pack) override {
@@ -77,9 +78,8 @@ class JunitReport : public Report {
   }
 
   void Add(const CheckResult& result) override {
-    const absl::Duration time =
-        absl::Milliseconds(static_cast<int64_t>(std::min<uint64_t>(
-            result.verdict.wall_time_ms(), uint64_t{24} * 3600 * 1000)));
+    const absl::Duration time = absl::Milliseconds(static_cast<int64_t>(
+        std::min<uint64_t>(result.verdict.wall_time_ms(), uint64_t{24} * 3600 * 1000)));
     ++tests_;
     time_ += time;
     StrAppend(&cases_, "    <testcase classname=\"", Xml(pack_->parameters.pack()), "\" name=\"",
@@ -110,9 +110,8 @@ class JunitReport : public Report {
 
   static std::string Properties(const CheckResult& result) {
     const auto& check = result.check();
-    std::string properties =
-        StrCat("      <properties>\n  ", Property("title", check.title()), "  ",
-               Property("severity", check.severity()));
+    std::string properties = StrCat("      <properties>\n  ", Property("title", check.title()),
+                                    "  ", Property("severity", check.severity()));
     for (const std::string& reference : check.references())
       StrAppend(&properties, "  ", Property("reference", reference));
     return StrCat(properties, "      </properties>\n");
@@ -128,8 +127,8 @@ class JunitReport : public Report {
         return Skipped(StrCat("not applicable: ", result.verdict.reason()));
       case CheckStatus::kUnknown:
         if (result.below_fail_on) {
-          return Skipped(StrCat("unknown, below ", options_.fail_on, ": ",
-                                result.verdict.reason()));
+          return Skipped(
+              StrCat("unknown, below ", options_.fail_on, ": ", result.verdict.reason()));
         }
         ++errors_;
         return Element("error", "unknown", message, result);
@@ -151,8 +150,8 @@ class JunitReport : public Report {
     return StrCat("      <skipped message=\"", Xml(message), "\"/>\n");
   }
 
-  static std::string Element(std::string_view name, std::string_view type,
-                             std::string_view message, const CheckResult& result) {
+  static std::string Element(std::string_view name, std::string_view type, std::string_view message,
+                             const CheckResult& result) {
     const auto& check = result.check();
     const auto& verdict = result.verdict;
     std::string text = StrCat(Xml(verdict.reason()), "\n");

@@ -42,8 +42,7 @@ class Report {
 };
 
 // `format` is one of kCheckFormats. `out` outlives the result.
-std::unique_ptr<Report> NewReport(std::string_view format, const ReportOptions& options,
-                                  Sink* out);
+std::unique_ptr<Report> NewReport(std::string_view format, const ReportOptions& options, Sink* out);
 
 // One per file.
 std::unique_ptr<Report> NewTextReport(const ReportOptions& options, Sink* out);

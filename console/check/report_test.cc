@@ -19,8 +19,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const absl::Time kStarted = absl::FromCivil(absl::CivilSecond(2027, 1, 10, 8, 0, 0),
-                                            absl::UTCTimeZone());
+const absl::Time kStarted =
+    absl::FromCivil(absl::CivilSecond(2027, 1, 10, 8, 0, 0), absl::UTCTimeZone());
 
 std::string Render(std::string_view format, const std::vector<CheckResult>& results,
                    ReportOptions options = {}, int exit_status = 1) {
@@ -56,11 +56,12 @@ class ReportTest : public ::testing::Test {
  protected:
   ReportTest() {
     other_.parameters.set_pack("other");
-    CheckResult accepted = testing::ResultOf(other_, 0, CheckStatus::kFail, "expected no row, found 1",
-                                             {R"({"path":"/srv/x"})"});
+    CheckResult accepted = testing::ResultOf(other_, 0, CheckStatus::kFail,
+                                             "expected no row, found 1", {R"({"path":"/srv/x"})"});
     accepted.accepted = Acceptance{"Bastion (OPS-1)", "2027-03-31"};
-    CheckResult below = testing::ResultOf(other_, 2, CheckStatus::kFail, "expected 1 to 2 rows, found 9",
-                                          {R"({"name":"nc","pid":"7"})"});
+    CheckResult below =
+        testing::ResultOf(other_, 2, CheckStatus::kFail, "expected 1 to 2 rows, found 9",
+                          {R"({"name":"nc","pid":"7"})"});
     below.below_fail_on = true;
     CheckResult failed = testing::ResultOf(
         pack_, 0, CheckStatus::kFail, "expected no row, found 5",
@@ -82,7 +83,9 @@ class ReportTest : public ::testing::Test {
   std::vector<CheckResult> results_;
 };
 
-TEST_F(ReportTest, Text) { ExpectGolden("check.txt", Render("text", results_, {.fail_on = "medium"})); }
+TEST_F(ReportTest, Text) {
+  ExpectGolden("check.txt", Render("text", results_, {.fail_on = "medium"}));
+}
 TEST_F(ReportTest, TextQuiet) {
   ExpectGolden("check-quiet.txt", Render("text", results_, {.quiet = true, .fail_on = "medium"}));
 }
@@ -90,7 +93,9 @@ TEST_F(ReportTest, TextVerboseInColor) {
   ExpectGolden("check-verbose.txt",
                Render("text", results_, {.color = true, .verbose = true, .fail_on = "medium"}));
 }
-TEST_F(ReportTest, Tap) { ExpectGolden("check.tap", Render("tap", results_, {.fail_on = "medium"})); }
+TEST_F(ReportTest, Tap) {
+  ExpectGolden("check.tap", Render("tap", results_, {.fail_on = "medium"}));
+}
 TEST_F(ReportTest, Junit) {
   ExpectGolden("check.xml", Render("junit", results_, {.root = "/srv/image", .fail_on = "medium"}));
 }
@@ -105,7 +110,8 @@ TEST_F(ReportTest, Json) {
 constexpr std::string_view kHostile[] = {
     "\x1b[2J\x1b]0;title\x07",
     "line\nnot ok 99 - forged\nPASS  forged",
-    "\r\xc2\x9b" "31m\x7f\x08",
+    "\r\xc2\x9b"
+    "31m\x7f\x08",
     "]]></failure></testcase><testcase name=\"forged\"/>",
     "<!ENTITY x SYSTEM \"file:///etc/passwd\">&x;",
     "\xff\xfe\xc0\xaf",
@@ -122,7 +128,8 @@ TEST_F(ReportTest, NothingThatAHostSaysIsObeyed) {
                                      CheckStatus::kNotApplicable}) {
       const std::string in_json =
           json{{"path", ToValidUtf8(hostile)}, {ToValidUtf8(hostile), ToValidUtf8(hostile)}}.dump();
-      results.push_back(testing::ResultOf(pack_, 0, status, hostile, {std::string(hostile), in_json}));
+      results.push_back(
+          testing::ResultOf(pack_, 0, status, hostile, {std::string(hostile), in_json}));
     }
   }
   for (const std::string_view format : kCheckFormats) {

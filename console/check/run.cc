@@ -20,9 +20,9 @@ constexpr size_t kMaxOutputPerCheck = kMaxVerdictLine;
 absl::Duration TimeoutOf(const Pack& pack) {
   absl::Duration timeout = kTimePerRun;
   for (const auto& check : pack.parameters.checks()) {
-    timeout += kTimePerCheck + (check.limits().has_wall_time()
-                                    ? ToDuration(check.limits().wall_time())
-                                    : kDefaultWallTime);
+    timeout +=
+        kTimePerCheck + (check.limits().has_wall_time() ? ToDuration(check.limits().wall_time())
+                                                        : kDefaultWallTime);
   }
   return timeout;
 }
@@ -50,15 +50,15 @@ class PackRun {
     if (!options_.program.ok()) return std::string(ToStd(options_.program.status().message()));
     if (options_.interrupted()) return "interrupted";
     const std::string input = pack_.parameters.SerializeAsString();
-    ProgramRun run{.program = *options_.program,
-                   .arguments = {"check", "--pack", "-"},
-                   .input = input,
-                   .timeout = TimeoutOf(pack_),
-                   .max_line = kMaxVerdictLine,
-                   .max_output = kMaxOutputPerCheck *
-                                 static_cast<size_t>(pack_.parameters.checks_size() + 1),
-                   .on_line = [this](std::string_view line) { TakeLine(line); },
-                   .interrupted = options_.interrupted};
+    ProgramRun run{
+        .program = *options_.program,
+        .arguments = {"check", "--pack", "-"},
+        .input = input,
+        .timeout = TimeoutOf(pack_),
+        .max_line = kMaxVerdictLine,
+        .max_output = kMaxOutputPerCheck * static_cast<size_t>(pack_.parameters.checks_size() + 1),
+        .on_line = [this](std::string_view line) { TakeLine(line); },
+        .interrupted = options_.interrupted};
     if (!options_.root.empty()) {
       run.arguments.insert(run.arguments.end(), {"--root", options_.root});
     }
@@ -79,9 +79,8 @@ class PackRun {
   }
 
   void Take(CheckResult result) {
-    result.below_fail_on =
-        !options_.fail_on.empty() &&
-        SeverityRank(result.check().severity()) < SeverityRank(options_.fail_on);
+    result.below_fail_on = !options_.fail_on.empty() &&
+                           SeverityRank(result.check().severity()) < SeverityRank(options_.fail_on);
     if (options_.baseline != nullptr) {
       result.accepted = options_.baseline->Accepts(result, options_.host, options_.today);
     }

@@ -67,11 +67,10 @@ Json RuleOf(const check::v1::Check& check) {
     break;
   }
   rule["defaultConfiguration"] = {{"level", std::string(LevelOf(check.severity()))}};
-  rule["properties"] = {
-      {"security-severity", std::string(ScoreOf(check.severity()))},
-      {"tags", {"security", check.severity()}},
-      {"references",
-       std::vector<std::string>(check.references().begin(), check.references().end())}};
+  rule["properties"] = {{"security-severity", std::string(ScoreOf(check.severity()))},
+                        {"tags", {"security", check.severity()}},
+                        {"references", std::vector<std::string>(check.references().begin(),
+                                                                check.references().end())}};
   return rule;
 }
 
@@ -126,20 +125,19 @@ class SarifReport : public Report {
                                     {"startTimeUtc", utc(options_.started)},
                                     {"endTimeUtc", utc(options_.started + elapsed)}});
     }
-    const Json document = {
-        {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
-        {"version", "2.1.0"},
-        {"runs", runs_}};
+    const Json document = {{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
+                           {"version", "2.1.0"},
+                           {"runs", runs_}};
     // ensure_ascii: whatever a terminal could obey is \u-escaped.
-    out_->Write(StrCat(
-        document.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace), "\n"));
+    out_->Write(
+        StrCat(document.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace), "\n"));
   }
 
  private:
   static std::string Message(const CheckResult& result) {
-    std::string text = StrCat(result.check().title(), ": ",
-                              result.verdict.reason().empty() ? StatusWord(result.status)
-                                                              : result.verdict.reason());
+    std::string text = StrCat(
+        result.check().title(), ": ",
+        result.verdict.reason().empty() ? StatusWord(result.status) : result.verdict.reason());
     for (const std::string& row : result.verdict.evidence())
       StrAppend(&text, "\n- ", EvidenceLine(row, kRowBytes));
     if (result.verdict.evidence_left_out() > 0) {

@@ -16,12 +16,10 @@ class TapReport : public Report {
  public:
   TapReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
-  void Begin(int checks) override {
-    out_->Write(StrCat("TAP version 14\n1..", checks, "\n"));
-  }
+  void Begin(int checks) override { out_->Write(StrCat("TAP version 14\n1..", checks, "\n")); }
   void BeginPack(const Pack& pack) override {
-    out_->Write(StrCat("# ", pack.parameters.pack(), ": ", ForTerminal(pack.parameters.title()),
-                       "\n"));
+    out_->Write(
+        StrCat("# ", pack.parameters.pack(), ": ", ForTerminal(pack.parameters.title()), "\n"));
   }
 
   void Add(const CheckResult& result) override {
@@ -44,7 +42,7 @@ class TapReport : public Report {
   std::string Directive(const CheckResult& result) const {
     if (result.status == CheckStatus::kNotApplicable) {
       return StrCat(" # SKIP ", result.verdict.reason().empty() ? "not applicable"
-                                                                 : Escaped(result.verdict.reason()));
+                                                                : Escaped(result.verdict.reason()));
     }
     if (result.accepted.has_value()) {
       return StrCat(" # TODO accepted ", Escaped(AcceptanceText(*result.accepted)));
@@ -58,9 +56,9 @@ class TapReport : public Report {
   void Diagnostics(const CheckResult& result) {
     const auto& check = result.check();
     const auto& verdict = result.verdict;
-    std::string text = StrCat("  ---\n  status: ", StatusWord(result.status), "\n  severity: ",
-                              check.severity(), "\n  message: ", SafeJsonString(verdict.reason()),
-                              "\n");
+    std::string text =
+        StrCat("  ---\n  status: ", StatusWord(result.status), "\n  severity: ", check.severity(),
+               "\n  message: ", SafeJsonString(verdict.reason()), "\n");
     List("references", check.references(), &text);
     if (!check.remediation().empty()) {
       StrAppend(&text, "  remediation: ", SafeJsonString(check.remediation()), "\n");

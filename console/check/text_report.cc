@@ -119,11 +119,11 @@ class TextReport : public Report {
   }
 
   void Rows(const check::v1::Verdict& verdict) {
-    const int shown = options_.verbose ? verdict.evidence_size()
-                                       : std::min(verdict.evidence_size(), kRowsShown);
+    const int shown =
+        options_.verbose ? verdict.evidence_size() : std::min(verdict.evidence_size(), kRowsShown);
     for (int i = 0; i < shown; ++i) {
-      Line("- ", EvidenceLine(verdict.evidence(i),
-                              options_.verbose ? kRowBytesVerbose : kRowBytes));
+      Line("- ",
+           EvidenceLine(verdict.evidence(i), options_.verbose ? kRowBytesVerbose : kRowBytes));
     }
     const uint64_t more =
         verdict.evidence_left_out() + static_cast<uint64_t>(verdict.evidence_size() - shown);

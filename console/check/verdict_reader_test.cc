@@ -34,13 +34,13 @@ TEST_F(VerdictReaderTest, ReadsVerdictsInTheFormOfProtobufsJson) {
 }
 
 TEST_F(VerdictReaderTest, WhatIsNoVerdictIsNoVerdict) {
-  for (const std::string& line :
-       std::initializer_list<std::string>{std::string("garbage"), std::string("{}"), std::string("[]"), std::string(""),
-        std::string(R"({"verdict":"x"})"), std::string(R"({"verdict":{"nonsense":1}})"),
-        std::string(R"({"verdict":{"check":"ports","status":"pass","status":"fail"}})"),
-        std::string(R"({"verdict":{"check":"nowhere","status":"pass"}})"),
-        std::string(R"({"verdict":{"check":"ports","status":"pass"},"more":1})"),
-        std::string("{\"verdict\":{\"check\":\"\xff\"}}"), std::string(5000, '[')}) {
+  for (const std::string& line : std::initializer_list<std::string>{
+           std::string("garbage"), std::string("{}"), std::string("[]"), std::string(""),
+           std::string(R"({"verdict":"x"})"), std::string(R"({"verdict":{"nonsense":1}})"),
+           std::string(R"({"verdict":{"check":"ports","status":"pass","status":"fail"}})"),
+           std::string(R"({"verdict":{"check":"nowhere","status":"pass"}})"),
+           std::string(R"({"verdict":{"check":"ports","status":"pass"},"more":1})"),
+           std::string("{\"verdict\":{\"check\":\"\xff\"}}"), std::string(5000, '[')}) {
     VerdictReader reader(pack_);
     EXPECT_FALSE(reader.Line(line).has_value()) << line;
     EXPECT_NE(reader.problem(), "") << line;

@@ -140,17 +140,16 @@ class CheckCommand : public Command {
                     .short_name = "-q",
                     .help = "No lines of what passed or isn't applicable."},
                    &quiet_);
-    line.AddSwitch({.name = "--verbose",
-                    .short_name = "-v",
-                    .help = "Evidence and time of everything."},
-                   &verbose_);
+    line.AddSwitch(
+        {.name = "--verbose", .short_name = "-v", .help = "Evidence and time of everything."},
+        &verbose_);
   }
 
   void DefineOthers(CommandLine& line) {
     line.StartGroup("Without running anything");
-    line.AddSwitch({.name = "--lint",
-                    .help = "Say what is wrong with the packs, and what looks forgotten."},
-                   &lint_);
+    line.AddSwitch(
+        {.name = "--lint", .help = "Say what is wrong with the packs, and what looks forgotten."},
+        &lint_);
     line.AddSwitch({.name = "--list", .help = "List the packs that come with Dragnet."}, &list_);
     line.AddSwitch({.name = "--schema", .help = "Print the JSON Schema of packs, for editors."},
                    &schema_);
@@ -161,7 +160,7 @@ class CheckCommand : public Command {
       return absl::InvalidArgumentError("check: --quiet can't be given together with --verbose");
     }
     if (!root_.empty()) {
-      struct stat info{};
+      struct stat info {};
       if (::stat(root_.c_str(), &info) != 0) return ErrnoStatus(StrCat("--root ", root_), errno);
       if (!S_ISDIR(info.st_mode)) {
         return absl::InvalidArgumentError(StrCat("--root ", root_, ": not a directory"));
@@ -199,8 +198,8 @@ class CheckCommand : public Command {
       if (!pack.has_value()) continue;
       const auto [first, is_new] = files.emplace(pack->parameters.pack(), path);
       if (!is_new) {
-        problems->Error({}, path, StrCat("has the same id as ", first->second, ": ",
-                                         pack->parameters.pack()));
+        problems->Error(
+            {}, path, StrCat("has the same id as ", first->second, ": ", pack->parameters.pack()));
       }
       packs.push_back(*std::move(pack));
     }
@@ -234,15 +233,15 @@ class CheckCommand : public Command {
     for (const std::string& name : names) {
       Problems problems;
       std::map<std::string, bool> used;
-      const auto pack = LoadPack(StrCat(directory, "/", name, ".yaml"),
-                                 {.modules = session.modules(), .now = session.now()}, &used,
-                                 &problems);
-      io.out->Write(StrCat(
-          PadRight(ForTerminal(name), 20), "  ",
-          pack.has_value() ? StrCat(PadRight(StrCat(pack->parameters.checks_size()), 3),
-                                    " checks  ", ForTerminal(pack->parameters.title()))
-                           : std::string("can't be read: dragnet check --lint says why"),
-          "\n"));
+      const auto pack =
+          LoadPack(StrCat(directory, "/", name, ".yaml"),
+                   {.modules = session.modules(), .now = session.now()}, &used, &problems);
+      io.out->Write(StrCat(PadRight(ForTerminal(name), 20), "  ",
+                           pack.has_value()
+                               ? StrCat(PadRight(StrCat(pack->parameters.checks_size()), 3),
+                                        " checks  ", ForTerminal(pack->parameters.title()))
+                               : std::string("can't be read: dragnet check --lint says why"),
+                           "\n"));
     }
     if (names.empty()) io.Say(StrCat("No packs in ", directory, "."));
     return kExitDone;
@@ -287,7 +286,8 @@ class CheckCommand : public Command {
       (*used)[i] = true;
       named = true;
     }
-    return named && (severity_.empty() || SeverityRank(check.severity()) >= SeverityRank(severity_));
+    return named &&
+           (severity_.empty() || SeverityRank(check.severity()) >= SeverityRank(severity_));
   }
 
   static absl::CivilDay Today(const Session& session) {
@@ -319,9 +319,8 @@ class CheckCommand : public Command {
     io.out->Flush().IgnoreError();
     for (const std::string& problem : outcome.problems) io.Say(StrCat("dragnet: ", problem));
     if (write_baseline_.has_value()) {
-      const absl::Status written =
-          WriteNewFile(*write_baseline_, BaselineOf(outcome.failures, Today(session) + kBaselineDays),
-                       0644);
+      const absl::Status written = WriteNewFile(
+          *write_baseline_, BaselineOf(outcome.failures, Today(session) + kBaselineDays), 0644);
       if (!written.ok()) {
         io.Say(StrCat("dragnet: --write-baseline: ", ForTerminal(ToStd(written.message()))));
         status = kExitBadInput;

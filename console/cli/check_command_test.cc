@@ -52,8 +52,9 @@ class CheckCommandTest : public ::testing::Test {
   }
   // Keeps its arguments and its input, then does this.
   void Agent(const std::string& script) {
-    Write("agent", StrCat("#!/bin/sh\nprintf '%s\\n' \"$@\" > '", Path("arguments"),
-                          "'\ncat > '", Path("input"), "'\n", script),
+    Write("agent",
+          StrCat("#!/bin/sh\nprintf '%s\\n' \"$@\" > '", Path("arguments"), "'\ncat > '",
+                 Path("input"), "'\n", script),
           0755);
   }
   static std::string Verdict(std::string_view check, std::string_view status,
@@ -106,7 +107,8 @@ TEST_F(CheckCommandTest, TheExitStatusSaysWhatCame) {
   EXPECT_EQ(Check({}).status, 1);
   const Outcome below = Check({"--fail-on", "medium"});
   EXPECT_EQ(below.status, 0);
-  EXPECT_THAT(below.out, AllOf(HasSubstr("FAIL     two"), HasSubstr("1 below medium doesn't count")));
+  EXPECT_THAT(below.out,
+              AllOf(HasSubstr("FAIL     two"), HasSubstr("1 below medium doesn't count")));
 }
 
 TEST_F(CheckCommandTest, WithoutAVerdictItIsUnknownAndNeverPassed) {
@@ -159,9 +161,10 @@ TEST_F(CheckCommandTest, MistakesInAPackAreAllSaidAndNothingRuns) {
   const Outcome outcome = Check({}, "bad.yaml");
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err,
-              AllOf(HasSubstr("bad.yaml:4:5: checks[0]: the key title is missing\n"),
-                    HasSubstr("bad.yaml:5:14: checks[1].titel: unknown key; did you mean title?\n")));
+  EXPECT_THAT(
+      outcome.err,
+      AllOf(HasSubstr("bad.yaml:4:5: checks[0]: the key title is missing\n"),
+            HasSubstr("bad.yaml:5:14: checks[1].titel: unknown key; did you mean title?\n")));
   EXPECT_FALSE(std::filesystem::exists(Path("input")));
   EXPECT_EQ(Check({}, "nowhere.yaml").status, 2);
   EXPECT_EQ(Check({}, "").status, 2);
@@ -179,7 +182,8 @@ TEST_F(CheckCommandTest, LintSaysWhatLooksForgotten) {
 TEST_F(CheckCommandTest, VariablesAreSet) {
   EXPECT_EQ(Check({"--set", "where=/opt"}).status, 0);
   EXPECT_THAT(*ReadFile(Path("input")), HasSubstr("/opt"));
-  EXPECT_THAT(Check({"--set", "wher=/opt"}).err, HasSubstr("--set wher: no pack has this variable"));
+  EXPECT_THAT(Check({"--set", "wher=/opt"}).err,
+              HasSubstr("--set wher: no pack has this variable"));
   EXPECT_EQ(Check({"--set", "wher=/opt"}).status, 2);
   EXPECT_EQ(Check({"--set", "where"}).status, 2);
   EXPECT_EQ(Check({"--set", "where=a", "--set", "where=b"}).status, 2);
@@ -187,8 +191,9 @@ TEST_F(CheckCommandTest, VariablesAreSet) {
 
 TEST_F(CheckCommandTest, AcceptedFailuresDontFail) {
   Agent(Verdict("one", "fail") + Verdict("two", "pass"));
-  Write("b.yaml", "- {check: one, reason: OPS-1, expires: 2027-01-10}\n"
-                  "- {check: gone, reason: OPS-2, expires: 2027-01-10}\n");
+  Write("b.yaml",
+        "- {check: one, reason: OPS-1, expires: 2027-01-10}\n"
+        "- {check: gone, reason: OPS-2, expires: 2027-01-10}\n");
   const Outcome accepted = Check({"--baseline", Path("b.yaml")});
   EXPECT_EQ(accepted.status, 0);
   EXPECT_THAT(accepted.out, AllOf(HasSubstr("ACCEPT   one"), HasSubstr("1 accepted")));
@@ -213,8 +218,9 @@ TEST_F(CheckCommandTest, ABaselineIsWrittenOfWhatFails) {
 }
 
 TEST_F(CheckCommandTest, SeveralPacksAreOneRun) {
-  Write("q.yaml", "id: more\ntitle: More\nchecks:\n  - {id: one, title: M, severity: low, module: "
-                  "sample, expect: found}\n");
+  Write("q.yaml",
+        "id: more\ntitle: More\nchecks:\n  - {id: one, title: M, severity: low, module: "
+        "sample, expect: found}\n");
   const Outcome outcome = Check({Path("q.yaml"), "--output", "json"});
   const auto document = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(document["summary"]["checks"], 3);
@@ -228,7 +234,8 @@ TEST_F(CheckCommandTest, PacksThatAreShippedGoByName) {
   std::filesystem::create_directory(Path("shipped"));
   Write("shipped/ssh-demo.yaml", kPack);
   EXPECT_EQ(Check({"ssh-demo"}, "").status, 0);
-  EXPECT_THAT(Check({"--list"}, "").out, AllOf(StartsWith("ssh-demo  "), HasSubstr("2   checks  Demo")));
+  EXPECT_THAT(Check({"--list"}, "").out,
+              AllOf(StartsWith("ssh-demo  "), HasSubstr("2   checks  Demo")));
   EXPECT_THAT(Check({"ssh-dmo"}, "").err, HasSubstr("no pack \"ssh-dmo\"; did you mean ssh-demo?"));
   EXPECT_EQ(Check({"ssh-dmo"}, "").status, 2);
 }

@@ -17,9 +17,9 @@ bool CheckKeysOf(const YamlNode& node, std::string_view path, std::span<const Ke
   std::vector<std::string> names;
   for (const KeySpec& key : keys) names.emplace_back(key.name);
   if (!node.is_mapping()) {
-    problems->Error(node.place, path,
-                    StrCat("must be a mapping of ", absl::StrJoin(names, ", "), ", not ",
-                           node.KindName()));
+    problems->Error(
+        node.place, path,
+        StrCat("must be a mapping of ", absl::StrJoin(names, ", "), ", not ", node.KindName()));
     return false;
   }
   for (const YamlNode& key : node.keys) {
@@ -52,9 +52,9 @@ std::vector<YamlNode> TextsOf(const YamlNode& node, std::string_view key, std::s
   const YamlNode* value = node.Find(key);
   if (value == nullptr) return {};
   if (value->is_scalar()) return {*value};
-  const bool texts = value->is_list() &&
-                     std::all_of(value->items.begin(), value->items.end(),
-                                 [](const YamlNode& item) { return item.is_scalar(); });
+  const bool texts =
+      value->is_list() && std::all_of(value->items.begin(), value->items.end(),
+                                      [](const YamlNode& item) { return item.is_scalar(); });
   if (texts) return value->items;
   problems->Error(value->place, Below(path, key), "must be a single value or a list of such");
   return {};

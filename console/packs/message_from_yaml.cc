@@ -41,8 +41,9 @@ class Filler {
 
   bool Fill(const YamlNode& node, std::string_view path, Message* message) {
     if (!node.is_mapping()) {
-      return Wrong(node, path, StrCat("must be a mapping of ", FieldNames(*message), ", not ",
-                                      node.KindName()));
+      return Wrong(
+          node, path,
+          StrCat("must be a mapping of ", FieldNames(*message), ", not ", node.KindName()));
     }
     bool good = true;
     for (size_t i = 0; i < node.items.size(); ++i) {
@@ -90,8 +91,9 @@ class Filler {
 
   bool UnknownField(const YamlNode& key, std::string_view path, const Message& message) {
     const std::string meant = DidYouMean(key.text, Names(message));
-    return Wrong(key, path, StrCat("unknown key", meant,
-                                   meant.empty() ? "; allowed: " + FieldNames(message) : ""));
+    return Wrong(
+        key, path,
+        StrCat("unknown key", meant, meant.empty() ? "; allowed: " + FieldNames(message) : ""));
   }
 
   bool FillField(const YamlNode& node, std::string_view path, const FieldDescriptor* field,
@@ -204,8 +206,7 @@ class Filler {
     absl::StatusOr<std::string> content = read_file_(name->text);
     if (!content.ok()) {
       return Wrong(*name, StrCat(path, ".file"),
-                   StrCat(Shorten(name->text, kMaxQuotedBytes), ": ",
-                          content.status().message()));
+                   StrCat(Shorten(name->text, kMaxQuotedBytes), ": ", content.status().message()));
     }
     *value = *std::move(content);
     return true;
@@ -214,8 +215,7 @@ class Filler {
   bool FillEnum(const YamlNode& node, std::string_view path, const FieldDescriptor* field,
                 Message* message) {
     std::vector<std::string> words;
-    const std::string word =
-        absl::StrReplaceAll(absl::AsciiStrToLower(node.text), {{"_", "-"}});
+    const std::string word = absl::StrReplaceAll(absl::AsciiStrToLower(node.text), {{"_", "-"}});
     for (int i = 0; i < field->enum_type()->value_count(); ++i) {
       const auto* value = field->enum_type()->value(i);
       // The zero value says that nothing was chosen.
@@ -226,12 +226,13 @@ class Filler {
                    &Reflection::AddEnumValue);
       }
     }
-    return NotA(node, path, StrCat("one of: ", absl::StrJoin(words, ", "),
-                                   node.is_scalar() ? DidYouMean(word, words) : ""));
+    return NotA(node, path,
+                StrCat("one of: ", absl::StrJoin(words, ", "),
+                       node.is_scalar() ? DidYouMean(word, words) : ""));
   }
 
-  bool FillMessageValue(const YamlNode& node, std::string_view path,
-                        const FieldDescriptor* field, Message* message) {
+  bool FillMessageValue(const YamlNode& node, std::string_view path, const FieldDescriptor* field,
+                        Message* message) {
     const Reflection& reflection = *message->GetReflection();
     Message* value = field->is_repeated() ? reflection.AddMessage(message, field)
                                           : reflection.MutableMessage(message, field);
@@ -290,8 +291,8 @@ class Filler {
 
 }  // namespace
 
-bool MessageFromYaml(const YamlNode& node, std::string_view path,
-                     const NamedFileReader& read_file, Message* message, Problems* problems) {
+bool MessageFromYaml(const YamlNode& node, std::string_view path, const NamedFileReader& read_file,
+                     Message* message, Problems* problems) {
   return Filler(read_file, problems).Fill(node, path, message);
 }
 

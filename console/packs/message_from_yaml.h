@@ -18,8 +18,7 @@ namespace dragnet::console {
 using NamedFileReader = std::function<absl::StatusOr<std::string>(const std::string& name)>;
 
 // False, with errors, for what isn't a `message`. `path` is the node's own.
-bool MessageFromYaml(const YamlNode& node, std::string_view path,
-                     const NamedFileReader& read_file, google::protobuf::Message* message,
-                     Problems* problems);
+bool MessageFromYaml(const YamlNode& node, std::string_view path, const NamedFileReader& read_file,
+                     google::protobuf::Message* message, Problems* problems);
 
 }  // namespace dragnet::console

@@ -106,9 +106,9 @@ class WordReader {
 
 bool OperationReader::FromParameters(const YamlNode& module_name, const YamlNode* parameters,
                                      std::string_view path, check::v1::Check* check) const {
-  const Module* module =
-      module_name.is_scalar() && module_name.text != kCheckModule ? modules.Find(module_name.text)
-                                                             : nullptr;
+  const Module* module = module_name.is_scalar() && module_name.text != kCheckModule
+                             ? modules.Find(module_name.text)
+                             : nullptr;
   if (module == nullptr) {
     const std::vector<std::string> names = ModuleNames(modules);
     const std::string meant = module_name.is_scalar() ? DidYouMean(module_name.text, names) : "";

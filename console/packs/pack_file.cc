@@ -88,8 +88,8 @@ class FileReader {
     declared_.push_back(name.text);
     // Of those that were declared before.
     variables_.Substitute(path, &value, problems_);
-    const YamlNode* given = values_.including == nullptr ? nullptr
-                                                         : values_.including->Find(name.text);
+    const YamlNode* given =
+        values_.including == nullptr ? nullptr : values_.including->Find(name.text);
     const auto set = values_.set.find(name.text);
     if (set != values_.set.end()) {
       (*values_.set_used)[name.text] = true;
@@ -113,9 +113,9 @@ class FileReader {
     if (values_.including == nullptr) return;
     for (const YamlNode& key : values_.including->keys) {
       if (std::find(declared_.begin(), declared_.end(), key.text) != declared_.end()) continue;
-      problems_->Error(key.place, StrCat("variables.", key.text),
-                       StrCat("the included file has no such variable",
-                              DidYouMean(key.text, declared_)));
+      problems_->Error(
+          key.place, StrCat("variables.", key.text),
+          StrCat("the included file has no such variable", DidYouMean(key.text, declared_)));
     }
   }
 
@@ -142,8 +142,8 @@ class FileReader {
     entry.variables = MappingOf(node, "variables", path);
     entry.severity = MappingOf(node, "severity", path);
     for (size_t i = 0; i < entry.severity.keys.size(); ++i) {
-      SeverityFrom(entry.severity.items[i],
-                   StrCat(path, ".severity.", entry.severity.keys[i].text), problems_);
+      SeverityFrom(entry.severity.items[i], StrCat(path, ".severity.", entry.severity.keys[i].text),
+                   problems_);
     }
     return entry;
   }
@@ -160,8 +160,7 @@ class FileReader {
   void ReadChecks(const YamlNode& checks, PackFile* file) {
     if (checks.is_null()) return;
     if (!checks.is_list()) {
-      problems_->Error(checks.place, "checks",
-                       StrCat("must be a list, not ", checks.KindName()));
+      problems_->Error(checks.place, "checks", StrCat("must be a list, not ", checks.KindName()));
       return;
     }
     for (size_t i = 0; i < checks.items.size(); ++i)
@@ -195,7 +194,8 @@ class FileReader {
       MessageFromYaml(*limits, StrCat(path, ".limits"), reader_.read_file, check.mutable_limits(),
                       problems_);
     }
-    if (problems_->errors() == errors) ValidateReadCheck(node, path, reader_.modules, check, problems_);
+    if (problems_->errors() == errors)
+      ValidateReadCheck(node, path, reader_.modules, check, problems_);
     if (check.references().empty()) problems_->Warning(node.place, path, "has no reference");
     if (check.remediation().empty()) problems_->Warning(node.place, path, "has no remediation");
     file->checks.push_back(std::move(read));

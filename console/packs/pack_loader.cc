@@ -108,9 +108,9 @@ class Loader {
         .now = options_.now,
         .read_file = [&](const std::string& wanted) { return ReadNamed(name, wanted); },
         .problems = problems_};
-    *file = ReadPackFile(
-        std::move(root),
-        {.set = options_.set, .set_used = set_used_, .including = variables}, reader, &budget_);
+    *file = ReadPackFile(std::move(root),
+                         {.set = options_.set, .set_used = set_used_, .including = variables},
+                         reader, &budget_);
     std::vector<ReadCheck> checks;
     for (size_t i = 0; i < file->includes.size(); ++i) {
       for (ReadCheck& check : Included(name, file->includes[i], StrCat("include[", i, "]")))
@@ -139,14 +139,13 @@ class Loader {
     const std::optional<std::string> name = Normalise(DirectoryOf(from), entry.file.text);
     const std::string shown = Shorten(entry.file.text, 200);
     if (!name.has_value()) {
-      problems_->Error(place, path,
-                       StrCat(shown, ": only files within the directory of the pack"));
+      problems_->Error(place, path, StrCat(shown, ": only files within the directory of the pack"));
       return {};
     }
     if (std::find(stack_.begin(), stack_.end(), *name) != stack_.end()) {
-      problems_->Error(place, path,
-                       StrCat(shown, ": includes itself: ", absl::StrJoin(stack_, " > "), " > ",
-                              *name));
+      problems_->Error(
+          place, path,
+          StrCat(shown, ": includes itself: ", absl::StrJoin(stack_, " > "), " > ", *name));
       return {};
     }
     if (stack_.size() > kMaxIncludeDepth) {
@@ -187,8 +186,8 @@ class Loader {
       });
       if (any) continue;
       problems_->Error(pattern.place, path,
-                       StrCat("the included file has no check \"", Shorten(pattern.text, 100),
-                              "\"", DidYouMean(pattern.text, ids)));
+                       StrCat("the included file has no check \"", Shorten(pattern.text, 100), "\"",
+                              DidYouMean(pattern.text, ids)));
     }
   }
 

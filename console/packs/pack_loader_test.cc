@@ -168,8 +168,9 @@ checks:
 
 TEST(PackLoaderTest, TheSamePackIsTheSameBytes) {
   const Files files = {
-      {"p.yaml", WithCheck(StrCat(kTexts, "module: sample\nparameters: {label: {a: 1, b: 2, c: 3}}"
-                                          "\nexpect: found"))}};
+      {"p.yaml", WithCheck(StrCat(kTexts,
+                                  "module: sample\nparameters: {label: {a: 1, b: 2, c: 3}}"
+                                  "\nexpect: found"))}};
   EXPECT_EQ(Load(files).pack->parameters.SerializeAsString(),
             Load(files).pack->parameters.SerializeAsString());
 }
@@ -195,7 +196,8 @@ struct Mistake {
 
 TEST(PackLoaderTest, MistakesInACheckAreReportedWhereTheyAre) {
   for (const Mistake& mistake : std::initializer_list<Mistake>{
-           {"module: sample\nexpct: found", "p.yaml:8:5: checks[0].expct: unknown key; did you mean expect?"},
+           {"module: sample\nexpct: found",
+            "p.yaml:8:5: checks[0].expct: unknown key; did you mean expect?"},
            {"module: sample\nexpect: found\nwhatever: 1",
             "p.yaml:9:5: checks[0].whatever: unknown key; allowed: id, title, severity"},
            {"module: sample", "p.yaml:4:5: checks[0]: the key expect is missing"},
@@ -210,7 +212,8 @@ TEST(PackLoaderTest, MistakesInACheckAreReportedWhereTheyAre) {
            {"module: [sample]\nexpect: found", "p.yaml:7:13: checks[0].module: no such module"},
            {"module: sample\nmodule: sample\nexpect: found",
             "p.yaml:8:5: module: this key comes twice"},
-           {"module: sample\nexpect: fuond", "p.yaml:8:13: checks[0].expect: \"fuond\" is not found, not found,"},
+           {"module: sample\nexpect: fuond",
+            "p.yaml:8:13: checks[0].expect: \"fuond\" is not found, not found,"},
            {"module: sample\nexpect: [found]", "p.yaml:8:13: checks[0].expect: must be found"},
            {"module: sample\nexpect: {}", "p.yaml:8:13: checks[0].expect: must be found"},
            {"module: sample\nexpect: {found: a, all: b}",
@@ -222,8 +225,10 @@ TEST(PackLoaderTest, MistakesInACheckAreReportedWhereTheyAre) {
             "p.yaml:8:29: checks[0].expect: "},
            {"module: sample\nexpect: {count: many}",
             "p.yaml:8:21: checks[0].expect.count: must be a whole number"},
-           {"module: sample\nexpect: {count: {}}", "p.yaml:8:21: checks[0].expect.count: needs min, max"},
-           {"module: sample\nexpect: {count: {min: 3, max: 2}}", "p.yaml:8:13: checks[0].expect.max: below min"},
+           {"module: sample\nexpect: {count: {}}",
+            "p.yaml:8:21: checks[0].expect.count: needs min, max"},
+           {"module: sample\nexpect: {count: {min: 3, max: 2}}",
+            "p.yaml:8:13: checks[0].expect.max: below min"},
            {"module: sample\nexpect: {count: {min: 0}}",
             "p.yaml:8:13: checks[0].expect: a count without"},
            {"module: sample\nexpect: found\napplies_when: oz = 'linux'",
@@ -236,7 +241,8 @@ TEST(PackLoaderTest, MistakesInACheckAreReportedWhereTheyAre) {
             "p.yaml:9:25: checks[0].limits.wall_time: \"30\" is not a duration"},
            {"module: sample\nexpect: found\nlimits: {wall_time: 25h}",
             "p.yaml:9:25: checks[0].limits.wall_time: must be from 1s to 24h"},
-           {"module: sample\nexpect: found\nlimits: {cpu: 1}", "p.yaml:9:14: checks[0].limits.cpu: unknown key"},
+           {"module: sample\nexpect: found\nlimits: {cpu: 1}",
+            "p.yaml:9:14: checks[0].limits.cpu: unknown key"},
            {"module: sample\nexpect: found\nparameters: [a]",
             "p.yaml:9:17: checks[0].parameters: must be a mapping of path, searches"},
            {"module: sample\nexpect: found\nparameters: {pth: /etc}",
@@ -246,7 +252,8 @@ TEST(PackLoaderTest, MistakesInACheckAreReportedWhereTheyAre) {
            {"module: sample\nexpect: found\nparameters: {path: [/etc, [a]]}",
             "p.yaml:9:31: checks[0].parameters.path[1]: a list is not a text"},
            {"module: sample\nexpect: found\nparameters: {max_depth: -1}",
-            "p.yaml:9:29: checks[0].parameters.max_depth: \"-1\" is not a whole number of at least 0"},
+            "p.yaml:9:29: checks[0].parameters.max_depth: \"-1\" is not a whole number of at least "
+            "0"},
            {"module: sample\nexpect: found\nparameters: {searches: [{invert: yes}]}",
             "p.yaml:9:38: checks[0].parameters.searches[0].invert: \"yes\" is not true or false"},
            {"module: sample\nexpect: found\nparameters: {searches: [{hash: md6}]}",
@@ -271,7 +278,8 @@ TEST(PackLoaderTest, MistakesInACheckAreReportedWhereTheyAre) {
            {"module: sample\nexpect: found\nparameters: {searches: [{name: [a, 'b(']}]}",
             "checks[0].parameters: name[1] 'b(' misses a closing )"},
            {"command: \"sample --pth /etc\"\nexpect: found",
-            "p.yaml:7:14: checks[0].command: --pth: no such flag of the module; did you mean --path?"},
+            "p.yaml:7:14: checks[0].command: --pth: no such flag of the module; did you mean "
+            "--path?"},
            {"command: sample --path\nexpect: found",
             "p.yaml:7:14: checks[0].command: --path: needs a value"},
            {"command: sample --invert=1\nexpect: found",
@@ -310,7 +318,8 @@ TEST(PackLoaderTest, MistakesInAPackAreReportedWhereTheyAre) {
            {StrCat(kHead, "checks: [x]\n"), "p.yaml:3:10: checks[0]: must be a mapping of id"},
            {StrCat(kHead, "variables: [x]\n", kGood), "p.yaml:3:12: variables: must be a mapping"},
            {StrCat(kHead, "variables: {a-b: 1}\n", kGood), "p.yaml:3:13: variables.a-b: a name is"},
-           {StrCat(kHead, "variables: {a: {b: c}}\n", kGood), "p.yaml:3:16: variables.a: must be a"},
+           {StrCat(kHead, "variables: {a: {b: c}}\n", kGood),
+            "p.yaml:3:16: variables.a: must be a"},
            {StrCat(kHead, "variables: {a: ~}\n", kGood),
             "p.yaml:3:13: variables.a: has no default and must be set: --set a="},
            {StrCat(kHead, "include: [{file: a, onyl: x}]\n"),
@@ -438,19 +447,21 @@ std::vector<std::string> Ids(const Outcome& outcome) {
 }
 
 Outcome LoadWithInclude(std::string_view include, std::map<std::string, std::string> set = {}) {
-  return Load({{"p.yaml", StrCat(kHead, "variables: {base: /outer}\ninclude:\n", include,
-                                 "checks:\n  - {id: own, title: \"${base}\", severity: low, module: "
-                                 "sample, expect: found}\n")},
-               {"sub/inner.yaml", std::string(kIncluded)}},
-              std::move(set));
+  return Load(
+      {{"p.yaml", StrCat(kHead, "variables: {base: /outer}\ninclude:\n", include,
+                         "checks:\n  - {id: own, title: \"${base}\", severity: low, module: "
+                         "sample, expect: found}\n")},
+       {"sub/inner.yaml", std::string(kIncluded)}},
+      std::move(set));
 }
 
 TEST(PackLoaderTest, IncludedChecksComeFirstAndCanBeChosen) {
   EXPECT_THAT(Ids(LoadWithInclude("  - sub/inner.yaml\n")), ElementsAre("in-a", "in-b", "own"));
   EXPECT_THAT(Ids(LoadWithInclude("  - {file: ./sub/../sub/inner.yaml, only: in-a}\n")),
               ElementsAre("in-a", "own"));
-  EXPECT_THAT(Ids(LoadWithInclude("  - {file: sub/inner.yaml, only: [\"in-*\"], except: [in-a]}\n")),
-              ElementsAre("in-b", "own"));
+  EXPECT_THAT(
+      Ids(LoadWithInclude("  - {file: sub/inner.yaml, only: [\"in-*\"], except: [in-a]}\n")),
+      ElementsAre("in-b", "own"));
   const Outcome outcome =
       LoadWithInclude("  - {file: sub/inner.yaml, severity: {in-b: critical}}\n");
   EXPECT_EQ(outcome.pack->parameters.checks(1).severity(), "critical");
@@ -477,8 +488,10 @@ TEST(PackLoaderTest, MistakesInIncludesAreReported) {
             "include[0].severity.in-a: \"worst\" is not one of"},
            {"  - {file: sub/inner.yaml, severity: {nothing: low}}\n", "include[0].severity: the"},
            {"  - {file: sub/inner.yaml, variables: {wher: 1}}\n",
-            "p.yaml:5:40: variables.wher: the included file has no such variable; did you mean where?"},
-           {"  - {file: sub/inner.yaml, variables: [a]}\n", "include[0].variables: must be a mapping"},
+            "p.yaml:5:40: variables.wher: the included file has no such variable; did you mean "
+            "where?"},
+           {"  - {file: sub/inner.yaml, variables: [a]}\n",
+            "include[0].variables: must be a mapping"},
            {"  - sub/inner.yaml\n  - sub/inner.yaml\n",
             "sub/inner.yaml:5:5: in-a: another check has this id: sub/inner.yaml:5:5"}}) {
     EXPECT_THAT(LoadWithInclude(include).errors, Contains(HasSubstr(error))) << include;

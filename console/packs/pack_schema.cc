@@ -20,17 +20,15 @@ using Json = nlohmann::ordered_json;
 
 Json Ref(std::string_view name) { return {{"$ref", StrCat("#/$defs/", name)}}; }
 Json AnyOf(Json one, Json other) { return {{"anyOf", {std::move(one), std::move(other)}}}; }
-Json OneOrList(const Json& item) {
-  return AnyOf(item, {{"type", "array"}, {"items", item}});
-}
+Json OneOrList(const Json& item) { return AnyOf(item, {{"type", "array"}, {"items", item}}); }
 Json OrVariable(Json schema) { return AnyOf(std::move(schema), Ref("variable")); }
 
 // Texts without quotes may look like numbers.
 Json Text() { return {{"type", {"string", "number", "boolean"}}}; }
 Json Natural() { return OrVariable({{"type", "integer"}, {"minimum", 0}}); }
 Json Severity() {
-  return OrVariable({{"enum", std::vector<std::string>(kSeverityWords.begin(),
-                                                        kSeverityWords.end())}});
+  return OrVariable(
+      {{"enum", std::vector<std::string>(kSeverityWords.begin(), kSeverityWords.end())}});
 }
 Json MappingOf(Json values) {
   return {{"type", "object"}, {"additionalProperties", std::move(values)}};
@@ -106,9 +104,8 @@ class MessageSchemas {
       case FieldDescriptor::CPPTYPE_DOUBLE:
         return OrVariable({{"type", "number"}});
       case FieldDescriptor::CPPTYPE_STRING:
-        return field->options().GetExtension(v1::cli).from_file()
-                   ? AnyOf(Text(), Ref("file"))
-                   : Text();
+        return field->options().GetExtension(v1::cli).from_file() ? AnyOf(Text(), Ref("file"))
+                                                                  : Text();
       case FieldDescriptor::CPPTYPE_ENUM:
         return OfEnum(field->enum_type());
       case FieldDescriptor::CPPTYPE_MESSAGE:
@@ -203,10 +200,11 @@ absl::StatusOr<std::string> PackSchema(const ModuleCatalog& modules) {
   definitions["check"] = CheckSchema(names, limits, std::move(conditions));
   Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                  {"title", "A pack of Dragnet's checks"}};
-  Json pack = Object(kPackKeys, {{"id", {{"type", "string"}, {"pattern", "^[a-z0-9-]{1,64}$"}}},
-                                 {"variables", Ref("variables")},
-                                 {"include", IncludeSchema()},
-                                 {"checks", {{"type", {"array", "null"}}, {"items", Ref("check")}}}});
+  Json pack =
+      Object(kPackKeys, {{"id", {{"type", "string"}, {"pattern", "^[a-z0-9-]{1,64}$"}}},
+                         {"variables", Ref("variables")},
+                         {"include", IncludeSchema()},
+                         {"checks", {{"type", {"array", "null"}}, {"items", Ref("check")}}}});
   schema.update(pack);
   schema["$defs"] = std::move(definitions);
   return schema.dump(2) + "\n";

@@ -13,9 +13,9 @@ constexpr size_t kMaxLineBytes = 2000;
 
 std::string Line(const Place& place, std::string_view path, std::string_view message) {
   const std::string where = place.ToString();
-  return ForTerminal(Shorten(StrCat(where, where.empty() ? "" : ": ", path,
-                                    path.empty() ? "" : ": ", message),
-                             kMaxLineBytes));
+  return ForTerminal(
+      Shorten(StrCat(where, where.empty() ? "" : ": ", path, path.empty() ? "" : ": ", message),
+              kMaxLineBytes));
 }
 
 std::vector<std::string> WithRest(std::vector<std::string> lines, size_t all) {

@@ -80,8 +80,8 @@ class Validator {
   void Run() {
     // One error at a time: what is wrong is reported, and then made right.
     for (size_t i = 0; i < std::size(kFieldKeys); ++i) {
-      const absl::Status valid = ValidateCheck(
-          check_, [&](std::string_view name) { return modules_.Find(name); });
+      const absl::Status valid =
+          ValidateCheck(check_, [&](std::string_view name) { return modules_.Find(name); });
       if (valid.ok()) return;
       const FieldKey* field = FieldOf(ToStd(valid.message()));
       if (field == nullptr) {
@@ -114,9 +114,9 @@ class Validator {
     if (const YamlNode* command = node_.Find("command"); command != nullptr) {
       const Module& module = *modules_.Find(check_.module());
       const auto documentation = modules_.DocumentationOf(module);
-      problems_->Error(command->place, StrCat(path_, ".command"),
-                       documentation.ok() ? FormOf(module, *documentation).NameFlags(rest)
-                                          : std::string(rest));
+      problems_->Error(
+          command->place, StrCat(path_, ".command"),
+          documentation.ok() ? FormOf(module, *documentation).NameFlags(rest) : std::string(rest));
       return;
     }
     const YamlNode* parameters = node_.Find("parameters");

@@ -72,8 +72,7 @@ void Variables::SubstituteScalar(std::string_view path, YamlNode* node, Problems
   const std::string_view text = node->text;
   if (text.find('$') == std::string_view::npos) return;
   if (text.starts_with("${") && text.find('}') == text.size() - 1) {
-    const Variable* variable =
-        Find(text.substr(2, text.size() - 3), path, node->place, problems);
+    const Variable* variable = Find(text.substr(2, text.size() - 3), path, node->place, problems);
     if (variable == nullptr ||
         !Take(NodesOf(variable->value), BytesOf(variable->value), path, node->place, problems)) {
       return;

@@ -40,8 +40,7 @@ class Places {
 
   Place OfByte(size_t byte) const {
     YAML::Mark mark;
-    while (mark.line + 1 < static_cast<int>(starts_.size()) &&
-           starts_[mark.line + 1] <= byte) {
+    while (mark.line + 1 < static_cast<int>(starts_.size()) && starts_[mark.line + 1] <= byte) {
       ++mark.line;
     }
     mark.column = static_cast<int>(byte - starts_[mark.line]);
@@ -55,8 +54,7 @@ class Places {
     const auto line = static_cast<size_t>(mark.line);
     if (line >= starts_.size() || mark.column > kMaxCountedColumn) return mark.column;
     int characters = 0;
-    const std::string_view before =
-        text_.substr(starts_[line], static_cast<size_t>(mark.column));
+    const std::string_view before = text_.substr(starts_[line], static_cast<size_t>(mark.column));
     for (const char c : before)
       if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) ++characters;
     return characters;

@@ -71,8 +71,7 @@ TEST(YamlReaderTest, WhatIsNotYamlIsRefusedWithItsPlace) {
   EXPECT_THAT(Read("a: b: c\n").errors, ElementsAre(HasSubstr("f.yaml:1:5: not YAML")));
   EXPECT_THAT(Read("").errors, ElementsAre("f.yaml: the file is empty"));
   EXPECT_THAT(Read("a: \xff\n").errors, ElementsAre("f.yaml: not valid UTF-8"));
-  EXPECT_THAT(Read("a: 1\nb: \x1b[31m\n").errors,
-              ElementsAre("f.yaml:2:4: a control character"));
+  EXPECT_THAT(Read("a: 1\nb: \x1b[31m\n").errors, ElementsAre("f.yaml:2:4: a control character"));
 }
 
 TEST(YamlReaderTest, SizeDepthAndNumberAreBounded) {

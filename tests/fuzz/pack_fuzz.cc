@@ -1,8 +1,7 @@
 // Packs: any text as the file of a pack, which includes itself under other names, and
 // as a baseline.
-#include "console/packs/pack_loader.h"
-
 #include "console/check/baseline.h"
+#include "console/packs/pack_loader.h"
 #include "core/strings.h"
 #include "core/text.h"
 #include "modules/check/validate.h"
@@ -21,8 +20,10 @@ std::vector<std::string> Seeds() {
       "/etc --name '^passwd$'\", expect: found, applies_when: os='linux'}\n",
       "id: demo\ntitle: Demo\ninclude:\n  - other.yaml\n  - {file: sub/x.yaml, only: [\"a*\"], "
       "except: b, variables: {where: /x}, severity: {a: low}}\n",
-      "id: demo\ntitle: Demo\nchecks:\n  - id: a\n    title: A\n    severity: low\n    module: pkg\n"
-      "    parameters: {compares: ['openssl < 3']}\n    expect: {count: {where: name = 'x', min: 1}}\n",
+      "id: demo\ntitle: Demo\nchecks:\n  - id: a\n    title: A\n    severity: low\n    module: "
+      "pkg\n"
+      "    parameters: {compares: ['openssl < 3']}\n    expect: {count: {where: name = 'x', min: "
+      "1}}\n",
       "- check: demo/a\n  reason: because\n  expires: 2027-03-31\n  hosts: [a*, b]\n"
       "  evidence: '\"path\":\"/x\"'\n",
       "a: &x [*x, *x]\n",
@@ -53,10 +54,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fuzz::Must(!path.empty() && path.front() != '/', "files are within the directory");
     return text;
   };
-  const auto pack =
-      LoadPackFrom(source, "", "p.yaml",
-                   {.modules = modules, .now = absl::UnixEpoch(), .set = {{"n", "4"}}}, &used,
-                   &problems);
+  const auto pack = LoadPackFrom(
+      source, "", "p.yaml", {.modules = modules, .now = absl::UnixEpoch(), .set = {{"n", "4"}}},
+      &used, &problems);
   check_lines(problems);
   fuzz::Must(pack.has_value() == problems.ok(), "there is a pack or an error");
   if (pack.has_value()) {
