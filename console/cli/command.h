@@ -58,6 +58,7 @@ std::unique_ptr<Command> NewEnrollCommand();
 std::unique_ptr<Command> NewTrustCommand();
 std::unique_ptr<Command> NewKeygenCommand();
 std::unique_ptr<Command> NewCompletionCommand(const ModuleCatalog& modules);
+std::unique_ptr<Command> NewCheckCommand();
 // Commands of the design that this version doesn't have: refused by name.
 std::unique_ptr<Command> NewUnsupportedCommand(std::string name, std::string summary);
 

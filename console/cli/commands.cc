@@ -28,10 +28,10 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewEnrollCommand());
   commands.push_back(NewTrustCommand());
   commands.push_back(NewKeygenCommand());
+  commands.push_back(NewCheckCommand());
   commands.push_back(NewCompletionCommand(modules));
   commands.push_back(NewUnsupportedCommand("sweep", "scheduled checks"));
   commands.push_back(NewUnsupportedCommand("package", "packages of the agent"));
-  commands.push_back(NewUnsupportedCommand("check", "checks on this machine"));
   return commands;
 }
 
