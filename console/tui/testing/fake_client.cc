@@ -217,7 +217,12 @@ absl::StatusOr<std::unique_ptr<ActivityStream>> FakeClient::WatchActivity() {
   auto channel = std::make_shared<Channel<v1::Activity>>();
   {
     absl::MutexLock inner(&channel->mutex);
-    channel->events.emplace_back().set_all_actions(true);
+    // As the real one: whatever was announced before someone watched is in it.
+    v1::Activity& all = channel->events.emplace_back();
+    all.set_all_actions(true);
+    all.set_proposals(true);
+    all.set_trust_policy(true);
+    all.set_agents(true);
   }
   activity_.push_back(channel);
   return std::make_unique<FakeStream<v1::Activity>>(channel);

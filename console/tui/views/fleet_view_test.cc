@@ -195,12 +195,15 @@ TEST_F(FleetViewTest, WhatIsHiddenAsksNothing) {
   ASSERT_TRUE(Shows("4 agents"));
   Press(U'2');
   const size_t asked = Asked();
-  client_->agents.push_back(Agent("new1", v1::AgentInfo::STATE_ONLINE));
+  {
+    absl::MutexLock lock(&client_->mutex);
+    client_->agents.push_back(Agent("new1", v1::AgentInfo::STATE_ONLINE));
+    client_->actions.emplace_back().set_name("arrived");
+  }
   v1::Activity activity;
   activity.set_agents(true);
   activity.add_action_ids("one");
   client_->Announce(activity);
-  client_->actions.emplace_back().set_name("arrived");
   ASSERT_TRUE(Shows("broken"));
   EXPECT_EQ(Asked(), asked);
   Press(U'1');
