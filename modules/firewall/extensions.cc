@@ -140,8 +140,6 @@ Conditions ConditionsOfMatch(const Expression& match, const Space& space) {
   if (name == "multiport" && match.flags == 1) return Multiport(info, space);
   if (name == "conntrack") return Conntrack(info, match.flags, space);
   if (name == "addrtype") return AddressType(info, match.flags, space);
-  if (name == "limit")
-    return std::vector<Condition>{{{SideBox(space, kRate, 0, 0)}, /*negated=*/false}};
   if (name == "state" && !space.tracking_unknown) {
     uint32_t states = 0;
     if (!Read(info, &states)) return std::nullopt;

@@ -147,9 +147,51 @@ TEST_F(FirewallTest, WhoSendsChoosesSourcePortAndRate) {
               ElementsAre("udp 0-65535 from 0.0.0.0/0"));
   EXPECT_THAT(ReachableBy("meta nfproto ipv4 tcp dport 22 limit rate 1/minute accept"),
               ElementsAre("tcp 22-22 from 0.0.0.0/0"));
+  EXPECT_THAT(ReachableBy("limit rate 10/second drop\nmeta nfproto ipv4 tcp dport 22 limit rate "
+                          "100/second accept"),
+              ElementsAre("tcp 22-22 from 0.0.0.0/0"));
   EXPECT_THAT(ReachableBy("limit rate over 1/minute drop\nmeta nfproto ipv4 tcp dport 22 accept"),
               ElementsAre("tcp 22-22 from 0.0.0.0/0"));
   EXPECT_THAT(unsure_, IsEmpty());
+}
+
+TEST_F(FirewallTest, WhoKnocksGetsIn) {
+  EXPECT_THAT(
+      Reachable("table ip t {\n"
+                " set knocked { type ipv4_addr; flags dynamic,timeout; timeout 1m; }\n"
+                " set banned { type ipv4_addr; flags dynamic; size 9; elements = { 10.0.0.1 "
+                "} }\n"
+                " chain c { type filter hook input priority 0; policy drop;\n"
+                "  ip saddr @banned drop\n"
+                "  udp dport 7 add @knocked { ip saddr } drop\n"
+                "  tcp dport 23 add @banned { ip saddr } drop\n"
+                "  tcp dport 80 accept\n"
+                "  tcp dport 22 ip saddr @knocked accept\n}\n}\n",
+                {"80", "any from ::/0"}),
+      ElementsAre("tcp 22-22 from 0.0.0.0-10.0.0.0", "tcp 22-22 from 10.0.0.2-255.255.255.255"));
+  EXPECT_THAT(unsure_, IsEmpty());
+  EXPECT_THAT(Reachable("table ip t {\n"
+                        " set knocked { type ipv4_addr; flags dynamic,timeout; timeout 1m; }\n"
+                        " chain c { type filter hook input priority 0; policy drop;\n"
+                        "  udp dport 7 add @knocked { ip saddr } drop\n"
+                        "  tcp dport 22 ip saddr @knocked accept\n}\n}\n",
+                        {"any from ::/0"}),
+              ElementsAre("tcp 22-22 from 0.0.0.0/0"));
+}
+
+TEST_F(FirewallTest, InterfacesThatAreNotKnownAreNotLeftOut) {
+  FakeRunContext context;
+  v1::FirewallParameters parameters;
+  parameters.add_reachable("none");
+  InNewNetwork([&] {
+    ASSERT_TRUE(
+        Nft("table inet t {\n chain c { type filter hook input priority 0; policy drop;\n"
+            "  iifname \"lo\" accept\n  iifname \"eth7\" tcp dport 22 accept\n}\n}\n"));
+    ReportReachable(*CompileSearch(parameters), CurrentRuleset(), ParseInterfaces("", "", "", {}),
+                    context);
+  });
+  EXPECT_THAT(context.rows, IsEmpty());
+  EXPECT_THAT(context.unexamined["what rules let in can't be decided"], SizeIs(2));
 }
 
 TEST_F(FirewallTest, WhatCanNotBeToldIsNeitherReachableNorClosed) {

@@ -330,12 +330,9 @@ class Evaluation {
     Append(split.others, next);
   }
 
-  // Rates: who sends chooses whether to be within them.
-  void RequireRate(const Expression& expression, bool beyond, Boxes* boxes, Boxes* next) {
-    Box box = space_.all;
-    box.sides[kRate] = beyond ? Interval{1, 1} : Interval{0, 0};
-    Require(expression, Condition{{box}, false}, boxes, next);
-  }
+  // Rates, and sets that rules fill: who sends chooses, so that packets go both ways, and
+  // what gets through in one of them gets through.
+  static void MayChoose(const Boxes& boxes, Boxes* next) { Append(boxes, next); }
 
   void RunExpression(const Origin&, const Expression& expression, Registers* registers,
                      Boxes* boxes, Boxes* next) {
@@ -345,8 +342,8 @@ class Evaluation {
     if (name == "byteorder") return registers->ByteOrder(expression);
     if (name == "cmp") return Require(expression, registers->Compare(expression), boxes, next);
     if (name == "range") return Require(expression, registers->Range(expression), boxes, next);
-    if (name == "limit" || name == "connlimit")
-      return RequireRate(expression, expression.inverted, boxes, next);
+    if (name == "limit" || name == "connlimit") return MayChoose(*boxes, next);
+    if (name == "match" && expression.text == "limit") return MayChoose(*boxes, next);
     if (name == "match") {
       const auto conditions = ConditionsOfMatch(expression, space_);
       if (!conditions) return Require(expression, std::nullopt, boxes, next);
@@ -369,7 +366,7 @@ class Evaluation {
   void RunDynamicSet(const Expression& expression, Boxes* boxes, Boxes* next) {
     for (const Expression& inner : expression.inner) {
       if (inner.name == "limit" || inner.name == "connlimit") {
-        RequireRate(expression, inner.inverted != expression.inverted, boxes, next);
+        MayChoose(*boxes, next);
       } else if (inner.name != "counter" && inner.name != "last") {
         Require(expression, std::nullopt, boxes, next);
       }
@@ -386,7 +383,8 @@ class Evaluation {
                               ? std::nullopt
                               : registers.Elements(expression.sreg, set->second);
     const bool is_map = expression.has_dreg && expression.dreg == NFT_REG_VERDICT;
-    if (!elements) {
+    const bool changes = space_.changing_sets.contains({origin.table, expression.text});
+    if (!elements || (is_map && changes)) {
       if (set != origin.table->sets.end() && is_map)
         TryEveryVerdict(origin, expression, set->second, *boxes, depth, next, outcome);
       Require(expression, std::nullopt, boxes, next);
@@ -415,6 +413,18 @@ class Evaluation {
     condition.negated = expression.inverted;
     for (const auto& [box, element] : *elements) condition.boxes.push_back(box);
     if (has_others) condition.boxes = {space_.all};
+    if (changes) {
+      // Whoever isn't in it may get into it.
+      Split split = Divide(condition, *boxes);
+      if (expression.inverted) {
+        Append(*boxes, next);
+        *boxes = std::move(split.matching);
+      } else {
+        Append(split.others, next);
+      }
+      if (expression.has_dreg) registers.Forget();
+      return true;
+    }
     Require(expression, condition, boxes, next);
     // A map's value is some of those that it has.
     if (expression.has_dreg) registers.Forget();
@@ -443,7 +453,7 @@ class Evaluation {
   std::set<std::string> unknown_;
 };
 
-// Marks and exceptions from connection tracking, wherever they are made.
+// Marks, exceptions from connection tracking, and members of sets, wherever they are made.
 void FindTaints(const Ruleset& ruleset, Space* space) {
   for (const Table& table : ruleset.tables) {
     for (const Chain& chain : table.chains) {
@@ -452,6 +462,7 @@ void FindTaints(const Ruleset& ruleset, Space* space) {
           const bool marks = (each.name == "meta" && each.has_sreg && each.key == NFT_META_MARK) ||
                              (each.name == "ct" && each.has_sreg && each.key == NFT_CT_MARK) ||
                              (each.name == "target" && SetsMarks(each.text));
+          if (each.name == "dynset") space->changing_sets.emplace(&table, each.text);
           const bool tracking =
               each.name == "notrack" || (each.name == "target" && ChangesTracking(each.text));
           space->marks_unknown = space->marks_unknown || marks;
@@ -474,7 +485,6 @@ Reachability ComputeReachability(const Ruleset& ruleset, const Interfaces& inter
   all.sides[kSource] = all.sides[kDestination] = {0, last_address};
   all.sides[kSourcePort] = all.sides[kDestinationPort] = {0, 0xffff};
   all.sides[kInterface] = {0, interfaces.names.size() - 1};
-  all.sides[kRate] = {0, 1};
   FindTaints(ruleset, &result.space);
   Evaluation(ruleset, interfaces, &result).Run();
   return result;

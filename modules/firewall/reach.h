@@ -6,6 +6,10 @@
 // for and can't be told sends a box both ways. So a packet is surely accepted if
 // it is in a box that was accepted and in none that was dropped, and surely not
 // if it is in none that was accepted; in between it isn't decided.
+//
+// What who sends can choose (to keep within a rate or not, to get into a set that
+// rules fill or not) sends a box both ways, too, but there one way in is enough:
+// as long as nothing else is undecided, all that was accepted can be reached.
 #pragma once
 
 #include <cstdint>

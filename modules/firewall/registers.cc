@@ -303,6 +303,10 @@ Registers::Answer Registers::Stretch(std::span<const RegisterByte> bytes, std::s
       return first == last && differs ? Answer::kNone : Answer::kUnknown;
     }
     case Kind::kInterfaceName:
+      // Of lo nothing comes from outside.
+      if (!interfaces_.complete &&
+          !(first == last && first.substr(0, 3) == std::string_view("lo\0", 3)))
+        return Answer::kUnknown;
       *interfaces = NamesBetween(bytes, first, last);
       return Answer::kSome;
     case Kind::kInterfaceIndex: {

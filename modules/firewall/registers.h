@@ -21,7 +21,7 @@ struct Interfaces {
   std::vector<std::string> names;
   // By position; 0 where it isn't known.
   std::vector<uint32_t> indices;
-  // No interface is missing in the list.
+  // No interface is missing in the list: else what names ask for can't be told.
   bool complete = false;
 };
 
@@ -65,6 +65,8 @@ struct Space {
   bool marks_unknown = false;
   // Some rule takes packets out of connection tracking.
   bool tracking_unknown = false;
+  // Sets that rules add packets to, by table and name.
+  std::set<std::pair<const Table*, std::string>> changing_sets;
 };
 
 class Registers {

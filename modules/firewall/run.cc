@@ -118,11 +118,10 @@ class ReachableReport {
                   space_.is_ipv6 ? " of ipv6" : " of ipv4");
   }
 
-  // Who sends chooses port and rate: one way in is enough.
+  // Who sends chooses the port: one way in is enough.
   void ShowWhatMatters(std::vector<Box>* boxes) const {
     for (Box& box : *boxes) {
       box.sides[kSourcePort] = space_.all.sides[kSourcePort];
-      box.sides[kRate] = space_.all.sides[kRate];
     }
     Coalesce(boxes);
   }

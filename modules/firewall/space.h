@@ -18,8 +18,6 @@ enum Dimension : uint8_t {
   kDestinationPort,
   // Index in Interfaces::names.
   kInterface,
-  // 0: within the limits that rules set, 1: beyond. Who sends chooses.
-  kRate,
   kDimensions,
 };
 
