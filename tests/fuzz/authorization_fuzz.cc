@@ -80,7 +80,6 @@ std::vector<std::string> Seeds() {
   action.mutable_recurrence()->set_time_zone("UTC");
   action.mutable_recurrence()->mutable_jitter()->set_seconds(60);
   *action.mutable_recurrence()->mutable_until() = action.expires();
-  seeds.push_back("0" + fleet.SignedAction(action, {&fleet.alice}));
   seeds.push_back("1" + action.SerializeAsString());
   action.mutable_operations(1)->set_module("memory");
   seeds.push_back("1" + action.SerializeAsString());
