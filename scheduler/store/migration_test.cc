@@ -207,7 +207,7 @@ class MigrationTest : public ::testing::Test {
     record.set_sequence(sequence);
     record.mutable_rows()->add_rows("row");
     std::promise<absl::StatusOr<Appended>> promise;
-    store.AppendRecord(kRunningAgent, record, [&](absl::StatusOr<Appended> appended) {
+    store.AppendRecord(kRunningAgent, record, absl::Now(), [&](absl::StatusOr<Appended> appended) {
       promise.set_value(std::move(appended));
     });
     return promise.get_future().get();

@@ -60,7 +60,7 @@ class RetentionTest : public ::testing::Test {
     for (const std::string& agent : agents_) {
       // Not one by one: a commit each would take its time.
       for (int i = 1; i <= records; ++i)
-        store_->AppendRecord(agent, Rows(id, i, bytes), [](absl::StatusOr<Appended> appended) {
+        store_->AppendRecord(agent, Rows(id, i, bytes), absl::Now(), [](absl::StatusOr<Appended> appended) {
           EXPECT_TRUE(appended.ok() && appended->dropped.ok());
         });
       EXPECT_TRUE(Append(agent, Summary(id, records + 1, records)).ok());
@@ -88,7 +88,7 @@ class RetentionTest : public ::testing::Test {
 
   absl::StatusOr<Appended> Append(const std::string& agent, const v1::ResultRecord& record) {
     std::promise<absl::StatusOr<Appended>> done;
-    store_->AppendRecord(agent, record,
+    store_->AppendRecord(agent, record, absl::Now(),
                          [&](absl::StatusOr<Appended> appended) { done.set_value(appended); });
     return done.get_future().get();
   }

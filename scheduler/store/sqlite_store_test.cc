@@ -36,6 +36,7 @@ class SqliteFixture : public StoreFixture {
 std::unique_ptr<StoreFixture> NewSqliteFixture() { return std::make_unique<SqliteFixture>(); }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, ::testing::Values(&NewSqliteFixture));
+INSTANTIATE_TEST_SUITE_P(Sqlite, SweepConformance, ::testing::Values(&NewSqliteFixture));
 
 class SqliteStoreTest : public ::testing::Test {
  protected:

@@ -243,7 +243,7 @@ class Bench {
   void AppendOne(const std::string& agent, v1::ResultRecord record) {
     while (store_->PendingBytes() > kInFlightBytes) ::usleep(1000);
     pending_.Add();
-    store_->AppendRecord(agent, std::move(record), [this](absl::StatusOr<Appended> appended) {
+    store_->AppendRecord(agent, std::move(record), absl::Now(), [this](absl::StatusOr<Appended> appended) {
       Check(appended.status());
       Check(appended->dropped);
       pending_.Done(absl::OkStatus());
