@@ -6,6 +6,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/stubs/logging.h"
 #include "modules/events/convert.h"
+#include "modules/check/check.pb.h"
 #include "modules/file/file.pb.h"
 #include "modules/memory/memory.pb.h"
 #include "modules/netstat/netstat.pb.h"
@@ -21,6 +22,12 @@ namespace {
 // Rows nest three levels deep.
 constexpr int kMaxDepth = 16;
 constexpr size_t kMaxRowBytes = 64 * 1024;
+
+constexpr FieldMapping kCheck[] = {
+    {"check", "rule.id"},
+    {"title", "rule.name"},
+    {"reason", "event.reason"},
+};
 
 constexpr FieldMapping kFile[] = {
     {"path", "file.path", Conversion::kFilePath},
@@ -100,6 +107,7 @@ const google::protobuf::Message* Prototype() {
 }
 
 constexpr ModuleEvents kModules[] = {
+    {"check", "configuration", &Prototype<check::v1::Verdict>, kCheck},
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},
     {"netstat", "network", &Prototype<netstat::v1::NetstatRow>, kNetstat},

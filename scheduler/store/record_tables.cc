@@ -147,6 +147,11 @@ absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& d
   DRAGNET_RETURN_IF_ERROR(query.status());
   DRAGNET_ASSIGN_OR_RETURN(action.results_removed_at, RemovedAt(database, action.no));
   DRAGNET_ASSIGN_OR_RETURN(action.sweep, SweepTables::RoleOf(database, action.no));
+  if (action.sweep.extra) {
+    Query sweep = database.Ask("SELECT id FROM actions WHERE no = ?", action.sweep.sweep);
+    if (sweep.Next()) action.sweep_id = sweep.Text(0);
+    DRAGNET_RETURN_IF_ERROR(sweep.status());
+  }
   if (actions_.size() >= kMaxCachedActions) actions_.clear();
   return &actions_.emplace(std::string(action_id), std::move(action)).first->second;
 }
@@ -306,6 +311,7 @@ absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Ac
   // Extra runs are ordinary actions.
   const int64_t occurrence = action.sweep.extra ? 0 : action.sweep.occurrence;
   appended.duplicate = IsDuplicate(record, known->pair, occurrence);
+  appended.sweep_id = action.sweep_id;
   appended.state = known->pair.state;
   if (appended.duplicate) return appended;
 

@@ -70,6 +70,8 @@ class RecordTables {
     // By retention: what comes now comes too late.
     std::optional<absl::Time> results_removed_at;
     SweepRole sweep;
+    // Of an extra run.
+    std::string sweep_id;
   };
   struct KnownPair {
     int64_t action = 0;
