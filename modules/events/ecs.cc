@@ -273,7 +273,7 @@ void EcsMapper::SetRule(const FoundCheck& found, std::string_view name, std::str
   document->SetText("rule.description", found.check->remediation());
   if (found.check->references_size() > 0)
     document->SetText("rule.reference", found.check->references(0));
-  document->SetText("dragnet.check.severity", found.check->severity());
+  document->SetText("dragnet.severity", found.check->severity());
 }
 
 absl::Status EcsMapper::MapSweepChange(const v1::TailEvent& event, const v1::Facts* facts,

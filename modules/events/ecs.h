@@ -40,6 +40,10 @@ class EcsMapper {
   // TailEvent.action) it remembers the last ones.
   absl::Status Map(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
 
+  // In place of Map: verdicts on checks, and changes of them, as MIG's compliance items.
+  // Other events, and checks that don't apply, are none.
+  absl::Status MapCompliance(const v1::TailEvent& event, const Sink& sink);
+
   // Says that events are missing, and why: event.kind pipeline_error.
   static std::string GapEvent(std::string_view cursor, std::string_view why, absl::Time now);
 
