@@ -75,8 +75,7 @@ class EcsMapper {
   Document Begin(const v1::TailEvent& event, const ActionFacts* action) const;
   absl::Status MapRows(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
   absl::Status MapState(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
-  absl::Status MapSweepChange(const v1::TailEvent& event, const v1::Facts* facts,
-                              const Sink& sink);
+  absl::Status MapSweepChange(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
   absl::Status MapAction(const v1::TailEvent& event, const Sink& sink);
 
   std::map<std::string, ActionFacts> actions_;

@@ -74,10 +74,10 @@ absl::Status EcsMapper::MapCompliance(const v1::TailEvent& event, const Sink& si
     return absl::OkStatus();
   }
   const ActionFacts* action = Find(event.action_id());
-  const absl::Time stored_at =
-      event.has_stored_at() ? ToTime(event.stored_at()).value_or(absl::UnixEpoch())
-      : action != nullptr   ? action->launched_at
-                            : absl::UnixEpoch();
+  const absl::Time stored_at = event.has_stored_at()
+                                   ? ToTime(event.stored_at()).value_or(absl::UnixEpoch())
+                               : action != nullptr ? action->launched_at
+                                                   : absl::UnixEpoch();
   const auto tell = [&](const Judged& judged) -> absl::Status {
     const FoundCheck found = FindCheck(action, judged.check);
     // Of a check that doesn't apply, its readers have no word.

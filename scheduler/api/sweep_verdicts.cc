@@ -52,10 +52,9 @@ absl::StatusOr<std::vector<v1::SweepVerdict>> SweepVerdictsStream::ReadNext() {
                                       absl::OkStatus(), identity_,
                                       parts_.policies.current()->RolesOf(identity_.name)));
   if (!reader_.has_value()) {
-    DRAGNET_ASSIGN_OR_RETURN(
-        SweepVerdictReader reader,
-        SweepVerdictReader::Open(parts_.store, parts_.agents, parts_.dispatcher, parts_.clock,
-                                 request_));
+    DRAGNET_ASSIGN_OR_RETURN(SweepVerdictReader reader,
+                             SweepVerdictReader::Open(parts_.store, parts_.agents,
+                                                      parts_.dispatcher, parts_.clock, request_));
     reader_ = std::move(reader);
   }
   return reader_->Next(kBatchBytes);

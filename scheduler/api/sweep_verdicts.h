@@ -32,8 +32,7 @@ class SweepVerdictsStream final : public grpc::ServerWriteReactor<v1::SweepVerdi
 
  private:
   SweepVerdictsStream(const ApiParts& parts, Identity identity,
-                      const v1::SweepVerdictsRequest& request,
-                      grpc::CallbackServerContext* context)
+                      const v1::SweepVerdictsRequest& request, grpc::CallbackServerContext* context)
       : parts_(parts), identity_(std::move(identity)), request_(request), context_(context) {}
 
   void OnWriteDone(bool ok) override;

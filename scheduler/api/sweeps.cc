@@ -56,9 +56,8 @@ v1::SweepRun DescribeRun(const StoredRun& run, const std::vector<SweepAgent>& ag
   // Of a run that was launched by hand, its own pairs say who hasn't told.
   if (run.extra) return described;
   const auto had_it = static_cast<uint64_t>(
-      std::count_if(agents.begin(), agents.end(), [&](const SweepAgent& agent) {
-        return agent.accepted_at <= run.occurrence;
-      }));
+      std::count_if(agents.begin(), agents.end(),
+                    [&](const SweepAgent& agent) { return agent.accepted_at <= run.occurrence; }));
   described.set_silent(had_it > run.told ? had_it - run.told : 0);
   return described;
 }
@@ -105,8 +104,8 @@ absl::StatusOr<SweepVerdictReader> SweepVerdictReader::Open(
   }
   DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Phase phase, dispatcher.PhaseOf(sweep));
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<SweepAgent> with_it, store.SweepAgents(sweep.id));
-  reader.silent_ = SilentAgents(with_it, reader.terms_, clock.Now(),
-                                phase.phase == v1::DISPATCH_PHASE_PAUSED);
+  reader.silent_ =
+      SilentAgents(with_it, reader.terms_, clock.Now(), phase.phase == v1::DISPATCH_PHASE_PAUSED);
   DRAGNET_ASSIGN_OR_RETURN(reader.agent_ids_, store.AgentsWithVerdicts(sweep.id));
   if (request.agent_ids().empty()) return reader;
   const absl::flat_hash_set<std::string> wanted(request.agent_ids().begin(),

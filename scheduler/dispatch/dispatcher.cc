@@ -673,7 +673,14 @@ void Dispatcher::CloseExpired() {
   absl::StatusOr<std::vector<std::string>> closed = store_.CloseExpired(now);
   if (!closed.ok())
     return spdlog::error("close expired actions: {}", ForLog(ToStd(closed.status().message())));
-  for (const std::string& id : *closed) watchers_.Notify(id);
+  for (const std::string& id : *closed) {
+    const std::optional<std::string> sweep = SweepOfRunId(id);
+    if (sweep.has_value()) {
+      watchers_.NotifyRun(id, *sweep);
+    } else {
+      watchers_.Notify(id);
+    }
+  }
 }
 
 }  // namespace dragnet::scheduler

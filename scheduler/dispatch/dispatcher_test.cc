@@ -376,8 +376,8 @@ TEST_F(SweepDispatchTest, VerdictsOfUnknownChecksAndSecondOnesAreDropped) {
   const v1::Action sweep = NewSweep();
   ASSERT_TRUE(TryLaunch(sweep).ok());
   Tell(agent_, Verdicts(sweep.id(), Hour(1), 1, {VerdictRow("made-up", "pass")}));
-  Tell(agent_, Verdicts(sweep.id(), Hour(1), 2,
-                        {VerdictRow("time", "pass"), VerdictRow("time", "pass")}));
+  Tell(agent_,
+       Verdicts(sweep.id(), Hour(1), 2, {VerdictRow("time", "pass"), VerdictRow("time", "pass")}));
   EXPECT_EQ(store_->CountNewest(sweep.id())->verdicts.passed(), 0u);
   Tell(agent_, Verdicts(sweep.id(), Hour(1), 3, {VerdictRow("time", "pass")}));
   EXPECT_EQ(store_->CountNewest(sweep.id())->verdicts.passed(), 1u);

@@ -183,8 +183,8 @@ TEST_F(SweepsEndToEndTest, ChangesComeInTheStreamOfEverything) {
   std::vector<std::string> changes;
   bool told_of_sweep = false;
   while (reader->Read(&event)) {
-    told_of_sweep = told_of_sweep ||
-                    (event.has_action() && event.action().action_id() == sweep.id());
+    told_of_sweep =
+        told_of_sweep || (event.has_action() && event.action().action_id() == sweep.id());
     if (!event.has_sweep_change()) continue;
     EXPECT_TRUE(told_of_sweep);
     EXPECT_EQ(event.sweep_change().agent_name(), "web1");

@@ -8,8 +8,8 @@
 namespace dragnet::scheduler {
 
 // A run of a sweep has the sweep's envelope.
-#define DRAGNET_ACTION_COLUMNS                                                             \
-  "SELECT id, CASE run_of WHEN 0 THEN envelope ELSE (SELECT s.envelope FROM actions s"     \
+#define DRAGNET_ACTION_COLUMNS                                                                 \
+  "SELECT id, CASE run_of WHEN 0 THEN envelope ELSE (SELECT s.envelope FROM actions s"         \
   " WHERE s.no = actions.run_of) END, launched_by, signed_by, launched_at, expires, cancelled" \
   " FROM actions "
 

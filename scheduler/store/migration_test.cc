@@ -293,11 +293,12 @@ TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
   {
     auto database = *Database::Open(second, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE(database
-                    ->Execute(StrCat(kToVersion4, "DROP TABLE proposals; ALTER TABLE agents DROP COLUMN limits;"
-                              "DROP INDEX pairs_in_order;"
-                              "ALTER TABLE records DROP COLUMN stored_at;"
-                              "ALTER TABLE pairs DROP COLUMN stored_at;"
-                              "PRAGMA user_version = 2"))
+                    ->Execute(StrCat(kToVersion4,
+                                     "DROP TABLE proposals; ALTER TABLE agents DROP COLUMN limits;"
+                                     "DROP INDEX pairs_in_order;"
+                                     "ALTER TABLE records DROP COLUMN stored_at;"
+                                     "ALTER TABLE pairs DROP COLUMN stored_at;"
+                                     "PRAGMA user_version = 2"))
                     .ok());
   }
   EXPECT_NE(LayoutOf(second), LayoutOf(fresh));

@@ -248,8 +248,7 @@ absl::StatusOr<Appended> RecordTables::Drop(Database& database, int64_t agent,
 }
 
 absl::StatusOr<Appended> RecordTables::AppendToRun(Database& database, std::string_view agent_id,
-                                                   const v1::ResultRecord& record,
-                                                   absl::Time now) {
+                                                   const v1::ResultRecord& record, absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const Action* sweep, FindAction(database, record.action_id()));
   const int64_t sweep_no = sweep->no;

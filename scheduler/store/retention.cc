@@ -106,10 +106,10 @@ absl::StatusOr<bool> RemoveSomeOfSweep(Database& database, int64_t action) {
   DRAGNET_ASSIGN_OR_RETURN(const SweepRole role, SweepTables::RoleOf(database, action));
   if (role.sweep == 0) return false;
   if (role.is_sweep) {
-    DRAGNET_RETURN_IF_ERROR(database.Run(
-        "DELETE FROM sweep_texts WHERE sweep = ?1 AND (agent, check_no) IN"
-        " (SELECT agent, check_no FROM sweep_texts WHERE sweep = ?1 LIMIT ?2)",
-        action, kPairsPerStep));
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("DELETE FROM sweep_texts WHERE sweep = ?1 AND (agent, check_no) IN"
+                     " (SELECT agent, check_no FROM sweep_texts WHERE sweep = ?1 LIMIT ?2)",
+                     action, kPairsPerStep));
     if (database.changes() > 0) return true;
     DRAGNET_RETURN_IF_ERROR(
         database.Run("DELETE FROM sweep_states WHERE sweep = ?1 AND agent IN"
@@ -130,10 +130,10 @@ absl::StatusOr<bool> RemoveSomeOfSweep(Database& database, int64_t action) {
                    " (SELECT agent FROM pair_operations WHERE action = ?1 LIMIT ?2)",
                    action, kPairsPerStep));
   if (database.changes() > 0) return true;
-  DRAGNET_RETURN_IF_ERROR(database.Run(
-      "DELETE FROM pairs WHERE action = ?1 AND agent IN"
-      " (SELECT agent FROM pairs WHERE action = ?1 LIMIT ?2)",
-      action, kPairsPerStep));
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("DELETE FROM pairs WHERE action = ?1 AND agent IN"
+                   " (SELECT agent FROM pairs WHERE action = ?1 LIMIT ?2)",
+                   action, kPairsPerStep));
   return database.changes() > 0;
 }
 
@@ -329,8 +329,8 @@ absl::Status Retention::RemoveSome(int64_t action) {
         DRAGNET_ASSIGN_OR_RETURN(const bool more, RemoveSomeOfSweep(database, action));
         if (more) return absl::OkStatus();
         // Runs of sweeps are many: those that are done with aren't looked at again.
-        DRAGNET_RETURN_IF_ERROR(database.Run(
-            "UPDATE actions SET closed = 2 WHERE no = ? AND run_of != 0", action));
+        DRAGNET_RETURN_IF_ERROR(
+            database.Run("UPDATE actions SET closed = 2 WHERE no = ? AND run_of != 0", action));
         return database.Run("UPDATE retention SET done = 1 WHERE action = ?", action);
       },
       /*forget=*/false));

@@ -62,9 +62,10 @@ class RetentionTest : public ::testing::Test {
     for (const std::string& agent : agents_) {
       // Not one by one: a commit each would take its time.
       for (int i = 1; i <= records; ++i)
-        store_->AppendRecord(agent, Rows(id, i, bytes), absl::Now(), [](absl::StatusOr<Appended> appended) {
-          EXPECT_TRUE(appended.ok() && appended->dropped.ok());
-        });
+        store_->AppendRecord(agent, Rows(id, i, bytes), absl::Now(),
+                             [](absl::StatusOr<Appended> appended) {
+                               EXPECT_TRUE(appended.ok() && appended->dropped.ok());
+                             });
       EXPECT_TRUE(Append(agent, Summary(id, records + 1, records)).ok());
     }
     return id;

@@ -187,11 +187,11 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::MatchActions(std::string_v
 absl::StatusOr<std::vector<StoredAction>> SqliteStore::ListActions(std::string_view before,
                                                                    int limit) {
   ReadPool::Lease database = readers_->Take();
-  Query query = database->Ask(
-      DRAGNET_ACTION_COLUMNS
-      "WHERE run_of = 0 AND (?1 = '' OR no < (SELECT no FROM actions WHERE id = ?1))"
-      " ORDER BY no DESC LIMIT ?2",
-      before, limit);
+  Query query =
+      database->Ask(DRAGNET_ACTION_COLUMNS
+                    "WHERE run_of = 0 AND (?1 = '' OR no < (SELECT no FROM actions WHERE id = ?1))"
+                    " ORDER BY no DESC LIMIT ?2",
+                    before, limit);
   std::vector<StoredAction> actions;
   while (query.Next()) actions.push_back(ActionOf(query));
   DRAGNET_RETURN_IF_ERROR(query.status());

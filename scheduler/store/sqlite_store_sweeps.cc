@@ -129,8 +129,7 @@ absl::StatusOr<std::vector<StoredRun>> SqliteStore::Runs(std::string_view sweep_
     DRAGNET_RETURN_IF_ERROR(query.status());
   }
   for (size_t i = 0; i < runs.size(); ++i)
-    DRAGNET_RETURN_IF_ERROR(
-        ReadCounts(*database, numbers[i], &runs[i].verdicts, &runs[i].agents));
+    DRAGNET_RETURN_IF_ERROR(ReadCounts(*database, numbers[i], &runs[i].verdicts, &runs[i].agents));
   return runs;
 }
 

@@ -568,9 +568,10 @@ TEST_P(StoreConformance, CallbacksComeInOrderAndNothingIsLostWhenItCloses) {
   ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
   std::vector<uint64_t> order;
   for (uint64_t i = 1; i <= 500; ++i)
-    store_->AppendRecord(agent, RowsRecord(i, 1), now_, [&order, i](absl::StatusOr<Appended> appended) {
-      if (appended.ok() && appended->dropped.ok()) order.push_back(i);
-    });
+    store_->AppendRecord(agent, RowsRecord(i, 1), now_,
+                         [&order, i](absl::StatusOr<Appended> appended) {
+                           if (appended.ok() && appended->dropped.ok()) order.push_back(i);
+                         });
   Reopen();
   ASSERT_EQ(order.size(), 500u);
   for (uint64_t i = 0; i < 500; ++i) EXPECT_EQ(order[i], i + 1);

@@ -31,8 +31,7 @@ constexpr int64_t Hour(int number) { return kBegin + number * 3600; }
 StoredAction SweepOf(const v1::Action& action, absl::Time launched_at) {
   StoredAction stored;
   stored.id = action.id();
-  stored.envelope =
-      NewEnvelope(kActionPayloadType, action.SerializeAsString()).SerializeAsString();
+  stored.envelope = NewEnvelope(kActionPayloadType, action.SerializeAsString()).SerializeAsString();
   stored.launched_by = "alice";
   stored.signed_by = {"alice"};
   stored.launched_at = launched_at;
@@ -89,7 +88,8 @@ void SweepConformance::SetUp() {
   a_ = AddAgent('1');
   b_ = AddAgent('2');
   outsider_ = AddAgent('3');
-  ASSERT_TRUE(store_->AddAction(SweepOf(NewSweep(kSweep), absl::FromUnixSeconds(kBegin)), {a_, b_}).ok());
+  ASSERT_TRUE(
+      store_->AddAction(SweepOf(NewSweep(kSweep), absl::FromUnixSeconds(kBegin)), {a_, b_}).ok());
   now_ = absl::FromUnixSeconds(Hour(10));
 }
 
@@ -101,10 +101,9 @@ v1::Action SweepConformance::NewSweep(std::string_view id) const {
 
 void SweepConformance::TellAll(const std::string& agent, int64_t occurrence, std::string_view root,
                                std::string_view time, std::string_view disk) {
-  const auto rows =
-      Append(agent, Told(occurrence, 1,
-                         {VerdictRow("ssh-root", root), VerdictRow("time", time),
-                          VerdictRow("disk", disk)}));
+  const auto rows = Append(agent, Told(occurrence, 1,
+                                       {VerdictRow("ssh-root", root), VerdictRow("time", time),
+                                        VerdictRow("disk", disk)}));
   ASSERT_TRUE(rows.ok() && rows->dropped.ok()) << rows.status() << rows->dropped;
   const auto summary = Append(agent, Summary(occurrence, 2, 3));
   ASSERT_TRUE(summary.ok() && summary->dropped.ok()) << summary.status() << summary->dropped;
@@ -188,8 +187,8 @@ TEST_P(SweepConformance, OccurrencesThatAreMadeUpAreRefusedByName) {
               HasSubstr("the sweep runs from"));
   EXPECT_THAT(Dropped(a_, Told(0, 1, {VerdictRow("time", "pass")})).ToString(),
               HasSubstr("without its occurrence"));
-  EXPECT_TRUE(absl::IsPermissionDenied(
-      Dropped(outsider_, Told(Hour(1), 1, {VerdictRow("time", "pass")}))));
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(Dropped(outsider_, Told(Hour(1), 1, {VerdictRow("time", "pass")}))));
   EXPECT_TRUE(absl::IsPermissionDenied(
       Dropped(a_, Told(0, 1, {VerdictRow("time", "pass")}, RunId(kSweep, Hour(1))))));
   EXPECT_THAT(Runs(), IsEmpty());
@@ -205,9 +204,10 @@ TEST_P(SweepConformance, VerdictsThatAreNoneAreDroppedAndLeaveTheRunIncomplete) 
               HasSubstr("no check"));
   EXPECT_THAT(Dropped(a_, Told(Hour(1), 3, {VerdictRow("time", "good")})).ToString(),
               HasSubstr("pass, fail, unknown and not_applicable"));
-  EXPECT_THAT(Dropped(a_, Told(Hour(1), 4, {VerdictRow("time", "pass"), VerdictRow("time", "fail")}))
-                  .ToString(),
-              HasSubstr("second verdict on time"));
+  EXPECT_THAT(
+      Dropped(a_, Told(Hour(1), 4, {VerdictRow("time", "pass"), VerdictRow("time", "fail")}))
+          .ToString(),
+      HasSubstr("second verdict on time"));
   EXPECT_TRUE(Dropped(a_, Told(Hour(1), 5, {VerdictRow("time", "pass")})).ok());
   EXPECT_THAT(Dropped(a_, Told(Hour(1), 6, {VerdictRow("time", "fail")})).ToString(),
               HasSubstr("second verdict on time"));
@@ -238,9 +238,8 @@ TEST_P(SweepConformance, AChangeIsAnotherVerdictThanBefore) {
   TellAll(a_, Hour(3), "pass", "unknown", "not_applicable");
   TellAll(a_, Hour(4), "pass", "fail", "pass");
   TellAll(a_, Hour(5), "pass", "fail", "pass");
-  EXPECT_THAT(ChangesOf(*store_),
-              ElementsAre("2 not_applicable>pass", "1 unknown>fail", "1 fail>unknown",
-                          "1 pass>fail"));
+  EXPECT_THAT(ChangesOf(*store_), ElementsAre("2 not_applicable>pass", "1 unknown>fail",
+                                              "1 fail>unknown", "1 pass>fail"));
   EXPECT_EQ(NewestVerdicts(), "2 passed 1 failed 0 unknown 0 not applicable");
   const auto verdicts = store_->NewestVerdicts(kSweep, a_);
   ASSERT_THAT(*verdicts, SizeIs(3));

@@ -7,6 +7,7 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "google/protobuf/stubs/logging.h"
 #include "modules/check/check.pb.h"
 #include "scheduler/store/all_changes.h"
 
@@ -66,13 +67,14 @@ void TakeEvidence(const check::v1::Verdict& verdict, SweepTables::Told* told) {
 absl::StatusOr<SweepTables::Told> ReadVerdict(const SweepTerms& terms, uint32_t operation,
                                               const std::string& row) {
   check::v1::Verdict verdict;
-  if (!verdict.ParseFromString(row))
-    return absl::InvalidArgumentError("a row that is no verdict");
+  // It writes to standard error of each text that isn't UTF-8: a host could fill logs.
+  const google::protobuf::LogSilencer silence;
+  if (!verdict.ParseFromString(row)) return absl::InvalidArgumentError("a row that is no verdict");
   const std::optional<uint32_t> number = terms.FindCheck(operation, verdict.check());
   if (!number.has_value())
-    return absl::InvalidArgumentError(
-        StrCat("a verdict on \"", Shorten(ForTerminal(verdict.check()), 100),
-               "\", which is no check of operation ", operation));
+    return absl::InvalidArgumentError(StrCat("a verdict on \"",
+                                             Shorten(ForTerminal(verdict.check()), 100),
+                                             "\", which is no check of operation ", operation));
   SweepTables::Told told;
   told.check = *number;
   told.status = VerdictStatusOf(verdict.status());
@@ -143,8 +145,7 @@ std::string PackStates(const std::vector<CheckState>& states) {
 }
 
 absl::StatusOr<std::vector<CheckState>> UnpackStates(std::string_view bytes) {
-  if (bytes.size() % kStateBytes != 0)
-    return absl::DataLossError("stored verdicts don't parse");
+  if (bytes.size() % kStateBytes != 0) return absl::DataLossError("stored verdicts don't parse");
   std::vector<CheckState> states(bytes.size() / kStateBytes);
   for (size_t i = 0; i < states.size(); ++i) {
     const size_t at = i * kStateBytes;
@@ -178,8 +179,8 @@ absl::StatusOr<bool> RemoveSweepChanges(Database& database, int64_t sweep, uint6
 absl::StatusOr<SweepRole> SweepTables::RoleOf(Database& database, int64_t action) {
   SweepRole role;
   {
-    Query run = database.Ask("SELECT sweep, occurrence, extra FROM sweep_runs WHERE run = ?",
-                             action);
+    Query run =
+        database.Ask("SELECT sweep, occurrence, extra FROM sweep_runs WHERE run = ?", action);
     if (run.Next()) {
       role.sweep = run.Integer(0);
       role.occurrence = run.Integer(1);
@@ -203,13 +204,16 @@ absl::StatusOr<std::shared_ptr<const SweepTerms>> SweepTables::TermsOf(Database&
     if (query.Next()) envelope = query.Text(0);
     DRAGNET_RETURN_IF_ERROR(query.status());
   }
-  DRAGNET_ASSIGN_OR_RETURN(SweepTerms terms, SweepTerms::OfEnvelope(envelope));
+  absl::StatusOr<SweepTerms> terms = SweepTerms::OfEnvelope(envelope);
+  // One of another version, perhaps, or tzdata is gone: no record of it can be believed.
+  if (!terms.ok())
+    return absl::InvalidArgumentError(
+        StrCat("the sweep's document can't be read: ", terms.status().message()));
   if (terms_.size() >= kMaxTerms) terms_.clear();
-  return terms_.emplace(sweep, std::make_shared<const SweepTerms>(std::move(terms))).first->second;
+  return terms_.emplace(sweep, std::make_shared<const SweepTerms>(*std::move(terms))).first->second;
 }
 
-absl::Status SweepTables::OnAction(Database& database, int64_t action,
-                                   const StoredAction& stored) {
+absl::Status SweepTables::OnAction(Database& database, int64_t action, const StoredAction& stored) {
   if (stored.recurs_until.has_value())
     return database.Run("INSERT INTO sweeps (action, ends) VALUES (?, ?)", action,
                         *stored.recurs_until);
@@ -221,20 +225,14 @@ absl::Status SweepTables::OnAction(Database& database, int64_t action,
                          " WHERE a.id = ?",
                          stored.extra_run_of));
   if (sweep == 0) return absl::NotFoundError(StrCat("no sweep ", stored.extra_run_of));
-  return database.Run(
-      "INSERT INTO sweep_runs (run, sweep, occurrence, extra) VALUES (?, ?, ?, 1)", action, sweep,
-      absl::ToUnixSeconds(stored.launched_at));
+  return database.Run("INSERT INTO sweep_runs (run, sweep, occurrence, extra) VALUES (?, ?, ?, 1)",
+                      action, sweep, absl::ToUnixSeconds(stored.launched_at));
 }
 
 absl::Status SweepTables::CheckOccurrence(Database& database, int64_t sweep, int64_t occurrence,
                                           absl::Time now) {
-  const absl::StatusOr<std::shared_ptr<const SweepTerms>> terms = TermsOf(database, sweep);
-  if (Database::IsError(terms.status())) return terms.status();
-  // One of another version, perhaps: no record of it can be believed.
-  if (!terms.ok())
-    return absl::InvalidArgumentError(
-        StrCat("the sweep's document can't be read: ", terms.status().message()));
-  DRAGNET_RETURN_IF_ERROR((*terms)->CheckOccurrence(occurrence, now));
+  DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<const SweepTerms> terms, TermsOf(database, sweep));
+  DRAGNET_RETURN_IF_ERROR(terms->CheckOccurrence(occurrence, now));
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t removed,
       database.IntegerOr(0,
@@ -256,9 +254,9 @@ absl::Status SweepTables::AddRun(Database& database, int64_t sweep, std::string_
       " SELECT ?1, x'', launched_by, signed_by, ?2, ?3, no FROM actions WHERE no = ?4",
       RunId(sweep_id, occurrence), time, time + kRunIsOpen, sweep));
   const int64_t run = database.last_row();
-  DRAGNET_RETURN_IF_ERROR(database.Run(
-      "INSERT INTO sweep_runs (run, sweep, occurrence, extra) VALUES (?, ?, ?, 0)", run, sweep,
-      occurrence));
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("INSERT INTO sweep_runs (run, sweep, occurrence, extra) VALUES (?, ?, ?, 0)",
+                   run, sweep, occurrence));
   return database.Run(
       "INSERT INTO action_bounds (action, operation, rows, bytes)"
       " SELECT ?, operation, rows, bytes FROM action_bounds WHERE action = ?",
@@ -288,8 +286,8 @@ absl::StatusOr<SweepTables::Verdicts> SweepTables::Read(Database& database, cons
                            TermsOf(database, role.sweep));
   if (!terms->HasChecks(record.operation())) return verdicts;
   {
-    Query told = database.Ask("SELECT statuses FROM sweep_told WHERE run = ? AND agent = ?", run,
-                              agent);
+    Query told =
+        database.Ask("SELECT statuses FROM sweep_told WHERE run = ? AND agent = ?", run, agent);
     if (told.Next()) verdicts.statuses_in_run = told.Text(0);
     DRAGNET_RETURN_IF_ERROR(told.status());
   }
@@ -414,8 +412,8 @@ absl::Status SweepTables::Flush(Database& database) {
     DRAGNET_RETURN_IF_ERROR(
         database.Run("UPDATE sweep_runs SET told = told + ? WHERE run = ?", agents, run));
   for (auto& [sweep, added] : changes_added_) {
-    DRAGNET_RETURN_IF_ERROR(database.Run(
-        "UPDATE sweeps SET changes = changes + ? WHERE action = ?", added, sweep));
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("UPDATE sweeps SET changes = changes + ? WHERE action = ?", added, sweep));
     DRAGNET_RETURN_IF_ERROR(TrimChanges(database, sweep));
   }
   counts_.clear();
@@ -429,12 +427,11 @@ absl::Status SweepTables::TrimChanges(Database& database, int64_t sweep) {
       const int64_t changes,
       database.IntegerOr(0, "SELECT changes FROM sweeps WHERE action = ?", sweep));
   if (changes <= kChangesKeptPerSweep + kChangesKeptPerSweep / 10) return absl::OkStatus();
-  DRAGNET_ASSIGN_OR_RETURN(
-      const int64_t last,
-      database.IntegerOr(0,
-                         "SELECT position FROM sweep_changes WHERE sweep = ?"
-                         " ORDER BY position DESC LIMIT 1 OFFSET ?",
-                         sweep, kChangesKeptPerSweep));
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t last,
+                           database.IntegerOr(0,
+                                              "SELECT position FROM sweep_changes WHERE sweep = ?"
+                                              " ORDER BY position DESC LIMIT 1 OFFSET ?",
+                                              sweep, kChangesKeptPerSweep));
   return RemoveSweepChanges(database, sweep, static_cast<uint64_t>(last), kTrimmedAtOnce).status();
 }
 

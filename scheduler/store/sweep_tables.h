@@ -75,6 +75,7 @@ class SweepTables {
   };
 
   static absl::StatusOr<SweepRole> RoleOf(Database& database, int64_t action);
+  // InvalidArgument: its document can't be read here.
   absl::StatusOr<std::shared_ptr<const SweepTerms>> TermsOf(Database& database, int64_t sweep);
 
   // Of an action that was just added. NotFound: no sweep `extra_run_of`.

@@ -44,9 +44,9 @@ void NameChecks(std::vector<SweepCheck>* checks) {
   }
   for (SweepCheck& check : *checks) {
     const std::string in_pack = StrCat(check.pack, "/", check.id);
-    check.name = ids[check.id] == 1         ? check.id
+    check.name = ids[check.id] == 1       ? check.id
                  : in_packs[in_pack] == 1 ? in_pack
-                                            : StrCat(check.operation, "/", check.id);
+                                          : StrCat(check.operation, "/", check.id);
   }
 }
 
@@ -86,15 +86,14 @@ absl::StatusOr<SweepTerms> SweepTerms::Of(const v1::Action& action) {
     for (const check::v1::Check& check : pack.checks()) {
       if (!numbers.emplace(check.id(), static_cast<uint32_t>(terms.checks_.size())).second)
         continue;
-      terms.checks_.push_back(
-          {.name = "",
-           .id = check.id(),
-           .title = check.title(),
-           .severity = check.severity(),
-           .pack = pack.pack(),
-           .pack_version = pack.version(),
-           .references = {check.references().begin(), check.references().end()},
-           .operation = static_cast<uint32_t>(i)});
+      terms.checks_.push_back({.name = "",
+                               .id = check.id(),
+                               .title = check.title(),
+                               .severity = check.severity(),
+                               .pack = pack.pack(),
+                               .pack_version = pack.version(),
+                               .references = {check.references().begin(), check.references().end()},
+                               .operation = static_cast<uint32_t>(i)});
     }
   }
   NameChecks(&terms.checks_);

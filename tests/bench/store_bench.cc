@@ -91,7 +91,8 @@ class Pending {
   }
   void Wait() {
     absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(+[](int* waiting) { return *waiting == 0; }, &waiting_));
+    mutex_.Await(absl::Condition(
+        +[](int* waiting) { return *waiting == 0; }, &waiting_));
   }
 
  private:
@@ -200,9 +201,8 @@ class Bench {
   std::string NewSweep(size_t agents, int checks, absl::Time begin) {
     std::vector<std::string> names;
     for (int i = 0; i < checks; ++i) names.push_back(StrCat("check-", i));
-    const v1::Action document =
-        SweepDocument(NewUuidV7(absl::Now()), "0 3 * * *", begin, begin + absl::Hours(24 * 300),
-                      names);
+    const v1::Action document = SweepDocument(NewUuidV7(absl::Now()), "0 3 * * *", begin,
+                                              begin + absl::Hours(24 * 300), names);
     StoredAction action;
     action.id = document.id();
     action.envelope =
@@ -229,9 +229,9 @@ class Bench {
       for (int check = 0; check < checks; ++check) {
         random_ = random_ * 6364136223846793005u + 1442695040888963407u;
         const bool fails = share > 0 && (random_ >> 33) % share == 0;
-        record.mutable_rows()->add_rows(VerdictRow(
-            StrCat("check-", check), fails ? "fail" : "pass",
-            fails ? "expected no row, found 1" : "no row found, as expected"));
+        record.mutable_rows()->add_rows(
+            VerdictRow(StrCat("check-", check), fails ? "fail" : "pass",
+                       fails ? "expected no row, found 1" : "no row found, as expected"));
       }
       AppendOne(agents_[i], std::move(record));
       v1::ResultRecord summary = SummaryRecord(action, 2, static_cast<uint64_t>(checks));
@@ -290,11 +290,12 @@ class Bench {
   void AppendOne(const std::string& agent, v1::ResultRecord record) {
     while (store_->PendingBytes() > kInFlightBytes) ::usleep(1000);
     pending_.Add();
-    store_->AppendRecord(agent, std::move(record), absl::Now(), [this](absl::StatusOr<Appended> appended) {
-      Check(appended.status());
-      Check(appended->dropped);
-      pending_.Done(absl::OkStatus());
-    });
+    store_->AppendRecord(agent, std::move(record), absl::Now(),
+                         [this](absl::StatusOr<Appended> appended) {
+                           Check(appended.status());
+                           Check(appended->dropped);
+                           pending_.Done(absl::OkStatus());
+                         });
   }
 
   const std::string path_;
@@ -342,8 +343,8 @@ void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
                   static_cast<unsigned long long>(response.rows()));
     }
     constexpr int kChecks = 50;
-    const absl::Time today = absl::FromUnixSeconds(
-        absl::ToUnixSeconds(absl::Now()) / 86400 * 86400 - 86400 + 3 * 3600);
+    const absl::Time today =
+        absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()) / 86400 * 86400 - 86400 + 3 * 3600);
     const std::string sweep = bench.NewSweep(agents, kChecks, today - absl::Hours(24 * 5));
     bench.MarkSent(sweep, agents);
     const double verdicts = n * kChecks;
