@@ -68,8 +68,8 @@ v1::SweepChange DescribeChange(const StoredSweepChange& change, const std::strin
   described.set_action_id(sweep_id);
   described.set_agent_id(change.agent_id);
   described.set_agent_name(change.agent_name);
-  described.set_from(WordOf(change.from));
-  described.set_to(WordOf(change.to));
+  described.set_from(std::string(WordOf(change.from)));
+  described.set_to(std::string(WordOf(change.to)));
   *described.mutable_occurrence() = ToTimestamp(change.occurrence);
   described.set_reason(change.reason);
   if (change.check >= checks.size()) return described;
@@ -133,7 +133,7 @@ absl::StatusOr<std::vector<v1::SweepVerdict>> SweepVerdictReader::Next(size_t ma
       described.set_agent_id(agent);
       described.set_agent_name(agents_->NameOf(agent));
       described.set_check(terms_.checks()[verdict.check].name);
-      described.set_status(WordOf(verdict.status));
+      described.set_status(std::string(WordOf(verdict.status)));
       *described.mutable_occurrence() = ToTimestamp(verdict.occurrence);
       *described.mutable_since() = ToTimestamp(verdict.since);
       described.set_reason(std::move(verdict.reason));
