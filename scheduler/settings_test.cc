@@ -59,9 +59,13 @@ TEST(SettingsTest, Exports) {
       "[[export]]\nname = \"siem\"\nkind = \"syslog\"\naddress = \"[2001:db8::1]:6514\"\n"
       "ca = \"siem-ca.pem\"\nfrom = \"oldest\"\n"
       "[[export]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"https://hook.example.org/x\"\n"
-      "secret = \"hook.secret\"\n");
+      "secret = \"hook.secret\"\nevents = \"changes\"\nformat = \"mig-compliance\"\n");
   ASSERT_TRUE(settings.ok()) << settings.status();
   ASSERT_EQ(settings->exports.size(), 2U);
+  EXPECT_FALSE(settings->exports[0].changes_only);
+  EXPECT_EQ(settings->exports[0].format, ExportSettings::Format::kEcs);
+  EXPECT_TRUE(settings->exports[1].changes_only);
+  EXPECT_EQ(settings->exports[1].format, ExportSettings::Format::kMigCompliance);
   EXPECT_EQ(settings->exports[0].host, "2001:db8::1");
   EXPECT_EQ(settings->exports[0].port, "6514");
   EXPECT_TRUE(settings->exports[0].from_oldest);
@@ -82,6 +86,8 @@ TEST(SettingsTest, ExportsThatAreWrongAreNamedByLineAndKey) {
   EXPECT_THAT(syslog("address = \"a:1\"\nurl = \"https://x\"\n"),
               HasSubstr("export[0].url: unknown key"));
   EXPECT_THAT(syslog("address = \"a:1\"\nfrom = \"yesterday\"\n"), HasSubstr("export[0].from"));
+  EXPECT_THAT(syslog("address = \"a:1\"\nevents = \"some\"\n"), HasSubstr("export[0].events"));
+  EXPECT_THAT(syslog("address = \"a:1\"\nformat = \"xml\"\n"), HasSubstr("export[0].format"));
   EXPECT_THAT(syslog("address = \"a:1\"\nkey = \"k\"\n"), HasSubstr("go together"));
   EXPECT_THAT(syslog("address = \"a:1\"\n[[export]]\nname = \"siem\"\nkind = \"syslog\"\n"
                      "address = \"b:1\"\n"),

@@ -23,6 +23,13 @@ namespace {
 // More than what the reader of a stream takes for told (scheduler/export/tail_reader.h).
 constexpr size_t kMaxActions = 4096;
 constexpr size_t kMaxNames = 32;
+constexpr std::string_view kCheckModule = "check";
+
+// ECS's words for a verdict: the check was carried out well, or not, or who knows.
+std::string_view OutcomeOf(std::string_view status) {
+  if (status == "fail") return "failure";
+  return status == "pass" ? "success" : "unknown";
+}
 
 // DISPATCH_STATE_NEVER_SENT is "never-sent".
 std::string WordOf(v1::DispatchState state) {
@@ -78,6 +85,15 @@ const EcsMapper::ActionFacts* EcsMapper::Remember(const v1::ActionInfo& info) {
   if (envelope.ok()) {
     absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
     if (action.ok()) facts.action = *std::move(action);
+  }
+  for (const v1::Operation& operation : facts.action.operations()) {
+    if (operation.module() != kCheckModule) continue;
+    check::v1::CheckParameters& pack = facts.packs.emplace_back();
+    if (!pack.ParseFromString(operation.parameters())) pack.Clear();
+    for (check::v1::Check& check : *pack.mutable_checks()) {
+      check.clear_parameters();
+      check.clear_expectation();
+    }
   }
   // Needed here only without what can be half a megabyte for each operation.
   for (v1::Operation& operation : *facts.action.mutable_operations()) operation.clear_parameters();
@@ -135,6 +151,8 @@ absl::Status EcsMapper::Map(const v1::TailEvent& event, const v1::Facts* facts, 
       return MapState(event, facts, sink);
     case v1::TailEvent::kAction:
       return MapAction(event, sink);
+    case v1::TailEvent::kSweepChange:
+      return MapSweepChange(event, facts, sink);
     case v1::TailEvent::CONTENT_NOT_SET:
       return absl::OkStatus();
   }
@@ -164,6 +182,11 @@ absl::Status EcsMapper::MapRows(const v1::TailEvent& event, const v1::Facts* fac
       parsed = row.status();
       if (row.ok()) {
         SetRowFields(*module, **row, &document);
+        if (module->module == kCheckModule) {
+          const auto& verdict = static_cast<const check::v1::Verdict&>(**row);
+          SetRule(FindCheck(Find(event.action_id()), verdict.check()), verdict.check(),
+                  verdict.status(), &document);
+        }
         document.SetJson(StrCat("dragnet.", module->module), MessageToJson(**row));
       }
     }
@@ -220,6 +243,59 @@ absl::Status EcsMapper::MapState(const v1::TailEvent& event, const v1::Facts* fa
     json = document.Take();
   }
   return sink(std::move(json));
+}
+
+EcsMapper::FoundCheck EcsMapper::FindCheck(const ActionFacts* action, std::string_view name) {
+  FoundCheck found;
+  if (action == nullptr) return found;
+  const size_t slash = name.find('/');
+  const std::string_view of = slash == std::string_view::npos ? "" : name.substr(0, slash);
+  const std::string_view id = slash == std::string_view::npos ? name : name.substr(slash + 1);
+  for (const check::v1::CheckParameters& pack : action->packs) {
+    const size_t number = static_cast<size_t>(&pack - action->packs.data());
+    if (!of.empty() && of != pack.pack() && of != StrCat(number)) continue;
+    for (const check::v1::Check& check : pack.checks())
+      if (check.id() == id) return {.pack = &pack, .check = &check};
+  }
+  return found;
+}
+
+// The rule is the check, and not, as of other events, the action.
+void EcsMapper::SetRule(const FoundCheck& found, std::string_view name, std::string_view status,
+                        Document* document) {
+  document->SetText("event.outcome", OutcomeOf(status));
+  document->SetText("rule.id", name);
+  document->SetText("rule.name", name);
+  if (found.check == nullptr) return;
+  document->SetText("rule.name", found.check->title());
+  document->SetText("rule.ruleset", found.pack->pack());
+  document->SetText("rule.version", found.pack->version());
+  document->SetText("rule.description", found.check->remediation());
+  if (found.check->references_size() > 0)
+    document->SetText("rule.reference", found.check->references(0));
+  document->SetText("dragnet.severity", found.check->severity());
+}
+
+absl::Status EcsMapper::MapSweepChange(const v1::TailEvent& event, const v1::Facts* facts,
+                                       const Sink& sink) {
+  const v1::SweepChange& change = event.sweep_change();
+  const ActionFacts* action = Find(event.action_id());
+  Document document = Begin(event, action);
+  SetHost(change.agent_id(), change.agent_name(), facts, &document);
+  SetRule(FindCheck(action, change.check()), change.check(), change.to(), &document);
+  document.SetText("event.id", StrCat(EventKey(event.cursor()), "-0"));
+  document.SetText("event.dataset", "dragnet.sweep_change");
+  document.SetText("event.action", "verdict-changed");
+  document.AddText("event.category", "configuration");
+  document.AddText("event.type", "change");
+  document.SetText("event.reason", change.reason());
+  if (change.to() == "fail") document.SetText("event.kind", "alert");
+  if (const auto occurrence = ToTime(change.occurrence()); occurrence.ok())
+    document.SetTime("event.start", *occurrence);
+  document.SetText("message", StrCat(change.check(), ": ", change.to(),
+                                     change.from().empty() ? "" : ", before: ", change.from()));
+  document.SetJson("dragnet.sweep_change", MessageToJson(change));
+  return sink(document.Take());
 }
 
 absl::Status EcsMapper::MapAction(const v1::TailEvent& event, const Sink& sink) {

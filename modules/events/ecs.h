@@ -21,6 +21,7 @@
 #include "dragnet/v1/action.pb.h"
 #include "dragnet/v1/facts.pb.h"
 #include "dragnet/v1/investigator.pb.h"
+#include "modules/check/check.pb.h"
 #include "modules/events/document.h"
 
 namespace dragnet::events {
@@ -39,6 +40,10 @@ class EcsMapper {
   // TailEvent.action) it remembers the last ones.
   absl::Status Map(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
 
+  // In place of Map: verdicts on checks, and changes of them, as MIG's compliance items.
+  // Other events, and checks that don't apply, are none.
+  absl::Status MapCompliance(const v1::TailEvent& event, const Sink& sink);
+
   // Says that events are missing, and why: event.kind pipeline_error.
   static std::string GapEvent(std::string_view cursor, std::string_view why, absl::Time now);
 
@@ -50,15 +55,27 @@ class EcsMapper {
     std::vector<std::string> signed_by;
     std::string launched_by;
     absl::Time launched_at;
+    // Of its operations that run checks, without what they run.
+    std::vector<check::v1::CheckParameters> packs;
+  };
+  struct FoundCheck {
+    const check::v1::CheckParameters* pack = nullptr;
+    const check::v1::Check* check = nullptr;
   };
 
   const ActionFacts* Remember(const v1::ActionInfo& info);
   const ActionFacts* Find(const std::string& action_id) const;
+  // `name` is a check's id, or "PACK/ID" or "OPERATION/ID" where several have it. Nulls
+  // when there is none.
+  static FoundCheck FindCheck(const ActionFacts* action, std::string_view name);
+  static void SetRule(const FoundCheck& found, std::string_view name, std::string_view status,
+                      Document* document);
 
   // What every event has.
   Document Begin(const v1::TailEvent& event, const ActionFacts* action) const;
   absl::Status MapRows(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
   absl::Status MapState(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
+  absl::Status MapSweepChange(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
   absl::Status MapAction(const v1::TailEvent& event, const Sink& sink);
 
   std::map<std::string, ActionFacts> actions_;

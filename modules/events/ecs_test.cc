@@ -7,8 +7,10 @@
 #include <set>
 
 #include "core/action.h"
+#include "core/envelope.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/check/check.pb.h"
 #include "modules/events/cursor.h"
 #include "modules/events/row_fields.h"
 #include "modules/file/file.pb.h"
@@ -53,6 +55,8 @@ const std::map<std::string, Type>& EcsFields() {
       {"event.kind", kKeyword},
       {"event.module", kKeyword},
       {"event.outcome", kKeyword},
+      {"event.reason", kKeyword},
+      {"event.start", kDate},
       {"event.type", kTexts},
       {"file.accessed", kDate},
       {"file.created", kDate},
@@ -107,6 +111,8 @@ const std::map<std::string, Type>& EcsFields() {
       {"rule.id", kKeyword},
       {"rule.name", kKeyword},
       {"rule.reference", kKeyword},
+      {"rule.ruleset", kKeyword},
+      {"rule.version", kKeyword},
       {"source.ip", kIp},
       {"source.port", kLong},
       {"threat.software.name", kKeyword},
@@ -513,6 +519,138 @@ TEST_F(EcsTest, ASinkThatFailsEndsIt) {
       });
   EXPECT_TRUE(absl::IsResourceExhausted(status));
   EXPECT_EQ(lines, 1);
+}
+
+// ---- checks
+
+class CheckEventsTest : public EcsTest {
+ protected:
+  // A sweep of one pack, known to the mapper.
+  void SetUp() override {
+    EcsTest::SetUp();
+    check::v1::CheckParameters pack;
+    pack.set_pack("cis-debian");
+    pack.set_version("12.1");
+    check::v1::Check* check = pack.add_checks();
+    check->set_id("ssh-root");
+    check->set_title("root may not log in by ssh");
+    check->set_severity("high");
+    check->add_references("CIS 5.2.10");
+    check->add_references("https://example.org/5.2.10");
+    check->set_remediation("set PermitRootLogin no");
+    check->set_module("file");
+    v1::Action action;
+    action.set_id(kAction);
+    action.set_fleet_id("test-0123456789ab");
+    action.set_name("daily");
+    action.set_target("true");
+    *action.mutable_not_before() = ToTimestamp(absl::FromUnixSeconds(1'800'000'000));
+    *action.mutable_expires() = ToTimestamp(absl::FromUnixSeconds(1'800'100'000));
+    action.mutable_recurrence()->set_cron("@daily");
+    action.mutable_recurrence()->set_time_zone("UTC");
+    action.add_operations()->set_module("check");
+    action.mutable_operations(0)->set_parameters(pack.SerializeAsString());
+    launched_ = Event();
+    launched_.mutable_action()->set_action_id(kAction);
+    launched_.mutable_action()->set_envelope(
+        NewEnvelope(kActionPayloadType, action.SerializeAsString()).SerializeAsString());
+  }
+  v1::TailEvent Changed(std::string_view to) const {
+    v1::TailEvent event = Event();
+    v1::SweepChange* change = event.mutable_sweep_change();
+    change->set_action_id(kAction);
+    change->set_agent_id(kAgent);
+    change->set_agent_name("web-1");
+    change->set_check("ssh-root");
+    change->set_from("pass");
+    change->set_to(std::string(to));
+    change->set_reason("expected no row, found 1");
+    *change->mutable_occurrence() = ToTimestamp(absl::FromUnixSeconds(1'800'003'600));
+    return event;
+  }
+  static check::v1::Verdict VerdictOf(std::string_view status) {
+    check::v1::Verdict verdict;
+    verdict.set_check("ssh-root");
+    verdict.set_status(std::string(status));
+    verdict.set_title("what a host says\x1b[2J");
+    verdict.set_reason("expected no row, found 1");
+    return verdict;
+  }
+  std::vector<json> MapToMig(const v1::TailEvent& event) {
+    std::vector<json> items;
+    EXPECT_TRUE(mapper_
+                    .MapCompliance(event,
+                                   [&](const std::string& line) {
+                                     EXPECT_EQ(line.find('\n'), std::string::npos);
+                                     items.push_back(json::parse(line));
+                                     return absl::OkStatus();
+                                   })
+                    .ok());
+    return items;
+  }
+
+  v1::TailEvent launched_;
+};
+
+TEST_F(CheckEventsTest, AFailureIsAnAlertWhoseRuleIsTheCheck) {
+  Map(launched_);
+  const std::vector<json> events = Map(Changed("fail"));
+  ASSERT_EQ(events.size(), 1u);
+  const json& event = events[0];
+  EXPECT_EQ(event["event"]["kind"], "alert");
+  EXPECT_EQ(event["event"]["outcome"], "failure");
+  EXPECT_EQ(event["event"]["reason"], "expected no row, found 1");
+  EXPECT_EQ(event["rule"]["id"], "ssh-root");
+  EXPECT_EQ(event["rule"]["name"], "root may not log in by ssh");
+  EXPECT_EQ(event["rule"]["ruleset"], "cis-debian");
+  EXPECT_EQ(event["rule"]["reference"], "CIS 5.2.10");
+  EXPECT_EQ(event["host"]["name"], "web-1");
+  EXPECT_EQ(event["dragnet"]["sweep_change"]["from"], "pass");
+  EXPECT_EQ(event["dragnet"]["action"]["id"], kAction);
+  EXPECT_EQ(Map(Changed("pass"))[0]["event"]["kind"], "event");
+  EXPECT_EQ(Map(Changed("pass"))[0]["event"]["outcome"], "success");
+  EXPECT_EQ(Map(Changed("unknown"))[0]["event"]["outcome"], "unknown");
+}
+
+TEST_F(CheckEventsTest, AVerdictIsARowWhoseRuleIsTheCheckAsItWasSigned) {
+  Map(launched_);
+  const json event = MapRow("check", VerdictOf("fail"));
+  EXPECT_EQ(event["rule"]["name"], "root may not log in by ssh");
+  EXPECT_EQ(event["rule"]["ruleset"], "cis-debian");
+  EXPECT_EQ(event["event"]["outcome"], "failure");
+  EXPECT_EQ(event["dragnet"]["check"]["status"], "fail");
+  check::v1::Verdict unknown = VerdictOf("fail");
+  unknown.set_check("made-up");
+  EXPECT_EQ(MapRow("check", unknown)["rule"]["id"], "made-up");
+}
+
+TEST_F(CheckEventsTest, MigsReadersGetItsItems) {
+  EXPECT_TRUE(MapToMig(launched_).empty());
+  const std::vector<json> items = MapToMig(Changed("fail"));
+  ASSERT_EQ(items.size(), 1u);
+  const json& item = items[0];
+  EXPECT_EQ(item["target"], "web-1");
+  EXPECT_EQ(item["compliance"], false);
+  EXPECT_EQ(item["timestamp"], "2027-01-15T09:00:00.000Z");
+  EXPECT_EQ(item["utctimestamp"], item["timestamp"]);
+  EXPECT_EQ(item["ref"], "CIS 5.2.10");
+  EXPECT_EQ(item["policy"]["name"], "cis-debian");
+  EXPECT_EQ(item["policy"]["level"], "high");
+  EXPECT_EQ(item["check"]["name"], "ssh-root");
+  EXPECT_EQ(item["check"]["description"], "root may not log in by ssh");
+  EXPECT_EQ(item["check"]["test"]["type"], "file");
+  EXPECT_EQ(item["check"]["test"]["value"], "cis-debian/ssh-root");
+  EXPECT_EQ(item["link"], "https://example.org/5.2.10");
+  EXPECT_EQ(item["tags"]["verdict"], "fail");
+  EXPECT_EQ(MapToMig(Changed("pass"))[0]["compliance"], true);
+  // Not known is not compliant; what doesn't apply is no item.
+  EXPECT_EQ(MapToMig(Changed("unknown"))[0]["compliance"], false);
+  EXPECT_TRUE(MapToMig(Changed("not_applicable")).empty());
+  EXPECT_EQ(MapToMig(RowsOf("check", {VerdictOf("pass").SerializeAsString(), "\xff",
+                                      VerdictOf("fail").SerializeAsString()}))
+                .size(),
+            2u);
+  EXPECT_TRUE(MapToMig(RowsOf("file", {"x"})).empty());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/stubs/logging.h"
 #include "modules/accounts/accounts.pb.h"
+#include "modules/check/check.pb.h"
 #include "modules/events/convert.h"
 #include "modules/file/file.pb.h"
 #include "modules/firewall/firewall.pb.h"
@@ -34,6 +35,10 @@ constexpr size_t kMaxRowBytes = 64 * 1024;
 // What name is depends on the kind of row: it is no user.name.
 constexpr FieldMapping kAccounts[] = {
     {"path", "file.path", Conversion::kFilePath},
+constexpr FieldMapping kCheck[] = {
+    {"check", "rule.id"},
+    {"title", "rule.name"},
+    {"reason", "event.reason"},
 };
 
 constexpr FieldMapping kFile[] = {
@@ -172,6 +177,7 @@ const google::protobuf::Message* Prototype() {
 
 constexpr ModuleEvents kModules[] = {
     {"accounts", "iam", &Prototype<accounts::v1::AccountsRow>, kAccounts},
+    {"check", "configuration", &Prototype<check::v1::Verdict>, kCheck},
     {"file", "file", &Prototype<file::v1::FileRow>, kFile},
     {"firewall", "network", &Prototype<firewall::v1::FirewallRow>, kFirewall},
     {"memory", "process", &Prototype<memory::v1::MemoryRow>, kMemory},

@@ -12,29 +12,22 @@
 #include "core/trust_policy.h"
 #include "core/uuid.h"
 #include "scheduler/api/agent_search.h"
+#include "scheduler/api/sweeps.h"
 #include "scheduler/enrolment/enrolment.h"
 #include "scheduler/observe/log.h"
+#include "scheduler/store/sweep_terms.h"
 
 namespace dragnet::scheduler {
 namespace {
 
 // Consoles take messages of 4 MiB; a page ends when it is full.
 constexpr size_t kMaxPageBytes = 2 * 1024 * 1024;
-constexpr size_t kMinFragment = 4;
 constexpr absl::Duration kMaxKept = absl::Hours(100 * 366 * 24);
 
 // Zero means the default.
 absl::StatusOr<size_t> PageSize(uint32_t asked, uint32_t otherwise, uint32_t maximum) {
   if (asked > maximum) return absl::InvalidArgumentError(StrCat("page_size: at most ", maximum));
   return asked == 0 ? otherwise : asked;
-}
-
-absl::Status CheckFragment(std::string_view fragment) {
-  if (fragment.size() < kMinFragment || fragment.size() > 36 ||
-      fragment.find_first_not_of("0123456789abcdef-") != std::string_view::npos)
-    return absl::InvalidArgumentError(
-        "action_id: give the id, or at least 4 characters of its beginning or end");
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -155,7 +148,7 @@ absl::Status InvestigatorApi::ListActions(const v1::ListActionsRequest& request,
 
 absl::Status InvestigatorApi::GetAction(const v1::GetActionRequest& request,
                                         v1::GetActionResponse* response) {
-  DRAGNET_RETURN_IF_ERROR(CheckFragment(request.action_id()));
+  DRAGNET_RETURN_IF_ERROR(CheckActionFragment(request.action_id()));
   DRAGNET_ASSIGN_OR_RETURN(const std::string id, ResolveId(request.action_id()));
   const absl::StatusOr<StoredAction> found = store_.FindAction(id);
   if (absl::IsNotFound(found.status())) return DescribeProposal(id, response->mutable_action());
@@ -214,7 +207,7 @@ absl::Status InvestigatorApi::GetStatus(const v1::GetStatusRequest&,
 absl::Status InvestigatorApi::KeepAction(const std::string& caller,
                                          const v1::KeepActionRequest& request,
                                          v1::KeepActionResponse*) {
-  if (!IsUuid(request.action_id()))
+  if (!IsActionId(request.action_id()))
     return absl::InvalidArgumentError("action_id: give the whole id");
   std::optional<absl::Time> until;
   if (request.has_keep_until()) {

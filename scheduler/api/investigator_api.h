@@ -17,6 +17,7 @@
 #include "scheduler/dispatch/policies.h"
 #include "scheduler/dispatch/proposals.h"
 #include "scheduler/store/retention.h"
+#include "scheduler/store/sweep_terms.h"
 
 namespace dragnet::scheduler {
 
@@ -58,6 +59,10 @@ class InvestigatorApi {
                              v1::ListProposalsResponse* response);
   absl::Status ListAgentActions(const v1::ListAgentActionsRequest& request,
                                 v1::ListAgentActionsResponse* response);
+  absl::Status ListSweeps(const v1::ListSweepsRequest& request, v1::ListSweepsResponse* response);
+  absl::Status GetSweep(const v1::GetSweepRequest& request, v1::GetSweepResponse* response);
+  absl::Status SweepChanges(const v1::SweepChangesRequest& request,
+                            v1::SweepChangesResponse* response);
   absl::Status SearchAgents(const v1::SearchAgentsRequest& request,
                             v1::SearchAgentsResponse* response);
   absl::Status ListRefusals(const v1::ListRefusalsRequest& request,
@@ -80,6 +85,8 @@ class InvestigatorApi {
   absl::Status KeepBlobs(const std::string& envelope_bytes, absl::Time at_most);
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
   absl::Status DescribePhase(const StoredAction& action, v1::ActionInfo* info);
+  absl::Status DescribeSweep(const StoredAction& action, const SweepTerms& terms,
+                             const std::vector<SweepAgent>& agents, v1::SweepInfo* info);
   absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
   // The one id that begins or ends with `fragment`, of an action or a proposal.
   absl::StatusOr<std::string> ResolveId(const std::string& fragment);

@@ -8,13 +8,14 @@
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "core/uuid.h"
 #include "dragnet/v1/investigator.grpc.pb.h"
 #include "scheduler/api/activity.h"
 #include "scheduler/api/investigator_api.h"
 #include "scheduler/api/stack.h"
+#include "scheduler/api/sweep_verdicts.h"
 #include "scheduler/api/tail.h"
 #include "scheduler/auth/peer.h"
+#include "scheduler/store/sweep_terms.h"
 #include "scheduler/unary.h"
 
 namespace dragnet::scheduler {
@@ -129,6 +130,9 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   DRAGNET_CALL(SearchAgents)
   DRAGNET_CALL(ListRefusals)
   DRAGNET_CALL(GetStatus)
+  DRAGNET_CALL(ListSweeps)
+  DRAGNET_CALL(GetSweep)
+  DRAGNET_CALL(SweepChanges)
 #undef DRAGNET_CALL
 
   grpc::ServerUnaryReactor* GetTrustPolicy(grpc::CallbackServerContext* context,
@@ -175,6 +179,13 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
     if (!peer.ok()) return std::make_unique<RefusedStream<v1::Activity>>(peer.status()).release();
     return ActivityStream::Start(parts_, *std::move(peer), context);
   }
+  grpc::ServerWriteReactor<v1::SweepVerdict>* SweepVerdicts(
+      grpc::CallbackServerContext* context, const v1::SweepVerdictsRequest* request) override {
+    absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
+    if (!peer.ok())
+      return std::make_unique<RefusedStream<v1::SweepVerdict>>(peer.status()).release();
+    return SweepVerdictsStream::Start(parts_, *std::move(peer), *request, context);
+  }
   grpc::ServerWriteReactor<v1::TailEvent>* Tail(grpc::CallbackServerContext* context,
                                                 const v1::TailRequest* request) override {
     absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
@@ -194,7 +205,7 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
                                                    WatchOptions options) {
     absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
     absl::Status status = peer.status();
-    if (status.ok() && !IsUuid(options.action_id))
+    if (status.ok() && !IsActionId(options.action_id))
       status = absl::InvalidArgumentError("action_id: give the whole id");
     if (!status.ok()) return std::make_unique<RefusedStream<v1::WatchEvent>>(status).release();
     return WatchStream::Start(parts_, *std::move(peer), std::move(options), context);

@@ -5,7 +5,7 @@
 
 #include "core/status_macros.h"
 #include "core/strings.h"
-#include "core/uuid.h"
+#include "scheduler/store/sweep_terms.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -30,7 +30,7 @@ size_t LimitOf(const v1::StackRequest& request) {
 
 absl::StatusOr<Stacking> Stacking::Create(Store& store, const v1::StackRequest& request,
                                           const StackBounds& bounds) {
-  if (!IsUuid(request.action_id()))
+  if (!IsActionId(request.action_id()))
     return absl::InvalidArgumentError("action_id: give the whole id");
   if (request.limit() > kMaxLimit)
     return absl::InvalidArgumentError(StrCat("limit: at most ", kMaxLimit));

@@ -68,9 +68,10 @@ class StackTest : public ::testing::Test {
     record.set_sequence(++sequence_[{agent, operation}]);
     for (const std::string& row : rows) record.mutable_rows()->add_rows(row);
     std::promise<bool> stored;
-    store_->AppendRecord(agents_[agent], record, [&](absl::StatusOr<Appended> appended) {
-      stored.set_value(appended.ok() && appended->dropped.ok());
-    });
+    store_->AppendRecord(agents_[agent], record, absl::Now(),
+                         [&](absl::StatusOr<Appended> appended) {
+                           stored.set_value(appended.ok() && appended->dropped.ok());
+                         });
     ASSERT_TRUE(stored.get_future().get());
   }
 

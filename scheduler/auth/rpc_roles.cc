@@ -35,6 +35,10 @@ constexpr Rule kRules[] = {
     {"/dragnet.v1.InvestigatorService/ListAgentActions", Access::kReader},
     {"/dragnet.v1.InvestigatorService/WatchActivity", Access::kReader},
     {"/dragnet.v1.InvestigatorService/Tail", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/ListSweeps", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/GetSweep", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/SweepVerdicts", Access::kReader},
+    {"/dragnet.v1.InvestigatorService/SweepChanges", Access::kReader},
 
     {"/dragnet.v1.InvestigatorService/PublishTrustPolicy", Access::kOperator},
     {"/dragnet.v1.InvestigatorService/CreateEnrolmentToken", Access::kOperator},

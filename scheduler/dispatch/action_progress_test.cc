@@ -66,10 +66,11 @@ class ActionProgressTest : public ::testing::Test {
   void Append(int agent, v1::ResultRecord record) {
     record.set_action_id(kAction);
     std::promise<void> done;
-    store_->AppendRecord(IdOf(agent), std::move(record), [&](absl::StatusOr<Appended> appended) {
-      EXPECT_TRUE(appended.ok()) << appended.status();
-      done.set_value();
-    });
+    store_->AppendRecord(IdOf(agent), std::move(record), absl::Now(),
+                         [&](absl::StatusOr<Appended> appended) {
+                           EXPECT_TRUE(appended.ok()) << appended.status();
+                           done.set_value();
+                         });
     done.get_future().wait();
   }
   void Rows(int agent, uint64_t sequence, int rows) {

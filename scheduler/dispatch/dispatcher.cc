@@ -17,6 +17,7 @@
 #include "dragnet/v1/agent_gateway.pb.h"
 #include "modules/weights.h"
 #include "scheduler/observe/metrics.h"
+#include "scheduler/store/sweep_terms.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -24,6 +25,8 @@ namespace {
 // So many agents are sent to in one go; more are shared between threads.
 constexpr size_t kFanOutChunk = 256;
 constexpr size_t kMaxLoggedText = 300;
+// Runs of sweeps end without being active here.
+constexpr absl::Duration kCloseRuns = absl::Minutes(10);
 // A worker's wall time is bounded by a day: so long an action that has expired may
 // still run somewhere, and orders about it matter.
 constexpr absl::Duration kLongestAfterExpiry = absl::Hours(24);
@@ -184,6 +187,10 @@ absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::MakeActive(const StoredAction&
   active->target = parsed.target();
   active->modules = ModulesRun(parsed);
   active->expires = action.expires;
+  // After it, a sweep is of no use to anyone.
+  if (parsed.has_recurrence() && parsed.recurrence().has_until())
+    active->expires =
+        std::min(active->expires, ToTime(parsed.recurrence().until()).value_or(active->expires));
   absl::MutexLock lock(&active->mutex);
   active->message = ActionMessage(action.envelope);
   return active;
@@ -238,6 +245,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   action.launched_at = context.now;
   DRAGNET_ASSIGN_OR_RETURN(action.expires, ToTime(authorized.action.expires()));
   action.bounds = BoundsOf(authorized.action, ceiling_);
+  DRAGNET_RETURN_IF_ERROR(TakeSweepTerms(authorized.action, &action));
 
   // Who connects from here on may not be among those that the target selects.
   const uint64_t connections = agents_.connections();
@@ -272,6 +280,38 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   Offer(active, connected);
   for (const std::string& id : agents_.ConnectedSince(connections)) CatchUpSoon(id);
   return Launched{action.id, targeted.size(), connected.size()};
+}
+
+absl::Status Dispatcher::TakeSweepTerms(const v1::Action& action, StoredAction* stored) {
+  if (action.has_recurrence()) {
+    const v1::Dispatch& dispatch = action.dispatch();
+    // An agent never ends it: no canary would, and none would ever have failed.
+    if (dispatch.canary_percent() > 0 || dispatch.stop_when_failed_percent() > 0)
+      return absl::InvalidArgumentError(
+          "action dispatch: canary_percent and stop_when_failed_percent are for actions that "
+          "end, and this one recurs: try an extra run, or a smaller target, first");
+    DRAGNET_ASSIGN_OR_RETURN(const SweepTerms terms, SweepTerms::Of(action));
+    stored->recurs_until = terms.end();
+    return absl::OkStatus();
+  }
+  if (action.extra_run_of().empty()) return absl::OkStatus();
+  const absl::StatusOr<StoredAction> sweep = store_.FindAction(action.extra_run_of());
+  if (absl::IsNotFound(sweep.status()))
+    return absl::FailedPreconditionError(
+        StrCat("extra_run_of: this scheduler knows no sweep ", action.extra_run_of()));
+  DRAGNET_RETURN_IF_ERROR(sweep.status());
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
+                           ParseEnvelope(sweep->envelope, kActionPayloadType));
+  DRAGNET_ASSIGN_OR_RETURN(const v1::Action parsed, ParseAction(envelope.payload()));
+  if (!parsed.has_recurrence())
+    return absl::FailedPreconditionError(
+        StrCat("extra_run_of: ", action.extra_run_of(), " is an action that runs once"));
+  if (!SameOperations(action, parsed))
+    return absl::FailedPreconditionError(StrCat("extra_run_of: the operations aren't those of ",
+                                                action.extra_run_of(),
+                                                ", byte for byte: launch it without"));
+  stored->extra_run_of = action.extra_run_of();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Dispatcher::Launched> Dispatcher::AnswerAgain(const StoredAction& action,
@@ -490,7 +530,7 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record, 
                      ForLog(record.refusal().detail()));
   const std::string action_id = record.action_id();
   const RecordSize size(record);
-  store_.AppendRecord(agent_id, std::move(record),
+  store_.AppendRecord(agent_id, std::move(record), clock_.Now(),
                       [this, agent_id, action_id, refusal, size,
                        done = std::move(done)](absl::StatusOr<Appended> appended) {
                         if (!appended.ok())
@@ -498,8 +538,13 @@ void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record, 
                         Count(size, *appended);
                         record_log_.Say(ForLog(action_id), agent_id, refusal, *appended);
                         done(absl::OkStatus(), WorthOf(*appended, refusal));
-                        OnStored(agent_id, action_id, appended->state);
+                        // A run that ends is no end of its sweep.
+                        const bool is_run = !appended->run_id.empty();
+                        OnStored(agent_id, action_id,
+                                 is_run ? v1::DISPATCH_STATE_RUNNING : appended->state);
+                        if (is_run) return watchers_.NotifyRun(appended->run_id, action_id);
                         watchers_.Notify(action_id);
+                        if (!appended->sweep_id.empty()) watchers_.Notify(appended->sweep_id);
                       });
 }
 
@@ -611,6 +656,8 @@ void Dispatcher::CloseExpired() {
   bool any = false;
   {
     absl::MutexLock lock(&mutex_);
+    any = now < closed_ || now - closed_ >= kCloseRuns;
+    if (any) closed_ = now;
     std::erase_if(active_, [&](const auto& entry) {
       ActiveAction& action = *entry.second;
       if (action.expires >= now) return false;
@@ -626,7 +673,14 @@ void Dispatcher::CloseExpired() {
   absl::StatusOr<std::vector<std::string>> closed = store_.CloseExpired(now);
   if (!closed.ok())
     return spdlog::error("close expired actions: {}", ForLog(ToStd(closed.status().message())));
-  for (const std::string& id : *closed) watchers_.Notify(id);
+  for (const std::string& id : *closed) {
+    const std::optional<std::string> sweep = SweepOfRunId(id);
+    if (sweep.has_value()) {
+      watchers_.NotifyRun(id, *sweep);
+    } else {
+      watchers_.Notify(id);
+    }
+  }
 }
 
 }  // namespace dragnet::scheduler

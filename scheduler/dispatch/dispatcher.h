@@ -153,6 +153,9 @@ class Dispatcher {
   // Null when it isn't active.
   ActivePtr FindActive(const std::string& action_id) const;
   absl::StatusOr<ActivePtr> FindOrActivate(const StoredAction& action);
+  // Errors: FailedPrecondition (not the operations of the sweep that it names),
+  // InvalidArgument (a sweep with what only an action that ends can have).
+  absl::Status TakeSweepTerms(const v1::Action& action, StoredAction* stored);
   absl::StatusOr<Launched> AnswerAgain(const StoredAction& action,
                                        const std::string& envelope_bytes,
                                        const absl::Status& added);
@@ -216,6 +219,8 @@ class Dispatcher {
   std::map<std::string, ActivePtr> active_ ABSL_GUARDED_BY(mutex_);
   // Agents for which CatchUp waits to run: once is enough.
   std::set<std::string> catching_up_ ABSL_GUARDED_BY(mutex_);
+  // Of CloseExpired, when it asked the store last.
+  absl::Time closed_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
 }  // namespace dragnet::scheduler

@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "modules/weights.h"
 #include "scheduler/dispatch/dispatcher.h"
+#include "scheduler/store/sweep_terms.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -260,6 +261,9 @@ absl::StatusOr<Dispatcher::Phase> Dispatcher::PhaseOf(const StoredAction& action
     return phase;
   }
   phase.phase = action.cancelled ? v1::DISPATCH_PHASE_CANCELLED : v1::DISPATCH_PHASE_ENDED;
+  // Of a sweep: agents tell of it, and no one sends it.
+  if (SweepOfRunId(action.id).has_value() && clock_.Now() <= action.expires)
+    phase.phase = v1::DISPATCH_PHASE_OPEN;
   if (!action.cancelled) return phase;
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders, store_.Orders(action.id));
   if (orders.empty()) return phase;

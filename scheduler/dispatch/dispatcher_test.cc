@@ -15,7 +15,9 @@
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/testing.h"
+#include "core/uuid.h"
 #include "scheduler/store/sqlite_store.h"
+#include "scheduler/testing/sweep_documents.h"
 #include "scheduler/testing/temporary_directory.h"
 
 namespace dragnet::scheduler {
@@ -264,6 +266,164 @@ TEST_F(DispatcherTest, AnActionWhoseHistoryCannotBeReadIsSentToNoOne) {
   dispatcher_->OnConnected(other, session);
   WaitForBackground();
   EXPECT_THAT(session.sent(), IsEmpty());
+}
+
+// ---- sweeps
+
+class SweepDispatchTest : public DispatcherTest {
+ protected:
+  void SetUp() override {
+    DispatcherTest::SetUp();
+    agent_ = Enrol(1);
+    outsider_ = Enrol(2);
+    Start();
+    Connect(agent_);
+  }
+  // Hourly, in the fleet's hour and the next ones.
+  v1::Action NewSweep() const {
+    v1::Action sweep =
+        SweepDocument(NewUuidV7(fleet_.now), "0 * * * *", fleet_.now - absl::Hours(20),
+                      fleet_.now + absl::Hours(20), {"time", "disk"}, fleet_.id);
+    sweep.set_target(StrCat("id='", agent_, "'"));
+    return sweep;
+  }
+  absl::Status TryLaunch(const v1::Action& action) {
+    return dispatcher_->Launch(fleet_.SignedAction(action, {&fleet_.alice}), "alice").status();
+  }
+  // Of so many hours ago.
+  int64_t Hour(int ago) const {
+    return absl::ToUnixSeconds(fleet_.now) / 3600 * 3600 - 3600 * int64_t{ago};
+  }
+  RecordWorth Tell(const std::string& agent, const v1::ResultRecord& record) {
+    RecordWorth worth = RecordWorth::kSomething;
+    absl::Notification stored;
+    dispatcher_->OnRecord(agent, record, [&](const absl::Status& status, RecordWorth told) {
+      EXPECT_TRUE(status.ok()) << status;
+      worth = told;
+      stored.Notify();
+    });
+    stored.WaitForNotification();
+    return worth;
+  }
+  static v1::ResultRecord Verdicts(const std::string& sweep, int64_t occurrence, uint64_t sequence,
+                                   const std::vector<std::string>& rows) {
+    v1::ResultRecord record;
+    record.set_action_id(sweep);
+    record.set_occurrence(occurrence);
+    record.set_sequence(sequence);
+    for (const std::string& row : rows) record.mutable_rows()->add_rows(row);
+    return record;
+  }
+  size_t RunsOf(const std::string& sweep) {
+    return store_->Runs(sweep, absl::InfinitePast(), 100'000)->size();
+  }
+  std::string agent_;
+  std::string outsider_;
+};
+
+TEST_F(SweepDispatchTest, ItIsSentUntilItIsAcceptedAndItsRunsAreNot) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  WaitForBackground();
+  EXPECT_EQ(SentTheAction(), 1u);
+  dispatcher_->OnAccepted(agent_, sweep.id());
+  Tell(agent_, Verdicts(sweep.id(), Hour(1), 1, {VerdictRow("time", "pass")}));
+  EXPECT_EQ((*store_->FindPair(sweep.id(), agent_))->state, v1::DISPATCH_STATE_RUNNING);
+  Stop();
+  Start();
+  RecordingSession& session = Connect(agent_);
+  dispatcher_->OnConnected(agent_, session);
+  WaitForBackground();
+  EXPECT_THAT(session.sent(), ElementsAre("action"));
+}
+
+TEST_F(SweepDispatchTest, OrdersHoldForItAsForAnyAction) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  dispatcher_->OnAccepted(agent_, sweep.id());
+  Tell(agent_, Verdicts(sweep.id(), Hour(1), 1, {VerdictRow("time", "pass")}));
+  ASSERT_TRUE(Send(sweep, v1::Order::KIND_PAUSE).ok());
+  EXPECT_EQ(dispatcher_->PhaseOf(*store_->FindAction(sweep.id()))->phase,
+            v1::DISPATCH_PHASE_PAUSED);
+  ASSERT_TRUE(Send(sweep, v1::Order::KIND_RESUME).ok());
+  ASSERT_TRUE(Send(sweep, v1::Order::KIND_CANCEL).ok());
+  EXPECT_THAT(sessions_[agent_]->sent(), ElementsAre("action", "order", "order", "order"));
+  // What was told before the agent knew is stored all the same.
+  Tell(agent_, Verdicts(sweep.id(), Hour(0), 1, {VerdictRow("time", "fail")}));
+  EXPECT_EQ(RunsOf(sweep.id()), 2u);
+}
+
+TEST_F(SweepDispatchTest, AHostileAgentMakesNoRunThatIsNotInTheSchedule) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  const std::string row = VerdictRow("time", "fail");
+  for (int64_t i = 0; i < 10'000; ++i)
+    EXPECT_EQ(Tell(agent_, Verdicts(sweep.id(), Hour(0) - 7 * i - 1, 1, {row})) ==
+                  RecordWorth::kSomething,
+              (7 * i + 1) % 3600 == 0 && 7 * i + 1 <= 20 * 3600)
+        << i;
+  EXPECT_LE(RunsOf(sweep.id()), 20u);
+  // One note for all of them.
+  EXPECT_EQ(store_->Refusals(agent_, 1000)->size(), 1u);
+  // Another's sweep, and one that there isn't.
+  Tell(outsider_, Verdicts(sweep.id(), Hour(1), 1, {row}));
+  Tell(agent_, Verdicts(NewUuidV7(fleet_.now), Hour(1), 1, {row}));
+  Tell(agent_, Verdicts(RunId(sweep.id(), Hour(1)), 0, 1, {row}));
+  EXPECT_EQ(store_->CountNewest(sweep.id())->agents.failed(), RunsOf(sweep.id()) > 0 ? 1u : 0u);
+}
+
+TEST_F(SweepDispatchTest, VerdictsOfUnknownChecksAndSecondOnesAreDropped) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  Tell(agent_, Verdicts(sweep.id(), Hour(1), 1, {VerdictRow("made-up", "pass")}));
+  Tell(agent_,
+       Verdicts(sweep.id(), Hour(1), 2, {VerdictRow("time", "pass"), VerdictRow("time", "pass")}));
+  EXPECT_EQ(store_->CountNewest(sweep.id())->verdicts.passed(), 0u);
+  Tell(agent_, Verdicts(sweep.id(), Hour(1), 3, {VerdictRow("time", "pass")}));
+  EXPECT_EQ(store_->CountNewest(sweep.id())->verdicts.passed(), 1u);
+  EXPECT_EQ((*store_->FindPair(RunId(sweep.id(), Hour(1)), agent_))->dropped, 2u);
+}
+
+TEST_F(SweepDispatchTest, AnExtraRunMustRunWhatItsSweepRuns) {
+  const v1::Action sweep = NewSweep();
+  v1::Action extra = sweep;
+  extra.set_id(NewUuidV7(fleet_.now));
+  extra.clear_recurrence();
+  extra.set_extra_run_of(sweep.id());
+  EXPECT_TRUE(absl::IsFailedPrecondition(TryLaunch(extra)));
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  v1::Action other = extra;
+  other.mutable_operations(0)->mutable_limits()->set_rows(7);
+  EXPECT_TRUE(absl::IsFailedPrecondition(TryLaunch(other)));
+  ASSERT_TRUE(TryLaunch(extra).ok());
+  Tell(agent_, Verdicts(extra.id(), 0, 1, {VerdictRow("time", "fail")}));
+  EXPECT_EQ(store_->CountNewest(sweep.id())->verdicts.failed(), 1u);
+  EXPECT_EQ(store_->Runs(sweep.id(), absl::InfinitePast(), 9)->at(0).occurrence, fleet_.now);
+  v1::Action of_no_sweep = extra;
+  of_no_sweep.set_id(NewUuidV7(fleet_.now));
+  of_no_sweep.set_extra_run_of(extra.id());
+  EXPECT_TRUE(absl::IsFailedPrecondition(TryLaunch(of_no_sweep)));
+}
+
+TEST_F(SweepDispatchTest, CanariesAreForWhatEnds) {
+  v1::Action sweep = NewSweep();
+  sweep.mutable_dispatch()->set_canary_percent(10);
+  EXPECT_TRUE(absl::IsInvalidArgument(TryLaunch(sweep)));
+  sweep.mutable_dispatch()->clear_canary_percent();
+  sweep.mutable_dispatch()->set_agents_per_second(10);
+  EXPECT_TRUE(TryLaunch(sweep).ok());
+}
+
+TEST_F(SweepDispatchTest, RunsAreClosedThoughNoActionHasExpired) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  Tell(agent_, Verdicts(sweep.id(), Hour(19), 1, {VerdictRow("time", "pass")}));
+  const StoredAction run = *store_->FindAction(RunId(sweep.id(), Hour(19)));
+  EXPECT_EQ(dispatcher_->PhaseOf(run)->phase, v1::DISPATCH_PHASE_OPEN);
+  clock_.Set(run.expires + absl::Seconds(1));
+  dispatcher_->CloseExpired();
+  EXPECT_EQ(dispatcher_->PhaseOf(run)->phase, v1::DISPATCH_PHASE_ENDED);
+  EXPECT_TRUE(store_->CloseExpired(clock_.Now())->empty());
 }
 
 }  // namespace

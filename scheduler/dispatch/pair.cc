@@ -181,10 +181,10 @@ bool IsWorthSending(const Pair& pair) {
   }
 }
 
-bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair) {
+bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair, int64_t occurrence) {
   if (record.operation() >= pair.operations.size() || record.sequence() == 0) return false;
   // Of another occurrence: not a record of this pair at all.
-  if (record.occurrence() != 0) return false;
+  if (record.occurrence() != occurrence) return false;
   const OperationProgress& operation = pair.operations[record.operation()];
   if (operation.summary.has_value() && operation.summary_sequence == record.sequence()) return true;
   return record.has_rows() && record.sequence() <= operation.last_sequence &&
@@ -192,10 +192,10 @@ bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair) {
 }
 
 absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, const Pair& pair,
-                         const std::vector<OperationBounds>& bounds) {
+                         const std::vector<OperationBounds>& bounds, int64_t occurrence) {
   if (record_bytes > kMaxRecordBytes)
     return absl::InvalidArgumentError(StrCat("a record of ", record_bytes, " bytes"));
-  if (record.occurrence() != 0)
+  if (record.occurrence() != occurrence)
     return absl::InvalidArgumentError("an occurrence of an action that runs once");
   if (record.operation() >= pair.operations.size() || record.operation() >= bounds.size())
     return absl::InvalidArgumentError(

@@ -82,14 +82,15 @@ bool IsUnheard(v1::DispatchState state);
 // ended, or was refused for a reason that passes by itself.
 bool IsWorthSending(const Pair& pair);
 
-// Whether this record (rows or a summary) is stored already.
-bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair);
+// Whether this record (rows or a summary) is stored already. `occurrence` is the one that
+// the pair is of; 0: of an action that runs once.
+bool IsDuplicate(const v1::ResultRecord& record, const Pair& pair, int64_t occurrence = 0);
 
 // Whether this record (rows or a summary) may be stored. InvalidArgument: not
 // a record of this action. OutOfRange: the next of it, but over its bounds. Duplicates
 // don't come here.
 absl::Status CheckRecord(const v1::ResultRecord& record, size_t record_bytes, const Pair& pair,
-                         const std::vector<OperationBounds>& bounds);
+                         const std::vector<OperationBounds>& bounds, int64_t occurrence = 0);
 
 // The summary as it is kept: one over kMaxSummaryBytes is replaced by one that
 // says so, so that the operation still ends.

@@ -33,6 +33,16 @@ size_t Watchers::size() {
 }
 
 void Watchers::Notify(std::string_view action_id) {
+  TellWatchers(action_id);
+  news_.OnAction(action_id);
+}
+
+void Watchers::NotifyRun(std::string_view run_id, std::string_view sweep_id) {
+  TellWatchers(run_id);
+  Notify(sweep_id);
+}
+
+void Watchers::TellWatchers(std::string_view action_id) {
   std::vector<std::shared_ptr<Watcher>> notified;
   {
     absl::MutexLock lock(&mutex_);
@@ -42,7 +52,6 @@ void Watchers::Notify(std::string_view action_id) {
     TakeForAllLocked(&notified);
   }
   for (const auto& watcher : notified) watcher->Notify();
-  news_.OnAction(action_id);
 }
 
 void Watchers::NotifyAll() {

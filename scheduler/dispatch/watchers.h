@@ -31,6 +31,8 @@ class Watchers {
   // The same, of whatever happens to any action.
   void AddForAll(const std::shared_ptr<Watcher>& watcher);
   void Notify(std::string_view action_id);
+  // The same for a run of a sweep, which is no action in lists.
+  void NotifyRun(std::string_view run_id, std::string_view sweep_id);
   // For what depends on the time or on who is connected.
   void NotifyAll();
   size_t size();
@@ -38,6 +40,7 @@ class Watchers {
   News& news() { return news_; }
 
  private:
+  void TellWatchers(std::string_view action_id);
   // Adds those of for_all_, and forgets those that are gone.
   void TakeForAllLocked(std::vector<std::shared_ptr<Watcher>>* watchers)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

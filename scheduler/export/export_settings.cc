@@ -92,6 +92,14 @@ std::vector<ExportSettings> ReadExports(ConfigFile* file) {
     if (from != "now" && from != "oldest")
       file->Refuse(prefix + "from", "must be \"now\" or \"oldest\"");
     settings.from_oldest = from == "oldest";
+    const std::string events = file->String(prefix + "events", "all");
+    if (events != "all" && events != "changes")
+      file->Refuse(prefix + "events", "must be \"all\" or \"changes\"");
+    settings.changes_only = events == "changes";
+    const std::string format = file->String(prefix + "format", "ecs");
+    if (format != "ecs" && format != "mig-compliance")
+      file->Refuse(prefix + "format", "must be \"ecs\" or \"mig-compliance\"");
+    if (format == "mig-compliance") settings.format = ExportSettings::Format::kMigCompliance;
     settings.ca = file->Path(prefix + "ca", "");
     settings.certificate = file->Path(prefix + "certificate", "");
     settings.key = file->Path(prefix + "key", "");

@@ -16,6 +16,10 @@ struct ExportSettings {
   Kind kind = Kind::kSyslog;
   // A new export begins with the oldest that is kept, not with what comes.
   bool from_oldest = false;
+  // Only changes of verdicts, not everything that is stored.
+  bool changes_only = false;
+  enum class Format { kEcs, kMigCompliance };
+  Format format = Format::kEcs;
   // Certificates (PEM) that the receiver's must lead to; empty: the system's.
   std::string ca;
   // The client's certificate and its key; empty: none.

@@ -38,11 +38,12 @@ absl::Duration Backoff(int attempt) {
 }  // namespace
 
 Exporter::Exporter(const Parts& parts, std::string name, bool from_oldest, std::string cursor_file,
-                   std::unique_ptr<Receiver> receiver)
+                   std::unique_ptr<Receiver> receiver, const Content& content)
     : parts_(parts),
       from_oldest_(from_oldest),
       cursor_file_(std::move(cursor_file)),
-      receiver_(std::move(receiver)) {
+      receiver_(std::move(receiver)),
+      content_(content) {
   state_.name = std::move(name);
   state_.address = receiver_->address();
   thread_ = std::thread([this] { Loop(); });
@@ -156,7 +157,9 @@ absl::Status Exporter::SayGap(const absl::Status& gap) {
   const std::string words = StrCat("events are missing before this one: ", gap.message());
   spdlog::error("export {}: {}", state_.name, words);
   // Before it is passed, the receiver has been told.
-  DRAGNET_RETURN_IF_ERROR(Add(events::EcsMapper::GapEvent(cursor_, words, absl::Now())));
+  // MIG's items have no word for it.
+  if (content_.format == ExportSettings::Format::kEcs)
+    DRAGNET_RETURN_IF_ERROR(Add(events::EcsMapper::GapEvent(cursor_, words, absl::Now())));
   DRAGNET_RETURN_IF_ERROR(Deliver());
   DRAGNET_ASSIGN_OR_RETURN(events::Cursor cursor, events::ParseCursor(cursor_));
   DRAGNET_ASSIGN_OR_RETURN(const StreamPosition kept, parts_.store.StreamBegin());
@@ -178,13 +181,24 @@ absl::Status Exporter::Map(const std::vector<v1::TailEvent>& events) {
       if (state_.behind_since == absl::InfinitePast())
         state_.behind_since = ToTime(event.stored_at()).value_or(absl::InfinitePast());
     }
-    const std::string& agent =
-        event.has_rows() ? event.rows().agent_id() : event.agent_state().agent_id();
-    const absl::StatusOr<v1::Facts> facts = parts_.agents.FactsOf(agent);
-    DRAGNET_RETURN_IF_ERROR(mapper_.Map(event, facts.ok() ? &*facts : nullptr,
-                                        [this](std::string json) { return Add(std::move(json)); }));
+    DRAGNET_RETURN_IF_ERROR(MapOne(event));
   }
   return absl::OkStatus();
+}
+
+absl::Status Exporter::MapOne(const v1::TailEvent& event) {
+  const auto add = [this](std::string json) { return Add(std::move(json)); };
+  const auto drop = [](const std::string&) { return absl::OkStatus(); };
+  const bool left_out = content_.changes_only && !event.has_sweep_change();
+  if (content_.format == ExportSettings::Format::kMigCompliance)
+    return left_out && !event.has_action() ? absl::OkStatus() : mapper_.MapCompliance(event, add);
+  // What the action is must be known when a change of it comes.
+  if (left_out) return event.has_action() ? mapper_.Map(event, nullptr, drop) : absl::OkStatus();
+  const std::string& agent = event.has_rows()           ? event.rows().agent_id()
+                             : event.has_sweep_change() ? event.sweep_change().agent_id()
+                                                        : event.agent_state().agent_id();
+  const absl::StatusOr<v1::Facts> facts = parts_.agents.FactsOf(agent);
+  return mapper_.Map(event, facts.ok() ? &*facts : nullptr, add);
 }
 
 absl::Status Exporter::Add(std::string event) {

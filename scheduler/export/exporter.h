@@ -55,9 +55,15 @@ class Exporter : public Watcher {
     const Agents& agents;
   };
 
+  // Which events, and in which form.
+  struct Content {
+    bool changes_only = false;
+    ExportSettings::Format format = ExportSettings::Format::kEcs;
+  };
+
   // All of `parts` outlive it. A new one begins where `from_oldest` says, and notes that.
   Exporter(const Parts& parts, std::string name, bool from_oldest, std::string cursor_file,
-           std::unique_ptr<Receiver> receiver);
+           std::unique_ptr<Receiver> receiver, const Content& content);
   ~Exporter() override;
   // Ends within about a second; what was not confirmed comes again after the next start.
   // By the owner alone, who does so before the parts go: someone who notifies may
@@ -75,6 +81,7 @@ class Exporter : public Watcher {
   // Where the reader is not let go on: an event that says so, then what is kept.
   absl::Status SayGap(const absl::Status& gap);
   absl::Status Map(const std::vector<v1::TailEvent>& events);
+  absl::Status MapOne(const v1::TailEvent& event);
   absl::Status Add(std::string event);
   // Until it is delivered. Cancelled: this ends.
   absl::Status Deliver();
@@ -87,6 +94,7 @@ class Exporter : public Watcher {
   const bool from_oldest_;
   const std::string cursor_file_;
   const std::unique_ptr<Receiver> receiver_;
+  const Content content_;
 
   // Of Loop alone.
   std::optional<TailReader> reader_;

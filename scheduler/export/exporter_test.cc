@@ -9,10 +9,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/envelope.h"
 #include "core/file_io.h"
 #include "modules/file/file.pb.h"
 #include "scheduler/export/exports.h"
 #include "scheduler/testing/stored_answers.h"
+#include "scheduler/testing/sweep_documents.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -107,10 +109,10 @@ class ExporterTest : public ::testing::Test {
   }
   void TearDown() override { Stop(); }
 
-  void Start(bool from_oldest = true) {
+  void Start(bool from_oldest = true, const Exporter::Content& content = {}) {
     exporter_ = std::make_shared<Exporter>(Exporter::Parts{*answers_.store, *retention_, *agents_},
                                            "siem", from_oldest, cursor_file_,
-                                           std::make_unique<FakeReceiver>(inbox_));
+                                           std::make_unique<FakeReceiver>(inbox_), content);
   }
   void Stop() {
     if (exporter_ != nullptr) exporter_->Stop();
@@ -321,6 +323,75 @@ TEST_F(ExporterTest, RowsThatGrowAreDeliveredInPartsWithinTheBound) {
       [](const auto& events, int) { return events.size() >= 5003 && RowsIn(events) == 5000; }));
   EXPECT_LE(inbox_.largest(), size_t{1} << 20);
   EXPECT_GT(inbox_.largest(), size_t{1} << 19);
+}
+
+// ---- only what changed
+
+class ChangesExportTest : public ExporterTest {
+ protected:
+  // A sweep that began long ago, and its verdicts.
+  std::string LaunchSweep() {
+    const v1::Action document =
+        SweepDocument(NewUuidV7(answers_.now), "@hourly", answers_.now - absl::Hours(10),
+                      answers_.now + absl::Hours(100), {"time", "disk"});
+    StoredAction action;
+    action.id = document.id();
+    action.envelope =
+        NewEnvelope(kActionPayloadType, document.SerializeAsString()).SerializeAsString();
+    action.launched_by = "ida";
+    action.launched_at = answers_.now;
+    action.expires = answers_.now + absl::Hours(100);
+    action.recurs_until = action.expires;
+    action.bounds = {{.rows = 1000, .bytes = 1 << 20}};
+    EXPECT_TRUE(answers_.store->AddAction(action, answers_.agents).ok());
+    return action.id;
+  }
+  void Tell(const std::string& sweep, int hour, std::string_view time) {
+    v1::ResultRecord record;
+    record.set_action_id(sweep);
+    record.set_occurrence(absl::ToUnixSeconds(answers_.now) / 3600 * 3600 - 3600 * (9 - hour));
+    record.set_sequence(1);
+    record.mutable_rows()->add_rows(VerdictRow("time", time));
+    record.mutable_rows()->add_rows(VerdictRow("disk", "pass"));
+    answers_.Append(0, record);
+  }
+};
+
+TEST_F(ChangesExportTest, NothingButChangesIsDelivered) {
+  const std::string action = Launch();
+  answers_.AddRows(action, 0, 1, {FileRow("/a")});
+  const std::string sweep = LaunchSweep();
+  Tell(sweep, 1, "pass");
+  Tell(sweep, 2, "fail");
+  Tell(sweep, 3, "fail");
+  Start(true, {.changes_only = true});
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return !events.empty(); }));
+  // Behind all that there was.
+  Tell(sweep, 4, "pass");
+  exporter_->Notify();
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return events.size() >= 2; }));
+  Stop();
+  const std::vector<std::string> events = inbox_.events();
+  ASSERT_EQ(events.size(), 2u);
+  const auto first = nlohmann::json::parse(events[0]);
+  EXPECT_EQ(first["event"]["kind"], "alert");
+  EXPECT_EQ(first["rule"]["ruleset"], "test-pack");
+  EXPECT_EQ(first["rule"]["name"], "title of time");
+  EXPECT_EQ(first["agent"]["name"], "web-1");
+  EXPECT_EQ(nlohmann::json::parse(events[1])["event"]["outcome"], "success");
+}
+
+TEST_F(ChangesExportTest, InMigsForm) {
+  const std::string sweep = LaunchSweep();
+  Tell(sweep, 1, "fail");
+  Start(true, {.changes_only = true, .format = ExportSettings::Format::kMigCompliance});
+  ASSERT_TRUE(inbox_.WaitUntil([](const auto& events, int) { return !events.empty(); }));
+  Stop();
+  ASSERT_EQ(inbox_.events().size(), 1u);
+  const auto item = nlohmann::json::parse(inbox_.events()[0]);
+  EXPECT_EQ(item["target"], "web-1");
+  EXPECT_EQ(item["compliance"], false);
+  EXPECT_EQ(item["check"]["test"]["value"], "test-pack/time");
 }
 
 }  // namespace

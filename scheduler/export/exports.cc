@@ -35,9 +35,10 @@ void Exports::Start(const Exporter::Parts& parts, Watchers& watchers) {
   const WaitableMutex::Lock lock(mutex_);
   for (Entry& entry : entries_) {
     if (entry.receiver == nullptr) continue;
-    exporters_.push_back(std::make_shared<Exporter>(parts, entry.settings.name,
-                                                    entry.settings.from_oldest, entry.cursor_file,
-                                                    std::move(entry.receiver)));
+    exporters_.push_back(std::make_shared<Exporter>(
+        parts, entry.settings.name, entry.settings.from_oldest, entry.cursor_file,
+        std::move(entry.receiver),
+        Exporter::Content{entry.settings.changes_only, entry.settings.format}));
     watchers.AddForAll(exporters_.back());
   }
 }

@@ -6,6 +6,7 @@
 #include "core/envelope.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/api/sweeps.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -59,8 +60,13 @@ absl::Status TailReader::TellOf(const std::string& action_id, std::vector<v1::Ta
   if (retained.removed_at.has_value())
     *info->mutable_results_removed_at() = ToTimestamp(*retained.removed_at);
   if (told_.size() >= kMaxTold) told_.clear();
-  std::vector<std::string>& modules = told_[action_id];
-  for (const v1::Operation& operation : parsed.operations()) modules.push_back(operation.module());
+  Told& told = told_[action_id];
+  for (const v1::Operation& operation : parsed.operations())
+    told.modules.push_back(operation.module());
+  if (parsed.has_recurrence() && !SweepOfRunId(action_id).has_value()) {
+    const absl::StatusOr<SweepTerms> terms = SweepTerms::Of(parsed);
+    if (terms.ok()) told.checks = terms->checks();
+  }
   return absl::OkStatus();
 }
 
@@ -70,12 +76,17 @@ v1::TailEvent TailReader::EventOf(ActionChange change, const events::Cursor& at)
   event.set_action_id(change.action_id);
   if (change.stored_at != absl::InfinitePast())
     *event.mutable_stored_at() = ToTimestamp(change.stored_at);
+  if (change.sweep_change.has_value()) {
+    *event.mutable_sweep_change() =
+        DescribeChange(*change.sweep_change, change.action_id, told_.at(change.action_id).checks);
+    return event;
+  }
   if (change.rows.has_value()) {
     v1::AgentRows* rows = event.mutable_rows();
     rows->set_agent_id(change.agent_id);
     rows->set_agent_name(change.agent_name);
     rows->set_operation(change.operation);
-    const std::vector<std::string>& modules = told_.at(change.action_id);
+    const std::vector<std::string>& modules = told_.at(change.action_id).modules;
     if (change.operation < modules.size()) rows->set_module(modules[change.operation]);
     rows->mutable_rows()->Swap(change.rows->mutable_rows());
     return event;

@@ -17,6 +17,7 @@
 #include "modules/events/cursor.h"
 #include "scheduler/store/retention.h"
 #include "scheduler/store/store.h"
+#include "scheduler/store/sweep_terms.h"
 
 namespace dragnet::scheduler {
 
@@ -46,8 +47,13 @@ class TailReader {
   Store* store_;
   Retention* retention_;
   events::Cursor at_;
-  // Told of, with the modules of their operations.
-  absl::flat_hash_map<std::string, std::vector<std::string>> told_;
+  struct Told {
+    // Of the operations.
+    std::vector<std::string> modules;
+    // Of a sweep.
+    std::vector<SweepCheck> checks;
+  };
+  absl::flat_hash_map<std::string, Told> told_;
 };
 
 }  // namespace dragnet::scheduler

@@ -1,5 +1,6 @@
 #include "scheduler/store/all_changes.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -65,7 +66,16 @@ absl::Status NoteRemoval(Database& database, int64_t action) {
       const int64_t noted,
       database.IntegerOr(0, "SELECT no FROM removals WHERE action = ?", action));
   if (noted != 0) return absl::OkStatus();
-  // States stay; of those with a summary, that goes.
+  // Of runs of sweeps, pairs go as well.
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t run, database.IntegerOr(0, "SELECT run_of FROM actions WHERE no = ?", action));
+  if (run != 0)
+    return database.Run(
+        "INSERT INTO removals (action, last_position) SELECT ?1,"
+        " max(coalesce((SELECT max(position) FROM records WHERE action = ?1), 0),"
+        "     coalesce((SELECT max(position) FROM pairs WHERE action = ?1), 0))",
+        action);
+  // Else states stay; of those with a summary, that goes.
   return database.Run(
       "INSERT INTO removals (action, last_position) SELECT ?1,"
       " max(coalesce((SELECT max(position) FROM records WHERE action = ?1), 0),"
@@ -75,12 +85,20 @@ absl::Status NoteRemoval(Database& database, int64_t action) {
       action);
 }
 
+// With the sweep's number below zero: what is removed of a sweep's own is another
+// matter. A later removal takes the place of an earlier one, whose changes are older.
+absl::Status NoteRemovalOfChanges(Database& database, int64_t sweep, uint64_t last_position) {
+  return database.Run("INSERT OR REPLACE INTO removals (action, last_position) VALUES (?, ?)",
+                      -sweep, last_position);
+}
+
 absl::StatusOr<uint64_t> LastPositionEver(Database& database) {
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t last,
       database.IntegerOr(0,
                          "SELECT max(coalesce((SELECT max(position) FROM records), 0),"
                          "           coalesce((SELECT max(position) FROM pairs), 0),"
+                         "           coalesce((SELECT max(position) FROM sweep_changes), 0),"
                          "           coalesce((SELECT max(position) FROM refusals), 0),"
                          "           coalesce((SELECT max(last_position) FROM removals), 0))"));
   return last == 0 ? 0 : static_cast<uint64_t>(last) + kGapAtStart;
@@ -106,6 +124,7 @@ absl::StatusOr<StreamPosition> ReadStreamEnd(Database& database) {
       database.IntegerOr(0,
                          "SELECT max(coalesce((SELECT max(position) FROM records), 0),"
                          "           coalesce((SELECT max(position) FROM pairs), 0),"
+                         "           coalesce((SELECT max(position) FROM sweep_changes), 0),"
                          "           coalesce((SELECT max(last_position) FROM removals), 0))"));
   end.position = static_cast<uint64_t>(last);
   DRAGNET_ASSIGN_OR_RETURN(end.removal, LastRemoval(database));
@@ -133,19 +152,45 @@ absl::StatusOr<AllChanges> ReadStream(Database& database, const StreamPosition& 
       " CROSS JOIN agents g ON g.no = p.agent CROSS JOIN actions a ON a.no = p.action"
       " WHERE p.position > ? ORDER BY p.position",
       after.position);
+  Query verdicts = database.Ask(
+      "SELECT c.position, g.id, g.name, a.id, c.stored_at, c.check_no, c.before, c.after,"
+      " c.occurrence, c.reason FROM sweep_changes c CROSS JOIN agents g ON g.no = c.agent"
+      " CROSS JOIN actions a ON a.no = c.sweep WHERE c.position > ? ORDER BY c.position",
+      after.position);
   bool more_records = records.Next();
   bool more_pairs = pairs.Next();
+  bool more_verdicts = verdicts.Next();
+  const auto position_of = [](bool more, const Query& query) {
+    return more ? query.Integer(0) : INT64_MAX;
+  };
   size_t bytes = 0;
-  while ((more_records || more_pairs) && (all.changes.empty() || bytes < max_bytes)) {
-    const bool take_record = more_records && (!more_pairs || records.Integer(0) < pairs.Integer(0));
-    const Query& from = take_record ? records : pairs;
+  while ((more_records || more_pairs || more_verdicts) &&
+         (all.changes.empty() || bytes < max_bytes)) {
+    const int64_t next_record = position_of(more_records, records);
+    const int64_t next_pair = position_of(more_pairs, pairs);
+    const int64_t next_verdict = position_of(more_verdicts, verdicts);
+    const bool take_verdict = next_verdict < std::min(next_record, next_pair);
+    const bool take_record = !take_verdict && next_record < next_pair;
+    const Query& from = take_verdict ? verdicts : take_record ? records : pairs;
     ActionChange& change = all.changes.emplace_back();
     change.position = static_cast<uint64_t>(from.Integer(0));
     change.agent_id = from.Text(1);
     change.agent_name = from.Text(2);
     change.action_id = from.Text(3);
     if (!from.IsNull(4)) change.stored_at = from.Time(4);
-    if (take_record) {
+    if (take_verdict) {
+      StoredSweepChange& verdict = change.sweep_change.emplace();
+      verdict.position = change.position;
+      verdict.agent_id = change.agent_id;
+      verdict.agent_name = change.agent_name;
+      verdict.check = static_cast<uint32_t>(verdicts.Integer(5));
+      verdict.from = static_cast<VerdictStatus>(verdicts.Integer(6));
+      verdict.to = static_cast<VerdictStatus>(verdicts.Integer(7));
+      verdict.occurrence = absl::FromUnixSeconds(verdicts.Integer(8));
+      verdict.reason = verdicts.Text(9);
+      bytes += verdict.reason.size();
+      more_verdicts = verdicts.Next();
+    } else if (take_record) {
       change.operation = static_cast<uint32_t>(records.Integer(5));
       if (!change.rows.emplace().ParseFromString(records.Text(6)))
         return absl::DataLossError("stored rows don't parse");
@@ -166,6 +211,7 @@ absl::StatusOr<AllChanges> ReadStream(Database& database, const StreamPosition& 
   }
   DRAGNET_RETURN_IF_ERROR(records.status());
   DRAGNET_RETURN_IF_ERROR(pairs.status());
+  DRAGNET_RETURN_IF_ERROR(verdicts.status());
   return all;
 }
 

@@ -26,6 +26,9 @@ absl::Status ForgetStreamIdentity(Database& database);
 // Inside each transaction that removes results of this action, before it does.
 absl::Status NoteRemoval(Database& database, int64_t action);
 
+// The same for changes of this sweep's verdicts up to this position.
+absl::Status NoteRemovalOfChanges(Database& database, int64_t sweep, uint64_t last_position);
+
 // After which a scheduler that starts goes on counting.
 absl::StatusOr<uint64_t> LastPositionEver(Database& database);
 

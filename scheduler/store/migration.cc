@@ -117,6 +117,7 @@ absl::Status Migrate(Database& database, int from) {
   if (from < 2) DRAGNET_RETURN_IF_ERROR(FromVersion1(database));
   if (from < 3) DRAGNET_RETURN_IF_ERROR(AddProposals(database));
   if (from < 4) DRAGNET_RETURN_IF_ERROR(database.Execute(kTablesSince4));
+  if (from < 5) DRAGNET_RETURN_IF_ERROR(database.Execute(kTablesSince5));
   return absl::OkStatus();
 }
 

@@ -207,7 +207,7 @@ class MigrationTest : public ::testing::Test {
     record.set_sequence(sequence);
     record.mutable_rows()->add_rows("row");
     std::promise<absl::StatusOr<Appended>> promise;
-    store.AppendRecord(kRunningAgent, record, [&](absl::StatusOr<Appended> appended) {
+    store.AppendRecord(kRunningAgent, record, absl::Now(), [&](absl::StatusOr<Appended> appended) {
       promise.set_value(std::move(appended));
     });
     return promise.get_future().get();
@@ -243,7 +243,45 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
 }
 
-// As version 2 had it: without what versions 3 and 4 added.
+// What version 5 added, undone.
+constexpr char kToVersion4[] = R"sql(
+DROP INDEX actions_launched; ALTER TABLE actions DROP COLUMN run_of;
+DROP TABLE sweeps; DROP TABLE sweep_runs; DROP TABLE sweep_told; DROP TABLE sweep_states;
+DROP TABLE sweep_texts; DROP TABLE sweep_counts; DROP TABLE sweep_changes;
+PRAGMA user_version = 4;
+)sql";
+
+// As version 4 had it, with an action: that is one that runs once.
+TEST_F(MigrationTest, AStoreOfVersion4BecomesWhatANewOneIs) {
+  const std::string fourth = directory_.path() + "/fourth.db";
+  const std::string fresh = directory_.path() + "/new.db";
+  StoredAction action;
+  action.id = "0190a000-0000-7000-8000-0000000000aa";
+  action.envelope = "signed";
+  action.launched_by = "alice";
+  action.launched_at = absl::FromUnixSeconds(1'800'000'000);
+  action.expires = action.launched_at + absl::Hours(1);
+  action.bounds = {{.rows = 10, .bytes = 1000}};
+  for (const std::string& path : {fourth, fresh}) {
+    ASSERT_TRUE(SqliteStore::Create(path).ok());
+    auto store = SqliteStore::Open(path, StoreUse::kRun);
+    ASSERT_TRUE((*store)->AddAction(action, {}).ok());
+  }
+  {
+    auto database = *Database::Open(fourth, SQLITE_OPEN_READWRITE);
+    const absl::Status undone = database->Execute(kToVersion4);
+    ASSERT_TRUE(undone.ok()) << undone;
+  }
+  EXPECT_NE(LayoutOf(fourth), LayoutOf(fresh));
+  auto store = SqliteStore::Open(fourth, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(LayoutOf(fourth), LayoutOf(fresh));
+  EXPECT_EQ((*store)->FindAction(action.id)->envelope, "signed");
+  EXPECT_EQ((*store)->ListActions("", 10)->size(), 1u);
+  EXPECT_TRUE((*store)->ListSweeps(true, action.launched_at, 10)->empty());
+}
+
+// As version 2 had it: without what later versions added.
 TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
   const std::string second = directory_.path() + "/second.db";
   const std::string fresh = directory_.path() + "/new.db";
@@ -255,11 +293,12 @@ TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
   {
     auto database = *Database::Open(second, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE(database
-                    ->Execute("DROP TABLE proposals; ALTER TABLE agents DROP COLUMN limits;"
-                              "DROP INDEX pairs_in_order;"
-                              "ALTER TABLE records DROP COLUMN stored_at;"
-                              "ALTER TABLE pairs DROP COLUMN stored_at;"
-                              "PRAGMA user_version = 2")
+                    ->Execute(StrCat(kToVersion4,
+                                     "DROP TABLE proposals; ALTER TABLE agents DROP COLUMN limits;"
+                                     "DROP INDEX pairs_in_order;"
+                                     "ALTER TABLE records DROP COLUMN stored_at;"
+                                     "ALTER TABLE pairs DROP COLUMN stored_at;"
+                                     "PRAGMA user_version = 2"))
                     .ok());
   }
   EXPECT_NE(LayoutOf(second), LayoutOf(fresh));

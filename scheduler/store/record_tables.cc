@@ -59,6 +59,12 @@ bool HasNotStarted(v1::DispatchState state) {
          state == v1::DISPATCH_STATE_NEVER_SENT;
 }
 
+// All operations of such a pair have ended.
+bool HasEnded(v1::DispatchState state) {
+  return state == v1::DISPATCH_STATE_FOUND || state == v1::DISPATCH_STATE_CLEAN ||
+         state == v1::DISPATCH_STATE_INCOMPLETE;
+}
+
 absl::Status ReadOperations(Database& database, int64_t action, int64_t agent, Pair* pair) {
   Query query = database.Ask(
       "SELECT operation, records, rows, bytes, last_sequence, summary_sequence, summary,"
@@ -123,6 +129,7 @@ void RecordTables::Forget() {
   actions_.clear();
   agents_.clear();
   ForgetPairs();
+  sweeps_.Forget();
 }
 
 absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& database,
@@ -139,6 +146,12 @@ absl::StatusOr<const RecordTables::Action*> RecordTables::FindAction(Database& d
                              .bytes = static_cast<uint64_t>(query.Integer(1))});
   DRAGNET_RETURN_IF_ERROR(query.status());
   DRAGNET_ASSIGN_OR_RETURN(action.results_removed_at, RemovedAt(database, action.no));
+  DRAGNET_ASSIGN_OR_RETURN(action.sweep, SweepTables::RoleOf(database, action.no));
+  if (action.sweep.extra) {
+    Query sweep = database.Ask("SELECT id FROM actions WHERE no = ?", action.sweep.sweep);
+    if (sweep.Next()) action.sweep_id = sweep.Text(0);
+    DRAGNET_RETURN_IF_ERROR(sweep.status());
+  }
   if (actions_.size() >= kMaxCachedActions) actions_.clear();
   return &actions_.emplace(std::string(action_id), std::move(action)).first->second;
 }
@@ -166,6 +179,7 @@ absl::StatusOr<RecordTables::KnownPair*> RecordTables::FindPair(Database& databa
   KnownPair& known = pairs_[key];
   known.action = action.no;
   known.agent = agent;
+  known.sweep = action.sweep.is_sweep ? SweepRole() : action.sweep;
   known.bytes = BytesOf(*pair);
   known.pair = *std::move(pair);
   pair_bytes_ += known.bytes;
@@ -190,10 +204,16 @@ void RecordTables::Change(KnownPair* known, Update update) {
 }
 
 absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_view agent_id,
-                                              const v1::ResultRecord& record) {
+                                              const v1::ResultRecord& record, absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
   if (agent == 0) return absl::NotFoundError(StrCat("no agent ", agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, record.action_id()));
+  // The id of a run is no agent's to name.
+  if (action != nullptr && SweepOfRunId(record.action_id()).has_value()) action = nullptr;
+  // What it refuses before it takes it on is about the sweep itself.
+  if (action != nullptr && action->sweep.is_sweep &&
+      (record.occurrence() != 0 || !record.has_refusal()))
+    return AppendToRun(database, agent_id, record, now);
   KnownPair* known = nullptr;
   if (action != nullptr) {
     DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *action, agent));
@@ -202,20 +222,83 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
   // What is left of an action after retention says how it was; no agent changes that.
   if (record.has_refusal())
     return AppendRefusal(database, agent, record, removed ? nullptr : known);
-  Appended appended;
-  if (removed) {
-    appended.dropped = absl::FailedPreconditionError("retention has removed this action's results");
-  } else if (known != nullptr) {
-    return AppendToPair(database, *action, record, known);
-  } else if (action == nullptr) {
+  if (removed)
+    return Drop(database, agent, record,
+                absl::FailedPreconditionError("retention has removed this action's results"));
+  if (action == nullptr) {
     // Made up; or launched after the backup that this store was restored from.
-    appended.dropped =
-        absl::PermissionDeniedError("a record of an action that this scheduler doesn't know");
     TheMetrics().records_of_unknown_actions.Add();
-  } else {
-    appended.dropped = absl::PermissionDeniedError("a record of an action that it was not sent");
+    return Drop(
+        database, agent, record,
+        absl::PermissionDeniedError("a record of an action that this scheduler doesn't know"));
   }
-  DRAGNET_RETURN_IF_ERROR(NoteDropped(database, agent, record, appended.dropped));
+  if (known == nullptr)
+    return Drop(database, agent, record,
+                absl::PermissionDeniedError("a record of an action that it was not sent"));
+  return AppendToPair(database, *action, record, known);
+}
+
+absl::StatusOr<Appended> RecordTables::Drop(Database& database, int64_t agent,
+                                            const v1::ResultRecord& record,
+                                            const absl::Status& reason) {
+  Appended appended;
+  appended.dropped = reason;
+  DRAGNET_RETURN_IF_ERROR(NoteDropped(database, agent, record, reason));
+  return appended;
+}
+
+absl::StatusOr<Appended> RecordTables::AppendToRun(Database& database, std::string_view agent_id,
+                                                   const v1::ResultRecord& record, absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
+  DRAGNET_ASSIGN_OR_RETURN(const Action* sweep, FindAction(database, record.action_id()));
+  const int64_t sweep_no = sweep->no;
+  const auto drop = [&](const absl::Status& reason) -> absl::StatusOr<Appended> {
+    // What an agent refused is kept, whatever it is of.
+    if (record.has_refusal()) return AppendRefusal(database, agent, record, nullptr);
+    return Drop(database, agent, record, reason);
+  };
+  if (sweep->results_removed_at.has_value())
+    return drop(absl::FailedPreconditionError("retention has removed this action's results"));
+  DRAGNET_ASSIGN_OR_RETURN(KnownPair * own, FindPair(database, *sweep, agent));
+  if (own == nullptr)
+    return drop(absl::PermissionDeniedError("a record of an action that it was not sent"));
+  if (record.occurrence() == 0)
+    return drop(absl::InvalidArgumentError("a record of a sweep, without its occurrence"));
+  const std::string run_id = RunId(record.action_id(), record.occurrence());
+  DRAGNET_ASSIGN_OR_RETURN(const Action* run, FindAction(database, run_id));
+  if (run == nullptr) {
+    const absl::Status valid =
+        sweeps_.CheckOccurrence(database, sweep_no, record.occurrence(), now);
+    if (Database::IsError(valid)) return valid;
+    if (!valid.ok()) return drop(valid);
+    DRAGNET_RETURN_IF_ERROR(
+        sweeps_.AddRun(database, sweep_no, record.action_id(), record.occurrence()));
+    DRAGNET_ASSIGN_OR_RETURN(run, FindAction(database, run_id));
+  }
+  if (run->results_removed_at.has_value())
+    return drop(absl::FailedPreconditionError("retention has removed this run's results"));
+  // That it has the sweep was lost on the way.
+  if (own->pair.state == v1::DISPATCH_STATE_SENT)
+    Change(own, [](Pair* pair) {
+      OnAccepted(pair);
+      return false;
+    });
+  DRAGNET_ASSIGN_OR_RETURN(KnownPair * known, FindPair(database, *run, agent));
+  if (known == nullptr) {
+    DRAGNET_RETURN_IF_ERROR(database.Run(
+        "INSERT INTO pairs (action, agent, state, position, stored_at) VALUES (?, ?, ?, ?, ?)",
+        run->no, agent, static_cast<int>(v1::DISPATCH_STATE_RUNNING), ++last_position_,
+        absl::Now()));
+    DRAGNET_RETURN_IF_ERROR(sweeps_.NoteTold(database, run->sweep, run->no, agent));
+    DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *run, agent));
+  }
+  absl::StatusOr<Appended> appended = record.has_refusal()
+                                          ? AppendRefusal(database, agent, record, known)
+                                          : AppendToPair(database, *run, record, known);
+  if (appended.ok()) {
+    appended->run_id = run_id;
+    appended->sweep_id = record.action_id();
+  }
   return appended;
 }
 
@@ -224,14 +307,32 @@ absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Ac
                                                     const v1::ResultRecord& record,
                                                     KnownPair* known) {
   Appended appended;
-  appended.duplicate = IsDuplicate(record, known->pair);
+  // Extra runs are ordinary actions.
+  const int64_t occurrence = action.sweep.extra ? 0 : action.sweep.occurrence;
+  appended.duplicate = IsDuplicate(record, known->pair, occurrence);
+  appended.sweep_id = action.sweep_id;
   appended.state = known->pair.state;
   if (appended.duplicate) return appended;
 
-  appended.dropped = CheckRecord(record, record.ByteSizeLong(), known->pair, action.bounds);
+  appended.dropped =
+      CheckRecord(record, record.ByteSizeLong(), known->pair, action.bounds, occurrence);
+  SweepTables::Verdicts verdicts;
+  if (appended.dropped.ok() && action.sweep.sweep != 0 && record.has_rows()) {
+    absl::StatusOr<SweepTables::Verdicts> read =
+        sweeps_.Read(database, action.sweep, action.no, known->agent, record);
+    if (read.ok()) {
+      verdicts = *std::move(read);
+    } else if (absl::IsInvalidArgument(read.status())) {
+      appended.dropped = read.status();
+    } else {
+      return read.status();
+    }
+  }
   if (appended.dropped.ok()) {
     if (record.has_rows())
       DRAGNET_RETURN_IF_ERROR(InsertRows(database, action.no, known->agent, record));
+    DRAGNET_RETURN_IF_ERROR(sweeps_.Store(database, action.sweep, action.no, known->agent,
+                                          std::move(verdicts), &last_position_));
     known->changed_operations |= uint32_t{1} << record.operation();
     Change(known, [&](Pair* pair) {
       OnRecord(record, pair);
@@ -282,7 +383,13 @@ absl::Status RecordTables::Flush(Database& database) {
   std::sort(changed_.begin(), changed_.end(), [](const KnownPair* a, const KnownPair* b) {
     return std::tie(a->action, a->agent) < std::tie(b->action, b->agent);
   });
-  for (const KnownPair* known : changed_) DRAGNET_RETURN_IF_ERROR(Write(database, *known));
+  for (const KnownPair* known : changed_) {
+    DRAGNET_RETURN_IF_ERROR(Write(database, *known));
+    if (known->sweep.sweep != 0 && HasEnded(known->pair.state))
+      DRAGNET_RETURN_IF_ERROR(
+          sweeps_.NoteWhole(database, known->sweep, known->action, known->agent));
+  }
+  DRAGNET_RETURN_IF_ERROR(sweeps_.Flush(database));
   for (KnownPair* known : changed_) {
     known->changed = false;
     known->changed_operations = 0;

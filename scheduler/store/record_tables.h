@@ -22,6 +22,7 @@
 #include "dragnet/v1/results.pb.h"
 #include "scheduler/store/sqlite.h"
 #include "scheduler/store/store.h"
+#include "scheduler/store/sweep_tables.h"
 
 namespace dragnet::scheduler {
 
@@ -37,12 +38,17 @@ class RecordTables {
   // One that fails has changed nothing that the next Flush writes (of MarkSent:
   // some may be marked).
   absl::StatusOr<Appended> Append(Database& database, std::string_view agent_id,
-                                  const v1::ResultRecord& record);
+                                  const v1::ResultRecord& record, absl::Time now);
   absl::Status MarkSent(Database& database, std::string_view action_id,
                         const std::vector<std::string>& agent_ids);
   absl::Status MarkAccepted(Database& database, std::string_view action_id,
                             std::string_view agent_id);
   absl::Status MarkDoubted(Database& database, std::string_view agent_id);
+
+  // Of an action that was just added: whether it is a sweep, or counts to one.
+  absl::Status OnAction(Database& database, int64_t action, const StoredAction& stored) {
+    return sweeps_.OnAction(database, action, stored);
+  }
 
   // Write at once; nothing may wait for a Flush.
   absl::Status AddPair(Database& database, std::string_view action_id, std::string_view agent_id);
@@ -63,6 +69,9 @@ class RecordTables {
     std::vector<OperationBounds> bounds;
     // By retention: what comes now comes too late.
     std::optional<absl::Time> results_removed_at;
+    SweepRole sweep;
+    // Of an extra run.
+    std::string sweep_id;
   };
   struct KnownPair {
     int64_t action = 0;
@@ -78,6 +87,8 @@ class RecordTables {
     uint64_t new_position = 0;
     // About, in memory.
     size_t bytes = 0;
+    // Of a run of a sweep.
+    SweepRole sweep;
   };
 
   explicit RecordTables(uint64_t last_position) : last_position_(last_position) {}
@@ -88,6 +99,12 @@ class RecordTables {
   // 0 when there is none.
   absl::StatusOr<int64_t> FindAgent(Database& database, std::string_view agent_id);
 
+  // Of a sweep: its records are stored for the run that they are of.
+  absl::StatusOr<Appended> AppendToRun(Database& database, std::string_view agent_id,
+                                       const v1::ResultRecord& record, absl::Time now);
+  // A record that isn't stored, for a reason that isn't the pair's.
+  absl::StatusOr<Appended> Drop(Database& database, int64_t agent, const v1::ResultRecord& record,
+                                const absl::Status& reason);
   absl::StatusOr<Appended> AppendToPair(Database& database, const Action& action,
                                         const v1::ResultRecord& record, KnownPair* known);
   absl::Status DropOverBounds(Database& database, const v1::ResultRecord& record,
@@ -109,6 +126,7 @@ class RecordTables {
   void ForgetPairs();
 
   uint64_t last_position_;
+  SweepTables sweeps_;
   absl::node_hash_map<std::string, Action> actions_;
   absl::flat_hash_map<std::string, int64_t> agents_;
   // By action and agent. Those of `changed_` stay until they are written.

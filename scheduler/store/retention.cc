@@ -11,6 +11,7 @@
 #include "scheduler/observe/metrics.h"
 #include "scheduler/store/all_changes.h"
 #include "scheduler/store/schema.h"
+#include "scheduler/store/sweep_tables.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -97,6 +98,66 @@ absl::StatusOr<int64_t> EndOfSomeSummaries(Database& database, int64_t action, i
   while (query.Next()) end = query.Integer(0);
   DRAGNET_RETURN_IF_ERROR(query.status());
   return end;
+}
+
+// Of a run: who told what, and the pairs. Of a sweep: the newest verdicts, and changes.
+// Counts stay. True when there is more of it.
+absl::StatusOr<bool> RemoveSomeOfSweep(Database& database, int64_t action) {
+  DRAGNET_ASSIGN_OR_RETURN(const SweepRole role, SweepTables::RoleOf(database, action));
+  if (role.sweep == 0) return false;
+  if (role.is_sweep) {
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("DELETE FROM sweep_texts WHERE sweep = ?1 AND (agent, check_no) IN"
+                     " (SELECT agent, check_no FROM sweep_texts WHERE sweep = ?1 LIMIT ?2)",
+                     action, kPairsPerStep));
+    if (database.changes() > 0) return true;
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("DELETE FROM sweep_states WHERE sweep = ?1 AND agent IN"
+                     " (SELECT agent FROM sweep_states WHERE sweep = ?1 LIMIT ?2)",
+                     action, kPairsPerStep));
+    if (database.changes() > 0) return true;
+    return RemoveSweepChanges(database, action, INT64_MAX, kPairsPerStep);
+  }
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("DELETE FROM sweep_told WHERE run = ?1 AND agent IN"
+                   " (SELECT agent FROM sweep_told WHERE run = ?1 LIMIT ?2)",
+                   action, kPairsPerStep));
+  if (database.changes() > 0) return true;
+  // Extra runs are ordinary actions, whose pairs stay.
+  if (role.extra) return false;
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("DELETE FROM pair_operations WHERE action = ?1 AND agent IN"
+                   " (SELECT agent FROM pair_operations WHERE action = ?1 LIMIT ?2)",
+                   action, kPairsPerStep));
+  if (database.changes() > 0) return true;
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("DELETE FROM pairs WHERE action = ?1 AND agent IN"
+                   " (SELECT agent FROM pairs WHERE action = ?1 LIMIT ?2)",
+                   action, kPairsPerStep));
+  return database.changes() > 0;
+}
+
+// Changes that are as old as what the rules remove. True when there are more.
+absl::StatusOr<bool> RemoveOldChanges(Database& database, absl::Time before) {
+  int64_t sweep = 0;
+  int64_t last = 0;
+  {
+    // In the order of positions: the oldest are found at once.
+    Query query = database.Ask(
+        "SELECT sweep, position FROM sweep_changes WHERE position <= coalesce("
+        "(SELECT position FROM sweep_changes ORDER BY position LIMIT 1 OFFSET ?1), ?3)"
+        " AND stored_at < ?2 ORDER BY position DESC LIMIT 1",
+        kPairsPerStep, before, INT64_MAX);
+    if (query.Next()) {
+      sweep = query.Integer(0);
+      last = query.Integer(1);
+    }
+    DRAGNET_RETURN_IF_ERROR(query.status());
+  }
+  if (sweep == 0) return false;
+  DRAGNET_RETURN_IF_ERROR(
+      RemoveSweepChanges(database, sweep, static_cast<uint64_t>(last), kPairsPerStep).status());
+  return true;
 }
 
 }  // namespace
@@ -192,9 +253,12 @@ absl::StatusOr<int64_t> Retention::FindUnfinished() {
 absl::StatusOr<int64_t> Retention::OldestEndedBefore(absl::Time end, absl::Time now) {
   const WaitableMutex::Lock lock(mutex_);
   return reader_->IntegerOr(0,
+                            // Who keeps a sweep keeps its runs.
                             "SELECT a.no FROM actions a LEFT JOIN retention r ON r.action = a.no"
-                            " WHERE a.closed = 1 AND a.expires < ? AND r.removed_at IS NULL"
-                            " AND coalesce(r.keep_until, 0) < ? ORDER BY a.expires LIMIT 1",
+                            " LEFT JOIN retention s ON s.action = a.run_of"
+                            " WHERE a.closed = 1 AND a.expires < ?1 AND r.removed_at IS NULL"
+                            " AND coalesce(r.keep_until, 0) < ?2"
+                            " AND coalesce(s.keep_until, 0) < ?2 ORDER BY a.expires LIMIT 1",
                             end, now);
 }
 
@@ -262,6 +326,11 @@ absl::Status Retention::RemoveSome(int64_t action) {
               "UPDATE pair_operations SET summary = NULL"
               " WHERE action = ? AND agent > ? AND agent <= ? AND summary IS NOT NULL",
               action, last_agent_, last_agent);
+        DRAGNET_ASSIGN_OR_RETURN(const bool more, RemoveSomeOfSweep(database, action));
+        if (more) return absl::OkStatus();
+        // Runs of sweeps are many: those that are done with aren't looked at again.
+        DRAGNET_RETURN_IF_ERROR(
+            database.Run("UPDATE actions SET closed = 2 WHERE no = ? AND run_of != 0", action));
         return database.Run("UPDATE retention SET done = 1 WHERE action = ?", action);
       },
       /*forget=*/false));
@@ -292,6 +361,16 @@ absl::StatusOr<bool> Retention::TidyUp(absl::Time now) {
       },
       /*forget=*/false));
   if (changes > 0) return true;
+  if (rules_.age != absl::InfiniteDuration()) {
+    bool more = false;
+    DRAGNET_RETURN_IF_ERROR(store_.Maintain(
+        [&, before = now - std::max(rules_.age, kSettled)](Database& database) -> absl::Status {
+          DRAGNET_ASSIGN_OR_RETURN(more, RemoveOldChanges(database, before));
+          return absl::OkStatus();
+        },
+        /*forget=*/false));
+    if (more) return true;
+  }
   tidied_ = steady;
   return false;
 }

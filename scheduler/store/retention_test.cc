@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "core/envelope.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/uuid.h"
 #include "scheduler/store/schema.h"
+#include "scheduler/testing/sweep_documents.h"
 #include "scheduler/testing/temporary_directory.h"
 
 namespace dragnet::scheduler {
@@ -60,9 +62,10 @@ class RetentionTest : public ::testing::Test {
     for (const std::string& agent : agents_) {
       // Not one by one: a commit each would take its time.
       for (int i = 1; i <= records; ++i)
-        store_->AppendRecord(agent, Rows(id, i, bytes), [](absl::StatusOr<Appended> appended) {
-          EXPECT_TRUE(appended.ok() && appended->dropped.ok());
-        });
+        store_->AppendRecord(agent, Rows(id, i, bytes), absl::Now(),
+                             [](absl::StatusOr<Appended> appended) {
+                               EXPECT_TRUE(appended.ok() && appended->dropped.ok());
+                             });
       EXPECT_TRUE(Append(agent, Summary(id, records + 1, records)).ok());
     }
     return id;
@@ -88,7 +91,7 @@ class RetentionTest : public ::testing::Test {
 
   absl::StatusOr<Appended> Append(const std::string& agent, const v1::ResultRecord& record) {
     std::promise<absl::StatusOr<Appended>> done;
-    store_->AppendRecord(agent, record,
+    store_->AppendRecord(agent, record, clock_.Now(),
                          [&](absl::StatusOr<Appended> appended) { done.set_value(appended); });
     return done.get_future().get();
   }
@@ -341,6 +344,105 @@ TEST_F(RetentionTest, ExpiredCertificatesGoExceptAnIdentitysLast) {
   EXPECT_EQ(*(*reader)->IntegerOr(0, "SELECT count(*) FROM tokens"), 0);
   // It can still be revoked.
   EXPECT_TRUE(store_->RevokeIdentity(identity).ok());
+}
+
+class SweepRetentionTest : public RetentionTest {
+ protected:
+  static constexpr char kSweep[] = "0190a000-0000-7000-8000-00000000000a";
+  // A day's beginning.
+  static constexpr int64_t kBegin = 1'799'971'200;
+  static int64_t Day(int number) { return kBegin + number * 86400; }
+
+  void SetUp() override {
+    RetentionTest::SetUp();
+    const v1::Action document =
+        SweepDocument(kSweep, "@daily", absl::FromUnixSeconds(kBegin),
+                      absl::FromUnixSeconds(kBegin) + 100 * kDay, {"time", "disk"});
+    StoredAction action;
+    action.id = kSweep;
+    action.envelope =
+        NewEnvelope(kActionPayloadType, document.SerializeAsString()).SerializeAsString();
+    action.launched_at = kStart;
+    action.expires = absl::FromUnixSeconds(kBegin) + 100 * kDay;
+    action.recurs_until = action.expires;
+    action.bounds = {{.rows = 1000, .bytes = 1 << 20}};
+    ASSERT_TRUE(store_->AddAction(action, agents_).ok());
+  }
+  absl::Status Tell(const std::string& agent, int day, std::string_view status) {
+    v1::ResultRecord record;
+    record.set_action_id(kSweep);
+    record.set_occurrence(Day(day));
+    record.set_sequence(1);
+    record.mutable_rows()->add_rows(VerdictRow("time", status));
+    record.mutable_rows()->add_rows(VerdictRow("disk", "pass"));
+    const absl::StatusOr<Appended> appended = Append(agent, record);
+    return appended.ok() ? appended->dropped : appended.status();
+  }
+  int64_t RowsIn(const std::string& what) {
+    auto reader = OpenForReading(path_);
+    return *(*reader)->IntegerOr(-1, StrCat("SELECT count(*) FROM ", what));
+  }
+};
+
+TEST_F(SweepRetentionTest, OfARunGoRowsAndPairsAndItsCountsStay) {
+  for (int day = 1; day <= 3; ++day) {
+    clock_.Set(absl::FromUnixSeconds(Day(day)));
+    for (const std::string& agent : agents_)
+      ASSERT_TRUE(Tell(agent, day, day % 2 == 0 ? "fail" : "pass").ok());
+  }
+  const std::unique_ptr<Retention> retention = Open(ByAge(30 * kDay));
+  // Two days after its occurrence it is closed; 30 days later it goes.
+  clock_.Set(absl::FromUnixSeconds(Day(33)) + absl::Hours(1));
+  Work(*retention);
+  EXPECT_EQ(RecordsOf(RunId(kSweep, Day(1))), 0);
+  EXPECT_EQ(RecordsOf(RunId(kSweep, Day(2))), 2);
+  EXPECT_EQ(store_->Pairs(RunId(kSweep, Day(1)))->size(), 0u);
+  EXPECT_EQ(store_->Pairs(RunId(kSweep, Day(2)))->size(), 2u);
+  EXPECT_EQ(store_->Pairs(kSweep)->size(), 2u);
+  EXPECT_TRUE(retention->Of(RunId(kSweep, Day(1)))->removed_at.has_value());
+  const auto runs = store_->Runs(kSweep, absl::InfinitePast(), 10);
+  ASSERT_EQ(runs->size(), 3u);
+  EXPECT_EQ(runs->at(2).verdicts.passed(), 4u);
+  EXPECT_EQ(runs->at(2).told, 2u);
+  // What still comes for it, or for one before it, is acknowledged and dropped.
+  const absl::Status late = Tell(agents_[0], 1, "pass");
+  EXPECT_THAT(late.ToString(), HasSubstr("retention has removed"));
+  EXPECT_THAT(Tell(agents_[0], 0, "pass").ToString(), HasSubstr("older than what retention"));
+  EXPECT_EQ(store_->Runs(kSweep, absl::InfinitePast(), 10)->size(), 3u);
+}
+
+TEST_F(SweepRetentionTest, ChangesGoByTheirAgeAndWhoHasNotReadThemIsTold) {
+  ASSERT_TRUE(Tell(agents_[0], 0, "fail").ok());
+  const StreamPosition begin = *store_->StreamBegin();
+  ASSERT_EQ(RowsIn("sweep_changes"), 1);
+  // By the system's clock, which stored it.
+  clock_.Set(absl::Now() + 31 * kDay);
+  const std::unique_ptr<Retention> retention = Open(ByAge(30 * kDay));
+  Work(*retention);
+  EXPECT_EQ(RowsIn("sweep_changes"), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->ReadAllChanges(begin, 1 << 20).status()));
+  EXPECT_TRUE(store_->ReadAllChanges(*store_->StreamBegin(), 1 << 20).ok());
+}
+
+TEST_F(SweepRetentionTest, WithTheSweepGoItsVerdictsAndNotItsCounts) {
+  for (const std::string& agent : agents_) ASSERT_TRUE(Tell(agent, 0, "fail").ok());
+  clock_.Set(absl::FromUnixSeconds(Day(140)));
+  const std::unique_ptr<Retention> retention = Open(ByAge(30 * kDay));
+  Work(*retention);
+  for (const char* table : {"sweep_states", "sweep_texts", "sweep_changes", "sweep_told"})
+    EXPECT_EQ(RowsIn(table), 0) << table;
+  EXPECT_EQ(store_->CountNewest(kSweep)->verdicts.failed(), 2u);
+  EXPECT_EQ(store_->Runs(kSweep, absl::InfinitePast(), 10)->size(), 1u);
+  EXPECT_THAT(Tell(agents_[0], 1, "pass").ToString(), HasSubstr("retention has removed"));
+}
+
+TEST_F(SweepRetentionTest, WhoKeepsASweepKeepsItsRuns) {
+  ASSERT_TRUE(Tell(agents_[0], 0, "fail").ok());
+  clock_.Set(absl::FromUnixSeconds(Day(40)));
+  const std::unique_ptr<Retention> retention = Open(ByAge(30 * kDay));
+  ASSERT_TRUE(retention->Keep(kSweep, clock_.Now() + 100 * kDay).ok());
+  Work(*retention);
+  EXPECT_EQ(RecordsOf(RunId(kSweep, Day(0))), 1);
 }
 
 }  // namespace

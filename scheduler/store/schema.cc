@@ -245,6 +245,71 @@ ALTER TABLE pairs ADD COLUMN stored_at INTEGER;
 CREATE INDEX pairs_in_order ON pairs (position);
 )sql";
 
+// Runs of sweeps are actions without an envelope: theirs is the sweep's. What they
+// counted outlives their rows.
+const char kTablesSince5[] = R"sql(
+ALTER TABLE actions ADD COLUMN run_of INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX actions_launched ON actions (no) WHERE run_of = 0;
+
+CREATE TABLE sweeps (
+  action INTEGER PRIMARY KEY,
+  -- No occurrence after this.
+  ends INTEGER NOT NULL,
+  -- Rows of sweep_changes.
+  changes INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE sweep_runs (
+  run INTEGER PRIMARY KEY,
+  sweep INTEGER NOT NULL,
+  -- Seconds since 1970.
+  occurrence INTEGER NOT NULL,
+  -- Launched by hand.
+  extra INTEGER NOT NULL,
+  told INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX sweep_runs_in_order ON sweep_runs (sweep, occurrence);
+-- What an agent told in a run: a byte for each check. `worst` once it is whole.
+CREATE TABLE sweep_told (
+  run INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  statuses BLOB NOT NULL DEFAULT x'',
+  worst INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (run, agent)) WITHOUT ROWID;
+-- The newest verdicts of an agent: 25 bytes for each check (sweep_tables.h).
+CREATE TABLE sweep_states (
+  sweep INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  states BLOB NOT NULL DEFAULT x'',
+  worst INTEGER NOT NULL DEFAULT 0,
+  last_told INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (sweep, agent)) WITHOUT ROWID;
+CREATE TABLE sweep_texts (
+  sweep INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  check_no INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  evidence BLOB NOT NULL,
+  left_out INTEGER NOT NULL,
+  PRIMARY KEY (sweep, agent, check_no)) WITHOUT ROWID;
+-- `action` is a run, or a sweep for the newest verdicts; check_no -1: agents by the
+-- worst of theirs.
+CREATE TABLE sweep_counts (
+  action INTEGER NOT NULL,
+  check_no INTEGER NOT NULL,
+  status INTEGER NOT NULL,
+  agents INTEGER NOT NULL,
+  PRIMARY KEY (action, check_no, status)) WITHOUT ROWID;
+CREATE TABLE sweep_changes (
+  position INTEGER PRIMARY KEY,
+  sweep INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  check_no INTEGER NOT NULL,
+  before INTEGER NOT NULL,
+  after INTEGER NOT NULL,
+  occurrence INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  stored_at INTEGER NOT NULL);
+CREATE INDEX sweep_changes_in_order ON sweep_changes (sweep, position);
+)sql";
+
 absl::Status CreateDatabase(const std::string& path) {
   // Made first and empty, for its mode: SQLite gives its -wal and -shm the same.
   DRAGNET_RETURN_IF_ERROR(WriteNewFile(path, "", 0600));
@@ -254,7 +319,7 @@ absl::Status CreateDatabase(const std::string& path) {
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA auto_vacuum = INCREMENTAL"));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
   return database->Execute(StrCat("BEGIN;", kTables, kTablesSince2, kProposalsSince3, kTablesSince4,
-                                  "PRAGMA application_id = ", kApplicationId,
+                                  kTablesSince5, "PRAGMA application_id = ", kApplicationId,
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }
 

@@ -11,7 +11,7 @@
 namespace dragnet::scheduler {
 
 // PRAGMA user_version of the tables that this program knows.
-inline constexpr int kSchemaVersion = 4;
+inline constexpr int kSchemaVersion = 5;
 
 // Tables that version 2 added. SQL.
 extern const char kTablesSince2[];
@@ -19,6 +19,8 @@ extern const char kTablesSince2[];
 extern const char kProposalsSince3[];
 // What version 4 added: when records and states were stored, and one order of all.
 extern const char kTablesSince4[];
+// What version 5 added: sweeps, their runs and verdicts. SQL.
+extern const char kTablesSince5[];
 
 // A new, empty store with mode 0600. AlreadyExists if the file is there.
 absl::Status CreateDatabase(const std::string& path);

@@ -84,13 +84,27 @@ class SqliteStore : public Store {
   void MarkAccepted(std::string_view action_id, std::string_view agent_id, Done done) override;
   void MarkDoubted(std::string_view agent_id, Done done) override;
 
-  void AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) override;
+  void AppendRecord(std::string_view agent_id, v1::ResultRecord record, absl::Time now,
+                    Appending done) override;
   size_t PendingBytes() const override;
   absl::StatusOr<std::vector<Change>> ReadChanges(std::string_view action_id, uint64_t position,
                                                   size_t max_bytes) override;
   absl::StatusOr<uint64_t> ReadRows(std::string_view action_id, uint32_t operation,
                                     uint64_t position, size_t max_bytes,
                                     const RowsReader& reader) override;
+  absl::StatusOr<std::vector<StoredAction>> ListSweeps(bool with_ended, absl::Time now,
+                                                       int limit) override;
+  absl::StatusOr<NewestCounts> CountNewest(std::string_view sweep_id) override;
+  absl::StatusOr<std::vector<v1::VerdictCounts>> CountByCheck(std::string_view action_id) override;
+  absl::StatusOr<std::vector<StoredRun>> Runs(std::string_view sweep_id, absl::Time since,
+                                              int limit) override;
+  absl::StatusOr<std::vector<SweepAgent>> SweepAgents(std::string_view sweep_id) override;
+  absl::StatusOr<std::vector<std::string>> AgentsWithVerdicts(std::string_view sweep_id) override;
+  absl::StatusOr<std::vector<StoredVerdict>> NewestVerdicts(std::string_view sweep_id,
+                                                            std::string_view agent_id) override;
+  absl::StatusOr<std::vector<StoredSweepChange>> SweepChanges(std::string_view sweep_id,
+                                                              absl::Time since, uint64_t before,
+                                                              int limit) override;
   absl::StatusOr<uint64_t> StreamIdentity() override;
   absl::StatusOr<StreamPosition> StreamBegin() override;
   absl::StatusOr<StreamPosition> StreamEnd() override;

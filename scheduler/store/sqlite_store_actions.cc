@@ -5,28 +5,14 @@
 #include "absl/strings/str_split.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/store/action_rows.h"
 #include "scheduler/store/proposal_tables.h"
 #include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
 namespace {
 
-#define DRAGNET_ACTION_COLUMNS \
-  "SELECT id, envelope, launched_by, signed_by, launched_at, expires, cancelled FROM actions "
-
-StoredAction ActionOf(const Query& query) {
-  StoredAction action;
-  action.id = query.Text(0);
-  action.envelope = query.Text(1);
-  action.launched_by = query.Text(2);
-  action.signed_by = absl::StrSplit(query.Text(3), ' ', absl::SkipEmpty());
-  action.launched_at = query.Time(4);
-  action.expires = query.Time(5);
-  action.cancelled = query.Integer(6) != 0;
-  return action;
-}
-
-absl::Status InsertAction(Database& database, const StoredAction& action) {
+absl::StatusOr<int64_t> InsertAction(Database& database, const StoredAction& action) {
   // Names of investigators have no spaces.
   const std::string signed_by = absl::StrJoin(action.signed_by, " ");
   DRAGNET_RETURN_IF_ERROR(database.Run(
@@ -39,7 +25,7 @@ absl::Status InsertAction(Database& database, const StoredAction& action) {
     DRAGNET_RETURN_IF_ERROR(database.Run(
         "INSERT INTO action_bounds (action, operation, rows, bytes) VALUES (?, ?, ?, ?)", no,
         static_cast<int64_t>(i), action.bounds[i].rows, action.bounds[i].bytes));
-  return absl::OkStatus();
+  return no;
 }
 
 // Number and count of operations of an action.
@@ -170,7 +156,8 @@ absl::Status SqliteStore::AddAction(const StoredAction& action,
                                     const std::vector<std::string>& agent_ids) {
   return writer_.Run([&](Database& database) -> absl::Status {
     DRAGNET_RETURN_IF_ERROR(CloseProposalOf(database, action));
-    DRAGNET_RETURN_IF_ERROR(InsertAction(database, action));
+    DRAGNET_ASSIGN_OR_RETURN(const int64_t no, InsertAction(database, action));
+    DRAGNET_RETURN_IF_ERROR(records_->OnAction(database, no, action));
     return records_->AddPairs(database, action.id, agent_ids);
   });
 }
@@ -188,8 +175,8 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::MatchActions(std::string_v
   ReadPool::Lease database = readers_->Take();
   // substr() and not LIKE: the fragment has no wildcards.
   Query query = database->Ask(
-      "SELECT id FROM actions WHERE substr(id, 1, length(?1)) = ?1"
-      " OR substr(id, -length(?1)) = ?1 ORDER BY no DESC LIMIT ?2",
+      "SELECT id FROM actions WHERE (run_of = 0 AND (substr(id, 1, length(?1)) = ?1"
+      " OR substr(id, -length(?1)) = ?1)) OR id = ?1 ORDER BY no DESC LIMIT ?2",
       fragment, limit);
   std::vector<std::string> ids;
   while (query.Next()) ids.push_back(query.Text(0));
@@ -200,10 +187,11 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::MatchActions(std::string_v
 absl::StatusOr<std::vector<StoredAction>> SqliteStore::ListActions(std::string_view before,
                                                                    int limit) {
   ReadPool::Lease database = readers_->Take();
-  Query query = database->Ask(
-      DRAGNET_ACTION_COLUMNS
-      "WHERE ?1 = '' OR no < (SELECT no FROM actions WHERE id = ?1) ORDER BY no DESC LIMIT ?2",
-      before, limit);
+  Query query =
+      database->Ask(DRAGNET_ACTION_COLUMNS
+                    "WHERE run_of = 0 AND (?1 = '' OR no < (SELECT no FROM actions WHERE id = ?1))"
+                    " ORDER BY no DESC LIMIT ?2",
+                    before, limit);
   std::vector<StoredAction> actions;
   while (query.Next()) actions.push_back(ActionOf(query));
   DRAGNET_RETURN_IF_ERROR(query.status());
@@ -213,7 +201,8 @@ absl::StatusOr<std::vector<StoredAction>> SqliteStore::ListActions(std::string_v
 absl::StatusOr<std::vector<StoredAction>> SqliteStore::ActiveActions(absl::Time now) {
   ReadPool::Lease database = readers_->Take();
   Query query = database->Ask(DRAGNET_ACTION_COLUMNS
-                              "WHERE closed = 0 AND cancelled = 0 AND expires >= ? ORDER BY no",
+                              "WHERE closed = 0 AND cancelled = 0 AND expires >= ? AND run_of = 0"
+                              " ORDER BY no",
                               now);
   std::vector<StoredAction> actions;
   while (query.Next()) actions.push_back(ActionOf(query));
@@ -300,7 +289,7 @@ absl::StatusOr<std::vector<AgentAction>> SqliteStore::ActionsOf(std::string_view
   Query query = database->Ask(
       "SELECT a.id, a.envelope, a.launched_by, a.signed_by, a.launched_at, a.expires, a.cancelled,"
       " p.state, p.rows FROM (SELECT a.no, p.state, p.rows FROM actions a CROSS JOIN pairs p"
-      " ON p.action = a.no AND p.agent = ?1 ORDER BY a.no DESC LIMIT ?2) p"
+      " ON p.action = a.no AND p.agent = ?1 WHERE a.run_of = 0 ORDER BY a.no DESC LIMIT ?2) p"
       " JOIN actions a ON a.no = p.no ORDER BY a.no DESC",
       agent, limit);
   std::vector<AgentAction> actions;
@@ -333,13 +322,14 @@ void SqliteStore::MarkDoubted(std::string_view agent_id, Done done) {
                       0, Durability::kSynced, std::move(done));
 }
 
-void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) {
+void SqliteStore::AppendRecord(std::string_view agent_id, v1::ResultRecord record, absl::Time now,
+                               Appending done) {
   auto appended = std::make_shared<Appended>();
   const size_t bytes = record.ByteSizeLong();
   writer_.SubmitWhole(
-      [this, appended, agent = std::string(agent_id),
-       record = std::move(record)](Database& database) -> absl::Status {
-        DRAGNET_ASSIGN_OR_RETURN(*appended, records_->Append(database, agent, record));
+      [this, appended, agent = std::string(agent_id), record = std::move(record),
+       now](Database& database) -> absl::Status {
+        DRAGNET_ASSIGN_OR_RETURN(*appended, records_->Append(database, agent, record, now));
         return absl::OkStatus();
       },
       bytes, Durability::kSynced,

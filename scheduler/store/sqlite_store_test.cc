@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "core/envelope.h"
 #include "core/strings.h"
 #include "scheduler/store/schema.h"
 #include "scheduler/store/store_conformance.h"
+#include "scheduler/testing/sweep_documents.h"
 #include "scheduler/testing/temporary_directory.h"
 
 namespace dragnet::scheduler {
@@ -36,6 +38,7 @@ class SqliteFixture : public StoreFixture {
 std::unique_ptr<StoreFixture> NewSqliteFixture() { return std::make_unique<SqliteFixture>(); }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, ::testing::Values(&NewSqliteFixture));
+INSTANTIATE_TEST_SUITE_P(Sqlite, SweepConformance, ::testing::Values(&NewSqliteFixture));
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
@@ -131,6 +134,112 @@ TEST_F(SqliteStoreTest, WhatWasCommittedIsInACopyThatWasNeverClosed) {
   auto reopened = SqliteStore::Open(copy, StoreUse::kRun);
   ASSERT_TRUE(reopened.ok()) << reopened.status();
   EXPECT_EQ((*reopened)->TrustPolicies()->size(), 50u);
+}
+
+// ---- verdicts, exactly once
+
+class SqliteSweepTest : public SqliteStoreTest {
+ protected:
+  static constexpr char kSweep[] = "0190a000-0000-7000-8000-00000000000a";
+  static constexpr char kAgent[] = "11111111-0000-4000-8000-000000000000";
+  static constexpr int64_t kBegin = 1'799'996'400;
+  const absl::Time now_ = absl::FromUnixSeconds(kBegin) + absl::Hours(50);
+
+  void AddSweep(Store& store) {
+    ASSERT_TRUE(
+        store.AddToken({.sha256 = "t", .expires = now_, .uses_left = 1, .labels = {}}).ok());
+    Enrolment enrolment;
+    enrolment.agent_id = kAgent;
+    enrolment.spki = "key";
+    enrolment.token_sha256 = "t";
+    enrolment.facts.set_id(kAgent);
+    enrolment.certificate.fingerprint = "f";
+    enrolment.certificate.identity = "spiffe://fleet/agent/1";
+    ASSERT_TRUE(store.EnrolAgent(enrolment, now_ - absl::Hours(1)).ok());
+    const v1::Action document =
+        SweepDocument(kSweep, "@hourly", absl::FromUnixSeconds(kBegin),
+                      absl::FromUnixSeconds(kBegin) + absl::Hours(100), {"time", "disk"});
+    StoredAction action;
+    action.id = kSweep;
+    action.envelope =
+        NewEnvelope(kActionPayloadType, document.SerializeAsString()).SerializeAsString();
+    action.expires = absl::FromUnixSeconds(kBegin) + absl::Hours(100);
+    action.recurs_until = action.expires;
+    action.bounds = {{.rows = 1000, .bytes = 1 << 20}};
+    ASSERT_TRUE(store.AddAction(action, {kAgent}).ok());
+  }
+  // "time" fails in every second run.
+  absl::StatusOr<Appended> Tell(Store& store, int run) {
+    v1::ResultRecord record;
+    record.set_action_id(kSweep);
+    record.set_occurrence(kBegin + 3600 * run);
+    record.set_sequence(1);
+    record.mutable_rows()->add_rows(VerdictRow("time", run % 2 == 0 ? "pass" : "fail"));
+    record.mutable_rows()->add_rows(VerdictRow("disk", "pass"));
+    absl::StatusOr<Appended> result;
+    absl::Notification done;
+    store.AppendRecord(kAgent, record, now_, [&](absl::StatusOr<Appended> appended) {
+      result = std::move(appended);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return result;
+  }
+  static void ExpectRunsOnce(Store& store, int runs) {
+    const auto stored = store.Runs(kSweep, absl::InfinitePast(), 1000);
+    ASSERT_TRUE(stored.ok()) << stored.status();
+    EXPECT_EQ(stored->size(), static_cast<size_t>(runs));
+    for (const StoredRun& run : *stored) {
+      EXPECT_EQ(run.told, 1u);
+      EXPECT_EQ(run.verdicts.passed() + run.verdicts.failed(), 2u);
+    }
+    const auto changes = store.SweepChanges(kSweep, absl::InfinitePast(), 0, 1000);
+    EXPECT_EQ(changes->size(), static_cast<size_t>(runs - 1));
+    const auto newest = store.CountNewest(kSweep);
+    EXPECT_EQ(newest->verdicts.passed() + newest->verdicts.failed(), 2u);
+    EXPECT_EQ(newest->agents.passed() + newest->agents.failed(), 1u);
+  }
+};
+
+// As after a kill -9: the agent sends again what it heard nothing of.
+TEST_F(SqliteSweepTest, VerdictsCountOnceThoughTheSchedulerWasKilledAndAllIsSentAgain) {
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok());
+  AddSweep(**store);
+  for (int run = 0; run < 20; ++run) ASSERT_TRUE(Tell(**store, run)->dropped.ok());
+  const std::string copy = directory_.path() + "/copy.db";
+  for (const char* suffix : {"", "-wal"}) std::filesystem::copy_file(path_ + suffix, copy + suffix);
+  auto reopened = SqliteStore::Open(copy, StoreUse::kRun);
+  ASSERT_TRUE(reopened.ok()) << reopened.status();
+  for (int run = 0; run < 40; ++run) EXPECT_EQ(Tell(**reopened, run)->duplicate, run < 20);
+  ExpectRunsOnce(**reopened, 40);
+}
+
+TEST_F(SqliteSweepTest, ATransactionThatIsUndoneLeavesNothingCounted) {
+  auto store = SqliteStore::Open(path_, StoreUse::kRun);
+  ASSERT_TRUE(store.ok());
+  AddSweep(**store);
+  ASSERT_TRUE(Tell(**store, 0)->dropped.ok());
+  const auto change = [&](std::string sql) {
+    const absl::Status changed = (*store)->Maintain(
+        [&](Database& database) { return database.Execute(sql); }, /*forget=*/false);
+    ASSERT_TRUE(changed.ok()) << changed;
+  };
+  // In the middle of what a record changes.
+  change(
+      "CREATE TRIGGER no_changes BEFORE INSERT ON sweep_changes BEGIN"
+      " SELECT raise(ABORT, 'a damaged page'); END");
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(Tell(**store, 1).ok());
+  ExpectRunsOnce(**store, 1);
+  // When the counts are written.
+  change(
+      "DROP TRIGGER no_changes; CREATE TRIGGER no_counts BEFORE UPDATE ON sweep_runs BEGIN"
+      " SELECT raise(ABORT, 'a damaged page'); END");
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(Tell(**store, 1).ok());
+  ExpectRunsOnce(**store, 1);
+  change("DROP TRIGGER no_counts");
+  for (int run = 0; run < 10; ++run) EXPECT_EQ(Tell(**store, run)->duplicate, run == 0);
+  ExpectRunsOnce(**store, 10);
 }
 
 TEST_F(SqliteStoreTest, FullDiskFailsTheChangeAndLosesNothingBefore) {

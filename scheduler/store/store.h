@@ -102,6 +102,74 @@ struct StoredAction {
   bool cancelled = false;
   // For AddAction: one for each operation.
   std::vector<OperationBounds> bounds;
+  // For AddAction. Of a sweep: no occurrence after this.
+  std::optional<absl::Time> recurs_until;
+  // For AddAction: the sweep to which this action's verdicts count. Both have the
+  // same operations. Empty: none.
+  std::string extra_run_of;
+};
+
+// Of a check on a host; a later one is worse. Stored as these numbers.
+enum class VerdictStatus : uint8_t {
+  kNone = 0,
+  kNotApplicable = 1,
+  kPass = 2,
+  kUnknown = 3,
+  kFail = 4,
+};
+// "pass", "fail", "unknown" or "not_applicable"; kNone and "" for anything else.
+VerdictStatus VerdictStatusOf(std::string_view word);
+std::string_view WordOf(VerdictStatus status);
+
+// One run of a sweep. What it counts outlives its rows.
+struct StoredRun {
+  std::string action_id;
+  absl::Time occurrence;
+  // Launched by hand.
+  bool extra = false;
+  // Agents that told of it, in part or whole.
+  uint64_t told = 0;
+  // As SweepRun has them.
+  v1::VerdictCounts verdicts;
+  v1::VerdictCounts agents;
+};
+
+// The newest verdicts of all agents.
+struct NewestCounts {
+  v1::VerdictCounts verdicts;
+  v1::VerdictCounts agents;
+};
+
+// An agent that took a sweep on.
+struct SweepAgent {
+  std::string id;
+  absl::Time accepted_at;
+  // The newest occurrence of the schedule that it told of; InfinitePast: none yet.
+  absl::Time last_told = absl::InfinitePast();
+};
+
+// The newest verdict of an agent on a check.
+struct StoredVerdict {
+  // Number of the check (SweepTerms::checks).
+  uint32_t check = 0;
+  VerdictStatus status = VerdictStatus::kNone;
+  absl::Time occurrence;
+  absl::Time since;
+  std::string reason;
+  std::vector<std::string> evidence;
+  uint64_t evidence_left_out = 0;
+};
+
+struct StoredSweepChange {
+  uint64_t position = 0;
+  std::string agent_id;
+  std::string agent_name;
+  uint32_t check = 0;
+  // kNone: the first verdict.
+  VerdictStatus from = VerdictStatus::kNone;
+  VerdictStatus to = VerdictStatus::kNone;
+  absl::Time occurrence;
+  std::string reason;
 };
 
 // A signed order about an action.
@@ -180,9 +248,11 @@ struct Change {
   Pair pair;
 };
 
-// The same, of any action.
+// The same, of any action; and changes of verdicts, which have no rows and no pair.
 struct ActionChange : Change {
+  // Of a change of a verdict: the sweep.
   std::string action_id;
+  std::optional<StoredSweepChange> sweep_change;
   // Unknown (InfinitePast) of what a version before this one stored.
   absl::Time stored_at = absl::InfinitePast();
 };
@@ -216,6 +286,10 @@ struct Appended {
   bool over_bounds = false;
   // The pair's state after it; unspecified when there is no such pair.
   v1::DispatchState state = v1::DISPATCH_STATE_UNSPECIFIED;
+  // The run of a sweep that it was stored for; empty: the record's action itself.
+  std::string run_id;
+  // The sweep whose counts it may have changed; empty: none.
+  std::string sweep_id;
 };
 
 // Orders that are kept for one action, the newest.
@@ -267,13 +341,16 @@ class Store {
   // With a waiting pair for each agent, in one step, in which a proposal of this id
   // becomes launched. AlreadyExists for a known id, or a proposal of it with another
   // payload; FailedPrecondition for a proposal that was refused.
+  // NotFound: no sweep `extra_run_of`.
   virtual absl::Status AddAction(const StoredAction& action,
                                  const std::vector<std::string>& agent_ids) = 0;
   virtual absl::StatusOr<StoredAction> FindAction(std::string_view action_id) = 0;
-  // Ids that begin or end with `fragment`, at most `limit`.
+  // Ids that begin or end with `fragment`, at most `limit`. Of runs of sweeps, only
+  // one that is it.
   virtual absl::StatusOr<std::vector<std::string>> MatchActions(std::string_view fragment,
                                                                 int limit) = 0;
-  // Newest first; those launched before the action `before`, if it isn't empty.
+  // Newest first; those launched before the action `before`, if it isn't empty. Here
+  // and below, runs of sweeps are none of them.
   virtual absl::StatusOr<std::vector<StoredAction>> ListActions(std::string_view before,
                                                                 int limit) = 0;
   // Neither cancelled nor expired.
@@ -346,7 +423,13 @@ class Store {
   // anything. A record that may not be stored is dropped, with a note among the
   // agent's refusals; only a failure of the store itself is an error, after
   // which the same record may be sent again.
-  virtual void AppendRecord(std::string_view agent_id, v1::ResultRecord record, Appending done) = 0;
+  //
+  // A record with an occurrence is stored for the run of its sweep, which is made when
+  // the first agent tells of it: an action of its own, whose id is "SWEEP@SECONDS".
+  // `now` bounds which occurrences there may be. Verdicts on checks, in it or in an
+  // extra run, are counted in the same step.
+  virtual void AppendRecord(std::string_view agent_id, v1::ResultRecord record, absl::Time now,
+                            Appending done) = 0;
   // Bytes of records that wait to be committed: for flow control.
   virtual size_t PendingBytes() const = 0;
 
@@ -362,6 +445,33 @@ class Store {
   virtual absl::StatusOr<uint64_t> ReadRows(std::string_view action_id, uint32_t operation,
                                             uint64_t position, size_t max_bytes,
                                             const RowsReader& reader) = 0;
+  // ---- sweeps. NotFound for what is no sweep.
+  // Newest first. Without `with_ended`: neither cancelled nor over at `now`.
+  virtual absl::StatusOr<std::vector<StoredAction>> ListSweeps(bool with_ended, absl::Time now,
+                                                               int limit) = 0;
+  virtual absl::StatusOr<NewestCounts> CountNewest(std::string_view sweep_id) = 0;
+  // By check's number; those that are missing at the end have no verdicts. Of the
+  // newest verdicts for a sweep's id, of one run for the run's.
+  virtual absl::StatusOr<std::vector<v1::VerdictCounts>> CountByCheck(
+      std::string_view action_id) = 0;
+  // By occurrence, newest first; those after `since`.
+  virtual absl::StatusOr<std::vector<StoredRun>> Runs(std::string_view sweep_id, absl::Time since,
+                                                      int limit) = 0;
+  // In order of id.
+  virtual absl::StatusOr<std::vector<SweepAgent>> SweepAgents(std::string_view sweep_id) = 0;
+  // Agents that have verdicts, by name and id.
+  virtual absl::StatusOr<std::vector<std::string>> AgentsWithVerdicts(
+      std::string_view sweep_id) = 0;
+  // Of one agent, in order of the checks.
+  virtual absl::StatusOr<std::vector<StoredVerdict>> NewestVerdicts(std::string_view sweep_id,
+                                                                    std::string_view agent_id) = 0;
+  // Newest first; those of runs after `since`, stored before the position `before` (0:
+  // all).
+  virtual absl::StatusOr<std::vector<StoredSweepChange>> SweepChanges(std::string_view sweep_id,
+                                                                      absl::Time since,
+                                                                      uint64_t before,
+                                                                      int limit) = 0;
+
   // ---- everything, of all actions
   // Tells this store from every other one, and from what it was before it was
   // restored: positions of one mean nothing in another.

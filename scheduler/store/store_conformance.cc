@@ -97,7 +97,7 @@ absl::StatusOr<Appended> StoreConformance::Append(const std::string& agent,
                                                   v1::ResultRecord record) {
   std::promise<void> done;
   absl::StatusOr<Appended> result;
-  store_->AppendRecord(agent, std::move(record), [&](absl::StatusOr<Appended> appended) {
+  store_->AppendRecord(agent, std::move(record), now_, [&](absl::StatusOr<Appended> appended) {
     result = std::move(appended);
     done.set_value();
   });
@@ -568,9 +568,10 @@ TEST_P(StoreConformance, CallbacksComeInOrderAndNothingIsLostWhenItCloses) {
   ASSERT_TRUE(store_->AddAction(NewAction(kAction), {agent}).ok());
   std::vector<uint64_t> order;
   for (uint64_t i = 1; i <= 500; ++i)
-    store_->AppendRecord(agent, RowsRecord(i, 1), [&order, i](absl::StatusOr<Appended> appended) {
-      if (appended.ok() && appended->dropped.ok()) order.push_back(i);
-    });
+    store_->AppendRecord(agent, RowsRecord(i, 1), now_,
+                         [&order, i](absl::StatusOr<Appended> appended) {
+                           if (appended.ok() && appended->dropped.ok()) order.push_back(i);
+                         });
   Reopen();
   ASSERT_EQ(order.size(), 500u);
   for (uint64_t i = 0; i < 500; ++i) EXPECT_EQ(order[i], i + 1);
@@ -602,8 +603,8 @@ TEST_P(StoreConformance, AFailedChangeLeavesThoseBesideItStanding) {
     appended.ok() ? ++stored : ++failed;
   };
   for (uint64_t i = 1; i <= 100; ++i) {
-    store_->AppendRecord(agent, RowsRecord(i, 1), count);
-    store_->AppendRecord("no such agent", RowsRecord(i, 1), count);
+    store_->AppendRecord(agent, RowsRecord(i, 1), now_, count);
+    store_->AppendRecord("no such agent", RowsRecord(i, 1), now_, count);
   }
   Reopen();
   EXPECT_EQ(stored, 100);

@@ -2,13 +2,17 @@
 // instantiates the suite with a factory:
 //
 //   INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, ::testing::Values(&NewFixture));
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, SweepConformance, ::testing::Values(&NewFixture));
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "dragnet/v1/action.pb.h"
 #include "scheduler/store/store.h"
 
 namespace dragnet::scheduler {
@@ -38,6 +42,28 @@ class StoreConformance : public ::testing::TestWithParam<StoreFixtureFactory> {
   std::unique_ptr<StoreFixture> fixture_;
   std::unique_ptr<Store> store_;
   absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
+};
+
+// The same for sweeps: a sweep of three checks every hour, which two of three agents
+// were to get.
+class SweepConformance : public StoreConformance {
+ protected:
+  void SetUp() override;
+
+  v1::Action NewSweep(std::string_view id) const;
+  // Verdicts on all three checks, and the summary.
+  void TellAll(const std::string& agent, int64_t occurrence, std::string_view root,
+               std::string_view time, std::string_view disk);
+  // Why it was dropped.
+  absl::Status Dropped(const std::string& agent, const v1::ResultRecord& record);
+  std::vector<StoredRun> Runs();
+  // In words.
+  std::string NewestVerdicts();
+  std::string NewestAgents();
+
+  std::string a_;
+  std::string b_;
+  std::string outsider_;
 };
 
 }  // namespace dragnet::scheduler

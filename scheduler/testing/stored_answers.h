@@ -86,7 +86,7 @@ class StoredAnswers {
 
   void Append(size_t agent, const v1::ResultRecord& record) {
     std::promise<absl::StatusOr<Appended>> done;
-    store->AppendRecord(agents[agent], record,
+    store->AppendRecord(agents[agent], record, now,
                         [&](absl::StatusOr<Appended> appended) { done.set_value(appended); });
     const absl::StatusOr<Appended> appended = done.get_future().get();
     EXPECT_TRUE(appended.ok() && appended->dropped.ok()) << appended.status();

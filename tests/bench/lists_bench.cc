@@ -120,7 +120,7 @@ void Run(const std::string& directory, int agent_count, int action_count) {
       record.set_action_id(id);
       record.set_sequence(sequence);
       record.mutable_rows()->add_rows("row");
-      store->AppendRecord(ids[static_cast<size_t>(i)], std::move(record),
+      store->AppendRecord(ids[static_cast<size_t>(i)], std::move(record), absl::Now(),
                           [&](absl::StatusOr<Appended> appended) {
                             Check(appended.status());
                             done.count_down();

@@ -19,11 +19,13 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "core/envelope.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/uuid.h"
 #include "scheduler/api/stack.h"
 #include "scheduler/store/sqlite_store.h"
+#include "scheduler/testing/sweep_documents.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -89,7 +91,8 @@ class Pending {
   }
   void Wait() {
     absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(+[](int* waiting) { return *waiting == 0; }, &waiting_));
+    mutex_.Await(absl::Condition(
+        +[](int* waiting) { return *waiting == 0; }, &waiting_));
   }
 
  private:
@@ -194,6 +197,50 @@ class Bench {
     return response;
   }
 
+  // A sweep of so many checks, daily since some days.
+  std::string NewSweep(size_t agents, int checks, absl::Time begin) {
+    std::vector<std::string> names;
+    for (int i = 0; i < checks; ++i) names.push_back(StrCat("check-", i));
+    const v1::Action document = SweepDocument(NewUuidV7(absl::Now()), "0 3 * * *", begin,
+                                              begin + absl::Hours(24 * 300), names);
+    StoredAction action;
+    action.id = document.id();
+    action.envelope =
+        NewEnvelope(kActionPayloadType, document.SerializeAsString()).SerializeAsString();
+    action.launched_by = "alice";
+    action.signed_by = {"alice"};
+    action.launched_at = begin;
+    action.expires = begin + absl::Hours(24 * 300);
+    action.recurs_until = action.expires;
+    action.bounds.push_back({.rows = 1000000, .bytes = uint64_t{1} << 30});
+    Check(store_->AddAction(action, {agents_.begin(), agents_.begin() + agents}));
+    return action.id;
+  }
+
+  // One run, all checks of an agent in one record, of which one in `share` fails by
+  // chance. Without an occurrence: the same records for an ordinary action.
+  void Sweep(const std::string& action, size_t agents, int checks, int64_t occurrence,
+             unsigned share) {
+    for (size_t i = 0; i < agents; ++i) {
+      v1::ResultRecord record;
+      record.set_action_id(action);
+      record.set_occurrence(occurrence);
+      record.set_sequence(1);
+      for (int check = 0; check < checks; ++check) {
+        random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+        const bool fails = share > 0 && (random_ >> 33) % share == 0;
+        record.mutable_rows()->add_rows(
+            VerdictRow(StrCat("check-", check), fails ? "fail" : "pass",
+                       fails ? "expected no row, found 1" : "no row found, as expected"));
+      }
+      AppendOne(agents_[i], std::move(record));
+      v1::ResultRecord summary = SummaryRecord(action, 2, static_cast<uint64_t>(checks));
+      summary.set_occurrence(occurrence);
+      AppendOne(agents_[i], std::move(summary));
+    }
+    pending_.Wait();
+  }
+
   Store& store() { return *store_; }
 
  private:
@@ -243,15 +290,17 @@ class Bench {
   void AppendOne(const std::string& agent, v1::ResultRecord record) {
     while (store_->PendingBytes() > kInFlightBytes) ::usleep(1000);
     pending_.Add();
-    store_->AppendRecord(agent, std::move(record), [this](absl::StatusOr<Appended> appended) {
-      Check(appended.status());
-      Check(appended->dropped);
-      pending_.Done(absl::OkStatus());
-    });
+    store_->AppendRecord(agent, std::move(record), absl::Now(),
+                         [this](absl::StatusOr<Appended> appended) {
+                           Check(appended.status());
+                           Check(appended->dropped);
+                           pending_.Done(absl::OkStatus());
+                         });
   }
 
   const std::string path_;
   std::vector<std::string> agents_;
+  uint64_t random_ = 1;
   Pending pending_;
   std::unique_ptr<SqliteStore> store_;
 };
@@ -293,6 +342,30 @@ void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
                   static_cast<unsigned long long>(response.different()),
                   static_cast<unsigned long long>(response.rows()));
     }
+    constexpr int kChecks = 50;
+    const absl::Time today =
+        absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()) / 86400 * 86400 - 86400 + 3 * 3600);
+    const std::string sweep = bench.NewSweep(agents, kChecks, today - absl::Hours(24 * 5));
+    bench.MarkSent(sweep, agents);
+    const double verdicts = n * kChecks;
+    const std::string plain = bench.NewAction(agents);
+    bench.MarkSent(plain, agents);
+    Measure(StrCat(kChecks, " rows from each, of an action (rows)"), verdicts,
+            [&] { bench.Sweep(plain, agents, kChecks, 0, 50); });
+    const auto run = [&](int day, unsigned share, const std::string& what) {
+      Measure(StrCat(kChecks, " verdicts from each, ", what, " (rows)"), verdicts, [&] {
+        bench.Sweep(sweep, agents, kChecks, absl::ToUnixSeconds(today) - 86400 * (4 - day), share);
+      });
+    };
+    run(0, 50, "first run");
+    run(1, 0, "second run, 2 % change");
+    run(2, 0, "third run, as before");
+    run(3, 2, "fourth run, half of them change");
+    Measure("runs, counts", 0, [&] { Get(bench.store().Runs(sweep, absl::InfinitePast(), 100)); });
+    Measure("newest verdicts of all", verdicts, [&] {
+      for (const std::string& agent : Get(bench.store().AgentsWithVerdicts(sweep)))
+        Get(bench.store().NewestVerdicts(sweep, agent));
+    });
     Measure("open again", 0, [&] { bench.Open(); });
   }
   std::printf("database: %.1f MiB\n",

@@ -1,0 +1,445 @@
+#include "scheduler/store/sweep_tables.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "core/status_macros.h"
+#include "core/strings.h"
+#include "core/text.h"
+#include "google/protobuf/stubs/logging.h"
+#include "modules/check/check.pb.h"
+#include "scheduler/store/all_changes.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+constexpr size_t kMaxTerms = 32;
+constexpr size_t kMaxReason = 1024;
+constexpr size_t kMaxEvidence = 2048;
+// A batch of the writer may add more than that; the next ones go on.
+constexpr int kTrimmedAtOnce = 20'000;
+constexpr int kMaxEvidenceRows = 100;  // of one verdict, before they are bounded
+// Status, occurrence, since, text_hash.
+constexpr size_t kStateBytes = 1 + 3 * 8;
+
+void PutNumber(uint64_t number, std::string* bytes) {
+  for (int i = 0; i < 8; ++i) bytes->push_back(static_cast<char>(number >> (8 * i)));
+}
+
+uint64_t NumberAt(std::string_view bytes, size_t offset) {
+  uint64_t number = 0;
+  for (size_t i = 0; i < 8; ++i)
+    number |= uint64_t{static_cast<unsigned char>(bytes[offset + i])} << (8 * i);
+  return number;
+}
+
+// The same in every version and on every machine: it is stored.
+uint64_t HashOf(const SweepTables::Told& told) {
+  if (told.reason.empty() && told.evidence.empty() && told.evidence_left_out == 0) return 0;
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  const auto add = [&](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    hash = (hash ^ 0xff) * 1099511628211u;
+  };
+  add(told.reason);
+  add(told.evidence);
+  add(StrCat(told.evidence_left_out));
+  return hash == 0 ? 1 : hash;
+}
+
+// Only as much as a console shows of it; the rest is in the run's rows.
+void TakeEvidence(const check::v1::Verdict& verdict, SweepTables::Told* told) {
+  v1::SweepVerdict kept;
+  size_t bytes = 0;
+  told->evidence_left_out = verdict.evidence_left_out();
+  for (const std::string& row : verdict.evidence()) {
+    bytes += row.size();
+    if (bytes <= kMaxEvidence) {
+      kept.add_evidence(row);
+    } else if (told->evidence_left_out != UINT64_MAX) {
+      ++told->evidence_left_out;
+    }
+  }
+  told->evidence = kept.SerializeAsString();
+}
+
+absl::StatusOr<SweepTables::Told> ReadVerdict(const SweepTerms& terms, uint32_t operation,
+                                              const std::string& row) {
+  check::v1::Verdict verdict;
+  // It writes to standard error of each text that isn't UTF-8: a host could fill logs.
+  const google::protobuf::LogSilencer silence;
+  if (!verdict.ParseFromString(row)) return absl::InvalidArgumentError("a row that is no verdict");
+  const std::optional<uint32_t> number = terms.FindCheck(operation, verdict.check());
+  if (!number.has_value())
+    return absl::InvalidArgumentError(StrCat("a verdict on \"",
+                                             Shorten(ForTerminal(verdict.check()), 100),
+                                             "\", which is no check of operation ", operation));
+  SweepTables::Told told;
+  told.check = *number;
+  told.status = VerdictStatusOf(verdict.status());
+  if (told.status == VerdictStatus::kNone)
+    return absl::InvalidArgumentError(
+        StrCat("a verdict \"", Shorten(ForTerminal(verdict.status()), 100), "\" on ",
+               verdict.check(), ": pass, fail, unknown and not_applicable are known"));
+  if (verdict.evidence_size() > kMaxEvidenceRows)
+    return absl::InvalidArgumentError(StrCat("a verdict on ", verdict.check(), " with ",
+                                             verdict.evidence_size(), " rows of evidence"));
+  told.reason = Shorten(verdict.reason(), kMaxReason);
+  if (told.status == VerdictStatus::kFail || told.status == VerdictStatus::kUnknown)
+    TakeEvidence(verdict, &told);
+  return told;
+}
+
+VerdictStatus StatusAt(std::string_view statuses, size_t check) {
+  return check < statuses.size() ? static_cast<VerdictStatus>(statuses[check])
+                                 : VerdictStatus::kNone;
+}
+
+absl::Status WriteText(Database& database, int64_t sweep, int64_t agent,
+                       const SweepTables::Told& told) {
+  if (HashOf(told) == 0)
+    return database.Run("DELETE FROM sweep_texts WHERE sweep = ? AND agent = ? AND check_no = ?",
+                        sweep, agent, told.check);
+  return database.Run(
+      "INSERT OR REPLACE INTO sweep_texts (sweep, agent, check_no, reason, evidence, left_out)"
+      " VALUES (?, ?, ?, ?, ?, ?)",
+      sweep, agent, told.check, told.reason, told.evidence, told.evidence_left_out);
+}
+
+}  // namespace
+
+VerdictStatus VerdictStatusOf(std::string_view word) {
+  for (const VerdictStatus status : {VerdictStatus::kNotApplicable, VerdictStatus::kPass,
+                                     VerdictStatus::kUnknown, VerdictStatus::kFail})
+    if (word == WordOf(status)) return status;
+  return VerdictStatus::kNone;
+}
+
+std::string_view WordOf(VerdictStatus status) {
+  switch (status) {
+    case VerdictStatus::kNone:
+      return "";
+    case VerdictStatus::kNotApplicable:
+      return "not_applicable";
+    case VerdictStatus::kPass:
+      return "pass";
+    case VerdictStatus::kUnknown:
+      return "unknown";
+    case VerdictStatus::kFail:
+      return "fail";
+  }
+  return "";
+}
+
+std::string PackStates(const std::vector<CheckState>& states) {
+  std::string bytes;
+  bytes.reserve(states.size() * kStateBytes);
+  for (const CheckState& state : states) {
+    bytes.push_back(static_cast<char>(state.status));
+    PutNumber(static_cast<uint64_t>(state.occurrence), &bytes);
+    PutNumber(static_cast<uint64_t>(state.since), &bytes);
+    PutNumber(state.text_hash, &bytes);
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::vector<CheckState>> UnpackStates(std::string_view bytes) {
+  if (bytes.size() % kStateBytes != 0) return absl::DataLossError("stored verdicts don't parse");
+  std::vector<CheckState> states(bytes.size() / kStateBytes);
+  for (size_t i = 0; i < states.size(); ++i) {
+    const size_t at = i * kStateBytes;
+    states[i].status = static_cast<VerdictStatus>(bytes[at]);
+    states[i].occurrence = static_cast<int64_t>(NumberAt(bytes, at + 1));
+    states[i].since = static_cast<int64_t>(NumberAt(bytes, at + 9));
+    states[i].text_hash = NumberAt(bytes, at + 17);
+  }
+  return states;
+}
+
+absl::StatusOr<bool> RemoveSweepChanges(Database& database, int64_t sweep, uint64_t last_position,
+                                        int limit) {
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t end,
+      database.IntegerOr(0,
+                         "SELECT coalesce(max(position), 0) FROM (SELECT position FROM"
+                         " sweep_changes WHERE sweep = ? AND position <= ? ORDER BY position"
+                         " LIMIT ?)",
+                         sweep, last_position, limit));
+  if (end == 0) return false;
+  DRAGNET_RETURN_IF_ERROR(NoteRemovalOfChanges(database, sweep, static_cast<uint64_t>(end)));
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("DELETE FROM sweep_changes WHERE sweep = ? AND position <= ?", sweep, end));
+  const int removed = database.changes();
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("UPDATE sweeps SET changes = changes - ? WHERE action = ?", removed, sweep));
+  return removed == limit;
+}
+
+absl::StatusOr<SweepRole> SweepTables::RoleOf(Database& database, int64_t action) {
+  SweepRole role;
+  {
+    Query run =
+        database.Ask("SELECT sweep, occurrence, extra FROM sweep_runs WHERE run = ?", action);
+    if (run.Next()) {
+      role.sweep = run.Integer(0);
+      role.occurrence = run.Integer(1);
+      role.extra = run.Integer(2) != 0;
+      return role;
+    }
+    DRAGNET_RETURN_IF_ERROR(run.status());
+  }
+  DRAGNET_ASSIGN_OR_RETURN(
+      role.sweep, database.IntegerOr(0, "SELECT action FROM sweeps WHERE action = ?", action));
+  role.is_sweep = role.sweep != 0;
+  return role;
+}
+
+absl::StatusOr<std::shared_ptr<const SweepTerms>> SweepTables::TermsOf(Database& database,
+                                                                       int64_t sweep) {
+  if (const auto found = terms_.find(sweep); found != terms_.end()) return found->second;
+  std::string envelope;
+  {
+    Query query = database.Ask("SELECT envelope FROM actions WHERE no = ?", sweep);
+    if (query.Next()) envelope = query.Text(0);
+    DRAGNET_RETURN_IF_ERROR(query.status());
+  }
+  absl::StatusOr<SweepTerms> terms = SweepTerms::OfEnvelope(envelope);
+  // One of another version, perhaps, or tzdata is gone: no record of it can be believed.
+  if (!terms.ok())
+    return absl::InvalidArgumentError(
+        StrCat("the sweep's document can't be read: ", terms.status().message()));
+  if (terms_.size() >= kMaxTerms) terms_.clear();
+  return terms_.emplace(sweep, std::make_shared<const SweepTerms>(*std::move(terms))).first->second;
+}
+
+absl::Status SweepTables::OnAction(Database& database, int64_t action, const StoredAction& stored) {
+  if (stored.recurs_until.has_value())
+    return database.Run("INSERT INTO sweeps (action, ends) VALUES (?, ?)", action,
+                        *stored.recurs_until);
+  if (stored.extra_run_of.empty()) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t sweep,
+      database.IntegerOr(0,
+                         "SELECT s.action FROM sweeps s JOIN actions a ON a.no = s.action"
+                         " WHERE a.id = ?",
+                         stored.extra_run_of));
+  if (sweep == 0) return absl::NotFoundError(StrCat("no sweep ", stored.extra_run_of));
+  return database.Run("INSERT INTO sweep_runs (run, sweep, occurrence, extra) VALUES (?, ?, ?, 1)",
+                      action, sweep, absl::ToUnixSeconds(stored.launched_at));
+}
+
+absl::Status SweepTables::CheckOccurrence(Database& database, int64_t sweep, int64_t occurrence,
+                                          absl::Time now) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<const SweepTerms> terms, TermsOf(database, sweep));
+  DRAGNET_RETURN_IF_ERROR(terms->CheckOccurrence(occurrence, now));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t removed,
+      database.IntegerOr(0,
+                         "SELECT 1 FROM sweep_runs r JOIN retention t ON t.action = r.run"
+                         " WHERE r.sweep = ? AND r.occurrence >= ? AND r.extra = 0"
+                         " AND t.removed_at IS NOT NULL LIMIT 1",
+                         sweep, occurrence));
+  if (removed == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat("occurrence ", occurrence,
+             " is older than what retention has removed of this sweep's results"));
+}
+
+absl::Status SweepTables::AddRun(Database& database, int64_t sweep, std::string_view sweep_id,
+                                 int64_t occurrence) {
+  const absl::Time time = absl::FromUnixSeconds(occurrence);
+  DRAGNET_RETURN_IF_ERROR(database.Run(
+      "INSERT INTO actions (id, envelope, launched_by, signed_by, launched_at, expires, run_of)"
+      " SELECT ?1, x'', launched_by, signed_by, ?2, ?3, no FROM actions WHERE no = ?4",
+      RunId(sweep_id, occurrence), time, time + kRunIsOpen, sweep));
+  const int64_t run = database.last_row();
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("INSERT INTO sweep_runs (run, sweep, occurrence, extra) VALUES (?, ?, ?, 0)",
+                   run, sweep, occurrence));
+  return database.Run(
+      "INSERT INTO action_bounds (action, operation, rows, bytes)"
+      " SELECT ?, operation, rows, bytes FROM action_bounds WHERE action = ?",
+      run, sweep);
+}
+
+absl::Status SweepTables::NoteTold(Database& database, const SweepRole& role, int64_t run,
+                                   int64_t agent) {
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("INSERT OR IGNORE INTO sweep_told (run, agent) VALUES (?, ?)", run, agent));
+  if (database.changes() == 0) return absl::OkStatus();
+  // Of extra runs, that it was asked says nothing of whether it keeps the schedule.
+  if (!role.extra)
+    DRAGNET_RETURN_IF_ERROR(database.Run(
+        "INSERT INTO sweep_states (sweep, agent, last_told) VALUES (?, ?, ?)"
+        " ON CONFLICT (sweep, agent) DO UPDATE SET last_told = max(last_told, excluded.last_told)",
+        role.sweep, agent, role.occurrence));
+  ++told_[run];
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SweepTables::Verdicts> SweepTables::Read(Database& database, const SweepRole& role,
+                                                        int64_t run, int64_t agent,
+                                                        const v1::ResultRecord& record) {
+  Verdicts verdicts;
+  DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<const SweepTerms> terms,
+                           TermsOf(database, role.sweep));
+  if (!terms->HasChecks(record.operation())) return verdicts;
+  {
+    Query told =
+        database.Ask("SELECT statuses FROM sweep_told WHERE run = ? AND agent = ?", run, agent);
+    if (told.Next()) verdicts.statuses_in_run = told.Text(0);
+    DRAGNET_RETURN_IF_ERROR(told.status());
+  }
+  verdicts.statuses_in_run.resize(terms->checks().size(), '\0');
+  for (const std::string& row : record.rows().rows()) {
+    DRAGNET_ASSIGN_OR_RETURN(Told told, ReadVerdict(*terms, record.operation(), row));
+    if (StatusAt(verdicts.statuses_in_run, told.check) != VerdictStatus::kNone)
+      return absl::InvalidArgumentError(
+          StrCat("a second verdict on ", terms->checks()[told.check].id, " in one run"));
+    verdicts.statuses_in_run[told.check] = static_cast<char>(told.status);
+    verdicts.told.push_back(std::move(told));
+  }
+  Query newest = database.Ask(
+      "SELECT states, worst FROM sweep_states WHERE sweep = ? AND agent = ?", role.sweep, agent);
+  if (newest.Next()) {
+    DRAGNET_ASSIGN_OR_RETURN(verdicts.newest, UnpackStates(newest.View(0)));
+    verdicts.newest_worst = static_cast<VerdictStatus>(newest.Integer(1));
+  }
+  DRAGNET_RETURN_IF_ERROR(newest.status());
+  verdicts.newest.resize(terms->checks().size());
+  return verdicts;
+}
+
+absl::Status SweepTables::Store(Database& database, const SweepRole& role, int64_t run,
+                                int64_t agent, Verdicts verdicts, uint64_t* position) {
+  if (verdicts.told.empty()) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(NoteTold(database, role, run, agent));
+  const absl::Time now = absl::Now();
+  const auto is_bad = [](VerdictStatus status) {
+    return status == VerdictStatus::kFail || status == VerdictStatus::kUnknown;
+  };
+  for (const Told& told : verdicts.told) {
+    Count(run, told.check, told.status, 1);
+    CheckState& state = verdicts.newest[told.check];
+    // Of a host that was offline and tells of older runs after newer ones.
+    if (state.status != VerdictStatus::kNone && role.occurrence < state.occurrence) continue;
+    const VerdictStatus before = state.status;
+    state.occurrence = role.occurrence;
+    if (const uint64_t hash = HashOf(told); hash != state.text_hash) {
+      DRAGNET_RETURN_IF_ERROR(WriteText(database, role.sweep, agent, told));
+      state.text_hash = hash;
+    }
+    if (before == told.status) continue;
+    state.status = told.status;
+    state.since = role.occurrence;
+    if (before != VerdictStatus::kNone) Count(role.sweep, told.check, before, -1);
+    Count(role.sweep, told.check, told.status, 1);
+    if (before == VerdictStatus::kNone && !is_bad(told.status)) continue;
+    DRAGNET_RETURN_IF_ERROR(database.Run(
+        "INSERT INTO sweep_changes (position, sweep, agent, check_no, before, after, occurrence,"
+        " reason, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ++*position, role.sweep, agent, told.check, static_cast<int>(before),
+        static_cast<int>(told.status), role.occurrence, told.reason, now));
+    ++changes_added_[role.sweep];
+  }
+  VerdictStatus worst = VerdictStatus::kNone;
+  for (const CheckState& state : verdicts.newest) worst = std::max(worst, state.status);
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("UPDATE sweep_told SET statuses = ? WHERE run = ? AND agent = ?",
+                   verdicts.statuses_in_run, run, agent));
+  DRAGNET_RETURN_IF_ERROR(database.Run(
+      "INSERT INTO sweep_states (sweep, agent, states, worst) VALUES (?, ?, ?, ?)"
+      " ON CONFLICT (sweep, agent) DO UPDATE SET states = excluded.states, worst = excluded.worst",
+      role.sweep, agent, PackStates(verdicts.newest), static_cast<int>(worst)));
+  if (worst == verdicts.newest_worst) return absl::OkStatus();
+  if (verdicts.newest_worst != VerdictStatus::kNone)
+    Count(role.sweep, -1, verdicts.newest_worst, -1);
+  Count(role.sweep, -1, worst, 1);
+  return absl::OkStatus();
+}
+
+absl::Status SweepTables::NoteWhole(Database& database, const SweepRole& role, int64_t run,
+                                    int64_t agent) {
+  DRAGNET_RETURN_IF_ERROR(NoteTold(database, role, run, agent));
+  std::string statuses;
+  VerdictStatus before = VerdictStatus::kNone;
+  {
+    Query told = database.Ask("SELECT statuses, worst FROM sweep_told WHERE run = ? AND agent = ?",
+                              run, agent);
+    if (told.Next()) {
+      statuses = told.Text(0);
+      before = static_cast<VerdictStatus>(told.Integer(1));
+    }
+    DRAGNET_RETURN_IF_ERROR(told.status());
+  }
+  const absl::StatusOr<std::shared_ptr<const SweepTerms>> terms = TermsOf(database, role.sweep);
+  if (Database::IsError(terms.status())) return terms.status();
+  if (!terms.ok() || (*terms)->checks().empty()) return absl::OkStatus();
+  statuses.resize((*terms)->checks().size(), '\0');
+  VerdictStatus worst = VerdictStatus::kNone;
+  for (size_t check = 0; check < statuses.size(); ++check) {
+    const VerdictStatus status = StatusAt(statuses, check);
+    // What a host doesn't tell of is not known.
+    worst = std::max(worst, status == VerdictStatus::kNone ? VerdictStatus::kUnknown : status);
+  }
+  if (worst == before) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("UPDATE sweep_told SET worst = ? WHERE run = ? AND agent = ?",
+                   static_cast<int>(worst), run, agent));
+  if (before != VerdictStatus::kNone) Count(run, -1, before, -1);
+  Count(run, -1, worst, 1);
+  return absl::OkStatus();
+}
+
+void SweepTables::Count(int64_t action, int64_t check, VerdictStatus status, int64_t difference) {
+  counts_[CountKey(action, check, status)] += difference;
+}
+
+absl::Status SweepTables::Flush(Database& database) {
+  // In the order of the table, so that neighbours are written together.
+  std::vector<std::pair<CountKey, int64_t>> counts(counts_.begin(), counts_.end());
+  std::sort(counts.begin(), counts.end());
+  for (const auto& [key, difference] : counts) {
+    if (difference == 0) continue;
+    const auto& [action, check, status] = key;
+    DRAGNET_RETURN_IF_ERROR(database.Run(
+        "INSERT INTO sweep_counts (action, check_no, status, agents) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (action, check_no, status) DO UPDATE SET agents = agents + excluded.agents",
+        action, check, static_cast<int>(status), difference));
+  }
+  for (const auto& [run, agents] : told_)
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("UPDATE sweep_runs SET told = told + ? WHERE run = ?", agents, run));
+  for (auto& [sweep, added] : changes_added_) {
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("UPDATE sweeps SET changes = changes + ? WHERE action = ?", added, sweep));
+    DRAGNET_RETURN_IF_ERROR(TrimChanges(database, sweep));
+  }
+  counts_.clear();
+  told_.clear();
+  changes_added_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status SweepTables::TrimChanges(Database& database, int64_t sweep) {
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t changes,
+      database.IntegerOr(0, "SELECT changes FROM sweeps WHERE action = ?", sweep));
+  if (changes <= kChangesKeptPerSweep + kChangesKeptPerSweep / 10) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t last,
+                           database.IntegerOr(0,
+                                              "SELECT position FROM sweep_changes WHERE sweep = ?"
+                                              " ORDER BY position DESC LIMIT 1 OFFSET ?",
+                                              sweep, kChangesKeptPerSweep));
+  return RemoveSweepChanges(database, sweep, static_cast<uint64_t>(last), kTrimmedAtOnce).status();
+}
+
+void SweepTables::Forget() {
+  terms_.clear();
+  counts_.clear();
+  told_.clear();
+  changes_added_.clear();
+}
+
+}  // namespace dragnet::scheduler

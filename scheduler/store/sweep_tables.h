@@ -1,0 +1,122 @@
+// The writer's part of what sweeps add to the store: which action is a run of which
+// sweep, what each agent told in it, the newest verdict of each agent and check,
+// counts of them, and changes.
+//
+// Counts are kept in memory until Flush. Belongs to the writer's thread: all calls run
+// inside its transaction. docs/store.md explains the tables.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "dragnet/v1/results.pb.h"
+#include "scheduler/store/sqlite.h"
+#include "scheduler/store/store.h"
+#include "scheduler/store/sweep_terms.h"
+
+namespace dragnet::scheduler {
+
+// Changes that are kept of one sweep: so many at least, and a tenth more at most.
+inline constexpr int64_t kChangesKeptPerSweep = 100'000;
+
+// What is known of one check on one agent, in the blob of all.
+struct CheckState {
+  VerdictStatus status = VerdictStatus::kNone;
+  // Seconds since 1970.
+  int64_t occurrence = 0;
+  int64_t since = 0;
+  // Of reason and evidence; 0: there are none.
+  uint64_t text_hash = 0;
+};
+std::string PackStates(const std::vector<CheckState>& states);
+// DataLoss.
+absl::StatusOr<std::vector<CheckState>> UnpackStates(std::string_view bytes);
+
+// Removes the changes of this sweep up to this position. Inside a transaction of the
+// writer; a small step when there are more than `limit`: true then.
+absl::StatusOr<bool> RemoveSweepChanges(Database& database, int64_t sweep, uint64_t last_position,
+                                        int limit);
+
+// What an action is to a sweep.
+struct SweepRole {
+  // Numbers of actions; 0: none.
+  int64_t sweep = 0;
+  // It is the sweep itself.
+  bool is_sweep = false;
+  // Launched by hand, with pairs of its own.
+  bool extra = false;
+  // Seconds since 1970.
+  int64_t occurrence = 0;
+};
+
+class SweepTables {
+ public:
+  // One verdict of a record that was found to be good.
+  struct Told {
+    uint32_t check = 0;
+    VerdictStatus status = VerdictStatus::kNone;
+    std::string reason;
+    std::string evidence;
+    uint64_t evidence_left_out = 0;
+  };
+  // A record's, with what was known before.
+  struct Verdicts {
+    std::vector<Told> told;
+    std::string statuses_in_run;
+    std::vector<CheckState> newest;
+    VerdictStatus newest_worst = VerdictStatus::kNone;
+  };
+
+  static absl::StatusOr<SweepRole> RoleOf(Database& database, int64_t action);
+  // InvalidArgument: its document can't be read here.
+  absl::StatusOr<std::shared_ptr<const SweepTerms>> TermsOf(Database& database, int64_t sweep);
+
+  // Of an action that was just added. NotFound: no sweep `extra_run_of`.
+  absl::Status OnAction(Database& database, int64_t action, const StoredAction& stored);
+  // Whether an agent may tell of it. Else why not, in words for people.
+  absl::Status CheckOccurrence(Database& database, int64_t sweep, int64_t occurrence,
+                               absl::Time now);
+  // Makes the run's action: the sweep's envelope and bounds.
+  absl::Status AddRun(Database& database, int64_t sweep, std::string_view sweep_id,
+                      int64_t occurrence);
+  // An agent tells of a run for the first time, or again.
+  absl::Status NoteTold(Database& database, const SweepRole& role, int64_t run, int64_t agent);
+
+  // Reads a record's rows; nothing is changed. InvalidArgument: not verdicts of this
+  // sweep's checks, or not for the first time; it may not be stored.
+  absl::StatusOr<Verdicts> Read(Database& database, const SweepRole& role, int64_t run,
+                                int64_t agent, const v1::ResultRecord& record);
+  // What Read gave. `position` rises by one for each change.
+  absl::Status Store(Database& database, const SweepRole& role, int64_t run, int64_t agent,
+                     Verdicts verdicts, uint64_t* position);
+  // The agent has told the whole run, or more of one that it had told.
+  absl::Status NoteWhole(Database& database, const SweepRole& role, int64_t run, int64_t agent);
+
+  // Writes what was counted.
+  absl::Status Flush(Database& database);
+  void Forget();
+
+ private:
+  // Action (of a run, or of a sweep for the newest), check (-1: agents by their
+  // worst), status.
+  using CountKey = std::tuple<int64_t, int64_t, VerdictStatus>;
+
+  void Count(int64_t action, int64_t check, VerdictStatus status, int64_t difference);
+  absl::Status TrimChanges(Database& database, int64_t sweep);
+
+  absl::flat_hash_map<int64_t, std::shared_ptr<const SweepTerms>> terms_;
+  absl::flat_hash_map<CountKey, int64_t> counts_;
+  // Agents that told of a run for the first time.
+  absl::flat_hash_map<int64_t, int64_t> told_;
+  // Changes since they were trimmed last, by sweep.
+  absl::flat_hash_map<int64_t, int64_t> changes_added_;
+};
+
+}  // namespace dragnet::scheduler
