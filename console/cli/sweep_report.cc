@@ -1,0 +1,1 @@
+namespace dragnet::console {}
