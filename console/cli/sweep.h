@@ -50,6 +50,8 @@ absl::StatusOr<int> ShowSweep(const SweepFlags& flags, Session& session);
 absl::StatusOr<int> ShowSweepHistory(const SweepFlags& flags, Session& session);
 absl::StatusOr<int> ShowSweepDrift(const SweepFlags& flags, Session& session);
 absl::StatusOr<int> ReportSweep(const SweepFlags& flags, Session& session);
+// All verdicts, as `flags.report_output` says.
+absl::StatusOr<int> ReportVerdicts(const SweepFlags& flags, Session& session);
 
 // "last" (the newest that this investigator launched), a full id, or a unique
 // beginning or end of one.

@@ -370,6 +370,16 @@ absl::StatusOr<int> ShowSweep(const SweepFlags& flags, Session& session) {
   return SweepExitStatus(counts, silent);
 }
 
+absl::StatusOr<int> ReportVerdicts(const SweepFlags& flags, Session& session) {
+  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, 1, session));
+  SweepFlags all;
+  all.output = flags.report_output;
+  v1::VerdictCounts counts;
+  uint64_t silent = 0;
+  DRAGNET_RETURN_IF_ERROR(ShowVerdicts(all, sweep, &counts, &silent, session));
+  return SweepExitStatus(counts, silent);
+}
+
 absl::StatusOr<int> ShowSweepHistory(const SweepFlags& flags, Session& session) {
   uint32_t limit = 0;
   if (!absl::SimpleAtoi(flags.limit, &limit) || limit < 1 || limit > kMostRuns) {
