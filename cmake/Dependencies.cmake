@@ -92,3 +92,8 @@ pkg_check_modules(TCMALLOC REQUIRED IMPORTED_TARGET libtcmalloc_minimal)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(FMT REQUIRED IMPORTED_TARGET fmt)
 pkg_check_modules(SPDLOG REQUIRED IMPORTED_TARGET spdlog)
+
+# Packs alone are YAML; the console alone reads them.
+find_package(yaml-cpp REQUIRED)
+add_library(dep_yaml INTERFACE)
+target_link_libraries(dep_yaml INTERFACE yaml-cpp)

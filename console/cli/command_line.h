@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "console/form/nearest.h"
 
 namespace dragnet::console {
 
@@ -98,8 +99,5 @@ class CommandLine {
   bool help_requested_ = false;
   bool needs_subcommand_ = false;
 };
-
-// The candidate nearest to `word` by edit distance; empty if none is near.
-std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace dragnet::console

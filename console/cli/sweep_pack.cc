@@ -1,14 +1,12 @@
 #include "console/cli/sweep_pack.h"
 
+#include <optional>
+#include <utility>
+
+#include "console/packs/pack_loader.h"
 #include "core/strings.h"
 
-#if __has_include("console/packs/pack_loader.h")
-#include "console/packs/pack_loader.h"
-#endif
-
 namespace dragnet::console {
-
-#if __has_include("console/packs/pack_loader.h")
 
 absl::StatusOr<check::v1::CheckParameters> LoadSweepPack(
     const std::string& path, const std::map<std::string, std::string>& set, Session& session) {
@@ -26,15 +24,5 @@ absl::StatusOr<check::v1::CheckParameters> LoadSweepPack(
       return absl::InvalidArgumentError(StrCat("--set ", name, ": ", path, " has no such variable"));
   return std::move(pack->parameters);
 }
-
-#else
-
-absl::StatusOr<check::v1::CheckParameters> LoadSweepPack(const std::string& path,
-                                                         const std::map<std::string, std::string>&,
-                                                         Session&) {
-  return absl::UnimplementedError(StrCat(path, ": this version reads no packs"));
-}
-
-#endif
 
 }  // namespace dragnet::console
