@@ -54,17 +54,18 @@ absl::StatusOr<int> AddSweep(const SweepFlags& flags, Session& session) {
   DRAGNET_RETURN_IF_ERROR(CompleteAction(config->fleet_id, session.now(), std::nullopt,
                                          session.modules(), session.blobs(), &action));
   if (flags.plan.until.empty())
-    session.io().Say("It ends in 90 days, because --until isn't given; a sweep lasts for 366 days "
-                     "at most.");
+    session.io().Say(
+        "It ends in 90 days, because --until isn't given; a sweep lasts for 366 days "
+        "at most.");
   return LaunchAction(action, Unfollowed(flags), session);
 }
 
 absl::StatusOr<int> RunSweepNow(const SweepFlags& flags, Session& session) {
   DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, 1, session));
   DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
-  DRAGNET_ASSIGN_OR_RETURN(const ActionVerification verification,
-                           VerifyAction(sweep.info().action().envelope(), *policy,
-                                        session.modules(), session.now()));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const ActionVerification verification,
+      VerifyAction(sweep.info().action().envelope(), *policy, session.modules(), session.now()));
   // A scheduler that makes up a sweep gets no signature on what it wrote.
   if (verification.signers.empty()) {
     return absl::FailedPreconditionError(

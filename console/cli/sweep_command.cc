@@ -29,13 +29,13 @@ class SweepCommand : public Command {
     line.RequireSubcommand();
     DefineAdd(*Part(line, "add", "Sign and launch a sweep", AddSweep));
     DefineList(*Part(line, "list", "Sweeps, their schedules and how they stand", ListSweeps));
-    DefineShow(*OfSweep(line, "show", "Where one stands, check by check or host by host",
-                        ShowSweep));
+    DefineShow(
+        *OfSweep(line, "show", "Where one stands, check by check or host by host", ShowSweep));
     DefineHistory(*OfSweep(line, "history", "Its runs, the newest first", ShowSweepHistory));
     DefineDrift(*OfSweep(line, "drift", "What is another now than it was", ShowSweepDrift));
     DefineRunNow(*OfSweep(line, "run-now", "Sign one more run of it, now", RunSweepNow));
-    DefineReport(*OfSweep(line, "report", "All of it as a page, or for other programs",
-                          ReportSweep));
+    DefineReport(
+        *OfSweep(line, "report", "All of it as a page, or for other programs", ReportSweep));
     DRAGNET_RETURN_IF_ERROR(Order(line, "pause", "Let it stand still", v1::Order::KIND_PAUSE));
     DRAGNET_RETURN_IF_ERROR(Order(line, "resume", "Let it go on", v1::Order::KIND_RESUME));
     return Order(line, "remove", "End it everywhere", v1::Order::KIND_CANCEL);
@@ -125,9 +125,7 @@ class SweepCommand : public Command {
                            "run-late: the last of them is run as soon as it can be.",
                    .choices = {"run-late", "skip"}},
                   &flags_.plan.missed);
-    line.AddValues({.name = "--set",
-                    .value_name = "NAME=VALUE",
-                    .help = "A variable of the pack."},
+    line.AddValues({.name = "--set", .value_name = "NAME=VALUE", .help = "A variable of the pack."},
                    &flags_.set);
     const LaunchFlags::Defaults defaults = {.target = "none, it must be given", .expires = ""};
     line.StartGroup("Hosts");

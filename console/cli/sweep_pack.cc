@@ -21,7 +21,8 @@ absl::StatusOr<check::v1::CheckParameters> LoadSweepPack(
   }
   for (const auto& [name, value] : set)
     if (!used.contains(name))
-      return absl::InvalidArgumentError(StrCat("--set ", name, ": ", path, " has no such variable"));
+      return absl::InvalidArgumentError(
+          StrCat("--set ", name, ": ", path, " has no such variable"));
   return std::move(pack->parameters);
 }
 

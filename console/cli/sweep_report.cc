@@ -108,8 +108,9 @@ absl::Status AddDocument(const Sweep& sweep, Session& session, SweepReport* repo
       .orders = DescribeOrders(info.orders(), sweep.action, *policy, session.modules()),
       .authorized = verification.authorized()};
   report->show_command = StrCat("dragnet sweep show ", sweep.action.id());
-  report->made = StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", session.now(), absl::UTCTimeZone()),
-                        " by dragnet ", kVersion);
+  report->made =
+      StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", session.now(), absl::UTCTimeZone()),
+             " by dragnet ", kVersion);
   return absl::OkStatus();
 }
 
@@ -117,9 +118,8 @@ absl::Status AddDocument(const Sweep& sweep, Session& session, SweepReport* repo
 std::vector<const SweepTally::Group*> ShownGroups(const SweepTally& tally, SweepReport* report) {
   std::vector<const SweepTally::Group*> groups;
   for (const SweepTally::Group& group : tally.groups()) groups.push_back(&group);
-  std::stable_sort(groups.begin(), groups.end(), [](const auto* a, const auto* b) {
-    return AllOf(a->hosts) > AllOf(b->hosts);
-  });
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const auto* a, const auto* b) { return AllOf(a->hosts) > AllOf(b->hosts); });
   if (groups.size() > kMostColumns) {
     report->warnings.push_back(StrCat("Of ", groups.size(), " groups the ", kMostColumns,
                                       " with the most hosts are in the table of checks."));
@@ -176,8 +176,8 @@ absl::Status WritePage(const SweepFlags& flags, const SweepReport& report, Io& i
   const absl::Status written = flags.force ? WriteFileAtomically(*flags.html, page, 0644)
                                            : WriteNewFile(*flags.html, page, 0644);
   if (absl::IsAlreadyExists(written)) {
-    return absl::AlreadyExistsError(StrCat(
-        *flags.html, ": exists already: give another name, or --force to replace it"));
+    return absl::AlreadyExistsError(
+        StrCat(*flags.html, ": exists already: give another name, or --force to replace it"));
   }
   DRAGNET_RETURN_IF_ERROR(written);
   io.Say(StrCat("Written: ", ForTerminal(*flags.html), " (", page.size() / 1024, " KiB)"));
@@ -189,8 +189,8 @@ absl::StatusOr<int> ReportAsPage(const SweepFlags& flags, Session& session) {
   DRAGNET_RETURN_IF_ERROR(Annotate(ValidateGrouping(flags.report_by), "--by"));
   // Not after a minute of reading.
   if (!flags.force && ::access(flags.html->c_str(), F_OK) == 0) {
-    return absl::AlreadyExistsError(StrCat(
-        *flags.html, ": exists already: give another name, or --force to replace it"));
+    return absl::AlreadyExistsError(
+        StrCat(*flags.html, ": exists already: give another name, or --force to replace it"));
   }
   DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, kMostRuns, session));
   SweepReport report;
@@ -249,9 +249,9 @@ absl::StatusOr<int> ReportAsJunit(const SweepFlags& flags, Session& session) {
 }  // namespace
 
 absl::StatusOr<int> ReportSweep(const SweepFlags& flags, Session& session) {
-  absl::StatusOr<int> status = flags.html.has_value()            ? ReportAsPage(flags, session)
+  absl::StatusOr<int> status = flags.html.has_value()           ? ReportAsPage(flags, session)
                                : flags.report_output == "junit" ? ReportAsJunit(flags, session)
-                                                                 : ReportVerdicts(flags, session);
+                                                                : ReportVerdicts(flags, session);
   // Said by whoever pressed it.
   if (absl::IsCancelled(status.status())) {
     session.io().Say("Interrupted; what is there is not the whole.");

@@ -82,9 +82,9 @@ absl::Status ShowHead(const Sweep& sweep, Session& session) {
       {"Last", info.has_last() ? time(true, info.last().occurrence()) : "no run yet"},
       {"Until", time(true, sweep.action.expires())},
       {"Signed by", signers.empty() ? "no one in the trust policy" : signers},
-      {"State", StrCat(PhaseWord(info.action().phase()),
-                       info.action().phase_reason().empty() ? "" : ": ",
-                       info.action().phase_reason())},
+      {"State",
+       StrCat(PhaseWord(info.action().phase()), info.action().phase_reason().empty() ? "" : ": ",
+              info.action().phase_reason())},
       {"Score", ScoreWords(info.verdicts())},
       {"Hosts", HostWords(info)},
   }));
@@ -168,9 +168,12 @@ absl::Status ShowGroups(const SweepFlags& flags, const Sweep& sweep, Session& se
                                {"silent", true}}),
                    flags.output, session.io());
   for (const SweepTally::Group& group : tally.groups()) {
-    std::vector<std::string> cells = {
-        group.name, StrCat(AllOf(group.hosts)), StrCat(group.hosts.passed()),
-        StrCat(group.hosts.failed()), StrCat(group.hosts.unknown()), StrCat(group.silent)};
+    std::vector<std::string> cells = {group.name,
+                                      StrCat(AllOf(group.hosts)),
+                                      StrCat(group.hosts.passed()),
+                                      StrCat(group.hosts.failed()),
+                                      StrCat(group.hosts.unknown()),
+                                      StrCat(group.silent)};
     AddCounts(group.verdicts, &cells);
     table.Row(cells);
   }
@@ -396,9 +399,12 @@ absl::StatusOr<int> ShowSweepHistory(const SweepFlags& flags, Session& session) 
                                {"action", false, true}}),
                    flags.output, session.io());
   for (const v1::SweepRun& run : sweep.told.runs()) {
-    std::vector<std::string> cells = {table.Time(run.occurrence()), StrCat(AllOf(run.agents())),
-                                      StrCat(run.agents().passed()), StrCat(run.agents().failed()),
-                                      StrCat(run.agents().unknown()), StrCat(run.silent()),
+    std::vector<std::string> cells = {table.Time(run.occurrence()),
+                                      StrCat(AllOf(run.agents())),
+                                      StrCat(run.agents().passed()),
+                                      StrCat(run.agents().failed()),
+                                      StrCat(run.agents().unknown()),
+                                      StrCat(run.silent()),
                                       run.action_id()};
     AddCounts(run.verdicts(), &cells);
     table.Row(cells);

@@ -23,7 +23,7 @@ void AppendDocument(const SignedDocumentText& text, std::string* page) {
 void AppendSignatures(const SignedDocumentText& text, std::string* page) {
   StrAppend(page, "<section id=\"signatures\">\n<h2>Signatures</h2>\n<p class=\"seal ",
             text.authorized ? "yes\">The signatures are enough for every operation."
-                              : "no\">The signatures are not enough: agents would not obey.",
+                            : "no\">The signatures are not enough: agents would not obey.",
             "</p>\n<p class=\"note\">Checked when this page was made, on the machine that made "
             "it, against the trust policy and the root keys pinned there.</p>\n<pre>",
             HtmlLines(text.signatures), "</pre>\n");
@@ -82,8 +82,7 @@ void AppendPageHead(std::string_view mark, std::string_view title,
       StrAppend(page, "<dt>", HtmlText(name), "</dt><dd>", HtmlText(value), "</dd>\n");
   }
   page->append("</dl>\n<nav>");
-  for (const auto& [id, name] : links)
-    StrAppend(page, "<a href=\"#", id, "\">", name, "</a>");
+  for (const auto& [id, name] : links) StrAppend(page, "<a href=\"#", id, "\">", name, "</a>");
   page->append("</nav>\n</header>\n");
 }
 

@@ -232,7 +232,8 @@ void AppendHosts(const SweepReport& report, std::string* page) {
     AppendMore(report.not_passing, report.worst.size(), report, " --by host", page);
   }
   page->append(
-      "<h3>Silent hosts</h3>\n<p class=\"note\">They have told of neither of the last two runs that "
+      "<h3>Silent hosts</h3>\n<p class=\"note\">They have told of neither of the last two runs "
+      "that "
       "were due: their verdicts are old.</p>\n");
   if (report.silent.empty()) {
     page->append("<p>None.</p>\n");

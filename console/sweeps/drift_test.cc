@@ -8,9 +8,9 @@
 namespace dragnet::console {
 namespace {
 
+using testing::Change;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using testing::Change;
 using testing::Verdict;
 
 class DriftTest : public ::testing::Test {
@@ -19,8 +19,7 @@ class DriftTest : public ::testing::Test {
   std::vector<std::string> Drift(const std::vector<v1::SweepChange>& changes,
                                  const std::vector<v1::SweepVerdict>& one_check = {}) const {
     std::vector<std::string> lines;
-    for (const DriftEntry& entry :
-         DriftOf(sweep_, changes, one_check, absl::FromUnixSeconds(100)))
+    for (const DriftEntry& entry : DriftOf(sweep_, changes, one_check, absl::FromUnixSeconds(100)))
       lines.push_back(StrCat(WordsOf(entry.kind), " ", entry.agent_name,
                              entry.check.empty() ? "" : " ", entry.check));
     return lines;
@@ -47,11 +46,11 @@ TEST_F(DriftTest, ThereAndBackAgainIsNoDrift) {
   EXPECT_THAT(Drift({Change("a", "root-login", "fail", "pass", 300),
                      Change("a", "root-login", "pass", "fail", 200)}),
               IsEmpty());
-  const std::vector<DriftEntry> entries = DriftOf(
-      sweep_,
-      {Change("a", "root-login", "unknown", "fail", 300),
-       Change("a", "root-login", "pass", "unknown", 200)},
-      {}, absl::FromUnixSeconds(100));
+  const std::vector<DriftEntry> entries =
+      DriftOf(sweep_,
+              {Change("a", "root-login", "unknown", "fail", 300),
+               Change("a", "root-login", "pass", "unknown", 200)},
+              {}, absl::FromUnixSeconds(100));
   ASSERT_EQ(entries.size(), 1u);
   EXPECT_EQ(entries[0].kind, DriftKind::kNewlyFailing);
   EXPECT_EQ(entries[0].from, "pass");
@@ -62,16 +61,16 @@ TEST_F(DriftTest, ThereAndBackAgainIsNoDrift) {
 TEST_F(DriftTest, NewAndSilentHostsAreToldOnce) {
   v1::SweepVerdict silent = Verdict("s", "root-login", "pass", 90, 50);
   silent.set_silent(true);
-  EXPECT_THAT(Drift({Change("n", "host-keys", "", "fail", 200),
-                     Change("n", "root-login", "", "fail", 200)},
-                    {// Passes since before.
-                     Verdict("old", "root-login", "pass", 200, 50),
-                     // It fails on two checks, and is new once.
-                     Verdict("n", "root-login", "fail", 200, 200),
-                     // A first verdict that passes is told by no change.
-                     Verdict("m", "root-login", "pass", 200, 200), silent}),
-              ElementsAre("newly failing n host-keys", "newly failing n root-login", "new host m",
-                          "new host n", "silent host s"));
+  EXPECT_THAT(
+      Drift({Change("n", "host-keys", "", "fail", 200), Change("n", "root-login", "", "fail", 200)},
+            {// Passes since before.
+             Verdict("old", "root-login", "pass", 200, 50),
+             // It fails on two checks, and is new once.
+             Verdict("n", "root-login", "fail", 200, 200),
+             // A first verdict that passes is told by no change.
+             Verdict("m", "root-login", "pass", 200, 200), silent}),
+      ElementsAre("newly failing n host-keys", "newly failing n root-login", "new host m",
+                  "new host n", "silent host s"));
 }
 
 TEST_F(DriftTest, AHostWhoseVerdictChangedIsNotNew) {

@@ -57,7 +57,8 @@ absl::StatusOr<std::map<std::string, std::string>> GroupsOf(std::string_view by,
 
 SweepTally::SweepTally(const Sweep& sweep, std::map<std::string, std::string> groups)
     : group_of_(std::move(groups)), checks_(sweep.checks.size()) {
-  for (size_t i = 0; i < sweep.checks.size(); ++i) check_positions_.emplace(sweep.checks[i].id(), i);
+  for (size_t i = 0; i < sweep.checks.size(); ++i)
+    check_positions_.emplace(sweep.checks[i].id(), i);
 }
 
 bool SweepTally::Add(const v1::SweepVerdict& verdict) {
@@ -91,8 +92,7 @@ bool SweepTally::Add(const v1::SweepVerdict& verdict) {
 void SweepTally::Finish() {
   for (auto& [id, host] : by_id_) {
     const auto named = group_of_.find(id);
-    auto group =
-        by_group_.find(named == group_of_.end() ? std::string(kNoGroup) : named->second);
+    auto group = by_group_.find(named == group_of_.end() ? std::string(kNoGroup) : named->second);
     if (group == by_group_.end()) group = by_group_.find(std::string(kOtherGroup));
     Count(WorstOf(host.verdicts), &group->second.hosts);
     group->second.silent += host.silent ? 1 : 0;

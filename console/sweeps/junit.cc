@@ -22,9 +22,8 @@ std::string Details(const v1::SweepVerdict& verdict, const check::v1::Check& che
 std::string Case(const v1::SweepVerdict& verdict, const check::v1::Check& check) {
   std::string text = StrCat("    <testcase classname=\"", XmlText(verdict.check()), "\" name=\"",
                             XmlText(check.title()), "\"");
-  const std::string inside =
-      StrCat(" message=\"", XmlText(verdict.reason()), "\" type=\"", XmlText(check.severity()), "\">",
-             Details(verdict, check));
+  const std::string inside = StrCat(" message=\"", XmlText(verdict.reason()), "\" type=\"",
+                                    XmlText(check.severity()), "\">", Details(verdict, check));
   switch (VerdictStatusOf(verdict.status())) {
     case VerdictStatus::kPass:
       return StrCat(text, "/>\n");

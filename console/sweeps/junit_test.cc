@@ -31,9 +31,9 @@ class JunitTest : public ::testing::Test {
 };
 
 TEST_F(JunitTest, ASuiteForEachHost) {
-  const std::string xml = Written(
-      {Verdict("a", "root-login", "fail"), Verdict("a", "host-keys", "pass"),
-       Verdict("b", "root-login", "unknown"), Verdict("b", "host-keys", "not_applicable")});
+  const std::string xml =
+      Written({Verdict("a", "root-login", "fail"), Verdict("a", "host-keys", "pass"),
+               Verdict("b", "root-login", "unknown"), Verdict("b", "host-keys", "not_applicable")});
   EXPECT_THAT(xml, HasSubstr("<testsuite name=\"a\" hostname=\"a\" id=\"id-of-a\" tests=\"2\" "
                              "failures=\"1\" errors=\"0\" skipped=\"0\" "
                              "timestamp=\"2027-01-15T08:00:00\">"));

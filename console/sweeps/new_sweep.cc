@@ -33,8 +33,8 @@ absl::StatusOr<absl::Time> EndOf(const SweepPlan& plan, const absl::TimeZone& zo
   }
   if (end <= now) return Wrong("--until", StrCat(plan.until, " is past"));
   if (end > now + kMaxActionLifetime - kClockSkew) {
-    return Wrong("--until", StrCat(plan.until,
-                                   ": more than 366 days from now; sign it anew before it ends"));
+    return Wrong("--until",
+                 StrCat(plan.until, ": more than 366 days from now; sign it anew before it ends"));
   }
   return end;
 }
@@ -47,9 +47,9 @@ absl::Status SetJitter(const SweepPlan& plan, const Schedule& schedule,
   if (*jitter < absl::ZeroDuration() || *jitter > kMaxJitter)
     return Wrong("--jitter", StrCat(plan.jitter, ": from 0 to 24h"));
   if (*jitter >= schedule.ShortestInterval()) {
-    return Wrong("--jitter",
-                 StrCat(plan.jitter, ": must be less than between two runs, which is ",
-                        DurationWords(schedule.ShortestInterval()), " (", schedule.Describe(), ")"));
+    return Wrong("--jitter", StrCat(plan.jitter, ": must be less than between two runs, which is ",
+                                    DurationWords(schedule.ShortestInterval()), " (",
+                                    schedule.Describe(), ")"));
   }
   *recurrence->mutable_jitter() = ToProtoDuration(*jitter);
   return absl::OkStatus();
@@ -83,12 +83,13 @@ absl::StatusOr<v1::Action> SweepAction(const check::v1::CheckParameters& pack,
   if (!schedule->NextAfter(now).has_value())
     return Wrong("--every", StrCat(plan.every, ": such a time never comes"));
   if (Occurrences(action, now, 1).empty()) {
-    return Wrong("--every", StrCat(plan.every, ": doesn't come before it ends, ",
-                                   absl::FormatTime("%Y-%m-%d %H:%M %Z", end, schedule->time_zone()),
-                                   " (see --until)"));
+    return Wrong("--every",
+                 StrCat(plan.every, ": doesn't come before it ends, ",
+                        absl::FormatTime("%Y-%m-%d %H:%M %Z", end, schedule->time_zone()),
+                        " (see --until)"));
   }
-  action.set_name(
-      Shorten(StrCat("sweep: ", pack.title().empty() ? pack.pack() : pack.title()), kMaxActionName));
+  action.set_name(Shorten(StrCat("sweep: ", pack.title().empty() ? pack.pack() : pack.title()),
+                          kMaxActionName));
   v1::Operation* operation = action.add_operations();
   operation->set_module(std::string(kCheckModule));
   check::v1::CheckParameters parameters = pack;

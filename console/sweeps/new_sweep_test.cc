@@ -53,7 +53,8 @@ TEST(NewSweepTest, WithoutAnEndItIsNinetyDays) {
 }
 
 TEST(NewSweepTest, WhatNeverComesIsRefusedBeforeItIsSigned) {
-  EXPECT_THAT(Problem({.every = "0 3 31 2 *"}), HasSubstr("--every: 0 3 31 2 *: such a time never"));
+  EXPECT_THAT(Problem({.every = "0 3 31 2 *"}),
+              HasSubstr("--every: 0 3 31 2 *: such a time never"));
   // Comes, but after the end.
   EXPECT_THAT(Problem({.every = "0 3 1 6 *", .until = "2027-02-01"}),
               HasSubstr("doesn't come before it ends, 2027-02-01 23:59 UTC"));

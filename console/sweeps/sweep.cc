@@ -63,9 +63,9 @@ absl::StatusOr<Sweep> FindSweep(const std::string& word, uint32_t runs, absl::Ti
   v1::ActionInfo* info = sweep.told.mutable_sweep()->mutable_action();
   DRAGNET_ASSIGN_OR_RETURN(*info, CheckedInfo(std::move(*info)));
   if (!info->action_id().starts_with(id) && !info->action_id().ends_with(id)) {
-    return absl::DataLossError(StrCat("sweep ", ForTerminal(word),
-                                      ": the scheduler gave another, ",
-                                      ForTerminal(info->action_id()), ": don't trust this scheduler"));
+    return absl::DataLossError(StrCat("sweep ", ForTerminal(word), ": the scheduler gave another, ",
+                                      ForTerminal(info->action_id()),
+                                      ": don't trust this scheduler"));
   }
   DRAGNET_ASSIGN_OR_RETURN(sweep.action, DecodeAction(info->envelope()));
   if (!sweep.action.has_recurrence()) {
