@@ -77,7 +77,6 @@ class Findings {
 
 absl::Status AddDocument(const Sweep& sweep, Session& session, SweepReport* report) {
   DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
-  DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   // Orders are in the answer for one action only.
   v1::ActionInfo info = sweep.info().action();
   if (const auto whole = session.FindAction(sweep.action.id()); whole.ok()) info = *whole;

@@ -17,12 +17,12 @@ namespace dragnet::console {
 inline constexpr absl::Duration kDefaultSweepLifetime = absl::Hours(24 * 90);
 
 struct SweepPlan {
-  std::string every;
+  std::string every{};
   std::string time_zone = "UTC";
   // As console/form/values.h reads durations; empty: none.
-  std::string jitter;
+  std::string jitter{};
   // A day (to its end, by `time_zone`) or a time; empty: kDefaultSweepLifetime from now.
-  std::string until;
+  std::string until{};
   // "run-late" or "skip".
   std::string missed = "run-late";
 };
