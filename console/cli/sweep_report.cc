@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
+#include <numeric>
 
 #include "absl/strings/str_join.h"
 #include "console/cli/exit_status.h"
@@ -132,7 +132,12 @@ std::vector<const SweepTally::Group*> ShownGroups(const SweepTally& tally, Sweep
 void AddChecks(const Sweep& sweep, const SweepTally& tally, Findings& findings,
                SweepReport* report) {
   const std::vector<const SweepTally::Group*> groups = ShownGroups(tally, report);
-  for (size_t i = 0; i < sweep.checks.size(); ++i) {
+  std::vector<size_t> order(sweep.checks.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return IsWorse(sweep.checks[a], tally.checks()[a], sweep.checks[b], tally.checks()[b]);
+  });
+  for (const size_t i : order) {
     const check::v1::Check& check = sweep.checks[i];
     SweepReport::Check shown = {
         .id = check.id(),
@@ -146,13 +151,6 @@ void AddChecks(const Sweep& sweep, const SweepTally& tally, Findings& findings,
     for (const SweepTally::Group* group : groups) shown.by_group.push_back(group->checks[i]);
     report->checks.push_back(std::move(shown));
   }
-  std::stable_sort(report->checks.begin(), report->checks.end(), [](const auto& a, const auto& b) {
-    const auto key = [](const SweepReport::Check& check) {
-      return std::tuple(check.verdicts.failed() > 0, check.verdicts.unknown() > 0,
-                        SeverityRank(check.severity), check.verdicts.failed());
-    };
-    return key(a) > key(b);
-  });
 }
 
 void AddHosts(const SweepTally& tally, SweepReport* report) {

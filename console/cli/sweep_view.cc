@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <tuple>
 
 #include "absl/strings/numbers.h"
 #include "console/cli/exit_status.h"
@@ -99,11 +98,7 @@ std::vector<size_t> ByWorst(const Sweep& sweep, const std::vector<v1::VerdictCou
   std::vector<size_t> order(counts.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const auto key = [&](size_t i) {
-      return std::tuple(counts[i].failed() > 0, counts[i].unknown() > 0,
-                        SeverityRank(sweep.checks[i].severity()), counts[i].failed());
-    };
-    return key(a) > key(b);
+    return IsWorse(sweep.checks[a], counts[a], sweep.checks[b], counts[b]);
   });
   return order;
 }

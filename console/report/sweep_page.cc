@@ -80,7 +80,7 @@ struct Plot {
 };
 
 void AppendAxes(const Plot& plot, std::string* page) {
-  const int step = plot.low >= 900 ? 20 : plot.low >= 500 ? 100 : 200;
+  const int step = plot.low >= 900 ? 20 : plot.low >= 800 ? 50 : plot.low >= 500 ? 100 : 200;
   for (int score = 1000; score >= plot.low; score -= step) {
     StrAppend(page, "<line class=\"grid\" x1=\"", At(kLeft), "\" x2=\"", At(kRight), "\" y1=\"",
               At(plot.Y(score)), "\" y2=\"", At(plot.Y(score)), "\"/><text class=\"tick end\" x=\"",
@@ -116,7 +116,7 @@ void AppendPlot(const SweepReport& report, std::string* page) {
     plot.low = std::min(plot.low, point.score);
   }
   // A little room below, and round figures: a loss of 1% is to be seen as one.
-  plot.low = plot.low >= 920 ? 900 : plot.low >= 550 ? 500 : 0;
+  plot.low = std::max(plot.low - 20, 0) / 100 * 100;
   StrAppend(page, "<svg class=\"plot\" role=\"img\" aria-label=\"Score over time\" viewBox=\"0 0 ",
             kWidth, " ", kHeight, "\">");
   AppendAxes(plot, page);
@@ -177,7 +177,8 @@ void AppendMatrixCell(const v1::VerdictCounts& counts, std::string* page) {
     return;
   }
   StrAppend(page, ScoreText(counts), "<small>");
-  if (counts.failed() > 0) StrAppend(page, Grouped(counts.failed()), " fail ");
+  if (counts.failed() > 0)
+    StrAppend(page, Grouped(counts.failed()), " fail", counts.unknown() > 0 ? ", " : "");
   if (counts.unknown() > 0) StrAppend(page, Grouped(counts.unknown()), " unknown");
   page->append("</small></td>");
 }

@@ -1,6 +1,7 @@
 #include "console/sweeps/sweep.h"
 
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -89,6 +90,15 @@ absl::StatusOr<std::string> LastSweepOf(const std::string& investigator, Client&
 
 std::string RunId(std::string_view sweep_id, absl::Time occurrence) {
   return StrCat(sweep_id, "@", absl::ToUnixSeconds(occurrence));
+}
+
+bool IsWorse(const check::v1::Check& check, const v1::VerdictCounts& counts,
+             const check::v1::Check& other, const v1::VerdictCounts& other_counts) {
+  const auto key = [](const check::v1::Check& one, const v1::VerdictCounts& its) {
+    return std::tuple(its.failed() > 0, its.unknown() > 0 || its.failed() > 0,
+                      SeverityRank(one.severity()), its.failed(), its.unknown());
+  };
+  return key(check, counts) > key(other, other_counts);
 }
 
 int SeverityRank(std::string_view severity) {

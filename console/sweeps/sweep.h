@@ -45,6 +45,11 @@ std::vector<check::v1::Check> ChecksOf(const v1::Action& action);
 // SWEEP@SECONDS: the id of the action whose rows are those of a run.
 std::string RunId(std::string_view sweep_id, absl::Time occurrence);
 
+// Whether a check with these newest verdicts is looked at before another one: what fails
+// before what is unknown before the rest, each by severity and then by how often.
+bool IsWorse(const check::v1::Check& check, const v1::VerdictCounts& counts,
+             const check::v1::Check& other, const v1::VerdictCounts& other_counts);
+
 // 3 for critical to 0 for low and for what is no severity.
 int SeverityRank(std::string_view severity);
 

@@ -1,7 +1,6 @@
 #include "console/tui/views/sweep_data.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "console/form/describe.h"
@@ -34,11 +33,7 @@ std::vector<SweepCheckRow> ChecksFrom(const Sweep& sweep) {
     rows.push_back(std::move(row));
   }
   std::stable_sort(rows.begin(), rows.end(), [](const SweepCheckRow& a, const SweepCheckRow& b) {
-    const auto key = [](const SweepCheckRow& row) {
-      return std::tuple(row.verdicts.failed() > 0, row.verdicts.unknown() > 0,
-                        SeverityRank(row.check.severity()), row.verdicts.failed());
-    };
-    return key(a) > key(b);
+    return IsWorse(a.check, a.verdicts, b.check, b.verdicts);
   });
   return rows;
 }
