@@ -116,7 +116,7 @@ std::vector<DriftEntry> DriftOf(const Sweep& sweep, const std::vector<v1::SweepC
   AddHosts(one_check, nets, since, &entries);
   const auto severity = [&](const DriftEntry& entry) {
     const check::v1::Check* check = sweep.Find(entry.check);
-    return check == nullptr ? 0 : -SeverityRank(check->severity());
+    return check == nullptr ? 0 : -SeverityOrder(check->severity());
   };
   std::stable_sort(entries.begin(), entries.end(), [&](const DriftEntry& a, const DriftEntry& b) {
     return std::tuple(a.kind, severity(a), a.agent_name, a.check) <

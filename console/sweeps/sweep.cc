@@ -96,12 +96,12 @@ bool IsWorse(const check::v1::Check& check, const v1::VerdictCounts& counts,
              const check::v1::Check& other, const v1::VerdictCounts& other_counts) {
   const auto key = [](const check::v1::Check& one, const v1::VerdictCounts& its) {
     return std::tuple(its.failed() > 0, its.unknown() > 0 || its.failed() > 0,
-                      SeverityRank(one.severity()), its.failed(), its.unknown());
+                      SeverityOrder(one.severity()), its.failed(), its.unknown());
   };
   return key(check, counts) > key(other, other_counts);
 }
 
-int SeverityRank(std::string_view severity) {
+int SeverityOrder(std::string_view severity) {
   if (severity == "critical") return 3;
   if (severity == "high") return 2;
   return severity == "medium" ? 1 : 0;

@@ -51,6 +51,6 @@ bool IsWorse(const check::v1::Check& check, const v1::VerdictCounts& counts,
              const check::v1::Check& other, const v1::VerdictCounts& other_counts);
 
 // 3 for critical to 0 for low and for what is no severity.
-int SeverityRank(std::string_view severity);
+int SeverityOrder(std::string_view severity);
 
 }  // namespace dragnet::console

@@ -372,7 +372,7 @@ TableCell SweepView::CheckCell(const SweepCheckRow& row, size_t column) const {
     case 0:
       return {row.check.id(), StyleOfStatus(WordOf(WorstOf(row.verdicts)))};
     case 1:
-      return {row.check.severity(), SeverityRank(row.check.severity()) >= 2 ? kBold : kMuted};
+      return {row.check.severity(), SeverityOrder(row.check.severity()) >= 2 ? kBold : kMuted};
     case 2:
       return {row.check.title()};
     case 3:
