@@ -288,6 +288,15 @@ TEST_F(SweepTest, ReportWritesAPageAndKeepsWhatIsThere) {
       Dragnet({"sweep", "report", sweep_.id(), "--html", Path("page.html"), "--force"}).status, 1);
 }
 
+TEST_F(SweepTest, ARunTakesNoOrders) {
+  const std::string run = StrCat(sweep_.id(), "@1800000000");
+  scheduler_->actions[0].set_action_id(run);
+  const Outcome outcome = Dragnet({"cancel", run}, "y");
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("takes no orders of its own"));
+  EXPECT_THAT(scheduler_->orders, IsEmpty());
+}
+
 TEST_F(SweepTest, RowsOfARunAreThoseOfItsOwnAction) {
   scheduler_->any_action_id = true;
   check::v1::Verdict row;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "console/investigation/lookup.h"
 #include "console/investigation/verification.h"
 #include "console/output/cell.h"
 #include "core/action.h"
