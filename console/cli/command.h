@@ -9,6 +9,7 @@
 #include "console/cli/command_line.h"
 #include "console/cli/exit_status.h"
 #include "console/cli/session.h"
+#include "dragnet/v1/order.pb.h"
 
 namespace dragnet::console {
 
@@ -49,6 +50,9 @@ std::unique_ptr<Command> NewKeepCommand();
 std::unique_ptr<Command> NewStatusCommand();
 std::unique_ptr<Command> NewPauseCommand();
 std::unique_ptr<Command> NewResumeCommand();
+// `dragnet sweep`, and its orders (pause, resume, cancel), which are parts of it.
+std::unique_ptr<Command> NewSweepCommand();
+std::unique_ptr<Command> NewSweepOrderCommand(v1::Order::Kind kind);
 std::unique_ptr<Command> NewVerifyCommand();
 std::unique_ptr<Command> NewSignCommand();
 std::unique_ptr<Command> NewLaunchCommand();

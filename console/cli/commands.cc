@@ -21,6 +21,7 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewKeepCommand());
   commands.push_back(NewPauseCommand());
   commands.push_back(NewResumeCommand());
+  commands.push_back(NewSweepCommand());
   commands.push_back(NewVerifyCommand());
   commands.push_back(NewAgentsCommand());
   commands.push_back(NewRefusalsCommand());
@@ -30,7 +31,6 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewKeygenCommand());
   commands.push_back(NewCheckCommand());
   commands.push_back(NewCompletionCommand(modules));
-  commands.push_back(NewUnsupportedCommand("sweep", "scheduled checks"));
   commands.push_back(NewUnsupportedCommand("package", "packages of the agent"));
   return commands;
 }

@@ -38,6 +38,8 @@ struct LaunchFlags : LaunchOptions {
     std::string expires = "5m";
   };
   void Define(CommandLine& line, const Defaults& defaults);
+  // Only the flags of one group.
+  void DefineGroup(LaunchOptionGroup group, const Defaults& defaults, CommandLine& line);
   // What is shown of the rows that come; not part of the action.
   RowOptions Rows() const;
 };

@@ -3,10 +3,17 @@
 #include "core/strings.h"
 
 namespace dragnet::console {
-namespace {
+void AddOutputFlag(CommandLine& line, std::string* output) {
+  line.AddValue({.name = "--output",
+                 .short_name = "-o",
+                 .value_name = "FORMAT",
+                 .help = "How to print (default: table).",
+                 .choices = {std::begin(kFormats), std::end(kFormats)}},
+                output);
+}
 
-void AddGroup(LaunchOptionGroup group, const LaunchFlags::Defaults& defaults, CommandLine& line,
-              LaunchFlags* flags) {
+void LaunchFlags::DefineGroup(LaunchOptionGroup group, const Defaults& defaults,
+                              CommandLine& line) {
   line.StartGroup(std::string(TitleOf(group)));
   for (const LaunchOption& option : AllLaunchOptions()) {
     if (option.group != group) continue;
@@ -21,28 +28,17 @@ void AddGroup(LaunchOptionGroup group, const LaunchFlags::Defaults& defaults, Co
                    .short_name = std::string(option.short_flag),
                    .value_name = std::string(option.value_name),
                    .help = std::move(help)},
-                  &(flags->*option.value));
+                  &(this->*option.value));
   }
 }
 
-}  // namespace
-
-void AddOutputFlag(CommandLine& line, std::string* output) {
-  line.AddValue({.name = "--output",
-                 .short_name = "-o",
-                 .value_name = "FORMAT",
-                 .help = "How to print (default: table).",
-                 .choices = {std::begin(kFormats), std::end(kFormats)}},
-                output);
-}
-
 void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
-  AddGroup(LaunchOptionGroup::kHosts, defaults, line, this);
+  DefineGroup(LaunchOptionGroup::kHosts, defaults, line);
   line.AddSwitch(
       {.name = "--wait", .help = "Wait for agents that are offline, too, until it expires."},
       &wait);
 
-  AddGroup(LaunchOptionGroup::kDispatch, defaults, line, this);
+  DefineGroup(LaunchOptionGroup::kDispatch, defaults, line);
 
   line.StartGroup("Output");
   AddOutputFlag(line, &output);
@@ -64,8 +60,8 @@ void LaunchFlags::Define(CommandLine& line, const Defaults& defaults) {
                  .completion = Completion::kFile},
                 &no_launch);
 
-  AddGroup(LaunchOptionGroup::kRecord, defaults, line, this);
-  AddGroup(LaunchOptionGroup::kLimits, defaults, line, this);
+  DefineGroup(LaunchOptionGroup::kRecord, defaults, line);
+  DefineGroup(LaunchOptionGroup::kLimits, defaults, line);
 }
 
 RowOptions LaunchFlags::Rows() const { return {.where = where, .columns = SplitNames(columns)}; }

@@ -1,6 +1,7 @@
 // `dragnet cancel|pause|resume ACTION`: a signed order about an action.
 #include "absl/strings/ascii.h"
 #include "console/cli/command.h"
+#include "console/cli/sweep.h"
 #include "console/form/describe.h"
 #include "console/investigation/delivery.h"
 #include "console/investigation/lookup.h"
@@ -18,11 +19,12 @@ namespace {
 class OrderCommand : public Command {
  public:
   struct Words {
-    std::string summary;
-    std::string description;
+    std::string summary{};
+    std::string description{};
   };
 
-  OrderCommand(v1::Order::Kind kind, Words words) : kind_(kind), words_(std::move(words)) {}
+  OrderCommand(v1::Order::Kind kind, Words words, bool of_sweeps = false)
+      : kind_(kind), words_(std::move(words)), of_sweeps_(of_sweeps) {}
 
   std::string name() const override { return std::string(WordOf(kind_)); }
   std::string summary() const override { return words_.summary; }
@@ -30,7 +32,7 @@ class OrderCommand : public Command {
 
   absl::Status Define(CommandLine& line) override {
     line.SetDescription(words_.description);
-    line.AddArgument({.name = "ACTION",
+    line.AddArgument({.name = of_sweeps_ ? "SWEEP" : "ACTION",
                       .help = "Its id, a unique beginning or end of it, or \"last\".",
                       .required = true},
                      &action_);
@@ -52,7 +54,7 @@ class OrderCommand : public Command {
       return absl::InvalidArgumentError(
           StrCat(name(), " --yes: give the action's whole id (see dragnet actions)"));
     }
-    DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, session.FindAction(action_));
+    DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, Find(session));
     DRAGNET_ASSIGN_OR_RETURN(const v1::Action action, DecodeAction(info.envelope()));
     DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
     std::string warning;
@@ -89,10 +91,17 @@ class OrderCommand : public Command {
   }
 
  private:
+  absl::StatusOr<v1::ActionInfo> Find(Session& session) const {
+    if (!of_sweeps_) return session.FindAction(action_);
+    DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(action_, 1, session));
+    return sweep.info().action();
+  }
+
   bool IsWholeId() const { return IsUuidV7(absl::AsciiStrToLower(action_)); }
 
   const v1::Order::Kind kind_;
   const Words words_;
+  const bool of_sweeps_;
   std::string action_;
   std::string reason_;
   bool yes_ = false;
@@ -127,6 +136,26 @@ std::unique_ptr<Command> NewResumeCommand() {
           .description = "Also one that stopped by itself because too many agents failed, or that "
                          "waits for its canaries. Signed with your key, which must have the "
                          "weight that launching the action takes."});
+}
+
+std::unique_ptr<Command> NewSweepOrderCommand(v1::Order::Kind kind) {
+  std::string description;
+  switch (kind) {
+    case v1::Order::KIND_PAUSE:
+      description =
+          "No host begins a run until it is resumed, and what runs stands still. What then becomes "
+          "of the runs that were missed is said in the sweep (--missed). Signed with your key.";
+      break;
+    case v1::Order::KIND_RESUME:
+      description = "Signed with your key, which must have the weight that launching it takes.";
+      break;
+    default:
+      description =
+          "Hosts forget it and kill what runs of it: a signed cancellation, which can't be undone. "
+          "What was told stays at the scheduler.";
+  }
+  return std::make_unique<OrderCommand>(kind, OrderCommand::Words{.description = description},
+                                        /*of_sweeps=*/true);
 }
 
 }  // namespace dragnet::console

@@ -108,10 +108,12 @@ class ResultsCommand : public Command {
   absl::StatusOr<int> Run(CommandLine&, Session& session) override {
     DRAGNET_RETURN_IF_ERROR(CheckFlags());
     DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info, session.FindAction(action_));
-    const absl::StatusOr<v1::Action> action = DecodeAction(info.envelope());
+    absl::StatusOr<v1::Action> action = DecodeAction(info.envelope());
     if (!action.ok()) {
       return Annotate(action.status(), StrCat("action ", info.action_id(), " as stored"));
     }
+    // The rows of a sweep's run go by its own id.
+    action->set_id(info.action_id());
     DRAGNET_ASSIGN_OR_RETURN(const RowOptions rows, Rows());
     if (schema_) return ShowSchema(*action, session);
     const absl::StatusOr<int> shown = Show(info, *action, rows, session);

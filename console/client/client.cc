@@ -202,6 +202,17 @@ class GrpcClient : public Client {
     return Call(&InvestigatorService::Stub::ListAgentActions, request);
   }
 
+  absl::StatusOr<v1::ListSweepsResponse> ListSweeps(const v1::ListSweepsRequest& request) override {
+    return Call(&InvestigatorService::Stub::ListSweeps, request);
+  }
+  absl::StatusOr<v1::GetSweepResponse> GetSweep(const v1::GetSweepRequest& request) override {
+    return Call(&InvestigatorService::Stub::GetSweep, request);
+  }
+  absl::StatusOr<v1::SweepChangesResponse> SweepChanges(
+      const v1::SweepChangesRequest& request) override {
+    return Call(&InvestigatorService::Stub::SweepChanges, request);
+  }
+
   absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) override {
     return Open<v1::WatchEvent>(&InvestigatorService::Stub::PrepareAsyncWatch, request);
   }
@@ -214,6 +225,10 @@ class GrpcClient : public Client {
   }
   absl::StatusOr<std::unique_ptr<TailStream>> Tail(const v1::TailRequest& request) override {
     return Open<v1::TailEvent>(&InvestigatorService::Stub::PrepareAsyncTail, request);
+  }
+  absl::StatusOr<std::unique_ptr<VerdictStream>> SweepVerdicts(
+      const v1::SweepVerdictsRequest& request) override {
+    return Open<v1::SweepVerdict>(&InvestigatorService::Stub::PrepareAsyncSweepVerdicts, request);
   }
 
  private:

@@ -48,6 +48,7 @@ class Stream {
 using EventStream = Stream<v1::WatchEvent>;
 using ActivityStream = Stream<v1::Activity>;
 using TailStream = Stream<v1::TailEvent>;
+using VerdictStream = Stream<v1::SweepVerdict>;
 
 class Client {
  public:
@@ -86,11 +87,19 @@ class Client {
   virtual absl::StatusOr<v1::ListAgentActionsResponse> ListAgentActions(
       const v1::ListAgentActionsRequest& request) = 0;
 
+  virtual absl::StatusOr<v1::ListSweepsResponse> ListSweeps(
+      const v1::ListSweepsRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetSweepResponse> GetSweep(const v1::GetSweepRequest& request) = 0;
+  virtual absl::StatusOr<v1::SweepChangesResponse> SweepChanges(
+      const v1::SweepChangesRequest& request) = 0;
+
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) = 0;
   virtual absl::StatusOr<std::unique_ptr<EventStream>> Results(
       const v1::ResultsRequest& request) = 0;
   virtual absl::StatusOr<std::unique_ptr<ActivityStream>> WatchActivity() = 0;
   virtual absl::StatusOr<std::unique_ptr<TailStream>> Tail(const v1::TailRequest& request) = 0;
+  virtual absl::StatusOr<std::unique_ptr<VerdictStream>> SweepVerdicts(
+      const v1::SweepVerdictsRequest& request) = 0;
 };
 
 }  // namespace dragnet::console

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "console/form/describe_checks.h"
+#include "console/form/recurrence.h"
 #include "console/form/values.h"
 #include "console/output/cell.h"
 #include "console/output/text_width.h"
@@ -20,6 +22,7 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 constexpr size_t kStep = 2;
+constexpr size_t kFirstRuns = 5;
 
 bool HasLines(const FieldDescriptor* field) {
   return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_map() &&
@@ -98,16 +101,17 @@ std::string DispatchText(const v1::Dispatch& dispatch) {
   return text;
 }
 
-std::string RecurrenceText(const v1::Recurrence& recurrence) {
-  std::string text = StrCat(recurrence.cron(), " (", recurrence.time_zone(), ")");
-  if (recurrence.has_until()) {
-    const absl::StatusOr<absl::Time> until = ToTime(recurrence.until());
-    StrAppend(&text, ", until ", until.ok() ? LocalTime(*until) : "no valid time");
-  }
-  if (recurrence.has_jitter()) {
-    StrAppend(&text, ", each later by up to ", DurationWords(ToDuration(recurrence.jitter())));
-  }
-  return text;
+// The first runs, so that a mistake in the schedule is seen before it is signed: by
+// the clocks that it names, and by the reader's.
+void AppendRecurrence(const v1::Action& action, std::vector<DescriptionLine>* lines) {
+  lines->push_back({"Recurs", RecurrenceWords(action.recurrence())});
+  const absl::StatusOr<Schedule> schedule = ScheduleOf(action.recurrence());
+  if (!schedule.ok()) return;
+  const std::vector<absl::Time> first = Occurrences(action, absl::InfinitePast(), kFirstRuns);
+  if (first.empty()) lines->push_back({"First runs", "none: it never runs"});
+  for (size_t i = 0; i < first.size(); ++i)
+    lines->push_back(
+        {i == 0 ? "First runs" : "", OccurrenceWords(first[i], schedule->time_zone())});
 }
 
 // What is signed besides the parameters, whether or not those can be read.
@@ -123,7 +127,9 @@ std::string DescribeRest(const v1::Operation& operation) {
   return text;
 }
 
-std::string DescribeOperation(const v1::Operation& operation, int number, const Module* module) {
+std::string DescribeOperation(const v1::Operation& operation, int number,
+                              const ModuleCatalog& catalog) {
+  const Module* module = catalog.Find(operation.module());
   std::string text = StrCat("\nOperation ", number, ": ", ForTerminal(operation.module()), "\n");
   if (module == nullptr) {
     return StrCat(text, "  (this version has no such module; parameters in hex)\n  ",
@@ -137,7 +143,9 @@ std::string DescribeOperation(const v1::Operation& operation, int number, const 
         text, "  (parameters that this version can't read: ", ForTerminal(ToStd(parsed.message())),
         "; in hex)\n  ", HexEncode(operation.parameters()), "\n", DescribeRest(operation));
   }
-  const std::string lines = DescribeMessage(*parameters, kStep);
+  const auto* checks = dynamic_cast<const check::v1::CheckParameters*>(parameters.get());
+  const std::string lines =
+      checks != nullptr ? DescribeChecks(*checks, catalog) : DescribeMessage(*parameters, kStep);
   text.append(lines.empty() ? "  (no parameters)\n" : lines);
   text.append(DescribeRest(operation));
   return text;
@@ -195,13 +203,14 @@ std::string DescribeAction(const v1::Action& action, const std::vector<Descripti
   };
   if (action.has_dispatch()) lines.push_back({"Dispatch", DispatchText(action.dispatch())});
   if (action.has_recurrence()) {
-    lines.push_back({"Recurs", RecurrenceText(action.recurrence())});
+    AppendRecurrence(action, &lines);
   }
+  lines.push_back({"Extra run of", action.extra_run_of()});
   lines.insert(lines.end(), extra.begin(), extra.end());
   std::string text = DescribeLines(lines);
   for (int i = 0; i < action.operations_size(); ++i) {
     const v1::Operation& operation = action.operations(i);
-    text.append(DescribeOperation(operation, i + 1, catalog.Find(operation.module())));
+    text.append(DescribeOperation(operation, i + 1, catalog));
   }
   return text;
 }

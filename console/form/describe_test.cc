@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "console/form/describe_checks.h"
 #include "console/testing/sample.pb.h"
 #include "console/testing/sample_module.h"
 #include "core/testing.h"
@@ -51,6 +52,85 @@ TEST(DescribeTest, HowLongAndHowMuchLaterItRecursIsShown) {
   const std::string text = DescribeAction(action, {}, testing::SampleCatalog());
   EXPECT_THAT(text, HasSubstr("0 3 * * * (Europe/Berlin), until 2030-03-17"));
   EXPECT_THAT(text, HasSubstr("later by up to 10 min"));
+  EXPECT_THAT(text, HasSubstr("at 03:00 every day"));
+  EXPECT_THAT(text, HasSubstr("the last is run late"));
+}
+
+TEST(DescribeTest, TheFirstRunsAreShownInTheScheduleZone) {
+  v1::Action action = SampleAction({});
+  // Friday 2027-01-15 08:00 UTC; validity starts a minute before.
+  *action.mutable_expires() = ToTimestamp(*ToTime(action.not_before()) + absl::Hours(24 * 4));
+  action.mutable_recurrence()->set_cron("0 3 * * *");
+  action.mutable_recurrence()->set_time_zone("America/New_York");
+  const std::string text = DescribeAction(action, {}, testing::SampleCatalog());
+  // Cut off by the end of validity, not filled up to five.
+  for (const char* day : {"Sat 2027-01-16", "Sun 2027-01-17", "Mon 2027-01-18", "Tue 2027-01-19"})
+    EXPECT_THAT(text, HasSubstr(StrCat(day, " 03:00:00 EST (-05:00)")));
+  EXPECT_THAT(text, Not(HasSubstr("2027-01-20")));
+
+  action.mutable_recurrence()->set_cron("0 3 31 2 *");
+  EXPECT_THAT(DescribeAction(action, {}, testing::SampleCatalog()), HasSubstr("it never runs"));
+}
+
+TEST(DescribeTest, AnExtraRunNamesItsSweep) {
+  v1::Action action = SampleAction({});
+  action.set_extra_run_of("0199a7c2-6d0c-7bb1-8a51-3f0e4dd2a911");
+  EXPECT_THAT(DescribeAction(action, {}, testing::SampleCatalog()),
+              HasSubstr("Extra run of  0199a7c2-6d0c"));
+}
+
+check::v1::CheckParameters TwoChecks() {
+  check::v1::CheckParameters pack;
+  pack.set_pack("ssh");
+  pack.set_title("SSH servers");
+  pack.set_version("1.2");
+  check::v1::Check& first = *pack.add_checks();
+  first.set_id("root-login");
+  first.set_title("Root can't log in\x1b[2J");
+  first.set_severity("high");
+  first.add_references("CIS 5.1.20");
+  first.set_remediation("Set it.\nReload sshd.");
+  first.set_applies_when("os='linux'");
+  first.set_module("sample");
+  testing::SampleParameters parameters;
+  parameters.add_path("/etc/ssh");
+  first.set_parameters(parameters.SerializeAsString());
+  first.mutable_expectation()->set_kind(check::v1::Expectation::KIND_NOT_FOUND);
+  first.mutable_expectation()->set_where("size > 3");
+  first.mutable_limits()->set_rows(7);
+  check::v1::Check& second = *pack.add_checks();
+  second.set_id("other");
+  second.set_module("nothing-like-it");
+  second.set_parameters("\xff");
+  return pack;
+}
+
+TEST(DescribeTest, ChecksAreShownWholeAndSafe) {
+  const std::string text = DescribeChecks(TwoChecks(), testing::SampleCatalog());
+  for (const char* part :
+       {"  pack: ssh\n", "  version: 1.2\n", "  checks: 2\n", "[1] root-login (high): Root can't",
+        "    runs: sample\n      path: /etc/ssh\n",
+        "    passes when: no row is found where size > 3\n", "    applies when: os='linux'\n",
+        "    reference: CIS 5.1.20\n", "    remediation: Set it.\\nReload sshd.\n",
+        "    limits\n      rows: 7\n", "[2] other", "no such module; parameters in hex)\n      ff"})
+    EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+}
+
+TEST(DescribeTest, ExpectationsInWords) {
+  check::v1::Expectation expectation;
+  expectation.set_kind(check::v1::Expectation::KIND_COUNT);
+  expectation.set_max(3);
+  EXPECT_EQ(ExpectationWords(expectation), "at most 3 rows are found");
+  expectation.set_min(3);
+  EXPECT_EQ(ExpectationWords(expectation), "exactly 3 rows are found");
+  expectation.clear_max();
+  EXPECT_EQ(ExpectationWords(expectation), "at least 3 rows are found");
+  expectation.set_kind(check::v1::Expectation::KIND_ALL);
+  expectation.set_where("uid = 0");
+  EXPECT_EQ(ExpectationWords(expectation), "every row is so: uid = 0; there are at least 3 rows");
+  expectation.set_kind(check::v1::Expectation::KIND_FOUND);
+  EXPECT_EQ(ExpectationWords(expectation), "a row is found where uid = 0");
 }
 
 TEST(DescribeTest, EveryAgentIsSaidInWords) {

@@ -1,5 +1,8 @@
 #include "console/investigation/lookup.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "core/action.h"
 #include "core/envelope.h"
@@ -8,6 +11,14 @@
 #include "core/text.h"
 
 namespace dragnet::console {
+
+std::string_view SweepOfRun(std::string_view action_id) {
+  const size_t at = action_id.rfind('@');
+  if (at == std::string_view::npos || at + 1 == action_id.size()) return action_id;
+  const std::string_view seconds = action_id.substr(at + 1);
+  return std::all_of(seconds.begin(), seconds.end(), absl::ascii_isdigit) ? action_id.substr(0, at)
+                                                                          : action_id;
+}
 
 absl::StatusOr<v1::Action> DecodeAction(std::string_view envelope_bytes) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
@@ -21,7 +32,7 @@ absl::StatusOr<v1::ActionInfo> CheckedInfo(v1::ActionInfo info) {
     return Annotate(action.status(),
                     StrCat("action ", ForTerminal(info.action_id()), " as stored"));
   }
-  if (action->id() != info.action_id()) {
+  if (action->id() != SweepOfRun(info.action_id())) {
     return absl::DataLossError(StrCat("action ", ForTerminal(info.action_id()),
                                       ": the scheduler gave the document of another, ",
                                       ForTerminal(action->id()), ": don't trust this scheduler"));

@@ -11,6 +11,10 @@
 
 namespace dragnet::console {
 
+// A run of a sweep has the id SWEEP@SECONDS, by which its rows are asked for; its
+// document is the sweep's. The sweep's id; of any other action its own.
+std::string_view SweepOfRun(std::string_view action_id);
+
 // The payload of an action's envelope, parsed; says nothing about signatures.
 absl::StatusOr<v1::Action> DecodeAction(std::string_view envelope_bytes);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "console/investigation/lookup.h"
 #include "console/investigation/verification.h"
 #include "console/output/cell.h"
 #include "core/action.h"
@@ -46,6 +47,12 @@ absl::StatusOr<v1::Order> NewOrder(v1::Order::Kind kind, const v1::Action& actio
 absl::Status CheckSubject(v1::Order::Kind kind, const v1::ActionInfo& info, bool by_whole_id,
                           const TrustPolicy& policy, const ModuleCatalog& modules, absl::Time now,
                           std::string* warning) {
+  // Its document is the sweep's: an order would be about all of its runs.
+  if (SweepOfRun(info.action_id()) != info.action_id()) {
+    return absl::FailedPreconditionError(
+        StrCat("action ", ForTerminal(info.action_id()),
+               ": a run of a sweep takes no orders of its own: give them about the sweep"));
+  }
   warning->clear();
   DRAGNET_ASSIGN_OR_RETURN(const ActionVerification verification,
                            VerifyAction(info.envelope(), policy, modules, now));

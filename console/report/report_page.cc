@@ -2,32 +2,12 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_format.h"
-#include "console/output/cell.h"
 #include "console/report/html.h"
-#include "console/report/report_style.h"
-#include "core/keys.h"
+#include "console/report/page_parts.h"
 #include "core/strings.h"
 
 namespace dragnet::console {
 namespace {
-
-// 4711 as "4,711".
-std::string Grouped(uint64_t number) {
-  std::string text = StrCat(number);
-  for (ptrdiff_t i = static_cast<ptrdiff_t>(text.size()) - 3; i > 0; i -= 3)
-    text.insert(static_cast<size_t>(i), ",");
-  return text;
-}
-
-std::string Count(uint64_t number, std::string_view word) {
-  return StrCat(Grouped(number), " ", word, number == 1 ? "" : "s");
-}
-
-std::string Percent(uint64_t part, uint64_t whole) {
-  return absl::StrFormat(
-      "%.3f%%", whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
 
 // States as the bar shows them; what is yet to come is one of them.
 struct Share {
@@ -52,40 +32,10 @@ std::string_view CssOfState(std::string_view state) {
   return "pending";
 }
 
-std::string Swatch(std::string_view css) {
-  return StrCat("<svg aria-hidden=\"true\"><rect width=\"100%\" height=\"100%\" class=\"", css,
-                "\"/></svg>");
-}
-
-void AppendHead(const Report& report, std::string* page) {
-  // The style is allowed by its hash; everything else is forbidden.
-  const std::string hash = Base64(Sha256(ReportStyle()));
-  StrAppend(page,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-            "style-src 'sha256-",
-            hash,
-            "'; base-uri 'none'; form-action 'none'\">\n"
-            "<meta name=\"referrer\" content=\"no-referrer\">\n"
-            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-            HtmlText(report.title), " – Dragnet</title>\n<style>", ReportStyle(),
-            "</style>\n</head>\n<body>\n<main>\n<header>\n<p class=\"mark\">Dragnet "
-            "investigation</p>\n<h1>",
-            HtmlText(report.title), "</h1>\n<dl>\n");
-  for (const auto& [name, value] : report.facts) {
-    if (!value.empty())
-      StrAppend(page, "<dt>", HtmlText(name), "</dt><dd>", HtmlText(value), "</dd>\n");
-  }
-  StrAppend(page,
-            "</dl>\n<nav><a href=\"#coverage\">Coverage</a><a href=\"#stacks\">Stacks</a>"
-            "<a href=\"#rows\">Rows</a><a href=\"#document\">Document</a>"
-            "<a href=\"#signatures\">Signatures</a></nav>\n</header>\n");
-}
-
 std::string Verdict(const v1::Progress& progress) {
   const uint64_t whole = progress.found() + progress.clean();
   if (progress.targeted() == 0) return "No host was reached: the target matches none.";
-  const std::string text = StrCat(Grouped(whole), " of ", Count(progress.targeted(), "host"),
+  const std::string text = StrCat(Grouped(whole), " of ", Counted(progress.targeted(), "host"),
                                   " looked at everything: ", Grouped(progress.found()),
                                   " found something, ", Grouped(progress.clean()), " did not.");
   if (whole == progress.targeted()) return text;
@@ -110,7 +60,7 @@ void AppendHosts(const Report& report, std::string* page) {
   page->append("</tbody>\n</table></div>\n");
   if (report.hosts_in_all > report.hosts.size()) {
     StrAppend(page, "<p class=\"note\">",
-              Count(report.hosts_in_all - report.hosts.size(), "more host"),
+              Counted(report.hosts_in_all - report.hosts.size(), "more host"),
               " of this kind are not in this page: <code>", HtmlText(report.results_command),
               " --hosts all</code></p>\n");
   }
@@ -166,8 +116,8 @@ void AppendStacks(const Report& report, std::string* page) {
   page->append("<section id=\"stacks\">\n<h2>Stacks</h2>\n");
   if (report.stacks.empty()) page->append("<p>None were asked for.</p>\n");
   for (const Report::Stack& stack : report.stacks) {
-    StrAppend(page, "<h3>", HtmlText(stack.title), " – ", Count(stack.different, "different value"),
-              " in ", Count(stack.rows, "row"), "</h3>\n");
+    StrAppend(page, "<h3>", HtmlText(stack.title), " – ", Counted(stack.different, "different value"),
+              " in ", Counted(stack.rows, "row"), "</h3>\n");
     if (stack.rows == 0) continue;
     uint64_t most = 1;
     for (const Report::Stack::Line& line : stack.frequent) most = std::max(most, line.rows);
@@ -178,7 +128,7 @@ void AppendStacks(const Report& report, std::string* page) {
       AppendStackTable(stack, stack.rare, most, page);
     }
     if (stack.different > shown) {
-      StrAppend(page, "<p class=\"note\">", Count(stack.different - shown, "value"),
+      StrAppend(page, "<p class=\"note\">", Counted(stack.different - shown, "value"),
                 " in between are not in this page.</p>\n");
     }
   }
@@ -188,7 +138,7 @@ void AppendStacks(const Report& report, std::string* page) {
 void AppendRows(const Report& report, std::string* page) {
   page->append("<section id=\"rows\">\n<h2>Rows</h2>\n");
   for (const Report::Rows& rows : report.rows) {
-    StrAppend(page, "<h3>", HtmlText(rows.module), " – ", Count(rows.in_all, "row"), "</h3>\n");
+    StrAppend(page, "<h3>", HtmlText(rows.module), " – ", Counted(rows.in_all, "row"), "</h3>\n");
     if (rows.lines.empty()) {
       page->append(rows.in_all == 0 ? "<p>No rows.</p>\n" : "");
     } else {
@@ -205,35 +155,9 @@ void AppendRows(const Report& report, std::string* page) {
       page->append("</tbody>\n</table></div>\n");
     }
     if (rows.in_all > rows.lines.size()) {
-      StrAppend(page, "<p class=\"note\">", Count(rows.in_all - rows.lines.size(), "more row"),
+      StrAppend(page, "<p class=\"note\">", Counted(rows.in_all - rows.lines.size(), "more row"),
                 " not in this page: <code>", HtmlText(report.results_command), "</code></p>\n");
     }
-  }
-  page->append("</section>\n");
-}
-
-void AppendDocument(const Report& report, std::string* page) {
-  StrAppend(page, "<section id=\"document\">\n<h2>The document, as it was signed</h2>\n<pre>",
-            HtmlLines(report.document), "</pre>\n<details><summary>As JSON</summary>\n<pre>",
-            HtmlLines(report.document_json),
-            "</pre></details>\n<details><summary>The signed envelope (DSSE)</summary>\n"
-            "<p>Saved as a file, it can be checked by anyone with the fleet's trust policy: "
-            "<code>dragnet verify FILE</code></p>\n<pre>",
-            HtmlLines(report.envelope_json), "</pre></details>\n</section>\n");
-}
-
-void AppendSignatures(const Report& report, std::string* page) {
-  StrAppend(page, "<section id=\"signatures\">\n<h2>Signatures</h2>\n<p class=\"seal ",
-            report.authorized ? "yes\">The signatures are enough for every operation."
-                              : "no\">The signatures are not enough: agents would not obey.",
-            "</p>\n<p class=\"note\">Checked when this page was made, on the machine that made "
-            "it, against the trust policy and the root keys pinned there.</p>\n<pre>",
-            HtmlLines(report.signatures), "</pre>\n");
-  StrAppend(page, "<h3>Orders about it</h3>\n");
-  if (report.orders.empty()) {
-    page->append("<p>None.</p>\n");
-  } else {
-    StrAppend(page, "<pre>", HtmlLines(report.orders), "</pre>\n");
   }
   page->append("</section>\n");
 }
@@ -242,14 +166,24 @@ void AppendSignatures(const Report& report, std::string* page) {
 
 std::string RenderReport(const Report& report) {
   std::string page;
-  AppendHead(report, &page);
+  AppendPageHead("Dragnet investigation", report.title, report.facts,
+                 {{"coverage", "Coverage"},
+                  {"stacks", "Stacks"},
+                  {"rows", "Rows"},
+                  {"document", "Document"},
+                  {"signatures", "Signatures"}},
+                 &page);
   AppendCoverage(report, &page);
   AppendStacks(report, &page);
   AppendRows(report, &page);
-  AppendDocument(report, &page);
-  AppendSignatures(report, &page);
-  StrAppend(&page, "<footer>Made ", HtmlText(report.made),
-            "</footer>\n</main>\n</body>\n</html>\n");
+  AppendSignedDocument({.document = report.document,
+                        .document_json = report.document_json,
+                        .envelope_json = report.envelope_json,
+                        .signatures = report.signatures,
+                        .orders = report.orders,
+                        .authorized = report.authorized},
+                       &page);
+  AppendPageFoot(report.made, &page);
   return page;
 }
 

@@ -81,6 +81,19 @@ pre {
 details { margin-top: .8rem; }
 summary { cursor: pointer; color: var(--accent); font-weight: 600; }
 .seal { font-weight: 650; } .seal.yes { color: var(--clean); } .seal.no { color: var(--found); }
+.plot { width: 100%; height: auto; display: block; }
+.grid { stroke: var(--line); stroke-width: 1; }
+.tick { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.tick.end { text-anchor: end; } .tick.middle { text-anchor: middle; }
+.line { fill: none; stroke: var(--accent); stroke-width: 2.5; stroke-linejoin: round; }
+.under { fill: var(--accent); opacity: .12; } .dot { fill: var(--accent); }
+small { display: block; color: var(--soft); font-size: .78rem; }
+.matrix td { vertical-align: middle; }
+td.cell { font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: .7rem; border-left: 6px solid var(--pending); }
+td.cell.whole { border-left-color: var(--clean); } td.cell.most { border-left-color: var(--incomplete); }
+td.cell.some, td.cell.few { border-left-color: var(--found); } td.cell.few { font-weight: 700; }
+.remedy { border-left: 4px solid var(--accent); padding: .4rem .9rem; background: var(--code); border-radius: 0 6px 6px 0; }
+pre.evidence { margin: .4rem 0; padding: .5rem .7rem; max-height: 12rem; }
 footer { color: var(--soft); font-size: .85rem; margin-top: 2rem; }
 @media print {
   :root {

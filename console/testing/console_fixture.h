@@ -109,7 +109,7 @@ class ConsoleTest : public ::testing::Test {
     if (read_passphrase_) io.read_passphrase = read_passphrase_;
     io.clock = &Clock::System();
     io.error_is_terminal = terminal_;
-    const int status = RunDragnet(args, io, SampleCatalog());
+    const int status = RunDragnet(args, io, *modules_);
     return {status, out.text(), err.text()};
   }
 
@@ -187,6 +187,7 @@ class ConsoleTest : public ::testing::Test {
   bool terminal_ = false;
   // Instead of there being no terminal to ask on.
   std::function<absl::StatusOr<std::string>(std::string_view)> read_passphrase_;
+  const ModuleCatalog* modules_ = &SampleCatalog();
   // Standard output takes nothing.
   bool disk_full_ = false;
 };

@@ -3,6 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <string>
+
 #include "absl/synchronization/notification.h"
 #include "core/envelope.h"
 #include "core/rpc/rpc.h"
@@ -165,6 +168,42 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
   grpc::Status KeepAction(grpc::ServerContext*, const v1::KeepActionRequest* request,
                           v1::KeepActionResponse*) override {
     fake_.kept.push_back(*request);
+    return Answer();
+  }
+
+  grpc::Status ListSweeps(grpc::ServerContext*, const v1::ListSweepsRequest*,
+                          v1::ListSweepsResponse* response) override {
+    for (const v1::SweepInfo& sweep : fake_.sweeps) *response->add_sweeps() = sweep;
+    return Answer();
+  }
+
+  grpc::Status GetSweep(grpc::ServerContext*, const v1::GetSweepRequest* request,
+                        v1::GetSweepResponse* response) override {
+    fake_.asked_sweeps.push_back(*request);
+    *response = fake_.sweep;
+    return Answer();
+  }
+
+  grpc::Status SweepVerdicts(grpc::ServerContext*, const v1::SweepVerdictsRequest* request,
+                             grpc::ServerWriter<v1::SweepVerdict>* writer) override {
+    fake_.asked_verdicts.push_back(*request);
+    const auto wanted = [](const auto& list, const std::string& value) {
+      return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
+    };
+    for (const v1::SweepVerdict& verdict : fake_.verdicts)
+      if (wanted(request->checks(), verdict.check()) &&
+          wanted(request->statuses(), verdict.status()))
+        writer->Write(verdict);
+    return Answer();
+  }
+
+  grpc::Status SweepChanges(grpc::ServerContext*, const v1::SweepChangesRequest* request,
+                            v1::SweepChangesResponse* response) override {
+    fake_.asked_changes.push_back(*request);
+    size_t at = request->page_token().empty() ? 0 : std::stoul(request->page_token());
+    for (size_t end = at + 2; at < end && at < fake_.changes.size(); ++at)
+      *response->add_changes() = fake_.changes[at];
+    if (at < fake_.changes.size()) response->set_next_page_token(StrCat(at));
     return Answer();
   }
 

@@ -47,6 +47,13 @@ class FakeScheduler {
   // Of one Propose call each; a call beyond them gets the last.
   std::vector<v1::ProposeResponse> proposed;
 
+  // Of every sweep that is asked for; GetSweep answers with it whatever the id.
+  std::vector<v1::SweepInfo> sweeps;
+  v1::GetSweepResponse sweep;
+  std::vector<v1::SweepVerdict> verdicts;
+  // In pages of two.
+  std::vector<v1::SweepChange> changes;
+
   // ---- what it was asked
   std::vector<std::string> launched;         // envelopes
   std::vector<std::string> propositions;     // envelopes
@@ -60,6 +67,9 @@ class FakeScheduler {
   std::vector<std::string> published;
   std::vector<v1::CreateEnrolmentTokenRequest> tokens;
   std::vector<v1::StackRequest> stacked;
+  std::vector<v1::GetSweepRequest> asked_sweeps;
+  std::vector<v1::SweepVerdictsRequest> asked_verdicts;
+  std::vector<v1::SweepChangesRequest> asked_changes;
 
  private:
   class Service;

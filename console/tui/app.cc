@@ -35,14 +35,16 @@ constexpr TabName kTabNames[] = {
     {Tab::kActions, "2", "Actions"},
     {Tab::kNew, "3", "New"},
     {Tab::kApprovals, "4", "Approvals"},
+    {Tab::kSweeps, "5", "Sweeps"},
 };
 
 constexpr std::string_view kShellHelp =
     "Everywhere\n"
-    "  1 2 3 4     Fleet, Actions, New, Approvals (also F1 to F4)\n"
+    "  1 2 3 4 5   Fleet, Actions, New, Approvals, Sweeps (also F1 to F5)\n"
     "  Tab         the next of these, Shift-Tab the one before (where a view doesn't use it)\n"
     "  :           a command: an action as one line (file --path /etc), or fleet, actions, new,\n"
-    "              approvals, load FILE, save NAME, help, quit. Tab completes, arrows recall\n"
+    "              approvals, sweeps, load FILE, save NAME, help, quit. Tab completes,\n"
+    "              arrows recall\n"
     "  Esc         back\n"
     "  ?           this help\n"
     "  F8          the last errors\n"
@@ -72,6 +74,7 @@ App::App(Backend& backend) : backend_(backend) {
   form_ = form.get();
   stacks_[static_cast<size_t>(Tab::kNew)].push_back(std::move(form));
   stacks_[static_cast<size_t>(Tab::kApprovals)].push_back(NewApprovalsView(*this));
+  stacks_[static_cast<size_t>(Tab::kSweeps)].push_back(NewSweepsView(*this));
   backend_.OnActivity(lifetime_.token(), [this](const v1::Activity& activity) {
     if (activity.proposals()) CountProposals();
   });

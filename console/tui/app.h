@@ -48,7 +48,7 @@ class App : public Shell {
   void Quit() override;
 
  private:
-  static constexpr size_t kTabs = 4;
+  static constexpr size_t kTabs = 5;
   using Stack = std::vector<std::unique_ptr<View>>;
 
   Stack& stack() { return stacks_[static_cast<size_t>(tab_)]; }

@@ -13,7 +13,7 @@
 
 namespace dragnet::console::tui {
 
-enum class Tab { kFleet, kActions, kNew, kApprovals };
+enum class Tab { kFleet, kActions, kNew, kApprovals, kSweeps };
 
 class Shell {
  public:

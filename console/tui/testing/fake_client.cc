@@ -1,5 +1,6 @@
 #include "console/tui/testing/fake_client.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -193,6 +194,40 @@ absl::StatusOr<v1::ListAgentActionsResponse> FakeClient::ListAgentActions(
   v1::ListAgentActionsResponse response;
   for (const auto& action : agent_actions) *response.add_actions() = action;
   return response;
+}
+absl::StatusOr<v1::ListSweepsResponse> FakeClient::ListSweeps(const v1::ListSweepsRequest&) {
+  DRAGNET_RETURN_IF_ERROR(Error());
+  absl::MutexLock lock(&mutex);
+  v1::ListSweepsResponse response;
+  for (const v1::SweepInfo& info : sweeps) *response.add_sweeps() = info;
+  return response;
+}
+absl::StatusOr<v1::GetSweepResponse> FakeClient::GetSweep(const v1::GetSweepRequest&) {
+  DRAGNET_RETURN_IF_ERROR(Error());
+  absl::MutexLock lock(&mutex);
+  return sweep;
+}
+absl::StatusOr<v1::SweepChangesResponse> FakeClient::SweepChanges(const v1::SweepChangesRequest&) {
+  DRAGNET_RETURN_IF_ERROR(Error());
+  absl::MutexLock lock(&mutex);
+  v1::SweepChangesResponse response;
+  for (const v1::SweepChange& change : changes) *response.add_changes() = change;
+  return response;
+}
+absl::StatusOr<std::unique_ptr<VerdictStream>> FakeClient::SweepVerdicts(
+    const v1::SweepVerdictsRequest& request) {
+  DRAGNET_RETURN_IF_ERROR(Error());
+  absl::MutexLock lock(&mutex);
+  auto channel = std::make_shared<Channel<v1::SweepVerdict>>();
+  absl::MutexLock inner(&channel->mutex);
+  const auto wanted = [](const auto& list, const std::string& value) {
+    return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
+  };
+  for (const v1::SweepVerdict& verdict : verdicts)
+    if (wanted(request.checks(), verdict.check()) && wanted(request.statuses(), verdict.status()))
+      channel->events.push_back(verdict);
+  channel->ended = absl::OkStatus();
+  return std::make_unique<FakeStream<v1::SweepVerdict>>(channel);
 }
 absl::StatusOr<std::unique_ptr<EventStream>> FakeClient::Watch(const v1::WatchRequest& request) {
   DRAGNET_RETURN_IF_ERROR(Error());

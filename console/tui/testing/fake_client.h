@@ -29,6 +29,11 @@ class FakeClient : public Client {
   std::vector<v1::ListAgentActionsResponse::Entry> agent_actions;
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
   v1::StackResponse stack;
+  std::vector<v1::SweepInfo> sweeps;
+  // Of GetSweep, whatever the id.
+  v1::GetSweepResponse sweep;
+  std::vector<v1::SweepVerdict> verdicts;
+  std::vector<v1::SweepChange> changes;
   std::string policy;
   // Of each Watch and Results, without those that lie before where it begins; after
   // them the stream waits, or ends if the last is an End.
@@ -76,6 +81,12 @@ class FakeClient : public Client {
       const v1::ListProposalsRequest& request) override;
   absl::StatusOr<v1::ListAgentActionsResponse> ListAgentActions(
       const v1::ListAgentActionsRequest& request) override;
+  absl::StatusOr<v1::ListSweepsResponse> ListSweeps(const v1::ListSweepsRequest& request) override;
+  absl::StatusOr<v1::GetSweepResponse> GetSweep(const v1::GetSweepRequest& request) override;
+  absl::StatusOr<v1::SweepChangesResponse> SweepChanges(
+      const v1::SweepChangesRequest& request) override;
+  absl::StatusOr<std::unique_ptr<VerdictStream>> SweepVerdicts(
+      const v1::SweepVerdictsRequest& request) override;
   absl::StatusOr<std::unique_ptr<EventStream>> Watch(const v1::WatchRequest& request) override;
   absl::StatusOr<std::unique_ptr<EventStream>> Results(const v1::ResultsRequest& request) override;
   absl::StatusOr<std::unique_ptr<ActivityStream>> WatchActivity() override;

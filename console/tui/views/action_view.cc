@@ -34,6 +34,8 @@ struct Begun {
 absl::StatusOr<Begun> Prepare(const v1::ActionInfo& info) {
   Begun begun;
   DRAGNET_ASSIGN_OR_RETURN(begun.action, DecodeAction(info.envelope()));
+  // The rows of a sweep's run go by its own id.
+  begun.action.set_id(info.action_id());
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<ScratchFile> file, NewScratchFile(ScratchDirectory()));
   begun.results = std::make_shared<ResultSet>(begun.action, std::move(file));
   return begun;
@@ -270,7 +272,11 @@ bool ActionView::OnViewKey(const Key& key) {
     return true;
   }
   const auto order = [&](v1::Order::Kind kind) {
-    GiveOrder(shell_, kind, context_.action.id());
+    if (SweepOfRun(action_id_) != action_id_) {
+      shell_.SayError("A run takes no orders of its own: give them about its sweep");
+    } else {
+      GiveOrder(shell_, kind, context_.action.id());
+    }
     return true;
   };
   if (key.Is(U'p') || key.Is(U'P')) return order(v1::Order::KIND_PAUSE);

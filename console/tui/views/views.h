@@ -29,5 +29,7 @@ std::unique_ptr<View> NewActionsView(Shell& shell);
 std::unique_ptr<View> NewActionView(Shell& shell, const std::string& action_id);
 std::unique_ptr<FormScreen> NewFormView(Shell& shell);
 std::unique_ptr<View> NewApprovalsView(Shell& shell);
+std::unique_ptr<View> NewSweepsView(Shell& shell);
+std::unique_ptr<View> NewSweepView(Shell& shell, const std::string& sweep_id);
 
 }  // namespace dragnet::console::tui
