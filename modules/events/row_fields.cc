@@ -35,6 +35,8 @@ constexpr size_t kMaxRowBytes = 64 * 1024;
 // What name is depends on the kind of row: it is no user.name.
 constexpr FieldMapping kAccounts[] = {
     {"path", "file.path", Conversion::kFilePath},
+};
+
 constexpr FieldMapping kCheck[] = {
     {"check", "rule.id"},
     {"title", "rule.name"},
