@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "agent/footprint/footprint.h"
@@ -23,6 +25,7 @@
 #include "agent/monitor/module_command.h"
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/reach.h"
+#include "agent/sandbox/capabilities.h"
 #include "agent/sandbox/missing_walls.h"
 #include "core/action.h"
 #include "core/file_io.h"
@@ -56,7 +59,8 @@ constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
       checks don't need it. For `dragnet check`, which makes the pack (a serialised
       dragnet.check.v1.CheckParameters) and shows what comes out: JSON Lines,
       {"verdict":{…}} per check, last {"summary":{…}}. --workers: so many at a time,
-      1 to 64, 2 when it isn't given. Exit status 0: all were run.
+      1 to 64, 2 when it isn't given. Exit status 0: all were run. In a container
+      that can't give every wall it goes on, and says without which.
   dragnet-agent --version | --help
 
 Modules:
@@ -231,6 +235,28 @@ int ModuleCommand(const std::string& module, const std::string& params_path,
   return RunModuleCommand(module, *parameters, form, *environment, cpu_share_percent);
 }
 
+bool Holds(int capability) {
+  sandbox::CapabilitySets sets;
+  return sandbox::GetCapabilities(&sets) == 0 &&
+         (sets.effective & sandbox::MaskOf(capability)) != 0;
+}
+
+// As CommandsWorkers; but the root of a container, where pipelines run, has walls of its
+// own around it and can't give them all: there it goes on, and says without which.
+absl::StatusOr<WorkerEnvironment> ChecksWorkers(const std::string& worker_user) {
+  DRAGNET_ASSIGN_OR_RETURN(WorkerEnvironment environment, CommandsWorkers(worker_user));
+  if (!IsRoot()) return environment;
+  const std::vector<std::string> missing = sandbox::FindMissingWalls();
+  for (const std::string& wall : missing) LogWarning(StrCat("missing wall: ", wall));
+  environment.allow_missing_walls = !missing.empty();
+  // Another user would see less than root there, and less than was asked for.
+  if (!missing.empty() && worker_user.empty() && !Holds(CAP_DAC_READ_SEARCH)) {
+    LogWarning("missing wall: workers run as root, without its capabilities");
+    environment.user.reset();
+  }
+  return environment;
+}
+
 // Without the links in it: workers walk it as another user.
 absl::StatusOr<std::string> RootDirectory(const std::string& given) {
   if (given.empty()) return std::string();
@@ -250,7 +276,7 @@ int CheckCommand(const std::string& pack_path, const std::string& root, int work
   if (!pack.ok()) return Fail(Annotate(pack.status(), "--pack"));
   const absl::StatusOr<std::string> directory = RootDirectory(root);
   if (!directory.ok()) return Fail(directory.status());
-  const absl::StatusOr<WorkerEnvironment> environment = CommandsWorkers(worker_user);
+  const absl::StatusOr<WorkerEnvironment> environment = ChecksWorkers(worker_user);
   if (!environment.ok()) return Fail(environment.status());
   CheckSurroundings surroundings;
   surroundings.worker = *environment;

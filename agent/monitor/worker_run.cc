@@ -113,7 +113,7 @@ bool WorkerRun::Spawn(const ModuleManifest& manifest, bool in_root,
   options.user = environment.user;
   options.capabilities.assign(manifest.capabilities.begin(), manifest.capabilities.end());
   // It gives it up before it looks at its parameters (agent/sandbox/root_directory.h).
-  if (in_root && environment.user.has_value()) options.capabilities.push_back(CAP_SYS_CHROOT);
+  if (in_root && ::geteuid() == 0) options.capabilities.push_back(CAP_SYS_CHROOT);
   if (manifest.network != NetworkAccess::kNone) {
     if (environment.host_network_fd >= 0) {
       options.network = sandbox::Network::kGiven;
