@@ -214,8 +214,6 @@ class FileReader {
       return;
     }
     if (value->is_scalar() ? !value->text.empty() : !value->items.empty()) return;
-    problems_->Warning(name.place, path,
-                       StrCat("not applicable anywhere: ", name.text, " is empty"));
     check->set_applies_when(StrCat("'variable ", name.text, "' = 'set'"));
   }
 

@@ -34,9 +34,11 @@ void Variables::Define(const std::string& name, YamlNode value, const Place& dec
   variables_[name] = {.value = std::move(value), .declared = declared};
 }
 
-const YamlNode* Variables::ValueOf(std::string_view name) const {
+const YamlNode* Variables::ValueOf(std::string_view name) {
   const auto found = variables_.find(name);
-  return found == variables_.end() ? nullptr : &found->second.value;
+  if (found == variables_.end()) return nullptr;
+  found->second.used = true;
+  return &found->second.value;
 }
 
 std::vector<std::string> Variables::Names() const {
