@@ -63,7 +63,8 @@ class CheckCommandTest : public ::testing::Test {
                   "\",\"reason\":\"", reason, "\"}}'\n");
   }
 
-  Outcome Check(std::vector<std::string> args, std::string_view pack = "p.yaml") {
+  Outcome Check(std::vector<std::string> args, std::string_view pack = "p.yaml",
+                const ModuleCatalog& modules = testing::SampleCatalog()) {
     args.insert(args.begin(), "check");
     if (!pack.empty()) args.insert(args.begin() + 1, Path(pack));
     StringSink out;
@@ -77,7 +78,7 @@ class CheckCommandTest : public ::testing::Test {
       return std::nullopt;
     };
     io.clock = &clock_;
-    const int status = RunDragnet(args, io, testing::SampleCatalog());
+    const int status = RunDragnet(args, io, modules);
     return {status, out.text(), err.text()};
   }
 
@@ -164,7 +165,7 @@ TEST_F(CheckCommandTest, MistakesInAPackAreAllSaidAndNothingRuns) {
   EXPECT_THAT(
       outcome.err,
       AllOf(HasSubstr("bad.yaml:4:5: checks[0]: the key title is missing\n"),
-            HasSubstr("bad.yaml:5:14: checks[1].titel: unknown key; did you mean title?\n")));
+            HasSubstr("bad.yaml:5:13: checks[1].titel: unknown key; did you mean title?\n")));
   EXPECT_FALSE(std::filesystem::exists(Path("input")));
   EXPECT_EQ(Check({}, "nowhere.yaml").status, 2);
   EXPECT_EQ(Check({}, "").status, 2);
@@ -241,7 +242,9 @@ TEST_F(CheckCommandTest, PacksThatAreShippedGoByName) {
 }
 
 TEST_F(CheckCommandTest, TheSchemaIsPrinted) {
-  const Outcome outcome = Check({"--schema"}, "");
+  // The module `check` is no command beside this one.
+  const ModuleCatalog real{AllModules(), ModuleDescriptorSet};
+  const Outcome outcome = Check({"--schema"}, "", real);
   EXPECT_EQ(outcome.status, 0);
   EXPECT_TRUE(nlohmann::json::parse(outcome.out).contains("$defs"));
 }

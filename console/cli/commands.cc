@@ -1,11 +1,14 @@
 // The list of commands: a new one is a file and a line here.
 #include "console/cli/command.h"
+#include "modules/weights.h"
 
 namespace dragnet::console {
 
 CommandList AllCommands(const ModuleCatalog& modules) {
   CommandList commands;
   for (const Module* module : modules.modules) {
+    // Its parameters are packs: `dragnet check`, and sweeps.
+    if (module->manifest().name == kCheckModule) continue;
     commands.push_back(NewModuleCommand(*module, modules));
   }
   commands.push_back(NewConsoleCommand());
