@@ -77,14 +77,19 @@ bool VerdictRun::EmitRow(const Message& row) {
   const std::lock_guard lock(mutex_);
   // Another thread's row may have decided it meanwhile.
   if (decided_) return false;
-  // Rows have no agent yet: an expectation that asks for one is asked of "".
-  const absl::StatusOr<bool> matches =
-      filter_ == nullptr ? absl::StatusOr<bool>(true) : filter_->Matches("", "", row);
-  if (!matches.ok()) {
-    if (unasked_rows_++ == 0) why_unasked_ = Bounded(ToStd(matches.status().message()));
+  using Answer = RowFilter::Answer;
+  absl::StatusOr<Answer> answer =
+      filter_ == nullptr ? absl::StatusOr<Answer>(Answer::kTrue) : filter_->Ask(row);
+  // To find one, "can't be said" of another row is as good as no; to find none, it isn't.
+  if (answer.ok() && *answer == Answer::kUnknown && !OnlyFinds()) {
+    answer = absl::InvalidArgumentError(
+        "it is NULL: something that it needs isn't there; say what then (… is null or …)");
+  }
+  if (!answer.ok()) {
+    if (unasked_rows_++ == 0) why_unasked_ = Bounded(ToStd(answer.status().message()));
     return true;
   }
-  Keep(row, *matches ? &selected_ : &others_);
+  Keep(row, *answer == Answer::kTrue ? &selected_ : &others_);
   decided_ = FailedForGood() && Evidence().first.size() == kMaxEvidence;
   return !decided_;
 }
@@ -121,6 +126,12 @@ const VerdictRun::Kept& VerdictRun::Evidence() const {
     default:
       return selected_;
   }
+}
+
+bool VerdictRun::OnlyFinds() const {
+  const Expectation& expectation = check_.expectation();
+  return expectation.kind() == Expectation::KIND_FOUND ||
+         (expectation.kind() == Expectation::KIND_COUNT && !expectation.has_max());
 }
 
 bool VerdictRun::FailedForGood() const {

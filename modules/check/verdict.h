@@ -65,6 +65,8 @@ class VerdictRun : public RunContext {
   static void Keep(const google::protobuf::Message& row, Kept* kept);
   // These hold mutex_.
   const Kept& Evidence() const;
+  // Rows that are selected can only make it pass, and others change nothing.
+  bool OnlyFinds() const;
   bool FailedForGood() const;
   bool MeetsExpectation() const;
   std::string Expected() const;
