@@ -10,6 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
+#include "modules/partial_text.h"
 #include "modules/rows/row_values.h"
 #include "core/sql_expression.h"
 #include "core/status_macros.h"
@@ -47,9 +48,8 @@ struct CurrentRow {
 // What is wrong with a text as the ground of a decision; empty for nothing. Of lists,
 // which are JSON here, an element may be cut.
 std::string_view WhyDoubtful(std::string_view text) {
-  constexpr std::string_view kCut = "\u2026";
   if (text.find('\0') != std::string_view::npos) return "has a NUL";
-  if (text.ends_with(kCut) || text.find("\u2026\"") != std::string_view::npos) {
+  if (IsCut(text) || text.find("\u2026\"") != std::string_view::npos) {
     return "is cut or withheld";
   }
   return "";
