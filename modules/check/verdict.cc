@@ -37,6 +37,7 @@ std::string Rows(uint64_t count) { return StrCat(count, count == 1 ? " row" : " 
 std::string BoundedRowJson(const Message& row, size_t max_bytes) {
   std::string json = "{";
   std::string left_out;
+  bool is_whole = true;
   std::vector<const FieldDescriptor*> fields;
   row.GetReflection()->ListFields(row, &fields);
   for (const FieldDescriptor* field : fields) {
@@ -44,11 +45,14 @@ std::string BoundedRowJson(const Message& row, size_t max_bytes) {
     AppendFieldJson(row, field, &member);
     if (json.size() + member.size() + 17 + kLeftOutBytes <= max_bytes) {
       StrAppend(&json, json.size() == 1 ? "" : ",", member);
-    } else if (left_out.size() + field->json_name().size() + 20 <= kLeftOutBytes) {
+      continue;
+    }
+    is_whole = false;
+    if (left_out.size() + field->json_name().size() + 20 <= kLeftOutBytes) {
       StrAppend(&left_out, left_out.empty() ? "" : ",", "\"", field->json_name(), "\"");
     }
   }
-  if (left_out.empty()) return StrCat(json, "}");
+  if (is_whole) return StrCat(json, "}");
   return StrCat(json, json.size() == 1 ? "" : ",", "\"left_out\":[", left_out, "]}");
 }
 
