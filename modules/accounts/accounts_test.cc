@@ -435,7 +435,7 @@ TEST_F(DepartedRootTest, WhyTellsWhatMatched) {
   rows = Find(root_, parameters);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[1].why(), "comment of the key");
-  EXPECT_EQ(rows[1].comment(), "");
+  EXPECT_EQ(rows[1].comment(), "…");
 }
 
 TEST_F(DepartedRootTest, OnlyTheKindsAndNamesThatAreAskedFor) {

@@ -17,6 +17,8 @@
 #include "modules/accounts/host_files.h"
 #include "modules/accounts/sudoers.h"
 #include "modules/file/open.h"
+#include "modules/hidden_processes.h"
+#include "modules/partial_text.h"
 
 namespace dragnet::accounts {
 namespace {
@@ -80,10 +82,14 @@ class Run {
       row.set_why(Shorten(match.why, 1024));
     }
     if (search_.no_text) {
-      row.clear_gecos();
-      row.clear_comment();
-      row.clear_options();
-      row.clear_commands();
+      // What is withheld is no empty text: a check that asks for it must not pass.
+      for (std::string* text :
+           {row.mutable_gecos(), row.mutable_comment(), row.mutable_commands()})
+        if (!text->empty()) *text = kWithheld;
+      if (!row.options().empty()) {
+        row.clear_options();
+        row.add_options(std::string(kWithheld));
+      }
     }
     return context_.EmitRow(row);
   }
@@ -408,6 +414,7 @@ class Run {
       if (!IsMissing(errno)) files_.NotLookedAt(file::ErrorWords(errno), "/proc");
       return;
     }
+    if (ProcessesAreHidden()) files_.NotLookedAt(kHiddenProcesses, "/proc");
     struct Owned {
       uint32_t first_pid = 0;
       uint32_t count = 0;

@@ -35,23 +35,25 @@ std::string Rows(uint64_t count) { return StrCat(count, count == 1 ? " row" : " 
 }  // namespace
 
 std::string BoundedRowJson(const Message& row, size_t max_bytes) {
-  std::string json = MessageToJson(row);
-  if (json.size() <= max_bytes) return json;
-  json = "{";
+  std::string json = "{";
   std::string left_out;
+  bool is_whole = true;
   std::vector<const FieldDescriptor*> fields;
   row.GetReflection()->ListFields(row, &fields);
   for (const FieldDescriptor* field : fields) {
     std::string member = StrCat("\"", field->json_name(), "\":");
     AppendFieldJson(row, field, &member);
-    if (json.size() + member.size() + 2 + kLeftOutBytes <= max_bytes) {
+    if (json.size() + member.size() + 17 + kLeftOutBytes <= max_bytes) {
       StrAppend(&json, json.size() == 1 ? "" : ",", member);
-    } else if (left_out.size() + field->json_name().size() + 20 <= kLeftOutBytes) {
+      continue;
+    }
+    is_whole = false;
+    if (left_out.size() + field->json_name().size() + 20 <= kLeftOutBytes) {
       StrAppend(&left_out, left_out.empty() ? "" : ",", "\"", field->json_name(), "\"");
     }
   }
-  StrAppend(&json, json.size() == 1 ? "" : ",", "\"left_out\":[", left_out, "]}");
-  return json;
+  if (is_whole) return StrCat(json, "}");
+  return StrCat(json, json.size() == 1 ? "" : ",", "\"left_out\":[", left_out, "]}");
 }
 
 VerdictRun::VerdictRun(const Check& check, std::unique_ptr<RowFilter> filter, RunContext& outer)
@@ -77,14 +79,19 @@ bool VerdictRun::EmitRow(const Message& row) {
   const std::lock_guard lock(mutex_);
   // Another thread's row may have decided it meanwhile.
   if (decided_) return false;
-  // Rows have no agent yet: an expectation that asks for one is asked of "".
-  const absl::StatusOr<bool> matches =
-      filter_ == nullptr ? absl::StatusOr<bool>(true) : filter_->Matches("", "", row);
-  if (!matches.ok()) {
-    if (unasked_rows_++ == 0) why_unasked_ = Bounded(ToStd(matches.status().message()));
+  using Answer = RowFilter::Answer;
+  absl::StatusOr<Answer> answer =
+      filter_ == nullptr ? absl::StatusOr<Answer>(Answer::kTrue) : filter_->Ask(row);
+  // To find one, "can't be said" of another row is as good as no; to find none, it isn't.
+  if (answer.ok() && *answer == Answer::kUnknown && !OnlyFinds()) {
+    answer = absl::InvalidArgumentError(
+        "it is NULL: something that it needs isn't there; say what then (… is null or …)");
+  }
+  if (!answer.ok()) {
+    if (unasked_rows_++ == 0) why_unasked_ = Bounded(ToStd(answer.status().message()));
     return true;
   }
-  Keep(row, *matches ? &selected_ : &others_);
+  Keep(row, *answer == Answer::kTrue ? &selected_ : &others_);
   decided_ = FailedForGood() && Evidence().first.size() == kMaxEvidence;
   return !decided_;
 }
@@ -121,6 +128,12 @@ const VerdictRun::Kept& VerdictRun::Evidence() const {
     default:
       return selected_;
   }
+}
+
+bool VerdictRun::OnlyFinds() const {
+  const Expectation& expectation = check_.expectation();
+  return expectation.kind() == Expectation::KIND_FOUND ||
+         (expectation.kind() == Expectation::KIND_COUNT && !expectation.has_max());
 }
 
 bool VerdictRun::FailedForGood() const {

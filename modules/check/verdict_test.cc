@@ -82,6 +82,49 @@ TEST_F(VerdictTest, AnExpectationDecidesOverTheRowsThatItSelects) {
   EXPECT_EQ(StatusOf(CheckOf(Expectation::KIND_FOUND), {1}), "pass");
 }
 
+// What a row doesn't have is NULL, and neither more nor less than anything.
+TEST_F(VerdictTest, AConditionThatCannotBeSaidIsNeitherYesNorNo) {
+  const auto of_unset_time = [&](Expectation::Kind kind, std::string_view where) {
+    Check check = CheckOf(kind, where);
+    if (kind == Expectation::KIND_COUNT) check.mutable_expectation()->set_max(0);
+    return Of(check, {1});
+  };
+  constexpr char kOld[] = "mtime < '2020'";
+  for (const Expectation::Kind kind :
+       {Expectation::KIND_NOT_FOUND, Expectation::KIND_ALL, Expectation::KIND_COUNT}) {
+    const Verdict verdict = of_unset_time(kind, kOld);
+    EXPECT_EQ(verdict.status(), "unknown") << kind;
+    EXPECT_THAT(verdict.reason(), HasSubstr("NULL"));
+  }
+  EXPECT_EQ(of_unset_time(Expectation::KIND_FOUND, kOld).status(), "fail");
+  EXPECT_EQ(of_unset_time(Expectation::KIND_NOT_FOUND, "mtime is null").status(), "fail");
+  EXPECT_EQ(of_unset_time(Expectation::KIND_ALL, "mtime is null or mtime < '2020'").status(),
+            "pass");
+  // Not of rows that are out for another reason.
+  EXPECT_EQ(of_unset_time(Expectation::KIND_NOT_FOUND, "size > 5 and mtime < '2020'").status(),
+            "pass");
+}
+
+TEST_F(VerdictTest, ATextThatIsNotAllThereDecidesNothing) {
+  using std::string_literals::operator""s;
+  for (const std::string& path : {"/etc/cut…"s, "/etc/cut\0evil"s}) {
+    for (const auto& [kind, where] :
+         {std::pair(Expectation::KIND_NOT_FOUND, "path like '%evil%'"),
+          std::pair(Expectation::KIND_FOUND, "path not like '%evil%'"),
+          std::pair(Expectation::KIND_ALL, "path not like '%evil%'")}) {
+      const auto run = Run(CheckOf(kind, where));
+      run->EmitRow(Row(path));
+      const Verdict verdict = run->Decide(absl::OkStatus());
+      EXPECT_EQ(verdict.status(), "unknown") << path << " " << where;
+      EXPECT_THAT(verdict.reason(), HasSubstr("path of a row"));
+    }
+    // What isn't read doesn't matter.
+    const auto run = Run(CheckOf(Expectation::KIND_NOT_FOUND, "size > 5"));
+    run->EmitRow(Row(path));
+    EXPECT_EQ(run->Decide(absl::OkStatus()).status(), "pass");
+  }
+}
+
 TEST_F(VerdictTest, WhatWasNotLookedAtMakesItUnknownNeverPass) {
   for (const Expectation::Kind kind :
        {Expectation::KIND_FOUND, Expectation::KIND_NOT_FOUND, Expectation::KIND_ALL}) {

@@ -16,6 +16,7 @@
 #include "modules/file/open.h"
 #include "modules/mounts/tables.h"
 #include "modules/netstat/proc_files.h"
+#include "modules/partial_text.h"
 
 namespace dragnet::mounts {
 namespace {
@@ -50,7 +51,8 @@ void Add(const std::vector<std::string>& options,
          google::protobuf::RepeatedPtrField<std::string>* to) {
   for (const std::string& option : options) {
     std::string text = RowText(option);
-    if (to->size() == kMaxOptions || std::find(to->begin(), to->end(), text) != to->end()) continue;
+    if (to->size() > kMaxOptions || std::find(to->begin(), to->end(), text) != to->end()) continue;
+    if (to->size() == kMaxOptions) text = kWithheld;
     to->Add(std::move(text));
   }
 }

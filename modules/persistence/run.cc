@@ -10,6 +10,7 @@
 #include "core/strings.h"
 #include "core/text.h"
 #include "modules/file/filters.h"
+#include "modules/partial_text.h"
 #include "modules/persistence/facts.h"
 #include "modules/persistence/finding.h"
 #include "modules/persistence/host.h"
@@ -90,8 +91,13 @@ class SearchRun {
  private:
   // What needs neither the file nor its owner.
   bool MayHold(const Finding& finding) const {
-    return search_.Wants(finding.kind) && search_.HoldsCommand(finding.command) &&
-           (!search_.enabled || finding.enabled);
+    if (!search_.Wants(finding.kind) || (search_.enabled && !finding.enabled)) return false;
+    if (search_.HoldsCommand(finding.command)) return true;
+    // Behind its end there may be what is looked for.
+    if (IsCut(finding.command))
+      context_.NoteUnexamined("a command over 2 KiB, of which only the beginning is looked at",
+                              Text(finding.path));
+    return false;
   }
 
   // Keeps of what is run what is there.
@@ -145,8 +151,14 @@ class SearchRun {
       return true;
     if (search_.world_writable && !row.world_writable()) return true;
     if (search_.no_text) {
-      for (const char* field : {"command", "schedule", "programs", "unowned_programs"})
-        row.GetReflection()->ClearField(&row, row.GetDescriptor()->FindFieldByName(field));
+      // What is withheld is no empty text: a check that asks for it must not pass.
+      for (std::string* text : {row.mutable_command(), row.mutable_schedule()})
+        if (!text->empty()) *text = kWithheld;
+      for (auto* list : {row.mutable_programs(), row.mutable_unowned_programs()}) {
+        if (list->empty()) continue;
+        list->Clear();
+        *list->Add() = kWithheld;
+      }
     }
     return context_.EmitRow(row);
   }

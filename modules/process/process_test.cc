@@ -131,7 +131,7 @@ TEST(ProcessTest, CommandLinesStayWhereTheyAreIfAsked) {
   EXPECT_TRUE(ProcessModule().ValidateForPrivacy(parameters).ok());
   const auto rows = RowsOf(parameters);
   ASSERT_EQ(rows.size(), 1);
-  EXPECT_EQ(rows[0].command_line(), "");
+  EXPECT_EQ(rows[0].command_line(), "…");
 }
 
 TEST(ProcessTest, WhatCanNotRunIsRefusedByName) {

@@ -11,8 +11,10 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/hidden_processes.h"
 #include "modules/memory/process.h"
 #include "modules/netstat/proc_files.h"
+#include "modules/partial_text.h"
 #include "modules/process/facts.h"
 
 namespace dragnet::process {
@@ -58,6 +60,7 @@ class Scan {
 
   absl::Status Run() {
     DRAGNET_ASSIGN_OR_RETURN(const std::vector<pid_t> pids, memory::ListProcesses());
+    if (ProcessesAreHidden()) context_.NoteUnexamined(kHiddenProcesses, "/proc");
     for (const pid_t pid : pids) {
       if (!search_.pids.empty() && !search_.pids.contains(static_cast<uint32_t>(pid))) continue;
       if (!One(pid)) break;
@@ -83,7 +86,9 @@ class Scan {
     if (!ReadProgram(*process, &row) || !ReadCommandLine(*process, &command_line)) return true;
     if (!Holds(row, command_line)) return true;
     ReadRest(*process, &row);
-    if (!search_.no_command_lines) row.set_command_line(RowText(command_line, kMaxTextBytes));
+    // What is withheld is no empty text: a check that asks for it must not pass.
+    row.set_command_line(search_.no_command_lines ? std::string(kWithheld)
+                                                  : RowText(command_line, kMaxTextBytes));
     row.set_exe(RowText(row.exe(), kMaxTextBytes));
     // Read in pieces: it must be the same one to its end.
     if (!process->IsAlive()) return true;

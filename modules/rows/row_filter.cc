@@ -10,6 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
+#include "modules/partial_text.h"
 #include "modules/rows/row_values.h"
 #include "core/sql_expression.h"
 #include "core/status_macros.h"
@@ -39,7 +40,20 @@ struct CurrentRow {
   std::string_view agent_id;
   const google::protobuf::Message* message = nullptr;
   std::string scratch;
+  // The first column that was read and isn't all there, and why; empty for none.
+  std::string_view doubtful{};
+  std::string_view why_doubtful{};
 };
+
+// What is wrong with a text as the ground of a decision; empty for nothing. Of lists,
+// which are JSON here, an element may be cut.
+std::string_view WhyDoubtful(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return "has a NUL";
+  if (IsCut(text) || text.find("\u2026\"") != std::string_view::npos) {
+    return "is cut or withheld";
+  }
+  return "";
+}
 
 struct RowTable : sqlite3_vtab {
   CurrentRow* row;
@@ -117,6 +131,10 @@ int ColumnOf(sqlite3_vtab_cursor* cursor, sqlite3_context* context, int index) {
       sqlite3_result_double(context, value.real);
       break;
     case SqlValue::Kind::kText: {
+      if (row.doubtful.empty()) {
+        row.why_doubtful = WhyDoubtful(value.text);
+        if (!row.why_doubtful.empty()) row.doubtful = item.name;
+      }
       // The message outlives the evaluation; scratch is used again.
       const bool made = value.text.data() == row.scratch.data();
       SetText(context, value.text, made ? SQLITE_TRANSIENT : SQLITE_STATIC);
@@ -245,7 +263,8 @@ absl::StatusOr<std::unique_ptr<RowFilter>> RowFilter::Create(
   sqlite3_limit(database, SQLITE_LIMIT_LENGTH, kMaxValueBytes);
   const SqlExpressionUse use = {.subject = "filter",
                                 .table = kTable,
-                                .before = "SELECT 1 FROM host_row WHERE",
+                                .before = "SELECT",
+                                .after = " FROM host_row",
                                 .empty_hint = "\"true\" means every row",
                                 .readable = "the columns of the row"};
   // Before anything is put in: what is said of its length is what was written.
@@ -265,17 +284,36 @@ absl::StatusOr<std::unique_ptr<RowFilter>> RowFilter::Create(
 
 absl::StatusOr<bool> RowFilter::Matches(std::string_view agent_name, std::string_view agent_id,
                                         const google::protobuf::Message& row) {
+  DRAGNET_ASSIGN_OR_RETURN(const Answer answer, Evaluate(agent_name, agent_id, row));
+  return answer == Answer::kTrue;
+}
+
+absl::StatusOr<RowFilter::Answer> RowFilter::Ask(const google::protobuf::Message& row) {
+  DRAGNET_ASSIGN_OR_RETURN(const Answer answer, Evaluate("", "", row));
+  const CurrentRow& current = state_->row;
+  if (current.doubtful.empty()) return answer;
+  return absl::InvalidArgumentError(
+      StrCat("filter: ", current.doubtful, " of a row ", current.why_doubtful));
+}
+
+absl::StatusOr<RowFilter::Answer> RowFilter::Evaluate(std::string_view agent_name,
+                                                      std::string_view agent_id,
+                                                      const google::protobuf::Message& row) {
   CurrentRow& current = state_->row;
   current.agent = agent_name;
   current.agent_id = agent_id;
   current.message = &row;
+  current.doubtful = "";
   state_->steps->Allow(kStepsPerRow);
   sqlite3_stmt* const statement = state_->statement.get();
   const int result = sqlite3_step(statement);
   // Its error is kept until the next call.
   const absl::Cleanup reset = [&] { sqlite3_reset(statement); };
-  if (result == SQLITE_ROW) return true;
-  if (result == SQLITE_DONE) return false;
+  if (result == SQLITE_ROW) {
+    if (sqlite3_column_type(statement, 0) == SQLITE_NULL) return Answer::kUnknown;
+    // As WHERE has it: texts and fractions are numbers, and what isn't 0 is true.
+    return sqlite3_column_double(statement, 0) != 0 ? Answer::kTrue : Answer::kFalse;
+  }
   if (result == SQLITE_INTERRUPT)
     return absl::ResourceExhaustedError("filter: takes too many steps");
   return absl::InvalidArgumentError(StrCat("filter: ", sqlite3_errmsg(state_->database)));

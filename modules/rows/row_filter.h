@@ -38,9 +38,24 @@ class RowFilter {
   absl::StatusOr<bool> Matches(std::string_view agent_name, std::string_view agent_id,
                                const google::protobuf::Message& row);
 
+  // For those who conclude something from a row that doesn't match.
+  enum class Answer {
+    kTrue,
+    kFalse,
+    // Something that the expression needs isn't there: NULL.
+    kUnknown,
+  };
+  // As Matches, but tells "no" from "can't be said". InvalidArgument, besides, when a
+  // text that was read isn't all there: it ends in … (what modules put where they cut
+  // or withhold), or has a NUL, behind which SQLite doesn't look. Host and agent are
+  // empty.
+  absl::StatusOr<Answer> Ask(const google::protobuf::Message& row);
+
  private:
   struct State;
   explicit RowFilter(std::unique_ptr<State> state);
+  absl::StatusOr<Answer> Evaluate(std::string_view agent_name, std::string_view agent_id,
+                                  const google::protobuf::Message& row);
   const std::unique_ptr<State> state_;
 };
 

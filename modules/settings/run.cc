@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/partial_text.h"
 #include "modules/settings/formats.h"
 
 namespace dragnet::settings {
@@ -100,10 +101,18 @@ class Reporter {
 
   void SetValue(const std::string& folded, std::string_view value,
                 const std::vector<std::string>& values, v1::SettingsRow* row) const {
-    if (search_.no_text && !IsPlainWord(value)) return;
+    // What is withheld is no empty text: a check that asks for it must not pass.
+    if (search_.no_text && !IsPlainWord(value)) {
+      row->set_value(std::string(kWithheld));
+      row->add_values(std::string(kWithheld));
+      return;
+    }
     row->set_value(RowText(value, kMaxValueBytes));
     for (const std::string& word : values) {
-      if (row->values_size() == kMaxValues) break;
+      if (row->values_size() == kMaxValues) {
+        row->add_values(std::string(kWithheld));
+        break;
+      }
       row->add_values(RowText(word, kMaxNameBytes));
     }
     if (const auto number = NumberOf(folded, value)) row->set_number(*number);

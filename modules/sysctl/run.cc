@@ -111,7 +111,10 @@ class Scan {
       if (stop_) return;
       const std::string below = path.empty() ? name : StrCat(path, "/", name);
       struct stat status;
-      if (::fstatat(fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      if (::fstatat(fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT) context_.NoteUnexamined(pkg::ErrnoWords(errno), below);
+        continue;
+      }
       if (S_ISDIR(status.st_mode)) {
         if (MayHold(below)) Directory(below, depth + 1);
       } else if (S_ISREG(status.st_mode) && search_.Wants(below)) {

@@ -6,6 +6,9 @@
 #include <vector>
 
 #include "core/action.h"
+#include "core/envelope.h"
+#include "core/keys.h"
+#include "core/order.h"
 #include "core/strings.h"
 #include "core/uuid.h"
 #include "scheduler/server/server_fixture.h"
@@ -194,16 +197,16 @@ TEST_F(SweepsEndToEndTest, ChangesComeInTheStreamOfEverything) {
   EXPECT_THAT(changes, ElementsAre("time fail"));
 }
 
-TEST_F(SweepsEndToEndTest, WhoTellsNothingIsSilentAfterTwoRunsAndWhoIsPausedHasNoNext) {
+TEST_F(SweepsEndToEndTest, WhoTellsNothingIsSilentAfterTwoRuns) {
   const Agent agent = Enrol("web1");
-  const auto peer = Connect(agent);
+  auto peer = Connect(agent);
   const v1::Action sweep = NewSweep();
   v1::LaunchResponse launched;
   ASSERT_TRUE(Launch(Sign(sweep), &launched).ok());
   peer->ReadActionEnvelope();
   Tell(*peer, sweep.id(), Hour(1), "fail", "pass");
   EXPECT_EQ(GetSweep(sweep.id()).sweep().agents_silent(), 0u);
-  peer->Finish();
+  peer.reset();
   // It took the sweep on by the system's clock, which isn't moved.
   clock_.Advance(absl::Hours(4));
   const v1::SweepInfo info = GetSweep(sweep.id()).sweep();
@@ -213,6 +216,45 @@ TEST_F(SweepsEndToEndTest, WhoTellsNothingIsSilentAfterTwoRunsAndWhoIsPausedHasN
   request.set_action_id(sweep.id());
   ASSERT_FALSE(Verdicts(request).empty());
   EXPECT_TRUE(Verdicts(request)[0].silent());
+}
+
+TEST_F(SweepsEndToEndTest, OrdersHoldForASweepAndWhatIsPausedHasNoNextRun) {
+  const v1::Action sweep = NewSweep();
+  v1::LaunchResponse launched;
+  ASSERT_TRUE(Launch(Sign(sweep), &launched).ok());
+  int orders = 0;
+  const auto order = [&](v1::Order::Kind kind) {
+    const absl::Time issued = clock_.Now() + absl::Milliseconds(++orders);
+    v1::Order order;
+    order.set_id(NewUuidV7(issued));
+    order.set_fleet_id(settings_.fleet_id);
+    order.set_action_id(sweep.id());
+    order.set_kind(kind);
+    *order.mutable_issued() = ToTimestamp(issued);
+    *order.mutable_expires() = sweep.expires();
+    v1::Envelope envelope = NewEnvelope(kOrderPayloadType, order.SerializeAsString());
+    ASSERT_TRUE(AddSignature(*PrivateKey::Load(Path("investigator/signing.key")), &envelope).ok());
+    v1::SendOrderRequest request;
+    request.set_envelope(envelope.SerializeAsString());
+    v1::SendOrderResponse response;
+    const grpc::Status status = Api().SendOrder(Patience().get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  };
+  EXPECT_TRUE(GetSweep(sweep.id()).sweep().has_next());
+  order(v1::Order::KIND_PAUSE);
+  EXPECT_FALSE(GetSweep(sweep.id()).sweep().has_next());
+  EXPECT_EQ(GetSweep(sweep.id()).sweep().action().phase(), v1::DISPATCH_PHASE_PAUSED);
+  order(v1::Order::KIND_RESUME);
+  EXPECT_TRUE(GetSweep(sweep.id()).sweep().has_next());
+  order(v1::Order::KIND_CANCEL);
+  EXPECT_FALSE(GetSweep(sweep.id()).sweep().has_next());
+  v1::ListSweepsResponse list;
+  ASSERT_TRUE(Api().ListSweeps(Patience().get(), {}, &list).ok());
+  EXPECT_EQ(list.sweeps_size(), 0);
+  v1::ListSweepsRequest with_ended;
+  with_ended.set_with_ended(true);
+  ASSERT_TRUE(Api().ListSweeps(Patience().get(), with_ended, &list).ok());
+  EXPECT_EQ(list.sweeps_size(), 1);
 }
 
 TEST_F(SweepsEndToEndTest, ReadersMayCallAndActionsThatRunOnceAreNoSweeps) {
