@@ -200,7 +200,8 @@ class CheckCommand : public Command {
         return absl::InvalidArgumentError(StrCat("--set-file ", word, ": must be NAME=FILE"));
       }
       const std::string name = word.substr(0, equals);
-      const absl::StatusOr<std::string> text = ReadFile(word.substr(equals + 1), kMaxParameterBytes);
+      const absl::StatusOr<std::string> text =
+          ReadFile(word.substr(equals + 1), kMaxParameterBytes);
       if (!text.ok()) return Annotate(text.status(), StrCat("--set-file ", name));
       if (!variables.emplace(name, *text).second) {
         return absl::InvalidArgumentError(StrCat("--set-file ", name, ": given twice"));
