@@ -48,7 +48,7 @@ Outcome Load(const std::map<std::string, std::string>& files) {
   std::map<std::string, bool> used;
   const auto pack = LoadPackFrom(source, "", "p.yaml",
                                  {.modules = modules, .now = absl::UnixEpoch()}, &used, &problems);
-  Outcome outcome{.errors = problems.ErrorLines(), .warnings = problems.WarningLines()};
+  Outcome outcome{.list = "", .errors = problems.ErrorLines(), .warnings = problems.WarningLines()};
   pkg::v1::PkgParameters parameters;
   if (pack.has_value() && parameters.ParseFromString(pack->parameters.checks(0).parameters()))
     outcome.list = parameters.vulnerable();
