@@ -6,6 +6,7 @@
 #include "console/form/describe_checks.h"
 #include "console/testing/sample.pb.h"
 #include "console/testing/sample_module.h"
+#include "core/strings.h"
 #include "core/testing.h"
 
 namespace dragnet::console {
