@@ -65,6 +65,18 @@ std::vector<std::string> ConfigFiles::List(const std::string& directory) {
   return names;
 }
 
+bool ConfigFiles::AnyIsThere(std::span<const std::string> paths) {
+  bool any = false;
+  for (const std::string& path : paths) {
+    struct stat status {};
+    if (root_.Status(path, &status)) return true;
+    if (IsMissing(errno)) continue;
+    Note("look for files", errno, path);
+    any = true;
+  }
+  return any;
+}
+
 std::vector<std::string> ConfigFiles::Expand(std::string_view pattern) {
   if (!file::HasWildcard(pattern)) return {std::string(pattern)};
   std::vector<std::string> found = {"/"};

@@ -55,6 +55,10 @@ class ConfigFiles : public FileSource {
   std::optional<std::string> Read(const std::string& path, bool required) override;
   void NoteLine(std::string_view what, std::string_view path, uint32_t line) override;
 
+  // Whether any of them is there. One of which that can't be told counts as there, and
+  // is noted.
+  bool AnyIsThere(std::span<const std::string> paths);
+
   // The files *`suffix` of `directories` in the order of their names; of the same
   // name only that of the first directory. Those that mask others without a
   // content of their own (links to /dev/null) are left out.

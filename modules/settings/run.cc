@@ -211,6 +211,7 @@ std::vector<Setting> ReadSettings(const Search& search, ConfigFiles& files) {
 
 void RunSearch(const Search& search, const pkg::Root& root, RunContext& context) {
   ConfigFiles files(root, context);
+  if (!search.if_present.empty() && !files.AnyIsThere(search.if_present)) return;
   Reporter(search, context).Report(ReadSettings(search, files));
 }
 
