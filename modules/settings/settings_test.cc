@@ -178,10 +178,21 @@ TEST_F(SettingsTest, WhereTheProgramIsNotThereAreNoDefaults) {
 
 TEST_F(SettingsTest, WhatCanNotBeLookedForCountsAsThere) {
   root_.Link("/loop", "/loop");
+  root_.File("/etc/ssh/sshd_config", "UsePAM no\n");
   EXPECT_THAT(Effective(Run(R"({"format": "sshd", "paths": ["/etc/ssh/sshd_config"],
-      "defaults": {"UsePAM": "no"}, "ifPresent": ["/loop/sshd"]})")),
+      "ifPresent": ["/loop/sshd"]})")),
               ElementsAre("UsePAM=no"));
   EXPECT_EQ(unexamined_.size(), 1);
+}
+
+TEST_F(SettingsTest, WhatMayBeSetWhereNobodyCouldLookHasNoDefault) {
+  constexpr char kLength[] = R"({"format": "key_value", "paths": ["/etc/a", "/etc/b"],
+      "defaults": {"minlen": "8"}})";
+  root_.Link("/etc/a", "/etc/a");
+  EXPECT_THAT(Run(kLength), IsEmpty());
+  EXPECT_EQ(unexamined_.size(), 1);
+  root_.File("/etc/b", "minlen = 14\n");
+  EXPECT_THAT(Effective(Run(kLength)), ElementsAre("minlen=14"));
 }
 
 TEST_F(SettingsTest, LinksDoNotLeaveTheRoot) {
