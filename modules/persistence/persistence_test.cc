@@ -626,7 +626,7 @@ TEST_F(PersistenceTest, ChangedSinceLooksAtBothTimes) {
 TEST_F(PersistenceTest, NoTextLeavesOutWhatFilesSay) {
   root_.File("/var/spool/cron/crontabs/ana", "* * * * * curl -u me:secret x\n");
   const v1::PersistenceRow row = Look("cron", R"(,"noText":true)").Row("ana");
-  EXPECT_EQ(row.command(), "");
+  EXPECT_EQ(row.command(), "…");
   EXPECT_EQ(row.user(), "ana");
 }
 
