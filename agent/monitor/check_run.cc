@@ -68,8 +68,9 @@ absl::StatusOr<CheckParameters> ParseChecks(std::string_view parameters, size_t 
   return parsed;
 }
 
-CheckRun::CheckRun(const v1::Operation& operation, CheckSurroundings surroundings)
-    : surroundings_(std::move(surroundings)) {
+CheckRun::CheckRun(const v1::Operation& operation, CheckSurroundings surroundings,
+                   std::function<std::string()> why_not)
+    : surroundings_(std::move(surroundings)), why_not_(std::move(why_not)) {
   *total_.mutable_started() = ToTimestamp(absl::Now());
   absl::StatusOr<CheckParameters> parameters =
       ParseChecks(operation.parameters(), kMaxParameterBytes);
@@ -82,8 +83,9 @@ CheckRun::CheckRun(const v1::Operation& operation, CheckSurroundings surrounding
   }
   parameters_ = *std::move(parameters);
   const v1::Limits& limits = operation.limits();
-  wall_time_left_ = OrInfinite(limits.wall_time());
-  cpu_time_left_ = OrInfinite(limits.cpu_time());
+  const OperationLimits& ceiling = surroundings_.ceiling;
+  wall_time_left_ = std::min(OrInfinite(limits.wall_time()), kMaxTimes * ceiling.wall_time);
+  cpu_time_left_ = std::min(OrInfinite(limits.cpu_time()), kMaxTimes * ceiling.cpu_time);
   surroundings_.ceiling =
       EffectiveLimits(WithoutTimes(limits), surroundings_.ceiling, /*scheduled=*/false);
   // Who signed asked for this share: it isn't the agent's to lower it to its default.
@@ -122,8 +124,17 @@ bool CheckRun::TimeIsUp() {
   return true;
 }
 
+bool CheckRun::IsAllowed() {
+  const std::string why = why_not_ ? why_not_() : "";
+  if (why.empty()) return true;
+  Stop(v1::TERMINATION_NOT_STARTED,
+       StrCat("no longer allowed before ", parameters_.checks_size() - next_, " of ",
+              parameters_.checks_size(), " checks were run: ", why));
+  return false;
+}
+
 void CheckRun::StartNext() {
-  if (next_ == parameters_.checks_size() || TimeIsUp()) return;
+  if (next_ == parameters_.checks_size() || TimeIsUp() || !IsAllowed()) return;
   CheckSurroundings surroundings = surroundings_;
   surroundings.ceiling.wall_time = std::min(surroundings.ceiling.wall_time, wall_time_left_);
   surroundings.ceiling.cpu_time = std::min(surroundings.ceiling.cpu_time, cpu_time_left_);

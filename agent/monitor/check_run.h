@@ -5,6 +5,7 @@
 // ran none. Used as agent/monitor/operation_run.h says. Not thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,8 +29,12 @@ class CheckRun : public OperationRun {
  public:
   // Never fails: parameters that can't be read are a run that ends at once with
   // TERMINATION_INVALID_PARAMETERS. The operation's limits of time hold for all checks
-  // together, where it has some; its other limits are a ceiling for each.
-  CheckRun(const v1::Operation& operation, CheckSurroundings surroundings);
+  // together, and so do kMaxTimes those of the agent; its other limits are a ceiling for
+  // each. Before each check `why_not` is asked: why no further one may run, which ends
+  // the run; "" when it may.
+  CheckRun(const v1::Operation& operation, CheckSurroundings surroundings,
+           std::function<std::string()> why_not = nullptr);
+  static constexpr int kMaxTimes = 6;
 
   void AddPollFds(std::vector<pollfd>* fds) const override;
   absl::Time deadline() const override;
@@ -48,6 +53,8 @@ class CheckRun : public OperationRun {
   void TakeVerdict();
   // Of the time of all checks together, none is left: then it was said.
   bool TimeIsUp();
+  // No longer: then it was said.
+  bool IsAllowed();
   void Add(const v1::OperationSummary& worker, bool is_unknown);
   void Finish();
   const WorkerRun* worker() const { return current_ ? current_->worker() : nullptr; }
@@ -57,6 +64,7 @@ class CheckRun : public OperationRun {
 
   CheckSurroundings surroundings_;
   check::v1::CheckParameters parameters_;
+  std::function<std::string()> why_not_;
   // Of all checks together.
   absl::Duration wall_time_left_ = absl::InfiniteDuration();
   absl::Duration cpu_time_left_ = absl::InfiniteDuration();

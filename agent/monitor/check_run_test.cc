@@ -179,6 +179,21 @@ TEST(CheckRunTest, TheOperationsOwnTimeHoldsForAllChecksTogether) {
   EXPECT_THAT(result.summary.detail(), HasSubstr("before 2 of 3 checks were run"));
 }
 
+TEST(CheckRunTest, AllChecksTogetherTakeNoMoreThanSomeTimesTheAgentsLimit) {
+  CheckSurroundings surroundings = Surroundings();
+  surroundings.ceiling.wall_time = absl::Milliseconds(50);
+  std::vector<Check> checks;
+  for (int i = 0; i < 3 * CheckRun::kMaxTimes; ++i) checks.push_back(CheckThat("hang", StrCat(i)));
+  v1::Operation asks_for_more = OperationOf(checks);
+  asks_for_more.mutable_limits()->mutable_wall_time()->set_seconds(3600);
+  for (const v1::Operation& operation : {OperationOf(checks), asks_for_more}) {
+    const Result result = RunOperation(operation, surroundings);
+    EXPECT_LE(result.verdicts.size(), size_t{CheckRun::kMaxTimes});
+    EXPECT_EQ(result.summary.termination(), v1::TERMINATION_WALL_TIME_LIMIT);
+    EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_INCOMPLETE);
+  }
+}
+
 TEST(CheckRunTest, WhereItDoesNotApplyNothingRuns) {
   Check check = CheckThat("crash");
   check.set_applies_when("os = 'plan9'");
@@ -191,6 +206,17 @@ TEST(CheckRunTest, WhereItDoesNotApplyNothingRuns) {
   EXPECT_EQ(OnlyVerdict(check).status(), "pass");
   const Result result = RunOperation(OperationOf({CheckThat("pass")}), Surroundings());
   EXPECT_EQ(result.summary.outcome(), v1::OUTCOME_FOUND);
+}
+
+TEST(CheckRunTest, WhereFactsAreNotKnownItIsNotSaidNotToApply) {
+  CheckSurroundings surroundings = Surroundings();
+  surroundings.facts_status = absl::PermissionDeniedError("open os-release: Permission denied");
+  Check check = CheckThat("pass");
+  check.set_applies_when("distribution = 'debian'");
+  EXPECT_EQ(OnlyVerdict(check, surroundings).status(), "unknown");
+  EXPECT_THAT(OnlyVerdict(check, surroundings).reason(), HasSubstr("os-release: Permission"));
+  check.set_applies_when("os = 'linux'");
+  EXPECT_EQ(OnlyVerdict(check, surroundings).status(), "pass");
 }
 
 TEST(CheckRunTest, OfAnImageWhatNeedsARunningSystemIsNotApplicable) {

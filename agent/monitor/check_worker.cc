@@ -77,6 +77,10 @@ void CheckWorker::Start(const Check& check, const CheckSurroundings& surrounding
     if (!applies.ok()) {
       return End(kUnknown, StrCat("applies_when can't be evaluated: ", applies.status().message()));
     }
+    if (!*applies && !surroundings.facts_status.ok()) {
+      return End(kUnknown,
+                 StrCat("whether it applies can't be told: ", surroundings.facts_status.message()));
+    }
     if (!*applies) {
       return End(kNotApplicable, StrCat("not true of this host: ", check.applies_when()));
     }

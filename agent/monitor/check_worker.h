@@ -19,8 +19,10 @@ struct CheckSurroundings {
   WorkerEnvironment worker;
   // What `applies_when` is asked of.
   v1::Facts facts;
+  // Why some of them are not known; OK when all are.
+  absl::Status facts_status = {};
   // Of each check's worker.
-  OperationLimits ceiling;
+  OperationLimits ceiling = {};
   // For an action with a recurrence (EffectiveLimits).
   bool scheduled = false;
   // As Job.root: an unpacked image; empty for this host.

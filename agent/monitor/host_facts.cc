@@ -31,6 +31,7 @@ namespace {
 
 constexpr size_t kMaxAddresses = 256;
 constexpr size_t kMaxOsReleaseBytes = 65536;
+constexpr std::string_view kTopDirectories[] = {"etc", "usr", "bin"};
 
 bool IsLinkLocal(const in6_addr& address) { return IN6_IS_ADDR_LINKLOCAL(&address); }
 
@@ -76,8 +77,8 @@ void AddEnvironment(v1::Facts* facts) {
   if (!product.empty()) environment["product"] = product;
 }
 
-// A regular file beneath `root`, whatever its links say; "" when it can't be read.
-std::string ReadInImage(const std::string& root, const char* path) {
+// A regular file beneath `root`, whatever its links say.
+absl::StatusOr<std::string> ReadInImage(const std::string& root, const char* path) {
   const UniqueFd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   open_how how{};
   how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
@@ -85,10 +86,16 @@ std::string ReadInImage(const std::string& root, const char* path) {
   const UniqueFd file(
       static_cast<int>(::syscall(SYS_openat2, directory.get(), path, &how, sizeof how)));
   struct stat info;
-  if (!file.valid() || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
+  if (!file.valid() || ::fstat(file.get(), &info) != 0) {
+    return ErrnoStatus(StrCat("open ", root, "/", path), errno);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(StrCat(root, "/", path, ": not a regular file"));
+  }
   std::string text(kMaxOsReleaseBytes, '\0');
   const ssize_t size = ::read(file.get(), text.data(), text.size());
-  text.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  if (size < 0) return ErrnoStatus(StrCat("read ", root, "/", path), errno);
+  text.resize(static_cast<size_t>(size));
   return text;
 }
 
@@ -120,18 +127,31 @@ std::map<std::string, std::string> ParseOsRelease(std::string_view text) {
   return values;
 }
 
-v1::Facts CollectImageFacts(const std::string& root) {
-  v1::Facts facts;
+ImageFacts CollectImageFacts(const std::string& root) {
+  ImageFacts image;
+  v1::Facts& facts = image.facts;
   utsname kernel = {};
   ::uname(&kernel);
   facts.set_os("linux");
   facts.set_arch(ToValidUtf8(kernel.machine));
   facts.set_version(kVersion);
-  std::string release = ReadInImage(root, "etc/os-release");
-  if (release.empty()) release = ReadInImage(root, "usr/lib/os-release");
-  SetDistribution(release, &facts);
+  absl::StatusOr<std::string> release = ReadInImage(root, "etc/os-release");
+  // The first is there to take the place of the second (os-release(5)).
+  if (absl::IsNotFound(release.status())) release = ReadInImage(root, "usr/lib/os-release");
+  image.status = release.status();
+  if (release.ok()) SetDistribution(*release, &facts);
+  if (release.ok() && facts.distribution().empty()) {
+    image.status = absl::NotFoundError(StrCat(root, ": its os-release has no ID"));
+  }
   AddModules(&facts);
-  return facts;
+  return image;
+}
+
+bool LooksLikeAnImage(const std::string& root) {
+  struct stat info;
+  return std::any_of(
+      std::begin(kTopDirectories), std::end(kTopDirectories),
+      [&](std::string_view name) { return ::lstat(StrCat(root, "/", name).c_str(), &info) == 0; });
 }
 
 v1::Facts CollectHostFacts() {

@@ -7,10 +7,13 @@
 
 #include "core/target.h"
 #include "core/uuid.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace dragnet {
 namespace {
+
+using ::testing::HasSubstr;
 
 TEST(HostFactsTest, OsReleaseIsReadWithItsQuotes) {
   const auto values =
@@ -38,18 +41,35 @@ TEST(HostFactsTest, AnImagesDistributionIsReadWithinTheImage) {
   const std::string root = ::mkdtemp(pattern);
   std::filesystem::create_directories(root + "/etc");
   std::filesystem::create_directories(root + "/usr/lib");
-  EXPECT_EQ(CollectImageFacts(root).distribution(), "");
+  EXPECT_TRUE(absl::IsNotFound(CollectImageFacts(root).status));
   ASSERT_EQ(::mkfifo((root + "/etc/os-release").c_str(), 0644), 0);
-  EXPECT_EQ(CollectImageFacts(root).distribution(), "");
+  std::ofstream(root + "/usr/lib/os-release") << "VERSION_ID=7\n";
+  // What is there and can't be read isn't passed over for what is in its stead.
+  EXPECT_THAT(CollectImageFacts(root).status.message(), HasSubstr("not a regular file"));
+  EXPECT_EQ(CollectImageFacts(root).facts.distribution(), "");
   std::filesystem::remove(root + "/etc/os-release");
+  EXPECT_THAT(CollectImageFacts(root).status.message(), HasSubstr("no ID"));
   std::filesystem::create_symlink("/../../usr/lib/os-release", root + "/etc/os-release");
   std::ofstream(root + "/usr/lib/os-release") << "ID=\"image\"\nVERSION_ID=7\n";
-  const v1::Facts facts = CollectImageFacts(root);
+  EXPECT_TRUE(CollectImageFacts(root).status.ok()) << CollectImageFacts(root).status;
+  const v1::Facts facts = CollectImageFacts(root).facts;
   EXPECT_EQ(facts.distribution(), "image");
   EXPECT_EQ(facts.distribution_version(), "7");
   EXPECT_EQ(facts.os(), "linux");
   EXPECT_EQ(facts.arch(), CollectHostFacts().arch());
   EXPECT_EQ(facts.kernel(), "");
+  std::filesystem::remove_all(root);
+}
+
+TEST(HostFactsTest, AnEmptyDirectoryIsNoImage) {
+  char pattern[] = "/tmp/dragnet-facts-XXXXXX";
+  const std::string root = ::mkdtemp(pattern);
+  EXPECT_FALSE(LooksLikeAnImage(root));
+  EXPECT_FALSE(LooksLikeAnImage(root + "/none"));
+  std::filesystem::create_directories(root + "/proc");
+  EXPECT_FALSE(LooksLikeAnImage(root));
+  std::filesystem::create_symlink("usr/bin", root + "/bin");
+  EXPECT_TRUE(LooksLikeAnImage(root));
   std::filesystem::remove_all(root);
 }
 

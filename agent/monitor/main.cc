@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -39,6 +40,7 @@ namespace {
 
 constexpr int kExitDone = 0;
 constexpr int kExitUsage = 2;
+constexpr int kExitNotRun = 3;
 
 constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
 
@@ -184,6 +186,7 @@ absl::Status RunAgent(const std::string& config_path) {
                            StateStore::Open(environment.config.state_directory + "/agent.db"));
   // While the host's network is still there to be looked at.
   environment.facts = CollectHostFacts();
+  environment.look_at_host = CollectHostFacts;
   UniqueFd host_network;
   if (IsRoot()) {
     DRAGNET_ASSIGN_OR_RETURN(host_network, LeaveNetwork(environment.worker.allow_missing_walls));
@@ -245,9 +248,9 @@ bool Holds(int capability) {
 // own around it and can't give them all: there it goes on, and says without which.
 absl::StatusOr<WorkerEnvironment> ChecksWorkers(const std::string& worker_user) {
   DRAGNET_ASSIGN_OR_RETURN(WorkerEnvironment environment, CommandsWorkers(worker_user));
-  if (!IsRoot()) return environment;
   const std::vector<std::string> missing = sandbox::FindMissingWalls();
   for (const std::string& wall : missing) LogWarning(StrCat("missing wall: ", wall));
+  if (!IsRoot()) return environment;
   environment.allow_missing_walls = !missing.empty();
   // Another user would see less than root there, and less than was asked for.
   if (!missing.empty() && worker_user.empty() && !Holds(CAP_DAC_READ_SEARCH)) {
@@ -276,12 +279,24 @@ int CheckCommand(const std::string& pack_path, const std::string& root, int work
   if (!pack.ok()) return Fail(Annotate(pack.status(), "--pack"));
   const absl::StatusOr<std::string> directory = RootDirectory(root);
   if (!directory.ok()) return Fail(directory.status());
+  // A step before this one failed, say: nothing is found in nothing.
+  if (!directory->empty() && !LooksLikeAnImage(*directory)) {
+    Fail(absl::FailedPreconditionError(
+        StrCat("--root ", root, ": no image, it holds none of etc, usr and bin")));
+    return kExitNotRun;
+  }
   const absl::StatusOr<WorkerEnvironment> environment = ChecksWorkers(worker_user);
   if (!environment.ok()) return Fail(environment.status());
   CheckSurroundings surroundings;
   surroundings.worker = *environment;
   surroundings.root = *directory;
-  surroundings.facts = directory->empty() ? CollectHostFacts() : CollectImageFacts(*directory);
+  if (directory->empty()) {
+    surroundings.facts = CollectHostFacts();
+  } else {
+    ImageFacts image = CollectImageFacts(*directory);
+    surroundings.facts = std::move(image.facts);
+    surroundings.facts_status = std::move(image.status);
+  }
   // Somebody waits for it: as much of the CPU as it can use.
   surroundings.ceiling.cpu_share_percent = 0;
   return RunCheckCommand(*pack, surroundings, workers);

@@ -59,16 +59,21 @@ absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Create(Environment environment
 }
 
 absl::Status Monitor::Initialize() {
-  AgentConfig& config = environment_.config;
+  const AgentConfig& config = environment_.config;
   DRAGNET_ASSIGN_OR_RETURN(const std::string id, store_->AgentId());
-  environment_.facts.set_id(id);
-  environment_.facts.set_fleet_id(config.fleet_id);
-  if (!config.name.empty()) environment_.facts.set_name(config.name);
-  environment_.facts.mutable_tags()->insert(config.tags.begin(), config.tags.end());
+  AddOwnFacts(id, &environment_.facts);
   DRAGNET_ASSIGN_OR_RETURN(policy_, store_->LoadTrustPolicy(config.root_keys, config.fleet_id));
   DRAGNET_ASSIGN_OR_RETURN(blobs_, BlobCache::Open(config.state_directory + "/blobs"));
   DRAGNET_ASSIGN_OR_RETURN(standing_, StandingActions::Load(*store_, id, &orders_));
   return ReportInterrupted();
+}
+
+void Monitor::AddOwnFacts(const std::string& id, v1::Facts* facts) const {
+  const AgentConfig& config = environment_.config;
+  facts->set_id(id);
+  facts->set_fleet_id(config.fleet_id);
+  if (!config.name.empty()) facts->set_name(config.name);
+  facts->mutable_tags()->insert(config.tags.begin(), config.tags.end());
 }
 
 // Opens the inputs of the run's next operation. False when a blob isn't here
@@ -265,6 +270,12 @@ AuthorizationContext Monitor::Authorization() const {
   return context;
 }
 
+std::string Monitor::WhyNoLonger(const ActionRun& run) const {
+  const auto decision = AuthorizeAction(run.envelope, Authorization());
+  const auto* refused = std::get_if<RefusedAction>(&decision);
+  return refused == nullptr ? "" : refused->detail;
+}
+
 void Monitor::HandleActionEnvelope(const std::string& bytes) {
   // A scheduler sends it again when it can't know whether it came. Nothing follows.
   if (const std::string id = standing_->IdOf(bytes); !id.empty()) return SayAccepted(id);
@@ -295,7 +306,7 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
     return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
   }
   if (authorized.action.has_recurrence()) {
-    const absl::Status taken = TakeOnStanding(std::move(authorized.action), bytes);
+    const absl::Status taken = TakeOnStanding(std::move(authorized), bytes);
     if (!taken.ok()) Refuse(bytes, id, v1::Refusal::REASON_BUSY, ToStd(taken.message()));
     return;
   }
@@ -469,21 +480,36 @@ void Monitor::AdvanceActions() {
   }
   EndSurplusPaused();
   ReleaseHeld();
-  size_t running = RunningWorkers();
-  for (auto& run : actions_) {
-    // One that could only stand still would use up its time.
-    if (running >= static_cast<size_t>(environment_.config.workers) || spool_full_) break;
-    if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
-    if (orders_.IsPaused(run->action.id())) continue;
-    if (!run->unwritten.empty()) continue;
-    StartOperation(*run);
-    if (run->worker != nullptr) ++running;
-  }
+  for (const bool recurring : {false, true}) StartOperations(recurring);
   ShareCpu();
   std::erase_if(actions_, [](const std::unique_ptr<ActionRun>& run) {
     return run->worker == nullptr && run->unwritten.empty() &&
            run->next_operation >= run->action.operations_size();
   });
+}
+
+void Monitor::StartOperations(bool recurring) {
+  for (auto& run : actions_) {
+    // One that could only stand still would use up its time.
+    if (spool_full_) return;
+    if (run->action.has_recurrence() != recurring || !HasPlace(*run)) continue;
+    if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
+    if (orders_.IsPaused(run->action.id())) continue;
+    if (run->unwritten.empty()) StartOperation(*run);
+  }
+}
+
+bool Monitor::HasPlace(const ActionRun& run) const {
+  int all = 0;
+  int recurring = 0;
+  for (const auto& other : actions_) {
+    if (other->worker == nullptr || other->held) continue;
+    ++all;
+    recurring += other->action.has_recurrence() ? 1 : 0;
+  }
+  const int workers = environment_.config.workers;
+  if (all >= workers) return false;
+  return !run.action.has_recurrence() || recurring < std::max(workers - 1, 1);
 }
 
 void Monitor::StartOperation(ActionRun& run) {
@@ -497,14 +523,10 @@ void Monitor::StartOperation(ActionRun& run) {
   const absl::Status blob_error = run.blob_error;
   StopWaiting(run);
   run.next_sequence = 1;
-  // It may have waited: since then it may have expired, or a new policy may no
-  // longer allow it.
-  const auto decision = AuthorizeAction(run.envelope, Authorization());
-  if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
-    LogWarning(StrCat("action ", run.action.id(), " no longer allowed: ", refused->detail));
-    return EndOperation(run,
-                        NotRun(v1::TERMINATION_NOT_STARTED,
-                               StrCat("no longer allowed when its turn came: ", refused->detail)));
+  if (const std::string why = WhyNoLonger(run); !why.empty()) {
+    LogWarning(StrCat("action ", run.action.id(), " no longer allowed: ", why));
+    return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED,
+                                    StrCat("no longer allowed when its turn came: ", why)));
   }
   if (!has_blobs) {
     return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED, ToStd(blob_error.message())));
@@ -518,8 +540,12 @@ std::unique_ptr<OperationRun> Monitor::NewRun(const ActionRun& run, const v1::Op
   const OperationLimits& ceiling = environment_.config.limits;
   const bool scheduled = run.action.has_recurrence();
   if (operation.module() == kCheckModule) {
-    return std::make_unique<CheckRun>(
-        operation, CheckSurroundings{environment_.worker, environment_.facts, ceiling, scheduled});
+    return std::make_unique<CheckRun>(operation,
+                                      CheckSurroundings{.worker = environment_.worker,
+                                                        .facts = environment_.facts,
+                                                        .ceiling = ceiling,
+                                                        .scheduled = scheduled},
+                                      [this, &run] { return WhyNoLonger(run); });
   }
   ipc::Job job;
   for (const v1::Blob& blob : operation.blobs()) {

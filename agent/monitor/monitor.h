@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,9 @@ class Monitor {
   struct Environment {
     AgentConfig config;
     v1::Facts facts;  // without id and fleet, which are filled in here
+    // As they are by now, for each occurrence of a recurring action; null: the same.
+    // Their addresses aren't asked for: the monitor has left the host's network.
+    std::function<v1::Facts()> look_at_host;
     std::vector<std::string> missing_walls;
     WorkerEnvironment worker;
     LinkEnvironment link;
@@ -93,12 +97,18 @@ class Monitor {
   void HandleAcknowledgement(const v1::RecordKey& key);
   absl::Status TakeOn(v1::Action action, const std::string& envelope);
   // A recurring one: nothing of it runs yet.
-  absl::Status TakeOnStanding(v1::Action action, const std::string& envelope);
+  absl::Status TakeOnStanding(AuthorizedAction authorized, const std::string& envelope);
   void SayAccepted(const std::string& action_id);
   // Those of recurring actions that are due, each when the one before it has ended.
   void StartOccurrences();
   void StartOccurrence(const StandingActions::Due& due);
+  void LookAtHostAgain();
+  // What the host can't say of itself.
+  void AddOwnFacts(const std::string& id, v1::Facts* facts) const;
   AuthorizationContext Authorization() const;
+  // Authorised anew: it may have expired since, or a new policy may no longer allow it.
+  // "" when it still may run.
+  std::string WhyNoLonger(const ActionRun& run) const;
   OrderContext OrderAuthorization() const;
   std::string CancellationWords(std::string_view action_id) const;
   // Null when it neither waits nor runs here.
@@ -122,8 +132,11 @@ class Monitor {
   void ReleaseHeld();
   // Paused, and not running: what more of these there are than may be ends.
   void EndSurplusPaused();
-  size_t RunningWorkers() const;
+  // For a worker of it: recurring ones leave one place to others, which can't wait for
+  // as long as they take.
+  bool HasPlace(const ActionRun& run) const;
   bool WaitsPaused(const ActionRun& run) const;
+  void StartOperations(bool recurring);
   void StartOperation(ActionRun& run);
   std::unique_ptr<OperationRun> NewRun(const ActionRun& run, const v1::Operation& operation,
                                        const std::vector<UniqueFd>& inputs) const;

@@ -94,6 +94,32 @@ TEST_F(MonitorTest, ChecksNeedTheWeightOfEveryModuleThatTheyUse) {
   EXPECT_EQ(SummaryOf(both)->outcome(), v1::OUTCOME_FOUND);
 }
 
+TEST_F(MonitorTest, BetweenTwoChecksTheActionIsAuthorisedAnew) {
+  for (const bool by_policy : {true, false}) {
+    v1::TrustPolicy policy = fleet_.PolicyProto(by_policy ? 1 : 3);
+    DeliverPolicy(fleet_.SignedPolicy(policy));
+    check::v1::Check hangs = CheckThat("hang", "b");
+    hangs.mutable_limits()->mutable_wall_time()->set_seconds(1);
+    const v1::Action action =
+        ActionOf(fleet_.ActionProto(), {CheckThat("pass", "a"), hangs, CheckThat("pass", "c")});
+    DeliverAction(SignedByAlice(action));
+    RunUntil([&] { return !RecordsOf(action).empty(); });
+    if (by_policy) {
+      policy.set_version(2);
+      policy.mutable_modules(0)->mutable_weights()->DeleteSubrange(0, 1);
+      DeliverPolicy(fleet_.SignedPolicy(policy));
+    } else {
+      clock_.Set(*ToTime(action.expires()) + absl::Seconds(1));
+    }
+    RunUntil([&] { return SummaryOf(action).has_value(); });
+    EXPECT_EQ(SummaryOf(action)->rows(), 2u) << "the third isn't run";
+    EXPECT_EQ(SummaryOf(action)->termination(), v1::TERMINATION_NOT_STARTED);
+    EXPECT_EQ(SummaryOf(action)->outcome(), v1::OUTCOME_INCOMPLETE);
+    EXPECT_THAT(SummaryOf(action)->detail(),
+                HasSubstr("no longer allowed before 1 of 3 checks were run: "));
+  }
+}
+
 TEST_F(MonitorTest, ChecksInterruptedInTheMiddleSayHowFarTheyCameAndDoNotRunAgain) {
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
   const v1::Action action =

@@ -54,6 +54,7 @@ class MonitorTest : public ::testing::Test {
     environment.worker.program = DRAGNET_MISBEHAVING;
     environment.worker.allow_missing_walls = true;
     environment.link.program = "/nosuch/dragnet-link";
+    environment.look_at_host = look_at_host_;
     if (configure_) configure_(environment.config);
     auto store = StateStore::Open(directory_ + "/agent.db");
     ASSERT_TRUE(store.ok()) << store.status();
@@ -142,6 +143,7 @@ class MonitorTest : public ::testing::Test {
   std::unique_ptr<Monitor> monitor_;
   // What the next Restart changes in the configuration.
   std::function<void(AgentConfig&)> configure_;
+  std::function<v1::Facts()> look_at_host_;
 };
 
 class MonitorOrderTest : public MonitorTest {

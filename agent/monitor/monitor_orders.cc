@@ -125,20 +125,12 @@ void Monitor::ObeyOrder(ActionRun& run) {
   run.held_as = ++holds_;
 }
 
-size_t Monitor::RunningWorkers() const {
-  return static_cast<size_t>(std::count_if(actions_.begin(), actions_.end(), [](const auto& run) {
-    return run->worker != nullptr && !run->held;
-  }));
-}
-
 void Monitor::ReleaseHeld() {
   for (auto& run : actions_) {
-    if (RunningWorkers() >= static_cast<size_t>(environment_.config.workers)) return;
+    if (!HasPlace(*run)) continue;
     if (!run->held || run->killed_by_order || orders_.IsPaused(run->action.id())) continue;
-    // As when an operation starts: the action may have expired meanwhile.
-    const auto decision = AuthorizeAction(run->envelope, Authorization());
-    if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
-      KillWorker(*run, StrCat("no longer allowed when it was resumed: ", refused->detail));
+    if (const std::string why = WhyNoLonger(*run); !why.empty()) {
+      KillWorker(*run, StrCat("no longer allowed when it was resumed: ", why));
       continue;
     }
     run->worker->Hold(false);

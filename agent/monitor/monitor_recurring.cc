@@ -5,16 +5,28 @@
 
 #include "agent/monitor/log.h"
 #include "agent/monitor/monitor.h"
+#include "core/action.h"
+#include "core/envelope.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 
 namespace dragnet {
 
-absl::Status Monitor::TakeOnStanding(v1::Action action, const std::string& envelope) {
+absl::Status Monitor::TakeOnStanding(AuthorizedAction authorized, const std::string& envelope) {
   if (standing_->size() >= StandingActions::kMaxStanding) {
     return absl::ResourceExhaustedError(
         StrCat(StandingActions::kMaxStanding, " recurring actions stand here already"));
   }
+  const size_t theirs = standing_->Count([&](std::string_view other) {
+    const auto parsed = ParseEnvelope(other, kActionPayloadType);
+    return parsed.ok() && policy_->Signers(*parsed) == authorized.signers;
+  });
+  if (theirs >= StandingActions::kMaxOfSigners) {
+    return absl::ResourceExhaustedError(StrCat(StandingActions::kMaxOfSigners,
+                                               " recurring actions of the same signers stand here "
+                                               "already"));
+  }
+  v1::Action& action = authorized.action;
   const std::string id = action.id();
   const std::string name = action.name();
   DRAGNET_RETURN_IF_ERROR(
@@ -27,6 +39,9 @@ absl::Status Monitor::TakeOnStanding(v1::Action action, const std::string& envel
 
 void Monitor::StartOccurrences() {
   standing_->Look(clock_.Now(), orders_);
+  for (const StandingActions::News& news : standing_->TakeNews()) {
+    Refuse(news.envelope, news.action_id, news.reason, news.detail);
+  }
   for (const StandingActions::Due& due : standing_->WhatIsDue()) {
     const bool one_runs = std::any_of(actions_.begin(), actions_.end(), [&](const auto& run) {
       return run->action.id() == due.action_id;
@@ -36,9 +51,20 @@ void Monitor::StartOccurrences() {
   }
 }
 
+// What targets are asked of may have changed since the agent was started: a release is
+// upgraded, a host renamed.
+void Monitor::LookAtHostAgain() {
+  if (!environment_.look_at_host) return;
+  v1::Facts facts = environment_.look_at_host();
+  facts.mutable_addresses()->Swap(environment_.facts.mutable_addresses());
+  AddOwnFacts(environment_.facts.id(), &facts);
+  environment_.facts = std::move(facts);
+}
+
 void Monitor::StartOccurrence(const StandingActions::Due& due) {
   const std::string envelope(standing_->EnvelopeOf(due.action_id));
   const int64_t occurrence = absl::ToUnixSeconds(due.occurrence);
+  LookAtHostAgain();
   // Anew, as if it came now: what was so when it was taken on may be so no longer.
   auto decision = AuthorizeAction(envelope, Authorization());
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {

@@ -4,6 +4,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "agent/monitor/monitor_fixture.h"
+#include "agent/monitor/zones_fake.h"
 
 namespace dragnet {
 namespace {
@@ -95,8 +96,15 @@ TEST_F(MonitorRecurringTest, SentAgainItIsNeitherRefusedNorRunAgain) {
 }
 
 TEST_F(MonitorRecurringTest, NoMoreThanSoManyStand) {
-  for (size_t i = 0; i < StandingActions::kMaxStanding; ++i) TakePastTheFirst(Hourly("not"));
-  EXPECT_THAT(Refusals(), IsEmpty());
+  for (size_t i = 0; i < StandingActions::kMaxStanding; ++i) {
+    StoredStanding others;
+    const v1::Action action = Hourly("not");
+    others.action_id = action.id();
+    others.envelope = fleet_.SignedAction(action, {&fleet_.carol});
+    others.taken_at = fleet_.now + absl::Seconds(1);
+    ASSERT_TRUE(store_->TakeStanding(others, fleet_.now).ok());
+  }
+  Restart();
   const v1::Action another = Hourly("not");
   TakePastTheFirst(another);
   ASSERT_THAT(Refusals(), SizeIs(1));
@@ -106,6 +114,78 @@ TEST_F(MonitorRecurringTest, NoMoreThanSoManyStand) {
   const v1::Action once = ActionThat("clean");
   DeliverAction(SignedByAlice(once));
   RunUntil([&] { return SummaryOf(once).has_value(); });
+}
+
+TEST_F(MonitorRecurringTest, TheSameSignersDoNotTakeAllPlaces) {
+  for (size_t i = 0; i < StandingActions::kMaxOfSigners; ++i) TakePastTheFirst(Hourly("not"));
+  EXPECT_THAT(Refusals(), IsEmpty());
+  for (const bool restart : {false, true}) {
+    if (restart) Restart();
+    TakePastTheFirst(Hourly("not"));
+    EXPECT_EQ(Refusals().back().refusal().reason(), v1::Refusal::REASON_BUSY);
+    EXPECT_THAT(Refusals().back().refusal().detail(), HasSubstr("of the same signers"));
+  }
+  DeliverAction(fleet_.SignedAction(Hourly("not"), {&fleet_.bob}));
+  EXPECT_THAT(Refusals(), SizeIs(2));
+}
+
+TEST_F(MonitorRecurringTest, TheyLeaveAPlaceToAnActionThatRunsOnce) {
+  const v1::Action first = Hourly("hang");
+  const v1::Action second = Hourly("hang");
+  DeliverAction(SignedByAlice(first));
+  DeliverAction(SignedByAlice(second));
+  RunUntilItRuns(first);
+  const v1::Action once = ActionThat("not");
+  DeliverAction(SignedByAlice(once));
+  RunUntil([&] { return SummaryOf(once).has_value(); });
+  EXPECT_THAT(Ended(first), IsEmpty());
+  EXPECT_THAT(RecordsOf(second), IsEmpty()) << "one of them at a time";
+}
+
+TEST_F(MonitorRecurringTest, OfThoseThatWaitTheActionThatRunsOnceIsNext) {
+  configure_ = [](AgentConfig& config) { config.workers = 1; };
+  Restart();
+  v1::Action first = Hourly("hang");
+  first.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(1);
+  const v1::Action second = Hourly("not");
+  const v1::Action once = ActionThat("not");
+  DeliverAction(SignedByAlice(first));
+  DeliverAction(SignedByAlice(second));
+  DeliverAction(SignedByAlice(once));
+  RunUntilEnded(second, 1);
+  std::vector<std::string> order;
+  for (const v1::ResultRecord& record : Spool()) {
+    if (record.has_summary()) order.push_back(record.action_id());
+  }
+  EXPECT_THAT(order, ElementsAre(first.id(), once.id(), second.id()));
+}
+
+TEST_F(MonitorRecurringTest, TheHostIsLookedAtAgainForEachOccurrence) {
+  std::string distribution_version = "12";
+  look_at_host_ = [&] {
+    v1::Facts facts;
+    facts.set_os("linux");
+    facts.set_distribution_version(distribution_version);
+    return facts;
+  };
+  configure_ = [](AgentConfig& config) { config.tags = {{"role", "web"}}; };
+  Restart();
+  v1::Action action = Hourly("not");
+  action.set_target("distribution_version = '13' and tags->>'role' = 'web'");
+  clock_.Set(fleet_.now + absl::Seconds(1));
+  StoredStanding row;
+  row.action_id = action.id();
+  row.envelope = SignedByAlice(action);
+  row.taken_at = clock_.Now();
+  ASSERT_TRUE(store_->TakeStanding(row, clock_.Now()).ok());
+  Restart();
+  TurnTo(absl::Hours(1));
+  ASSERT_THAT(Refusals(), SizeIs(1));
+  EXPECT_EQ(Refusals()[0].refusal().reason(), v1::Refusal::REASON_NOT_TARGETED);
+  distribution_version = "13";
+  TurnTo(absl::Hours(2));
+  RunUntilEnded(action, 1);
+  EXPECT_THAT(Ended(action), ElementsAre(2));
 }
 
 TEST_F(MonitorRecurringTest, KilledInTheMiddleItSaysSoAndThatOccurrenceRunsNeverAgain) {
@@ -217,11 +297,12 @@ TEST_F(MonitorRecurringTest, ThatExpiredIsGoneAndCanNotBeSentAgain) {
   TakePastTheFirst(action);
   TurnTo(absl::Hours(24 * 20 + 1));
   EXPECT_TRUE(store_->Standing()->empty());
-  EXPECT_THAT(Spool(), IsEmpty());
+  ASSERT_THAT(Refusals(), SizeIs(1)) << "it never ran";
+  EXPECT_EQ(Refusals()[0].refusal().reason(), v1::Refusal::REASON_EXPIRED);
   clock_.Set(fleet_.now + absl::Minutes(30));
-  DeliverAction(SignedByAlice(action));
-  ASSERT_THAT(Refusals(), SizeIs(1));
-  EXPECT_EQ(Refusals()[0].refusal().reason(), v1::Refusal::REASON_REPLAYED);
+  DeliverAction(fleet_.SignedAction(action, {&fleet_.alice, &fleet_.bob}));
+  ASSERT_THAT(Refusals(), SizeIs(2));
+  EXPECT_EQ(Refusals()[1].refusal().reason(), v1::Refusal::REASON_REPLAYED);
   TurnTo(absl::Hours(1));
   EXPECT_THAT(Ended(action), IsEmpty());
 }
@@ -336,6 +417,45 @@ TEST_F(MonitorRecurringTest, APauseThatCameFirstHoldsTheActionAlsoAfterARestart)
   TurnTo(absl::Hours(1));
   for (int i = 0; i < 10; ++i) Turn();
   EXPECT_THAT(Ended(action), IsEmpty());
+}
+
+TEST_F(MonitorRecurringTest, WhileThisHostHasNotItsTimeZoneItStandsStillSaysSoAndObeys) {
+  const auto taken_in_berlin = [&] {
+    v1::Action action = Hourly("not");
+    action.mutable_recurrence()->set_time_zone("Europe/Berlin");
+    TakePastTheFirst(action);
+    return action;
+  };
+  const v1::Action cancelled = taken_in_berlin();
+  const v1::Action paused = taken_in_berlin();
+  const std::string envelope = SignedByAlice(paused);
+  {
+    const WithoutTimeZones without(directory_);
+    Restart();
+    Turn();
+    ASSERT_THAT(Refusals(), SizeIs(2));
+    for (const v1::ResultRecord& record : Refusals()) {
+      EXPECT_EQ(record.refusal().reason(), v1::Refusal::REASON_UNSUPPORTED);
+      EXPECT_THAT(record.refusal().detail(), HasSubstr("Europe/Berlin"));
+    }
+    DeliverAction(envelope);
+    Deliver(cancelled, v1::Order::KIND_CANCEL);
+    Deliver(paused, v1::Order::KIND_PAUSE);
+    ASSERT_THAT(Refusals(), SizeIs(3));
+    EXPECT_EQ(Refusals()[2].refusal().reason(), v1::Refusal::REASON_CANCELLED);
+    TurnTo(absl::Hours(1));
+  }
+  for (const bool restart : {false, true}) {
+    if (restart) Restart();
+    TurnTo(restart ? absl::Hours(3) : absl::Hours(2));
+    for (int i = 0; i < 10; ++i) Turn();
+    EXPECT_THAT(Ended(cancelled), IsEmpty());
+    EXPECT_THAT(Ended(paused), IsEmpty());
+  }
+  EXPECT_TRUE(*store_->WasCancelled(cancelled.id()));
+  Deliver(paused, v1::Order::KIND_RESUME);
+  RunUntilEnded(paused, 1);
+  EXPECT_THAT(Ended(paused), ElementsAre(3));
 }
 
 TEST_F(MonitorRecurringTest, APausedOccurrenceStandsStill) {

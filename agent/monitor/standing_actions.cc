@@ -7,6 +7,7 @@
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/status_macros.h"
+#include "core/strict_proto.h"
 #include "core/strings.h"
 
 namespace dragnet {
@@ -17,10 +18,22 @@ namespace {
 // after a later one.
 constexpr int kMaxStepsBack = 4;
 
+std::string Format(absl::Time time) {
+  return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
+}
+
 absl::StatusOr<v1::Action> ReadAction(const std::string& envelope_bytes) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Envelope envelope,
                            ParseEnvelope(envelope_bytes, kActionPayloadType));
-  return ParseAction(envelope.payload());
+  absl::StatusOr<v1::Action> action = ParseAction(envelope.payload());
+  if (!absl::IsUnimplemented(action.status())) return action;
+  // It stands without its time zone, too: all else must be right.
+  v1::Action without_zone;
+  DRAGNET_RETURN_IF_ERROR(ParseStrict(envelope.payload(), kMaxActionBytes, &without_zone));
+  v1::Action in_utc = without_zone;
+  in_utc.mutable_recurrence()->set_time_zone("UTC");
+  DRAGNET_RETURN_IF_ERROR(ValidateAction(in_utc));
+  return without_zone;
 }
 
 }  // namespace
@@ -44,12 +57,10 @@ absl::StatusOr<std::unique_ptr<StandingActions>> StandingActions::Load(StateStor
                             row.refused);
     }
     if (status.ok()) continue;
-    LogWarning(StrCat("recurring action ", row.action_id, " can't be kept: ", status.message()));
-    if (absl::IsUnimplemented(status)) {
-      ++actions->unreadable_;
-    } else {
-      DRAGNET_RETURN_IF_ERROR(store.RemoveStanding(row.action_id));
-    }
+    DRAGNET_RETURN_IF_ERROR(store.RemoveStanding(row.action_id));
+    actions->news_.push_back(
+        {row.action_id, row.envelope, v1::Refusal::REASON_UNSUPPORTED,
+         StrCat("this agent can't read it any more and forgot it: ", status.message())});
   }
   return actions;
 }
@@ -59,15 +70,18 @@ absl::Status StandingActions::Add(v1::Action action, std::string envelope, absl:
   const v1::Recurrence& recurrence = action.recurrence();
   if (!action.has_recurrence()) return absl::InvalidArgumentError("it has no recurrence");
   absl::StatusOr<Schedule> schedule = Schedule::Parse(recurrence.cron(), recurrence.time_zone());
-  if (absl::IsNotFound(schedule.status())) {
-    return absl::UnimplementedError(schedule.status().message());
+  // It stands all the same: it may be cancelled and paused while it waits for its zone.
+  const bool has_zone = !absl::IsNotFound(schedule.status());
+  if (has_zone && !schedule.ok()) return schedule.status();
+  if (!has_zone) {
+    news_.push_back({action.id(), envelope, v1::Refusal::REASON_UNSUPPORTED,
+                     StrCat("stands still: ", schedule.status().message())});
   }
-  if (!schedule.ok()) return schedule.status();
   const absl::Time expires = *ToTime(action.expires());
   Standing standing{
       .envelope = std::move(envelope),
       .action = action,
-      .schedule = *std::move(schedule),
+      .schedule = has_zone ? std::optional(*std::move(schedule)) : std::nullopt,
       .from = std::max(*ToTime(action.not_before()), taken_at),
       .until = recurrence.has_until() ? std::min(*ToTime(recurrence.until()), expires) : expires,
       .expires = expires,
@@ -93,6 +107,12 @@ std::string StandingActions::IdOf(std::string_view envelope) const {
     if (standing.envelope == envelope) return id;
   }
   return "";
+}
+
+size_t StandingActions::Count(const std::function<bool(std::string_view)>& is_such) const {
+  return static_cast<size_t>(
+      std::count_if(standing_.begin(), standing_.end(),
+                    [&](const auto& entry) { return is_such(entry.second.envelope); }));
 }
 
 absl::Status StandingActions::Take(v1::Action action, const std::string& envelope, absl::Time now,
@@ -137,11 +157,11 @@ absl::Time StandingActions::DueTime(const Standing& standing, absl::Time occurre
 std::optional<absl::Time> StandingActions::LatestDue(const Standing& standing,
                                                      absl::Time now) const {
   std::optional<absl::Time> occurrence =
-      standing.schedule.LastAtOrBefore(std::min(now, standing.until));
+      standing.schedule->LastAtOrBefore(std::min(now, standing.until));
   for (int step = 0; step < kMaxStepsBack && occurrence.has_value(); ++step) {
     if (*occurrence <= standing.last_occurrence || *occurrence < standing.from) break;
     if (DueTime(standing, *occurrence) <= now) return occurrence;
-    occurrence = standing.schedule.LastAtOrBefore(*occurrence - absl::Seconds(1));
+    occurrence = standing.schedule->LastAtOrBefore(*occurrence - absl::Seconds(1));
   }
   return std::nullopt;
 }
@@ -150,12 +170,12 @@ std::optional<absl::Time> StandingActions::LatestDue(const Standing& standing,
 absl::Time StandingActions::NextDue(const Standing& standing, absl::Time now) const {
   absl::Time next_due = absl::InfiniteFuture();
   std::optional<absl::Time> occurrence =
-      standing.schedule.NextAfter(std::max(now, standing.from - absl::Seconds(1)));
+      standing.schedule->NextAfter(std::max(now, standing.from - absl::Seconds(1)));
   for (int step = 0; step <= kMaxStepsBack && occurrence.has_value(); ++step) {
     if (*occurrence < standing.from) break;
     const absl::Time due = DueTime(standing, *occurrence);
     if (*occurrence <= standing.until && due > now) next_due = std::min(next_due, due);
-    occurrence = standing.schedule.LastAtOrBefore(*occurrence - absl::Seconds(1));
+    occurrence = standing.schedule->LastAtOrBefore(*occurrence - absl::Seconds(1));
   }
   return next_due;
 }
@@ -169,10 +189,18 @@ bool StandingActions::IsOver(const Standing& standing, absl::Time now, bool paus
 void StandingActions::Look(absl::Time now, const OrderBook& orders) {
   if (!unsaved_orders_.empty() || !unsaved_cancellations_.empty()) WriteWhatWaits();
   for (auto entry = standing_.begin(); entry != standing_.end();) {
+    TellOfClock(entry->first, entry->second, now);
     const bool paused = orders.IsPaused(entry->first);
+    const std::optional<absl::Time> lost = Lost(entry->second, now);
     LookAt(entry->first, entry->second, now, paused);
     if (IsOver(entry->second, now, paused) && store_.RemoveStanding(entry->first).ok()) {
       LogInfo(StrCat("recurring action ", entry->first, " is over"));
+      if (lost.has_value()) {
+        news_.push_back(
+            {entry->first, entry->second.envelope, v1::Refusal::REASON_EXPIRED,
+             StrCat("expired on ", Format(entry->second.expires), " before the occurrence of ",
+                    Format(*lost), " was begun; this host's clock says ", Format(now))});
+      }
       unsaved_orders_.erase(entry->first);
       entry = standing_.erase(entry);
     } else {
@@ -190,6 +218,7 @@ void StandingActions::LookAt(const std::string& id, Standing& standing, absl::Ti
     standing.next_due = absl::InfinitePast();
     return;
   }
+  if (!standing.schedule.has_value() && !FindSchedule(id, standing)) return;
   if (now >= standing.looked_at && now < standing.next_due) return;
   standing.looked_at = now;
   standing.next_due = NextDue(standing, now);
@@ -205,6 +234,35 @@ void StandingActions::LookAt(const std::string& id, Standing& standing, absl::Ti
     return;
   }
   standing.due = due;
+}
+
+// At most once is kept whatever the clock did, so occurrences can be lost: that is said.
+void StandingActions::TellOfClock(const std::string& id, Standing& standing, absl::Time now) {
+  const bool is_ahead = standing.last_occurrence > now + kMaxClockAhead;
+  if (is_ahead && !standing.is_ahead) {
+    news_.push_back(
+        {id, standing.envelope, v1::Refusal::REASON_NOT_YET_VALID,
+         StrCat("this host's clock was ahead: the occurrence of ", Format(standing.last_occurrence),
+                " was begun or passed over, and until then none "
+                "runs; this clock says ",
+                Format(now))});
+  }
+  standing.is_ahead = is_ahead;
+}
+
+// What expires before it was begun.
+std::optional<absl::Time> StandingActions::Lost(const Standing& standing, absl::Time now) const {
+  if (now <= standing.expires || !standing.schedule.has_value()) return std::nullopt;
+  return LatestDue(standing, now);
+}
+
+bool StandingActions::FindSchedule(const std::string& id, Standing& standing) {
+  const v1::Recurrence& recurrence = standing.action.recurrence();
+  absl::StatusOr<Schedule> schedule = Schedule::Parse(recurrence.cron(), recurrence.time_zone());
+  if (!schedule.ok()) return false;
+  LogInfo(StrCat("recurring action ", id, ": this host has its time zone again"));
+  standing.schedule = *std::move(schedule);
+  return true;
 }
 
 std::vector<StandingActions::Due> StandingActions::WhatIsDue() const {

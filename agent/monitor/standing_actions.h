@@ -11,11 +11,13 @@
 // The time is the caller's, so that tests can turn it. Not thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -32,6 +34,10 @@ class StandingActions {
  public:
   // Further ones are refused.
   static constexpr size_t kMaxStanding = 32;
+  // Of the same signers: one of them must not take all places.
+  static constexpr size_t kMaxOfSigners = 8;
+  // The clock was ahead when it is so much before the last occurrence.
+  static constexpr absl::Duration kMaxClockAhead = absl::Minutes(15);
   // An occurrence that is noticed this long after it was due, or earlier, was not
   // missed: the loop looks at the clock at least every kLookInterval.
   static constexpr absl::Duration kOnTime = absl::Minutes(2);
@@ -43,9 +49,17 @@ class StandingActions {
     absl::Time occurrence;
   };
 
+  // What nobody would hear of otherwise: why nothing more of it runs, or not yet.
+  struct News {
+    std::string action_id;
+    std::string envelope;
+    v1::Refusal::Reason reason;
+    std::string detail;
+  };
+
   // Those that the store holds, and their orders, which go into `orders`. One that
   // can't be read any more is forgotten, and one whose time zone this host no longer
-  // has waits for it.
+  // has stands still until it is back; both is news.
   static absl::StatusOr<std::unique_ptr<StandingActions>> Load(StateStore& store,
                                                                std::string_view agent_id,
                                                                OrderBook* orders);
@@ -56,7 +70,9 @@ class StandingActions {
   std::string_view EnvelopeOf(std::string_view action_id) const;
   // Of the one that was taken with these very bytes; "" when none was.
   std::string IdOf(std::string_view envelope) const;
-  size_t size() const { return standing_.size() + unreadable_; }
+  size_t size() const { return standing_.size(); }
+  // Those whose envelopes are such.
+  size_t Count(const std::function<bool(std::string_view envelope)>& is_such) const;
 
   // Durable when it returns OK, together with the journal's entry. Its occurrences from
   // `now` on are to come. `order`: what holds for it already; null for nothing.
@@ -78,6 +94,9 @@ class StandingActions {
   // reason than for the last one, or that one ran: only then it is news.
   absl::StatusOr<bool> PassOver(const Due& due, v1::Refusal::Reason reason);
 
+  // Since it was asked last.
+  std::vector<News> TakeNews() { return std::exchange(news_, {}); }
+
   // How long from `now` until Look may find more.
   absl::Duration UntilNextLook(absl::Time now) const;
 
@@ -85,13 +104,16 @@ class StandingActions {
   struct Standing {
     std::string envelope;
     v1::Action action;
-    Schedule schedule;
+    // Nothing while this host doesn't have its time zone.
+    std::optional<Schedule> schedule;
     // Occurrences of interest: from the first to the second, both included.
     absl::Time from;
     absl::Time until;
     absl::Time expires;
     absl::Time last_occurrence;
     v1::Refusal::Reason refused = v1::Refusal::REASON_UNSPECIFIED;
+    // That the last occurrence is one of the future was told.
+    bool is_ahead = false;
     // To be begun.
     std::optional<absl::Time> due;
     // From the first to the second, that excluded, nothing more becomes due.
@@ -107,6 +129,11 @@ class StandingActions {
   // The last occurrence that is due and wasn't begun or passed over.
   std::optional<absl::Time> LatestDue(const Standing& standing, absl::Time now) const;
   absl::Time NextDue(const Standing& standing, absl::Time now) const;
+  std::optional<absl::Time> Lost(const Standing& standing, absl::Time now) const;
+  // That its last occurrence is one of the future, once.
+  void TellOfClock(const std::string& id, Standing& standing, absl::Time now);
+  // False while this host doesn't have its time zone.
+  static bool FindSchedule(const std::string& id, Standing& standing);
   void LookAt(const std::string& id, Standing& standing, absl::Time now, bool paused);
   static bool IsOver(const Standing& standing, absl::Time now, bool paused);
   void WriteWhatWaits();
@@ -115,11 +142,10 @@ class StandingActions {
   const std::string agent_id_;
   // By id.
   std::map<std::string, Standing, std::less<>> standing_;
-  // In the store, but not to be understood here.
-  size_t unreadable_ = 0;
   // Changes that the disk had no room for.
   std::map<std::string, OrderBook::InForce, std::less<>> unsaved_orders_;
   std::vector<std::string> unsaved_cancellations_;
+  std::vector<News> news_;
 };
 
 }  // namespace dragnet

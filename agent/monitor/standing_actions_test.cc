@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "agent/monitor/zones_fake.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/testing.h"
@@ -18,7 +19,9 @@ namespace {
 
 using ::dragnet::testing::Fleet;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 absl::Time At(std::string_view text) {
   absl::Time time;
@@ -282,6 +285,70 @@ TEST_F(StandingActionsTest, ARefusalIsNewsOncePerReason) {
   EXPECT_THAT(news, ElementsAre(true, false, false, true, true));
 }
 
+TEST_F(StandingActionsTest, WithoutItsTimeZoneNothingIsDueAndWithItAgainTheScheduleHolds) {
+  const absl::Time start = At("2026-03-01T00:00:00Z");
+  const v1::Action action = Recurring("0 3 * * *", start);
+  Take(action, start);
+  {
+    const WithoutTimeZones without(directory_);
+    Restart();
+    EXPECT_EQ(standing_->size(), 1u);
+    const auto news = standing_->TakeNews();
+    ASSERT_EQ(news.size(), 1u);
+    EXPECT_EQ(news[0].action_id, action.id());
+    EXPECT_EQ(news[0].envelope, standing_->EnvelopeOf(action.id()));
+    EXPECT_EQ(news[0].reason, v1::Refusal::REASON_UNSUPPORTED);
+    EXPECT_THAT(BegunAt("2026-03-01T02:00:00Z"), IsEmpty());
+    EXPECT_THAT(standing_->TakeNews(), IsEmpty()) << "told once";
+  }
+  EXPECT_THAT(BegunAt("2026-03-02T02:00:00Z"), ElementsAre("02 02:00"));
+}
+
+TEST_F(StandingActionsTest, ThatTheClockWasAheadIsToldOnce) {
+  const absl::Time start = At("2026-03-01T00:00:00Z");
+  const v1::Action action = Recurring("0 * * * *", start);
+  Take(action, start);
+  EXPECT_THAT(BegunAt("2026-03-20T05:00:00Z"), ElementsAre("20 05:00"));
+  EXPECT_THAT(standing_->TakeNews(), IsEmpty());
+  EXPECT_THAT(BegunAt("2026-03-20T04:50:00Z"), IsEmpty());
+  EXPECT_THAT(standing_->TakeNews(), IsEmpty()) << "no more than clocks differ";
+  for (int hour = 1; hour < 20; ++hour) {
+    EXPECT_THAT(BegunAt(start + absl::Hours(hour)), IsEmpty());
+    const auto news = standing_->TakeNews();
+    ASSERT_EQ(news.size(), hour == 1 ? 1u : 0u);
+    if (hour > 1) continue;
+    EXPECT_EQ(news[0].action_id, action.id());
+    EXPECT_EQ(news[0].reason, v1::Refusal::REASON_NOT_YET_VALID);
+    EXPECT_THAT(news[0].detail, HasSubstr("2026-03-20T05:00:00"));
+  }
+  EXPECT_THAT(BegunAt("2026-03-20T06:00:00Z"), ElementsAre("20 06:00"));
+  EXPECT_THAT(standing_->TakeNews(), IsEmpty());
+}
+
+TEST_F(StandingActionsTest, ThatItExpiredBeforeAnOccurrenceWasBegunIsTold) {
+  const absl::Time start = At("2026-03-01T00:00:00Z");
+  for (const auto missed : {v1::Recurrence::MISSED_RUN_LATE, v1::Recurrence::MISSED_SKIP}) {
+    const v1::Action action = Recurring("0 * * * *", start, missed);
+    Take(action, start);
+    BegunAt(start);
+    EXPECT_THAT(BegunAt("2027-03-01T00:00:00Z"), IsEmpty());
+    EXPECT_EQ(standing_->size(), 0u);
+    const auto news = standing_->TakeNews();
+    ASSERT_EQ(news.size(), 1u);
+    EXPECT_EQ(news[0].reason, v1::Refusal::REASON_EXPIRED);
+    EXPECT_EQ(news[0].action_id, action.id());
+  }
+  // The usual end is none.
+  v1::Action action = Recurring("0 * * * *", start);
+  *action.mutable_expires() = ToTimestamp(start + absl::Minutes(90));
+  Take(action, start);
+  EXPECT_EQ(BegunAt(start).size(), 1u);
+  EXPECT_EQ(BegunAt(start + absl::Hours(1)).size(), 1u);
+  BegunAt(start + absl::Minutes(91));
+  EXPECT_EQ(standing_->size(), 0u);
+  EXPECT_THAT(standing_->TakeNews(), IsEmpty());
+}
+
 // Whoever writes to the store is root already; damage must not stop the agent.
 TEST_F(StandingActionsTest, WhatCanNotBeReadAnyMoreIsForgottenAndTheRestStands) {
   const absl::Time start = At("2026-03-01T00:00:00Z");
@@ -303,6 +370,14 @@ TEST_F(StandingActionsTest, WhatCanNotBeReadAnyMoreIsForgottenAndTheRestStands) 
   EXPECT_EQ(standing_->size(), 1u);
   EXPECT_NE(standing_->Find(good.id()), nullptr);
   EXPECT_EQ(store_->Standing()->size(), 1u);
+  // Nobody would know why it runs no longer.
+  std::set<std::string> told;
+  for (const StandingActions::News& news : standing_->TakeNews()) {
+    EXPECT_EQ(news.reason, v1::Refusal::REASON_UNSUPPORTED);
+    EXPECT_THAT(news.detail, HasSubstr("forgot it"));
+    told.insert(news.action_id);
+  }
+  EXPECT_THAT(told, UnorderedElementsAre("empty", "rubbish", "another", once.id()));
 }
 
 }  // namespace

@@ -146,6 +146,7 @@ class StateStore::Transaction {
  public:
   explicit Transaction(sqlite3* database) : database_(database) {
     open_ = sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK;
+    if (!open_) begun_ = StoreError(database_, "begin");
   }
   ~Transaction() {
     if (open_) sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
@@ -153,8 +154,10 @@ class StateStore::Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
+  // Not OK: each statement that followed would be committed by itself.
+  const absl::Status& begun() const { return begun_; }
   absl::Status Commit() {
-    if (!open_ || sqlite3_exec(database_, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) {
+    if (sqlite3_exec(database_, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) {
       return StoreError(database_, "commit");
     }
     open_ = false;
@@ -164,6 +167,7 @@ class StateStore::Transaction {
  private:
   sqlite3* database_;
   bool open_;
+  absl::Status begun_;
 };
 
 absl::StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& path) {
@@ -215,6 +219,7 @@ absl::Status StateStore::Initialize() {
   }
   if (version < kSchemaVersion) {
     Transaction transaction(database_);
+    DRAGNET_RETURN_IF_ERROR(transaction.begun());
     if (version == 0 && sqlite3_exec(database_, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
       return StoreError(database_, "create tables");
     }
@@ -275,6 +280,7 @@ absl::StatusOr<std::optional<TrustPolicy>> StateStore::LoadTrustPolicy(const Roo
 
 absl::Status StateStore::SaveTrustPolicy(const TrustPolicy& policy, const RootSet& pinned) {
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   DRAGNET_RETURN_IF_ERROR(SaveValue("trust_policy", policy.envelope_bytes()));
   DRAGNET_RETURN_IF_ERROR(SaveValue("pinned_roots", pinned.ToProto().SerializeAsString()));
   return transaction.Commit();
@@ -333,6 +339,7 @@ absl::Status StateStore::JournalTaken(std::string_view action_id, int64_t occurr
   DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, occurrence));
   if (there) return absl::AlreadyExistsError(StrCat("action ", action_id, " is in the journal"));
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   DRAGNET_RETURN_IF_ERROR(InsertJournal(action_id, occurrence, now));
   DRAGNET_RETURN_IF_ERROR(InsertUnfinished(action_id, occurrence, operations));
   return transaction.Commit();
@@ -342,6 +349,7 @@ absl::StatusOr<bool> StateStore::JournalCancelled(std::string_view action_id) {
   DRAGNET_ASSIGN_OR_RETURN(const bool there, JournalHolds(action_id, 0));
   if (there) return false;
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   DRAGNET_RETURN_IF_ERROR(InsertCancelled(action_id));
   DRAGNET_RETURN_IF_ERROR(transaction.Commit());
   return true;
@@ -353,6 +361,7 @@ absl::Status StateStore::TakeStanding(const StoredStanding& standing, absl::Time
     return absl::AlreadyExistsError(StrCat("action ", standing.action_id, " is in the journal"));
   }
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   DRAGNET_RETURN_IF_ERROR(InsertJournal(standing.action_id, 0, now));
   DRAGNET_RETURN_IF_ERROR(
       Statement(database_, "INSERT INTO standing VALUES(?,?,?,?,?,'',0,'',0,x'')")
@@ -409,6 +418,7 @@ absl::Status StateStore::Advance(std::string_view action_id, absl::Time occurren
 absl::Status StateStore::BeginOccurrence(std::string_view action_id, absl::Time occurrence,
                                          int operations) {
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   DRAGNET_RETURN_IF_ERROR(Advance(action_id, occurrence, v1::Refusal::REASON_UNSPECIFIED));
   DRAGNET_RETURN_IF_ERROR(InsertUnfinished(action_id, absl::ToUnixSeconds(occurrence), operations));
   return transaction.Commit();
@@ -439,6 +449,7 @@ absl::Status StateStore::RemoveStanding(std::string_view action_id) {
 
 absl::Status StateStore::CancelStanding(std::string_view action_id) {
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   DRAGNET_RETURN_IF_ERROR(RemoveStanding(action_id));
   DRAGNET_RETURN_IF_ERROR(InsertCancelled(action_id));
   return transaction.Commit();
@@ -525,6 +536,7 @@ absl::Status StateStore::Append(std::span<const v1::ResultRecord> records) {
   const uint64_t before = spooled_bytes_;
   const absl::Status status = [&]() -> absl::Status {
     Transaction transaction(database_);
+    DRAGNET_RETURN_IF_ERROR(transaction.begun());
     for (const v1::ResultRecord& record : records) {
       DRAGNET_RETURN_IF_ERROR(Insert(record));
       DRAGNET_RETURN_IF_ERROR(UpdateUnfinished(record));
@@ -595,6 +607,7 @@ absl::StatusOr<std::vector<int64_t>> StateStore::Acknowledge(std::span<const v1:
   uint64_t bytes = 0;
   int64_t refusals = 0;
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   for (const v1::RecordKey& key : keys) {
     Statement statement = Kept(
         "DELETE FROM spool WHERE action_id=? AND occurrence=? AND operation=? AND "
@@ -622,6 +635,7 @@ absl::StatusOr<std::vector<int64_t>> StateStore::Acknowledge(std::span<const v1:
 
 absl::StatusOr<std::optional<v1::ResultRecord>> StateStore::ReplaceUnreadable(int64_t position) {
   Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
   v1::ResultRecord record;
   uint64_t bytes = 0;
   bool is_end = false;

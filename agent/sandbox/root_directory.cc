@@ -7,6 +7,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_split.h"
 #include "agent/sandbox/capabilities.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
@@ -20,6 +26,20 @@ absl::Status WriteTo(const std::string& path, std::string_view text) {
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file.valid()) return ErrnoStatus(StrCat("open ", path), errno);
   return Annotate(WriteAll(file.get(), text), path);
+}
+
+// Who may write to a directory above it could have put a link to / in its place
+// meanwhile. Not by openat2(2), which containers may deny.
+absl::StatusOr<UniqueFd> OpenWithoutLinks(const std::string& directory) {
+  constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd at(::open("/", kFlags));
+  for (const std::string& name :
+       std::vector<std::string>(absl::StrSplit(directory, '/', absl::SkipEmpty()))) {
+    if (!at.valid()) break;
+    at = UniqueFd(::openat(at.get(), name.c_str(), kFlags));
+  }
+  if (!at.valid()) return ErrnoStatus(StrCat("root ", directory), errno);
+  return at;
 }
 
 // In it the process has all capabilities, over what belongs to it.
@@ -50,7 +70,8 @@ absl::Status TakeRootDirectory(const std::string& directory) {
   if (!directory.starts_with('/')) {
     return absl::InvalidArgumentError(StrCat("root ", directory, ": not an absolute path"));
   }
-  if (::chdir(directory.c_str()) != 0) return ErrnoStatus(StrCat("root ", directory), errno);
+  DRAGNET_ASSIGN_OR_RETURN(const UniqueFd root, OpenWithoutLinks(directory));
+  if (::fchdir(root.get()) != 0) return ErrnoStatus(StrCat("root ", directory), errno);
   CapabilityMask kept = ~MaskOf(CAP_SYS_CHROOT);
   if (::chroot(".") != 0) {
     if (errno != EPERM) return ErrnoStatus(StrCat("chroot ", directory), errno);

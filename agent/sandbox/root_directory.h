@@ -14,7 +14,8 @@ namespace dragnet::sandbox {
 // (user_namespaces(7)), so who owns a file can't be asked there. Nothing of either
 // privilege is left when it returns. For a process of one thread that has no
 // directory open; after an error it may be half done: end the process.
-// InvalidArgument for what isn't an absolute path. PermissionDenied when the host
+// InvalidArgument for what isn't an absolute path; FailedPrecondition where
+// a part of it is a symbolic link. PermissionDenied when the host
 // allows neither.
 absl::Status TakeRootDirectory(const std::string& directory);
 

@@ -366,6 +366,13 @@ TEST_F(WorkerCheckTest, ARootThatCanNotBeTakenIsAnErrorInWords) {
   job.set_root(directory_ + "/none");
   EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_SANDBOX);
   EXPECT_THAT(FailureOf(job).detail(), HasSubstr("/none: No such file or directory"));
+  // What stood there when the path was resolved may be a link to the host by now.
+  std::filesystem::create_directory_symlink("/", directory_ + "/link");
+  job.set_root(directory_ + "/link");
+  EXPECT_EQ(FailureOf(job).kind(), ipc::Failed::KIND_SANDBOX);
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("/link: Not a directory"));
+  job.set_root(directory_ + "/link/etc");
+  EXPECT_THAT(FailureOf(job).detail(), HasSubstr("/link/etc: Not a directory"));
   job.set_root("data");
   EXPECT_THAT(FailureOf(job).detail(), HasSubstr("not an absolute path"));
   job.set_root(directory_);

@@ -17,6 +17,7 @@ namespace dragnet::file {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
@@ -243,6 +244,15 @@ TEST_F(FileModuleTest, APathThatIsALinkIsResolvedOnceAndShownResolved) {
   search->add_paths(tree_.Path("real"));
   search->add_paths(tree_.Path("real/file"));
   EXPECT_THAT(Names(), ElementsAre("/real/file"));
+}
+
+TEST_F(FileModuleTest, ARequiredPathThatDoesNotExistIsReported) {
+  v1::Search* search = AddSearch();
+  search->set_required(true);
+  search->set_paths(0, tree_.Path("absent"));
+  search->add_paths(tree_.Path("absent/*/x"));
+  EXPECT_THAT(Run(), IsEmpty());
+  EXPECT_THAT(Unexamined(), HasSubstr(tree_.Path("absent: No such file or directory\n")));
 }
 
 TEST_F(FileModuleTest, NothingIsFoundAtAPathThatDoesNotExist) {

@@ -493,23 +493,26 @@ struct FreeDeleter {
 };
 
 // Where `path` leads to; null if it is not there.
-Root* Resolve(const std::string& path, Roots& roots, Reporter& reporter) {
+Root* Resolve(const std::string& path, bool required, Roots& roots, Reporter& reporter) {
   const std::unique_ptr<char, FreeDeleter> real(realpath(path.c_str(), nullptr));
   if (real) return &roots[real.get()];
   // One that isn't there is nothing to search.
-  if (errno != ENOENT && errno != ENOTDIR) reporter.NotLookedAt(ErrorWords(errno), path);
+  const bool is_missing = errno == ENOENT || errno == ENOTDIR;
+  if (required || !is_missing) reporter.NotLookedAt(ErrorWords(errno), path);
   return nullptr;
 }
 
 void ResolveRoots(const CompiledSearches& searches, Reporter& reporter, Roots& roots) {
   for (uint32_t i = 0; i < searches.searches.size(); ++i) {
+    const bool required = searches.searches[i].required;
     for (const std::string& path : searches.searches[i].paths) {
-      Root* root = Resolve(path, roots, reporter);
+      Root* root = Resolve(path, required, roots, reporter);
       if (root != nullptr && (root->searches.empty() || root->searches.back() != i))
         root->searches.push_back(i);
     }
     for (const Glob& glob : searches.searches[i].globs) {
-      if (Root* root = Resolve(glob.prefix(), roots, reporter)) root->globs.push_back({i, &glob});
+      if (Root* root = Resolve(glob.prefix(), required, roots, reporter))
+        root->globs.push_back({i, &glob});
     }
   }
 }

@@ -437,6 +437,7 @@ class Compiler {
     search->macroal = source.macroal();
     search->decompress = source.decompress();
     search->one_filesystem = source.one_filesystem();
+    search->required = source.required();
     search->network_filesystems = source.network_filesystems();
     search->yara_no_bytes = source.yara_no_bytes();
     search->lines = source.lines();

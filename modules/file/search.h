@@ -163,6 +163,7 @@ struct Search {
   bool macroal = false;
   bool decompress = false;
   bool one_filesystem = false;
+  bool required = false;
   bool network_filesystems = false;
   // 0 looks into none.
   uint32_t archive_depth = 0;
