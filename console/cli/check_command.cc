@@ -16,10 +16,12 @@
 #include "console/cli/command.h"
 #include "console/cli/interrupt.h"
 #include "console/output/text_width.h"
+#include "console/packs/advisories/import.h"
 #include "console/packs/pack_keys.h"
 #include "console/packs/pack_loader.h"
 #include "console/packs/pack_schema.h"
 #include "console/packs/yaml_reader.h"
+#include "core/action.h"
 #include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -66,6 +68,7 @@ class CheckCommand : public Command {
       return kExitDone;
     }
     if (list_) return List(session);
+    if (!import_advisories_.empty()) return ImportAdvisories(io);
     if (packs_.empty()) {
       return absl::InvalidArgumentError(
           "check: which PACK? (a file, or a name out of dragnet check --list)");
@@ -103,6 +106,10 @@ class CheckCommand : public Command {
                     .value_name = "NAME=VALUE",
                     .help = "A variable of the packs. Of a list, values separated by commas."},
                    &set_);
+    line.AddValues({.name = "--set-file",
+                    .value_name = "NAME=FILE",
+                    .help = "A variable of the packs: what is in FILE."},
+                   &set_file_);
     line.AddValues({.name = "--only",
                     .value_name = "GLOB",
                     .help = "Only checks with such an id; * stands for anything."},
@@ -157,6 +164,12 @@ class CheckCommand : public Command {
     line.AddSwitch({.name = "--list", .help = "List the packs that come with Dragnet."}, &list_);
     line.AddSwitch({.name = "--schema", .help = "Print the JSON Schema of packs, for editors."},
                    &schema_);
+    line.AddValues({.name = "--import-advisories",
+                    .value_name = "FILE",
+                    .help = "Print the list of bad versions that advisories in FILE (OSV, OVAL) "
+                            "make, for module pkg; what it can't hold is named on standard error.",
+                    .completion = Completion::kFile},
+                   &import_advisories_);
   }
 
   absl::Status CheckFlags() const {
@@ -185,7 +198,36 @@ class CheckCommand : public Command {
             StrCat("--set ", word.substr(0, equals), ": given twice"));
       }
     }
+    for (const std::string& word : set_file_) {
+      const size_t equals = word.find('=');
+      if (equals == std::string::npos || equals == 0 || equals + 1 == word.size()) {
+        return absl::InvalidArgumentError(StrCat("--set-file ", word, ": must be NAME=FILE"));
+      }
+      const std::string name = word.substr(0, equals);
+      const absl::StatusOr<std::string> text =
+          ReadFile(word.substr(equals + 1), kMaxParameterBytes);
+      if (!text.ok()) return Annotate(text.status(), StrCat("--set-file ", name));
+      if (!variables.emplace(name, *text).second) {
+        return absl::InvalidArgumentError(StrCat("--set-file ", name, ": given twice"));
+      }
+    }
     return variables;
+  }
+
+  absl::StatusOr<int> ImportAdvisories(Io& io) const {
+    std::vector<advisories::AdvisoryFile> files;
+    for (const std::string& name : import_advisories_) {
+      DRAGNET_ASSIGN_OR_RETURN(std::string content, ReadFile(name, advisories::kMaxFileBytes));
+      files.push_back({.name = name, .content = std::move(content)});
+    }
+    DRAGNET_ASSIGN_OR_RETURN(const advisories::ImportedAdvisories imported,
+                             advisories::ImportAdvisories(files));
+    for (const advisories::LeftOut& left : imported.left_out)
+      io.Say(StrCat("left out: ", left.what, ": ", left.why));
+    io.out->Write(imported.parameters.vulnerable());
+    io.Say(StrCat(imported.entries, imported.entries == 1 ? " entry, " : " entries, ",
+                  imported.left_out.size(), " left out"));
+    return kExitDone;
   }
 
   absl::StatusOr<std::vector<Pack>> Load(Session& session, Problems* problems) {
@@ -339,6 +381,8 @@ class CheckCommand : public Command {
   std::vector<std::string> packs_;
   std::string root_;
   std::vector<std::string> set_;
+  std::vector<std::string> set_file_;
+  std::vector<std::string> import_advisories_;
   std::vector<std::string> only_;
   std::string severity_;
   std::string fail_on_;

@@ -201,6 +201,35 @@ TEST_F(CheckCommandTest, VariablesAreSet) {
   EXPECT_EQ(Check({"--set", "where=a", "--set", "where=b"}).status, 2);
 }
 
+TEST_F(CheckCommandTest, VariablesComeFromFiles) {
+  Write("where.txt", "/srv");
+  EXPECT_EQ(Check({"--set-file", StrCat("where=", Path("where.txt"))}).status, 0);
+  const auto input = ReadFile(Path("input"));
+  ASSERT_TRUE(input.ok());
+  EXPECT_THAT(*input, HasSubstr("/srv"));
+  EXPECT_EQ(Check({"--set-file", "where"}).status, 2);
+  EXPECT_EQ(Check({"--set-file", "where="}).status, 2);
+  const std::string from_file = StrCat("where=", Path("where.txt"));
+  EXPECT_THAT(Check({"--set", "where=a", "--set-file", from_file}).err, HasSubstr("given twice"));
+  EXPECT_THAT(Check({"--set-file", "where=/nonexistent/list"}).err,
+              HasSubstr("--set-file where: open /nonexistent/list"));
+}
+
+TEST_F(CheckCommandTest, AdvisoriesBecomeAListAndWhatIsLeftOutIsNamed) {
+  Write("a.json", R"([
+    {"id": "A-1", "affected": [{"package": {"ecosystem": "Debian:12", "name": "openssh"},
+      "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1:9.2"}]}]}]},
+    {"id": "A-2", "affected": [{"package": {"ecosystem": "Maven", "name": "a:b"},
+      "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]}])");
+  const Outcome outcome = Check({"--import-advisories", Path("a.json")}, "");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "A-1 dpkg-source@debian:12 openssh <1:9.2\n");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("a.json: A-2: "), HasSubstr("1 entry, 1 left out")));
+  Write("b.json", "{");
+  EXPECT_EQ(Check({"--import-advisories", Path("b.json")}, "").status, 2);
+  EXPECT_EQ(Check({"--import-advisories", Path("missing.json")}, "").status, 2);
+}
+
 TEST_F(CheckCommandTest, AcceptedFailuresDontFail) {
   Agent(Verdict("one", "fail") + Verdict("two", "pass"));
   Write("b.yaml",

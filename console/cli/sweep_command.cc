@@ -136,6 +136,7 @@ class SweepCommand : public Command {
                            "\"true\" is every agent."},
                   &flags_.launch.target);
     flags_.launch.DefineGroup(LaunchOptionGroup::kDispatch, defaults, line);
+    line.StartGroup("Output");
     AddOutputFlag(line, &flags_.output);
     DefineSigning(line);
     flags_.launch.DefineGroup(LaunchOptionGroup::kRecord, defaults, line);

@@ -3,13 +3,16 @@
 #include <optional>
 #include <utility>
 
+#include "console/check/pack_names.h"
 #include "console/packs/pack_loader.h"
+#include "core/status_macros.h"
 #include "core/strings.h"
 
 namespace dragnet::console {
 
 absl::StatusOr<check::v1::CheckParameters> LoadSweepPack(
-    const std::string& path, const std::map<std::string, std::string>& set, Session& session) {
+    const std::string& word, const std::map<std::string, std::string>& set, Session& session) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::string path, PackPath(word, session.io().environment));
   Problems problems;
   std::map<std::string, bool> used;
   const PackOptions options{.modules = session.modules(), .now = session.now(), .set = set};

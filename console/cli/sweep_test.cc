@@ -397,7 +397,8 @@ TEST_F(SweepTest, ARunTakesNoOrders) {
 }
 
 TEST_F(SweepTest, RowsOfARunAreThoseOfItsOwnAction) {
-  scheduler_->any_action_id = true;
+  const std::string run = StrCat(sweep_.id(), "@1800000000");
+  scheduler_->actions[0].set_action_id(run);
   check::v1::Verdict row;
   row.set_check("root-login");
   row.set_status("pass");
@@ -405,7 +406,7 @@ TEST_F(SweepTest, RowsOfARunAreThoseOfItsOwnAction) {
   event.mutable_rows()->set_module("check");
   event.mutable_rows()->add_rows(row.SerializeAsString());
   scheduler_->streams = {{event, EndEvent(Progress(1))}};
-  const Outcome outcome = Dragnet({"results", StrCat(sweep_.id(), "@1800000000")});
+  const Outcome outcome = Dragnet({"results", run});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("root-login"));
 }

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_replace.h"
 #include "console/cli/exit_status.h"
 #include "console/cli/interrupt.h"
 #include "console/cli/sweep.h"
@@ -238,9 +239,10 @@ ValueTable::ValueTable(const std::vector<Column>& columns, const std::string& ou
     : io_(io), is_table_(*ParseFormat(output) == Format::kTable), columns_(columns) {
   Layout layout;
   for (const Column& column : columns_)
-    layout.labels.push_back({.header = column.detail ? "" : column.title,
-                             .key = column.title,
-                             .number = column.number});
+    layout.labels.push_back(
+        {.header = column.detail ? "" : absl::StrReplaceAll(column.title, {{"_", " "}}),
+         .key = column.title,
+         .number = column.number});
   writer_ = RecordWriter::Create(*ParseFormat(output), {std::move(layout)}, io.out,
                                  {.terminal = io.output_is_terminal, .color = io.color});
 }

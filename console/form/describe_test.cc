@@ -6,6 +6,7 @@
 #include "console/form/describe_checks.h"
 #include "console/testing/sample.pb.h"
 #include "console/testing/sample_module.h"
+#include "core/strings.h"
 #include "core/testing.h"
 
 namespace dragnet::console {
@@ -58,15 +59,15 @@ TEST(DescribeTest, HowLongAndHowMuchLaterItRecursIsShown) {
 
 TEST(DescribeTest, TheFirstRunsAreShownInTheScheduleZone) {
   v1::Action action = SampleAction({});
-  // Friday 2027-01-15 08:00 UTC; validity starts a minute before.
+  // Valid from Friday 2027-01-15 07:59 UTC on, which is 02:59 in New York.
   *action.mutable_expires() = ToTimestamp(*ToTime(action.not_before()) + absl::Hours(24 * 4));
   action.mutable_recurrence()->set_cron("0 3 * * *");
   action.mutable_recurrence()->set_time_zone("America/New_York");
   const std::string text = DescribeAction(action, {}, testing::SampleCatalog());
   // Cut off by the end of validity, not filled up to five.
-  for (const char* day : {"Sat 2027-01-16", "Sun 2027-01-17", "Mon 2027-01-18", "Tue 2027-01-19"})
+  for (const char* day : {"Fri 2027-01-15", "Sat 2027-01-16", "Sun 2027-01-17", "Mon 2027-01-18"})
     EXPECT_THAT(text, HasSubstr(StrCat(day, " 03:00:00 EST (-05:00)")));
-  EXPECT_THAT(text, Not(HasSubstr("2027-01-20")));
+  EXPECT_THAT(text, Not(HasSubstr("Tue 2027-01-19")));
 
   action.mutable_recurrence()->set_cron("0 3 31 2 *");
   EXPECT_THAT(DescribeAction(action, {}, testing::SampleCatalog()), HasSubstr("it never runs"));

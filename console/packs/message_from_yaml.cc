@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "console/form/values.h"
+#include "console/packs/advisories/import.h"
 #include "core/action.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -178,7 +179,10 @@ class Filler {
     std::string value;
     const bool from_file = field->options().GetExtension(v1::cli).from_file();
     if (from_file && node.is_mapping()) {
-      if (!ReadNamed(node, path, &value)) return false;
+      const bool read = TakesAdvisories(field) && node.Find("advisories") != nullptr
+                            ? ReadAdvisories(node, path, &value)
+                            : ReadNamed(node, path, &value);
+      if (!read) return false;
     } else if (!node.is_scalar()) {
       return NotA(node, path, from_file ? "a text or {file: NAME}" : "a text");
     } else if (field->type() == FieldDescriptor::TYPE_BYTES) {
@@ -203,12 +207,43 @@ class Filler {
     if (name == nullptr || node.keys.size() != 1 || !name->is_scalar()) {
       return Wrong(node, path, "must be a text or {file: NAME}");
     }
-    absl::StatusOr<std::string> content = read_file_(name->text);
+    absl::StatusOr<std::string> content = read_file_(name->text, kMaxParameterBytes);
     if (!content.ok()) {
       return Wrong(*name, StrCat(path, ".file"),
                    StrCat(Shorten(name->text, kMaxQuotedBytes), ": ", content.status().message()));
     }
     *value = *std::move(content);
+    return true;
+  }
+
+  // {advisories: FILE} or a list of them, as the list that module pkg takes.
+  bool ReadAdvisories(const YamlNode& node, std::string_view path, std::string* value) {
+    const YamlNode& names = *node.Find("advisories");
+    const std::string below = StrCat(path, ".advisories");
+    const std::vector<YamlNode> one = {names};
+    std::vector<advisories::AdvisoryFile> files;
+    for (const YamlNode& name : names.is_list() ? names.items : one) {
+      if (node.keys.size() != 1 || !name.is_scalar()) {
+        return Wrong(node, path, "must be a text, {file: NAME}, or {advisories: NAME or NAMES}");
+      }
+      absl::StatusOr<std::string> content = read_file_(name.text, advisories::kMaxFileBytes);
+      if (!content.ok()) {
+        return Wrong(name, below,
+                     StrCat(Shorten(name.text, kMaxQuotedBytes), ": ", content.status().message()));
+      }
+      files.push_back({.name = name.text, .content = *std::move(content)});
+    }
+    absl::StatusOr<advisories::ImportedAdvisories> imported = advisories::ImportAdvisories(files);
+    if (!imported.ok()) return Wrong(names, below, ToStd(imported.status().message()));
+    for (const advisories::LeftOut& left : imported->left_out) {
+      problems_->Warning(names.place, below, StrCat("left out: ", left.what, ": ", left.why));
+    }
+    value->swap(*imported->parameters.mutable_vulnerable());
+    if (value->size() > kMaxParameterBytes) {
+      return Wrong(names, below,
+                   StrCat("makes a list of ", value->size() >> 10, " KiB; at most ",
+                          kMaxParameterBytes >> 10, ": import only what these hosts have"));
+    }
     return true;
   }
 
@@ -290,6 +325,10 @@ class Filler {
 };
 
 }  // namespace
+
+bool TakesAdvisories(const FieldDescriptor* field) {
+  return field->full_name() == "dragnet.pkg.v1.PkgParameters.vulnerable";
+}
 
 bool MessageFromYaml(const YamlNode& node, std::string_view path, const NamedFileReader& read_file,
                      Message* message, Problems* problems) {

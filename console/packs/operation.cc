@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_join.h"
 #include "console/investigation/shell_words.h"
+#include "core/action.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -91,7 +92,7 @@ class WordReader {
       return absl::InvalidArgumentError("given twice");
     }
     if (!field.from_file) return SetField(field, value, reader_.now, parameters_);
-    const absl::StatusOr<std::string> content = reader_.read_file(value);
+    const absl::StatusOr<std::string> content = reader_.read_file(value, kMaxParameterBytes);
     if (!content.ok()) return Annotate(content.status(), Shorten(value, 100));
     return SetField(field, *content, reader_.now, parameters_);
   }

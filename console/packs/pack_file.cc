@@ -194,11 +194,27 @@ class FileReader {
       MessageFromYaml(*limits, StrCat(path, ".limits"), reader_.read_file, check.mutable_limits(),
                       problems_);
     }
+    for (const YamlNode& name : TextsOf(node, "needs", path, problems_))
+      Need(name, StrCat(path, ".needs"), &check);
     if (problems_->errors() == errors)
       ValidateReadCheck(node, path, reader_.modules, check, problems_);
     if (check.references().empty()) problems_->Warning(node.place, path, "has no reference");
     if (check.remediation().empty()) problems_->Warning(node.place, path, "has no remediation");
     file->checks.push_back(std::move(read));
+  }
+
+  // Without the variable the check stays, so that its id is known everywhere; it says
+  // of each host that it doesn't apply, and why.
+  void Need(const YamlNode& name, const std::string& path, check::v1::Check* check) {
+    const YamlNode* value = variables_.ValueOf(name.text);
+    if (value == nullptr) {
+      problems_->Error(name.place, path,
+                       StrCat("variables: has no such name: \"", Shorten(name.text, 100), "\"",
+                              DidYouMean(name.text, variables_.Names())));
+      return;
+    }
+    if (value->is_scalar() ? !value->text.empty() : !value->items.empty()) return;
+    check->set_applies_when(StrCat("'variable ", name.text, "' = 'set'"));
   }
 
   void ReadOperation(const YamlNode& node, const std::string& path, check::v1::Check* check) {

@@ -37,6 +37,8 @@ inline constexpr KeySpec kCheckKeys[] = {
     {"remediation", false, "What to do about a failure, at most 2 KiB."},
     {"applies_when", false,
      "Expression over the host's facts; where it isn't true the check is not applicable."},
+    {"needs", false,
+     "Variables: where one of them is empty the check is not applicable. One name, or a list."},
     {"module", false, "The module of the operation, with parameters; or else command."},
     {"parameters", false, "The module's parameters, by the names of its .proto."},
     {"command", false,

@@ -106,7 +106,8 @@ class Loader {
     const OperationReader reader{
         .modules = options_.modules,
         .now = options_.now,
-        .read_file = [&](const std::string& wanted) { return ReadNamed(name, wanted); },
+        .read_file = [&](const std::string& wanted,
+                         size_t max_bytes) { return ReadNamed(name, wanted, max_bytes); },
         .problems = problems_};
     *file = ReadPackFile(std::move(root),
                          {.set = options_.set, .set_used = set_used_, .including = variables},
@@ -121,7 +122,8 @@ class Loader {
     return checks;
   }
 
-  absl::StatusOr<std::string> ReadNamed(const std::string& from, const std::string& wanted) {
+  absl::StatusOr<std::string> ReadNamed(const std::string& from, const std::string& wanted,
+                                        size_t max_bytes) {
     const std::optional<std::string> name = Normalise(DirectoryOf(from), wanted);
     if (!name.has_value()) {
       return absl::InvalidArgumentError("not within the directory of the pack");
@@ -129,7 +131,7 @@ class Loader {
     if (++files_ > kMaxPackFiles) {
       return absl::InvalidArgumentError(StrCat("more than ", kMaxPackFiles, " files"));
     }
-    return source_(*name, kMaxParameterBytes);
+    return source_(*name, max_bytes);
   }
 
   std::vector<ReadCheck> Included(const std::string& from, const IncludeEntry& entry,

@@ -411,6 +411,34 @@ checks:
               Contains(HasSubstr("checks[0].parameters.max_depth: \"deep\" is not")));
 }
 
+TEST(PackLoaderTest, AChecksNeedsMakeItInapplicableWhereTheyAreEmpty) {
+  const std::string pack = StrCat(kHead, R"(variables: {list: "", paths: [], mode: x}
+checks:
+  - {id: a, title: A, severity: low, needs: list, applies_when: "os = 'linux'", module: sample, expect: found}
+  - {id: b, title: B, severity: low, needs: [mode, paths], module: sample, expect: found}
+  - {id: c, title: C, severity: low, needs: mode, applies_when: "os = 'linux'", module: sample, expect: found}
+)");
+  const auto applies = [&](std::map<std::string, std::string> set) {
+    const Outcome outcome = Load({{"p.yaml", pack}}, std::move(set));
+    EXPECT_THAT(outcome.errors, IsEmpty());
+    std::vector<std::string> conditions;
+    if (!outcome.pack.has_value()) return conditions;
+    for (const Check& check : outcome.pack->parameters.checks())
+      conditions.push_back(check.applies_when());
+    return conditions;
+  };
+  EXPECT_THAT(applies({}),
+              ElementsAre("'variable list' = 'set'", "'variable paths' = 'set'", "os = 'linux'"));
+  EXPECT_THAT(applies({{"list", "x"}, {"paths", "a,b"}}),
+              ElementsAre("os = 'linux'", "", "os = 'linux'"));
+  EXPECT_THAT(Load({{"p.yaml", StrCat(kHead, R"(variables: {list: ""}
+checks:
+  - {id: a, title: A, severity: low, needs: lists, module: sample, expect: found}
+)")}}).errors,
+              Contains(AllOf(HasSubstr("p.yaml:5:"), HasSubstr("checks[0].needs"),
+                             HasSubstr("did you mean list?"))));
+}
+
 TEST(PackLoaderTest, WhatIsNoVariableIsAnErrorWithItsPlace) {
   const Outcome outcome = Load({{"p.yaml", StrCat(kHead, R"(variables: {names: [a, b], used: 1}
 checks:

@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "console/packs/message_from_yaml.h"
 #include "console/packs/pack_keys.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -104,8 +105,8 @@ class MessageSchemas {
       case FieldDescriptor::CPPTYPE_DOUBLE:
         return OrVariable({{"type", "number"}});
       case FieldDescriptor::CPPTYPE_STRING:
-        return field->options().GetExtension(v1::cli).from_file() ? AnyOf(Text(), Ref("file"))
-                                                                  : Text();
+        if (!field->options().GetExtension(v1::cli).from_file()) return Text();
+        return AnyOf(Text(), Ref(TakesAdvisories(field) ? "file_or_advisories" : "file"));
       case FieldDescriptor::CPPTYPE_ENUM:
         return OfEnum(field->enum_type());
       case FieldDescriptor::CPPTYPE_MESSAGE:
@@ -141,6 +142,7 @@ Json CheckSchema(const Json& modules, const Json& limits, Json conditions) {
   Json check = Object(kCheckKeys, {{"id", {{"type", "string"}, {"pattern", "^[a-z0-9.-]{1,64}$"}}},
                                    {"severity", Severity()},
                                    {"reference", OneOrList(Text())},
+                                   {"needs", OneOrList(Text())},
                                    {"module", {{"enum", modules}}},
                                    {"parameters", {{"type", {"object", "null"}}}},
                                    {"expect", Ref("expect")},
@@ -177,6 +179,11 @@ absl::StatusOr<std::string> PackSchema(const ModuleCatalog& modules) {
         {"additionalProperties", false},
         {"required", {"file"}},
         {"properties", {{"file", {{"type", "string"}}}}}}},
+      {"file_or_advisories",
+       AnyOf(Ref("file"), {{"type", "object"},
+                           {"additionalProperties", false},
+                           {"required", {"advisories"}},
+                           {"properties", {{"advisories", OneOrList({{"type", "string"}})}}}})},
       {"expect", ExpectSchema()}};
   MessageSchemas messages(&definitions);
   Json names = Json::array();

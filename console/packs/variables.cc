@@ -34,6 +34,19 @@ void Variables::Define(const std::string& name, YamlNode value, const Place& dec
   variables_[name] = {.value = std::move(value), .declared = declared};
 }
 
+const YamlNode* Variables::ValueOf(std::string_view name) {
+  const auto found = variables_.find(name);
+  if (found == variables_.end()) return nullptr;
+  found->second.used = true;
+  return &found->second.value;
+}
+
+std::vector<std::string> Variables::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, variable] : variables_) names.push_back(name);
+  return names;
+}
+
 std::vector<std::pair<std::string, Place>> Variables::Unused() const {
   std::vector<std::pair<std::string, Place>> unused;
   for (const auto& [name, variable] : variables_)
@@ -48,10 +61,8 @@ Variables::Variable* Variables::Find(std::string_view name, std::string_view pat
     found->second.used = true;
     return &found->second;
   }
-  std::vector<std::string> names;
-  for (const auto& [known, variable] : variables_) names.push_back(known);
   problems->Error(place, path,
-                  StrCat("${", name, "}: variables: has no such name", DidYouMean(name, names),
+                  StrCat("${", name, "}: variables: has no such name", DidYouMean(name, Names()),
                          IsVariableName(name) ? "" : " (a dollar sign is written $$)"));
   return nullptr;
 }

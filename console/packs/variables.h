@@ -26,6 +26,10 @@ class Variables {
   // `value` is a scalar or a list of scalars.
   void Define(const std::string& name, YamlNode value, const Place& declared);
 
+  // Counts as used. Nothing for a name that wasn't defined.
+  const YamlNode* ValueOf(std::string_view name);
+  std::vector<std::string> Names() const;
+
   // Replaces in the node and all beneath, not in keys. A value that is nothing but
   // ${name} becomes the variable's, of its type; it keeps its place. Reports what is
   // undefined.

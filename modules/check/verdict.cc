@@ -35,23 +35,25 @@ std::string Rows(uint64_t count) { return StrCat(count, count == 1 ? " row" : " 
 }  // namespace
 
 std::string BoundedRowJson(const Message& row, size_t max_bytes) {
-  std::string json = MessageToJson(row);
-  if (json.size() <= max_bytes) return json;
-  json = "{";
+  std::string json = "{";
   std::string left_out;
+  bool is_whole = true;
   std::vector<const FieldDescriptor*> fields;
   row.GetReflection()->ListFields(row, &fields);
   for (const FieldDescriptor* field : fields) {
     std::string member = StrCat("\"", field->json_name(), "\":");
     AppendFieldJson(row, field, &member);
-    if (json.size() + member.size() + 2 + kLeftOutBytes <= max_bytes) {
+    if (json.size() + member.size() + 17 + kLeftOutBytes <= max_bytes) {
       StrAppend(&json, json.size() == 1 ? "" : ",", member);
-    } else if (left_out.size() + field->json_name().size() + 20 <= kLeftOutBytes) {
+      continue;
+    }
+    is_whole = false;
+    if (left_out.size() + field->json_name().size() + 20 <= kLeftOutBytes) {
       StrAppend(&left_out, left_out.empty() ? "" : ",", "\"", field->json_name(), "\"");
     }
   }
-  StrAppend(&json, json.size() == 1 ? "" : ",", "\"left_out\":[", left_out, "]}");
-  return json;
+  if (is_whole) return StrCat(json, "}");
+  return StrCat(json, json.size() == 1 ? "" : ",", "\"left_out\":[", left_out, "]}");
 }
 
 VerdictRun::VerdictRun(const Check& check, std::unique_ptr<RowFilter> filter, RunContext& outer)

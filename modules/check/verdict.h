@@ -91,8 +91,9 @@ class VerdictRun : public RunContext {
   std::string why_unasked_;
 };
 
-// The row as one JSON object of at most `max_bytes` (at least 128): fields that don't
-// fit are left out, and named in "left_out" as far as there is room.
+// The row as one JSON object of at most `max_bytes` (at least 128), without fields that
+// are empty, 0 or false: evidence is for people. Fields that don't fit are left out,
+// and named in "left_out" as far as there is room.
 std::string BoundedRowJson(const google::protobuf::Message& row, size_t max_bytes);
 
 }  // namespace dragnet

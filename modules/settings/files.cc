@@ -42,12 +42,17 @@ std::string_view TakeName(std::string_view* path) {
 
 }  // namespace
 
+void ConfigFiles::Note(std::string_view what, std::string_view where) {
+  complete_ = false;
+  context_.NoteUnexamined(what, where);
+}
+
 void ConfigFiles::Note(std::string_view what, int error, std::string_view path) {
-  context_.NoteUnexamined(StrCat(what, ": ", pkg::ErrnoWords(error)), ToValidUtf8(path));
+  Note(StrCat(what, ": ", pkg::ErrnoWords(error)), ToValidUtf8(path));
 }
 
 void ConfigFiles::NoteLine(std::string_view what, std::string_view path, uint32_t line) {
-  context_.NoteUnexamined(what, StrCat(ToValidUtf8(path), ":", line));
+  Note(what, StrCat(ToValidUtf8(path), ":", line));
 }
 
 std::vector<std::string> ConfigFiles::List(const std::string& directory) {
@@ -59,10 +64,22 @@ std::vector<std::string> ConfigFiles::List(const std::string& directory) {
     return names;
   }
   if (truncated) {
-    context_.NoteUnexamined("directories of more than 65536 names", ToValidUtf8(directory));
+    Note("directories of more than 65536 names", ToValidUtf8(directory));
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+bool ConfigFiles::AnyIsThere(std::span<const std::string> paths) {
+  bool any = false;
+  for (const std::string& path : paths) {
+    struct stat status {};
+    if (root_.Status(path, &status)) return true;
+    if (IsMissing(errno)) continue;
+    Note("look for files", errno, path);
+    any = true;
+  }
+  return any;
 }
 
 std::vector<std::string> ConfigFiles::Expand(std::string_view pattern) {
@@ -79,7 +96,7 @@ std::vector<std::string> ConfigFiles::Expand(std::string_view pattern) {
       for (const std::string& entry : List(directory)) {
         if (!NameMatches(name, entry)) continue;
         if (next.size() == kMaxMatches) {
-          context_.NoteUnexamined("more than 4096 files of a wildcard", ToValidUtf8(pattern));
+          Note("more than 4096 files of a wildcard", ToValidUtf8(pattern));
           break;
         }
         next.push_back(Join(directory, entry));
@@ -100,14 +117,14 @@ std::vector<std::string> ConfigFiles::Expand(std::string_view pattern) {
 
 std::optional<std::string> ConfigFiles::Read(const std::string& path, bool required) {
   if (files_read_ == kMaxFiles) {
-    context_.NoteUnexamined("more than 4096 files", ToValidUtf8(path));
+    Note("more than 4096 files", ToValidUtf8(path));
     return std::nullopt;
   }
   ++files_read_;
   const UniqueFd fd = root_.OpenFile(path);
   if (!fd.valid()) {
     if (errno == EINVAL) {
-      context_.NoteUnexamined("not a regular file", ToValidUtf8(path));
+      Note("not a regular file", ToValidUtf8(path));
     } else if (required || !IsMissing(errno)) {
       Note("read files", errno, path);
     }
@@ -126,7 +143,7 @@ std::optional<std::string> ConfigFiles::Read(const std::string& path, bool requi
     size += static_cast<size_t>(got);
   }
   if (size > kMaxFileBytes) {
-    context_.NoteUnexamined("larger than 4 MiB", ToValidUtf8(path));
+    Note("larger than 4 MiB", ToValidUtf8(path));
     return std::nullopt;
   }
   text.resize(size);

@@ -55,6 +55,13 @@ class ConfigFiles : public FileSource {
   std::optional<std::string> Read(const std::string& path, bool required) override;
   void NoteLine(std::string_view what, std::string_view path, uint32_t line) override;
 
+  // Everything that is there was read and understood so far.
+  bool complete() const { return complete_; }
+
+  // Whether any of them is there. One of which that can't be told counts as there, and
+  // is noted.
+  bool AnyIsThere(std::span<const std::string> paths);
+
   // The files *`suffix` of `directories` in the order of their names; of the same
   // name only that of the first directory. Those that mask others without a
   // content of their own (links to /dev/null) are left out.
@@ -64,10 +71,12 @@ class ConfigFiles : public FileSource {
  private:
   std::vector<std::string> List(const std::string& directory);
   void Note(std::string_view what, int error, std::string_view path);
+  void Note(std::string_view what, std::string_view where);
 
   const pkg::Root& root_;
   RunContext& context_;
   size_t files_read_ = 0;
+  bool complete_ = true;
 };
 
 }  // namespace dragnet::settings

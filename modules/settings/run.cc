@@ -75,13 +75,16 @@ class Reporter {
  public:
   Reporter(const Search& search, RunContext& context) : search_(search), context_(context) {}
 
-  void Report(const std::vector<Setting>& settings) {
+  // `complete`: these are all that the files say.
+  void Report(const std::vector<Setting>& settings, bool complete) {
     for (const Setting& setting : settings) {
       const std::string folded = search_.Fold(setting.key);
       if (setting.effective) set_.insert(folded);
       if (!IsWanted(setting, folded)) continue;
       if (!context_.EmitRow(RowOf(setting, folded))) return;
     }
+    // What wasn't read may set it.
+    if (!complete) return;
     for (const auto& [folded, value] : search_.defaults) {
       if (set_.contains(folded)) continue;
       if (!context_.EmitRow(DefaultRow(folded, value))) return;
@@ -211,7 +214,9 @@ std::vector<Setting> ReadSettings(const Search& search, ConfigFiles& files) {
 
 void RunSearch(const Search& search, const pkg::Root& root, RunContext& context) {
   ConfigFiles files(root, context);
-  Reporter(search, context).Report(ReadSettings(search, files));
+  if (!search.if_present.empty() && !files.AnyIsThere(search.if_present)) return;
+  const std::vector<Setting> settings = ReadSettings(search, files);
+  Reporter(search, context).Report(settings, files.complete());
 }
 
 }  // namespace dragnet::settings

@@ -69,6 +69,13 @@ absl::Status SetFiles(const v1::SettingsParameters& parameters, Search* search) 
       return absl::InvalidArgumentError("drop_ins: directories, without wildcards");
     search->drop_ins.push_back(path);
   }
+  DRAGNET_RETURN_IF_ERROR(CheckCount("if_present", parameters.if_present_size(), kMaxPaths));
+  for (const std::string& path : parameters.if_present()) {
+    DRAGNET_RETURN_IF_ERROR(CheckPath("if_present", path));
+    if (file::HasWildcard(path))
+      return absl::InvalidArgumentError("if_present: paths without wildcards");
+    search->if_present.push_back(path);
+  }
   if (search->format == Format::kPam && !search->drop_ins.empty())
     return absl::InvalidArgumentError("drop_ins: pam has none; name the services in paths");
   return absl::OkStatus();

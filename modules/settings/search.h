@@ -19,6 +19,8 @@ struct Search {
   Format format = Format::kKeyValue;
   std::vector<std::string> paths;
   std::vector<std::string> drop_ins;
+  // Unless one of them is there, nothing is read.
+  std::vector<std::string> if_present;
   // Folded, with the spelling that rows have.
   std::map<std::string, std::string> spelling;
   // Those that rows are wanted of; empty for all.

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -161,6 +162,37 @@ TEST_F(SettingsTest, AMissingFileIsNotedWhenItIsRequired) {
   EXPECT_THAT(unexamined_, IsEmpty());
   Run(R"({"format": "sshd", "paths": ["/etc/ssh/sshd_config"], "required": true})");
   EXPECT_EQ(unexamined_.size(), 1);
+}
+
+TEST_F(SettingsTest, WhereTheProgramIsNotThereAreNoDefaults) {
+  constexpr char kOfSshd[] = R"({"format": "sshd", "paths": ["/etc/ssh/sshd_config"],
+      "defaults": {"UsePAM": "no"}, "ifPresent": ["/usr/sbin/sshd", "/etc/ssh/sshd_config"]})";
+  EXPECT_THAT(Run(kOfSshd), IsEmpty());
+  EXPECT_THAT(unexamined_, IsEmpty());
+  root_.File("/etc/ssh/sshd_config", "UsePAM yes\n");
+  EXPECT_THAT(Effective(Run(kOfSshd)), ElementsAre("UsePAM=yes"));
+  std::filesystem::remove(root_.In("/etc/ssh/sshd_config"));
+  root_.Link("/usr/sbin/sshd", "/nowhere");
+  EXPECT_THAT(Effective(Run(kOfSshd)), ElementsAre("UsePAM=no"));
+}
+
+TEST_F(SettingsTest, WhatCanNotBeLookedForCountsAsThere) {
+  root_.Link("/loop", "/loop");
+  root_.File("/etc/ssh/sshd_config", "UsePAM no\n");
+  EXPECT_THAT(Effective(Run(R"({"format": "sshd", "paths": ["/etc/ssh/sshd_config"],
+      "ifPresent": ["/loop/sshd"]})")),
+              ElementsAre("UsePAM=no"));
+  EXPECT_EQ(unexamined_.size(), 1);
+}
+
+TEST_F(SettingsTest, WhatMayBeSetWhereNobodyCouldLookHasNoDefault) {
+  constexpr char kLength[] = R"({"format": "key_value", "paths": ["/etc/a", "/etc/b"],
+      "defaults": {"minlen": "8"}})";
+  root_.Link("/etc/a", "/etc/a");
+  EXPECT_THAT(Run(kLength), IsEmpty());
+  EXPECT_EQ(unexamined_.size(), 1);
+  root_.File("/etc/b", "minlen = 14\n");
+  EXPECT_THAT(Effective(Run(kLength)), ElementsAre("minlen=14"));
 }
 
 TEST_F(SettingsTest, LinksDoNotLeaveTheRoot) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench: the figures of docs/performance.md.
-# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|store|results|hosts]…
+# Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|store|results|hosts|checks]…
 #        bench.sh DIRECTORY_OF_THE_PROGRAMS fleet [MEASURE…] [SIZE…]   (fleet.sh)
 set -euo pipefail
 BIN=$1
@@ -9,7 +9,7 @@ if [ "${1:-}" = fleet ]; then
   shift
   exec "$(dirname "$0")/fleet.sh" "$BIN" "$@"
 fi
-WHAT=${*:-launch idle limits modules store results hosts}
+WHAT=${*:-launch idle limits modules store results hosts checks}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"
 
@@ -44,6 +44,12 @@ if asked results; then
   say "What the console makes of 1,000,000 rows"
   for what in filter stack sql diff; do "$TEST_BIN/results_bench" 1000000 "$what"; done
   if [ "$WHAT" = results ]; then exit; fi
+fi
+
+if asked checks; then
+  say "A baseline of this host"
+  "$(dirname "$0")/checks.sh" "$BIN"
+  if [ "$WHAT" = checks ]; then exit; fi
 fi
 
 if asked store; then

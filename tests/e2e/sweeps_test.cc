@@ -21,7 +21,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 // A minute until the next occurrence, and what a busy machine takes besides.
-constexpr absl::Duration kOccurrence = absl::Seconds(60) + kPatience;
+const absl::Duration kOccurrence = absl::Seconds(60) + kPatience;
 
 class SweepsTest : public ::testing::Test {
  protected:

@@ -12,6 +12,7 @@
 #include "console/investigation/shell_words.h"
 #include "console/tui/command/draft.h"
 #include "core/strings.h"
+#include "modules/weights.h"
 
 namespace dragnet::console::tui {
 namespace {
@@ -206,7 +207,8 @@ std::vector<std::string> CompleteCommand(const ModuleCatalog& modules,
   std::vector<std::string> words;
   *start = line.last_start;
   if (line.words.empty()) {
-    for (const Module* module : modules.modules) words.emplace_back(module->manifest().name);
+    for (const Module* module : modules.modules)
+      if (module->manifest().name != kCheckModule) words.emplace_back(module->manifest().name);
     for (const std::string_view command : kScreenCommands) words.emplace_back(command);
     KeepBeginning(line.last, &words);
     return words;

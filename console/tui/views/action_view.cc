@@ -141,9 +141,12 @@ void ActionView::Verify() {
       [this, policy](absl::StatusOr<ActionVerification> verification) {
         // There is a newer policy.
         if (policy != verifying_with_) return;
+        // A run shows its sweep's document, by its own id (Prepare).
+        v1::Action shown = context_.action;
+        shown.set_id(std::string(SweepOfRun(shown.id())));
         // What is shown came first; signatures on something else say nothing about it.
         if (verification.ok() &&
-            verification->action.SerializeAsString() != context_.action.SerializeAsString()) {
+            verification->action.SerializeAsString() != shown.SerializeAsString()) {
           verification = absl::DataLossError(
               "the scheduler now gives another document with this id than the one that is shown: "
               "don't trust this scheduler");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/strings.h"
+#include "modules/weights.h"
 
 namespace dragnet::console::tui {
 namespace {
@@ -45,6 +46,8 @@ void ModuleList::Arrange() {
     rows_.push_back({Kind::kUnfinished, i, "go on", unfinished_[i]});
   for (size_t i = 0; i < modules_.modules.size(); ++i) {
     const ModuleManifest& manifest = modules_.modules[i]->manifest();
+    // Checks come in packs, and packs from files: `dragnet sweep add`.
+    if (manifest.name == kCheckModule) continue;
     rows_.push_back({Kind::kModule, i, std::string(manifest.name), std::string(manifest.summary)});
   }
   for (size_t i = 0; i < templates_.size(); ++i)

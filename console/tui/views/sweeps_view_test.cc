@@ -191,7 +191,8 @@ TEST_F(SweepsViewTest, ARunOpensAsAnAction) {
     absl::MutexLock lock(&client_->mutex);
     EXPECT_EQ(client_->watched[0].action_id(), run);
   }
-  Press(U'c');
+  EXPECT_TRUE(Shows("signed by alice"));
+  Press(U'P');
   EXPECT_TRUE(Shows("A run takes no orders"));
 }
 
