@@ -199,7 +199,7 @@ void WarnOfMissingValues(const YamlNode& node, std::string_view path, const Modu
     problems->Warning((where == nullptr ? *expect : *where).place, StrCat(path, ".expect"),
                       StrCat(column,
                              " is NULL in rows that don't have it, and then the check is "
-                             "unknown: say what holds then (",
+                             "unknown: if that isn't meant, say what holds then (",
                              column, " is null or …, ", column, " is not null and …)"));
   }
 }
