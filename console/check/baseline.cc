@@ -57,6 +57,11 @@ std::optional<Baseline::Entry> Baseline::ParseEntry(const YamlNode& node, const 
   ParseExpiry(ScalarOf(node, "expires", path, problems), path, &entry, problems);
   for (const YamlNode& host : TextsOf(node, "hosts", path, problems))
     entry.hosts.push_back(host.text);
+  // As a list that nobody filled in it would mean every host.
+  if (const YamlNode* hosts = node.Find("hosts"); hosts != nullptr && entry.hosts.empty()) {
+    problems->Error(hosts->place, StrCat(path, ".hosts"),
+                    "is empty: name hosts, or leave the key out for every host");
+  }
   if (node.Find("evidence") != nullptr) {
     const YamlNode pattern = ScalarOf(node, "evidence", path, problems);
     entry.evidence = std::make_shared<const RE2>(
@@ -95,9 +100,10 @@ std::optional<Acceptance> Baseline::Accepts(const CheckResult& result, std::stri
     if (entry.expires < today || !entry.IsAbout(*result.pack, result.check().id())) continue;
     const bool here =
         entry.hosts.empty() ||
-        std::any_of(entry.hosts.begin(), entry.hosts.end(), [&](const std::string& pattern) {
-          return ::fnmatch(pattern.c_str(), std::string(host).c_str(), 0) == 0;
-        });
+        (!host.empty() &&
+         std::any_of(entry.hosts.begin(), entry.hosts.end(), [&](const std::string& pattern) {
+           return ::fnmatch(pattern.c_str(), std::string(host).c_str(), 0) == 0;
+         }));
     // What isn't seen isn't what was accepted.
     const bool same = entry.evidence == nullptr ||
                       (!evidence.empty() && result.verdict.evidence_left_out() == 0 &&
@@ -109,7 +115,7 @@ std::optional<Acceptance> Baseline::Accepts(const CheckResult& result, std::stri
   return std::nullopt;
 }
 
-std::vector<std::string> Baseline::Remarks(const std::vector<Pack>& packs,
+std::vector<std::string> Baseline::Remarks(const std::vector<Pack>& packs, std::string_view host,
                                            absl::CivilDay today) const {
   std::vector<std::string> remarks;
   for (const Entry& entry : entries_) {
@@ -125,6 +131,10 @@ std::vector<std::string> Baseline::Remarks(const std::vector<Pack>& packs,
       remarks.push_back(
           ForTerminal(StrCat(entry.place.ToString(), ": ", entry.check, " was accepted until ",
                              entry.acceptance.expires, ", and no longer is")));
+    } else if (host.empty() && !entry.hosts.empty()) {
+      remarks.push_back(
+          ForTerminal(StrCat(entry.place.ToString(), ": ", entry.check,
+                             " is accepted on certain hosts only, and an image is none")));
     }
   }
   return remarks;

@@ -22,12 +22,15 @@ class Baseline {
                                        Problems* problems);
 
   // Of a failure, when an entry accepts it on this host and day. Never of an unknown.
+  // `host` is empty for an image, whose name isn't known: entries with hosts accept
+  // nothing there.
   std::optional<Acceptance> Accepts(const CheckResult& result, std::string_view host,
                                     absl::CivilDay today) const;
 
-  // What a person should know: entries that have expired, and those about checks that
-  // none of the packs has. Fit for a terminal.
-  std::vector<std::string> Remarks(const std::vector<Pack>& packs, absl::CivilDay today) const;
+  // What a person should know: entries that have expired, those about checks that none
+  // of the packs has, and with an empty `host` those with hosts. Fit for a terminal.
+  std::vector<std::string> Remarks(const std::vector<Pack>& packs, std::string_view host,
+                                   absl::CivilDay today) const;
 
  private:
   struct Entry {

@@ -58,6 +58,17 @@ TEST_F(BaselineTest, HoldsOnItsHosts) {
   EXPECT_FALSE(Accepts(text, Failure(), "web1"));
 }
 
+TEST_F(BaselineTest, OfAnImageNoHostIsKnown) {
+  const std::string text = "- {check: root-login, reason: x, expires: 2027-02-01, hosts: '*'}";
+  EXPECT_TRUE(Accepts(text, Failure(), "web1"));
+  EXPECT_FALSE(Accepts(text, Failure(), ""));
+  EXPECT_TRUE(Accepts(kEntry, Failure(), ""));
+  std::vector<Pack> packs;
+  packs.push_back(testing::DemoPack());
+  EXPECT_THAT(Read(text).Remarks(packs, "", kToday), ElementsAre(HasSubstr("an image is none")));
+  EXPECT_THAT(Read(text).Remarks(packs, "web1", kToday), IsEmpty());
+}
+
 TEST_F(BaselineTest, NewFindingsBesideTheAcceptedOnesFail) {
   const std::string text =
       "- {check: root-login, reason: x, expires: 2027-02-01, evidence: '\"path\":\"/a\"'}";
@@ -72,11 +83,11 @@ TEST_F(BaselineTest, NewFindingsBesideTheAcceptedOnesFail) {
 TEST_F(BaselineTest, ExpiredAndUnknownEntriesAreSaid) {
   std::vector<Pack> packs;
   packs.push_back(testing::DemoPack());
-  EXPECT_THAT(Read(kEntry).Remarks(packs, kToday), IsEmpty());
+  EXPECT_THAT(Read(kEntry).Remarks(packs, "web1", kToday), IsEmpty());
   EXPECT_THAT(
-      Read(kEntry).Remarks(packs, kToday + 1),
+      Read(kEntry).Remarks(packs, "web1", kToday + 1),
       ElementsAre("b.yaml:1:3: root-login was accepted until 2027-01-10, and no longer is"));
-  EXPECT_THAT(Read("- {check: root-logn, reason: x, expires: 2027-02-01}").Remarks(packs, kToday),
+  EXPECT_THAT(Read("- {check: root-logn, reason: x, expires: 2027-02-01}").Remarks(packs, "web1", kToday),
               ElementsAre("b.yaml:1:3: no pack has a check root-logn"));
 }
 
@@ -91,6 +102,7 @@ TEST_F(BaselineTest, ReasonAndExpiryAreRequired) {
            {"- {check: a, reason: b, expires: 99}", "[0].expires: must be a day like"},
            {"- {check: a, reason: b, expires: 2027-01-01, hots: [a]}",
             "[0].hots: unknown key; did you mean hosts?"},
+           {"- {check: a, reason: b, expires: 2027-01-01, hosts: []}", "[0].hosts: is empty"},
            {"- {check: a, reason: b, expires: 2027-01-01, evidence: '('}",
             "[0].evidence: not a regular expression"},
            {"check: a", "b.yaml:1:1: must be a list"}}) {

@@ -161,6 +161,15 @@ TEST_F(ReportTest, NothingThatAHostSaysIsObeyed) {
   EXPECT_EQ(json::parse(Render("sarif", results))["runs"][0]["results"].size(), results.size() / 2);
 }
 
+TEST_F(ReportTest, SarifTextsHaveNoPlaceholdersAndNoLinks) {
+  const std::vector<CheckResult> results = {testing::ResultOf(
+      pack_, 0, CheckStatus::kFail, "{0} [x](https://evil) [y\\](1)", {R"({"a":[{"b":1}]})"})};
+  const json document = json::parse(Render("sarif", results));
+  const std::string text = document["runs"][0]["results"][0]["message"]["text"];
+  EXPECT_THAT(text, AllOf(HasSubstr("{{0}} [x] (https://evil) [y\\] (1)"),
+                          HasSubstr("a=[{{\"b\":1}}]"), Not(HasSubstr("]("))));
+}
+
 TEST(EvidenceTest, PlacesAreOfFiles) {
   EXPECT_EQ(PlaceOf(R"({"path":"/a","line":3})")->line, 3U);
   EXPECT_EQ(PlaceOf(R"({"path":"/a","line":"3"})")->line, 3U);

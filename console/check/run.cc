@@ -36,11 +36,15 @@ class PackRun {
   void Run() {
     report_->BeginPack(pack_);
     const std::string end = RunAgent();
-    for (CheckResult& missing : reader_.Missing(WhyMissing(end))) Take(std::move(missing));
+    std::vector<CheckResult> missing = reader_.Missing(WhyMissing(end));
+    // --fail-on is about what was looked at: what nobody looked at is a problem of the run.
+    const bool incomplete = !missing.empty();
+    for (CheckResult& one : missing) Take(std::move(one));
     report_->EndPack();
     if (!reader_.problem().empty()) {
-      outcome_->problems.push_back(
-          ForTerminal(StrCat(pack_.parameters.pack(), ": the agent ", reader_.problem())));
+      AddProblem(StrCat("the agent ", reader_.problem()));
+    } else if (incomplete) {
+      AddProblem(StrCat("not every check was run: ", WhyMissing(end)));
     }
   }
 
@@ -71,6 +75,10 @@ class PackRun {
     if (!end.empty()) return end;
     return reader_.problem().empty() ? "dragnet-agent ended without a verdict"
                                      : StrCat("dragnet-agent ", reader_.problem());
+  }
+
+  void AddProblem(std::string_view problem) {
+    outcome_->problems.push_back(ForTerminal(StrCat(pack_.parameters.pack(), ": ", problem)));
   }
 
   void TakeLine(std::string_view line) {

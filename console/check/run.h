@@ -23,6 +23,7 @@ struct CheckRunOptions {
   // A level of severity, or empty: every failure counts.
   std::string fail_on;
   const Baseline* baseline = nullptr;
+  // Empty: an image, whose name isn't known.
   std::string host;
   absl::CivilDay today;
   std::function<bool()> interrupted;
@@ -32,7 +33,8 @@ struct CheckRunOutcome {
   Tally tally;
   // Those that nothing accepts, in order. They point to the packs.
   std::vector<CheckResult> failures;
-  // What the agent program did that it shouldn't have, for people.
+  // What the agent program did that it shouldn't have, or didn't do: any makes the run
+  // incomplete, whatever --fail-on says. For people.
   std::vector<std::string> problems;
 
   // 0, 1 or 3, as of `dragnet check`.

@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "console/check/evidence.h"
 #include "console/check/report.h"
 #include "core/strings.h"
@@ -51,6 +52,13 @@ Json Location(std::string_view path, uint64_t line) {
   // The standard's lines go to 2^31 - 1.
   if (line > 0 && line < (uint64_t{1} << 31)) place["region"] = {{"startLine", line}};
   return {{"physicalLocation", std::move(place)}};
+}
+
+// Message strings have a syntax: {0} is a placeholder, and braces that are none are
+// doubled (section 3.11.5); [text](target) is a link (3.11.6). Hosts make no links here: a
+// backslash of theirs could undo one that escapes, a space can't be undone.
+std::string MessageString(std::string_view text) {
+  return absl::StrReplaceAll(ToAbsl(text), {{"{", "{{"}, {"}", "}}"}, {"](", "] ("}});
 }
 
 Json RuleOf(const check::v1::Check& check) {
@@ -103,7 +111,7 @@ class SarifReport : public Report {
                   {"ruleIndex", result.index},
                   {"kind", failed ? "fail" : "open"},
                   {"level", failed ? std::string(LevelOf(check.severity())) : "none"},
-                  {"message", {{"text", Message(result)}}},
+                  {"message", {{"text", MessageString(Message(result))}}},
                   {"locations", Locations(result)}};
     if (result.accepted.has_value()) {
       entry["suppressions"] = {{{"kind", "external"},

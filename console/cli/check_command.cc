@@ -83,13 +83,17 @@ class CheckCommand : public Command {
       DRAGNET_ASSIGN_OR_RETURN(const std::string text, ReadFile(*baseline_, kMaxYamlBytes));
       baseline = Baseline::Parse(text, *baseline_, &problems);
       if (!baseline.has_value()) return Print(problems.ErrorLines(), io);
-      for (const std::string& remark : baseline->Remarks(packs, Today(session))) io.Say(remark);
+      for (const std::string& remark : baseline->Remarks(packs, Host(), Today(session)))
+        io.Say(remark);
     }
     DRAGNET_RETURN_IF_ERROR(Choose(&packs));
     return RunChecks(packs, baseline.has_value() ? &*baseline : nullptr, session);
   }
 
  private:
+  // Of an image it isn't known: that of this machine says nothing of it.
+  std::string Host() const { return root_.empty() ? HostName() : ""; }
+
   void DefineSelection(CommandLine& line) {
     const std::vector<std::string> severities(kSeverityWords.begin(), kSeverityWords.end());
     line.StartGroup("What to check");
@@ -352,7 +356,7 @@ class CheckCommand : public Command {
                                   .root = root_,
                                   .fail_on = fail_on_,
                                   .baseline = baseline,
-                                  .host = HostName(),
+                                  .host = Host(),
                                   .today = Today(session),
                                   .interrupted = [&] { return interrupt.raised(); }};
     CheckRunOutcome outcome = RunPacks(packs, options, report.get());

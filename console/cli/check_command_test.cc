@@ -126,6 +126,17 @@ TEST_F(CheckCommandTest, WithoutAVerdictItIsUnknownAndNeverPassed) {
   EXPECT_EQ(Check({}).status, 3);
 }
 
+TEST_F(CheckCommandTest, FailOnLetsNoRunPassThatDidNotHappen) {
+  Agent("exit 0\n");
+  const Outcome nothing = Check({"--only", "two", "--fail-on", "high"});
+  EXPECT_EQ(nothing.status, 3) << nothing.out;
+  EXPECT_THAT(nothing.err, HasSubstr("demo: not every check was run: dragnet-agent ended without"));
+  Agent(Verdict("one", "pass") + "kill -9 $$\n");
+  EXPECT_EQ(Check({"--fail-on", "high"}).status, 3);
+  std::filesystem::remove(Path("agent"));
+  EXPECT_EQ(Check({"--only", "two", "--fail-on", "high"}).status, 3);
+}
+
 TEST_F(CheckCommandTest, AnAgentThatTalksNonsenseIsNotBelieved) {
   Agent(Verdict("one", "pass") + Verdict("two", "pass") + Verdict("two", "pass"));
   const Outcome twice = Check({});
@@ -235,6 +246,15 @@ TEST_F(CheckCommandTest, AcceptedFailuresDontFail) {
   Write("b.yaml", "- {check: one, expires: 2027-01-10}\n");
   EXPECT_EQ(Check({"--baseline", Path("b.yaml")}).status, 2);
   EXPECT_EQ(Check({"--baseline", Path("nowhere")}).status, 2);
+}
+
+TEST_F(CheckCommandTest, AcceptedOnAHostIsNotAcceptedInAnImage) {
+  Agent(Verdict("one", "fail") + Verdict("two", "pass"));
+  Write("b.yaml", "- {check: one, reason: OPS-1, expires: 2027-01-10, hosts: '*'}\n");
+  EXPECT_EQ(Check({"--baseline", Path("b.yaml")}).status, 0);
+  const Outcome image = Check({"--root", directory_, "--baseline", Path("b.yaml")});
+  EXPECT_EQ(image.status, 1);
+  EXPECT_THAT(image.err, HasSubstr("an image is none"));
 }
 
 TEST_F(CheckCommandTest, ABaselineIsWrittenOfWhatFails) {

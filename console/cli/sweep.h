@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "console/cli/launch.h"
 #include "console/cli/session.h"
+#include "console/investigation/verification.h"
 #include "console/output/record_writer.h"
 #include "console/sweeps/new_sweep.h"
 #include "console/sweeps/sweep.h"
@@ -54,12 +55,29 @@ absl::StatusOr<int> ReportSweep(const SweepFlags& flags, Session& session);
 absl::StatusOr<int> ReportVerdicts(const SweepFlags& flags, Session& session);
 
 // "last" (the newest that this investigator launched), a full id, or a unique
-// beginning or end of one.
+// beginning or end of one. Whoever signed it: what is said of it is then checked by
+// others, or it is to be ended.
 absl::StatusOr<Sweep> FindSweepByWord(const std::string& word, uint32_t runs, Session& session);
 
-// 1: a check failed; 3: nothing failed, but something is unknown, a host is silent, or
-// nothing was told yet; 0: everything passes.
-int SweepExitStatus(const v1::VerdictCounts& verdicts, uint64_t silent);
+// A sweep whose document was checked against the trust policy, here.
+struct SignedSweep {
+  Sweep sweep;
+  ActionVerification verification;
+};
+
+// As FindSweepByWord. FailedPrecondition (and IsFromScheduler) when no one in the trust
+// policy signed what the scheduler shows; a warning is said when they are too few, or
+// agents refuse it for another reason.
+absl::StatusOr<SignedSweep> FindSignedSweep(const std::string& word, uint32_t runs,
+                                            Session& session);
+
+// 1: a check failed; 3: nothing failed, but something is unknown, a host is silent or
+// hasn't taken the sweep on (`silent` ones were counted here), agents refuse the document,
+// or nothing was told yet; 0: everything passes.
+int SweepExitStatus(const SignedSweep& found, const v1::VerdictCounts& verdicts, uint64_t silent);
+
+// Why agents refuse the document; empty when they take it. Fit for a terminal.
+std::string WhyRefused(const ActionVerification& verification);
 
 // Records without a message, in any of the formats. Cells are raw text.
 class ValueTable {

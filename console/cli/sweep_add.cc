@@ -61,18 +61,9 @@ absl::StatusOr<int> AddSweep(const SweepFlags& flags, Session& session) {
 }
 
 absl::StatusOr<int> RunSweepNow(const SweepFlags& flags, Session& session) {
-  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, 1, session));
-  DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
-  DRAGNET_ASSIGN_OR_RETURN(
-      const ActionVerification verification,
-      VerifyAction(sweep.info().action().envelope(), *policy, session.modules(), session.now()));
   // A scheduler that makes up a sweep gets no signature on what it wrote.
-  if (verification.signers.empty()) {
-    return absl::FailedPreconditionError(
-        StrCat("sweep ", ForTerminal(sweep.action.id()),
-               ": no one in the trust policy signed what the scheduler shows of it: don't trust "
-               "this scheduler"));
-  }
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 1, session));
+  const Sweep& sweep = found.sweep;
   DRAGNET_ASSIGN_OR_RETURN(const auto lifetime, flags.launch.Lifetime());
   DRAGNET_ASSIGN_OR_RETURN(
       v1::Action action,

@@ -75,14 +75,13 @@ class Findings {
   std::map<std::string, std::vector<SweepReport::Finding>> unknown_;
 };
 
-absl::Status AddDocument(const Sweep& sweep, Session& session, SweepReport* report) {
+absl::Status AddDocument(const SignedSweep& found, Session& session, SweepReport* report) {
+  const Sweep& sweep = found.sweep;
+  const ActionVerification& verification = found.verification;
   DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
   // Orders are in the answer for one action only.
   v1::ActionInfo info = sweep.info().action();
   if (const auto whole = session.FindAction(sweep.action.id()); whole.ok()) info = *whole;
-  DRAGNET_ASSIGN_OR_RETURN(
-      const ActionVerification verification,
-      VerifyAction(sweep.info().action().envelope(), *policy, session.modules(), session.now()));
   const v1::SweepInfo& told = sweep.info();
   report->title = sweep.action.name();
   report->facts = {
@@ -92,7 +91,8 @@ absl::Status AddDocument(const Sweep& sweep, Session& session, SweepReport* repo
       {"Next run", told.has_next() ? TimeText(told.next()) : "none"},
       {"Until", TimeText(sweep.action.expires())},
       {"Signed by", absl::StrJoin(verification.signers, ", ")},
-      {"Hosts", StrCat(told.agents_with_it(), " that took it on")},
+      {"Hosts", StrCat(told.agents_with_it(), " that took it on, ", told.agents_without_it(),
+                       " that haven't")},
       {"Id", sweep.action.id()},
       {"Fleet", sweep.action.fleet_id()},
   };
@@ -153,7 +153,8 @@ void AddChecks(const Sweep& sweep, const SweepTally& tally, Findings& findings,
   }
 }
 
-void AddHosts(const SweepTally& tally, SweepReport* report) {
+// `in_all`: silent ones by the scheduler's own count, which may be more than it named.
+void AddHosts(const SweepTally& tally, uint64_t in_all, SweepReport* report) {
   for (const SweepTally::Host& host : tally.hosts()) {
     const SweepReport::Host shown = {host.name, host.verdicts, TimeText(host.told)};
     const VerdictStatus worst = WorstOf(host.verdicts);
@@ -166,6 +167,7 @@ void AddHosts(const SweepTally& tally, SweepReport* report) {
       if (report->silent.size() < kMostSilent) report->silent.push_back(shown);
     }
   }
+  report->silent_in_all = std::max(report->silent_in_all, in_all);
 }
 
 absl::Status WritePage(const SweepFlags& flags, const SweepReport& report, Io& io) {
@@ -189,9 +191,11 @@ absl::StatusOr<int> ReportAsPage(const SweepFlags& flags, Session& session) {
     return absl::AlreadyExistsError(
         StrCat(*flags.html, ": exists already: give another name, or --force to replace it"));
   }
-  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, kMostRuns, session));
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found,
+                           FindSignedSweep(flags.sweep, kMostRuns, session));
+  const Sweep& sweep = found.sweep;
   SweepReport report;
-  DRAGNET_RETURN_IF_ERROR(AddDocument(sweep, session, &report));
+  DRAGNET_RETURN_IF_ERROR(AddDocument(found, session, &report));
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   DRAGNET_ASSIGN_OR_RETURN(auto groups, GroupsOf(flags.report_by, *client));
   SweepTally tally(sweep, std::move(groups));
@@ -202,7 +206,7 @@ absl::StatusOr<int> ReportAsPage(const SweepFlags& flags, Session& session) {
   DRAGNET_RETURN_IF_ERROR(ReadVerdicts(
       request, *client, [&] { return interrupt.raised(); },
       [&](const v1::SweepVerdict& verdict) {
-        if (tally.Add(verdict)) findings.Add(verdict);
+        if (tally.Add(verdict) && !NeverTold(verdict)) findings.Add(verdict);
       }));
   tally.Finish();
   report.grouped_by = flags.report_by;
@@ -216,13 +220,15 @@ absl::StatusOr<int> ReportAsPage(const SweepFlags& flags, Session& session) {
     if (const auto time = ToTime(run->occurrence()); time.ok())
       report.runs.push_back({*time, run->verdicts()});
   AddChecks(sweep, tally, findings, &report);
-  AddHosts(tally, &report);
+  const v1::SweepInfo& told = sweep.info();
+  AddHosts(tally, told.agents_silent() + told.agents_without_it(), &report);
   DRAGNET_RETURN_IF_ERROR(WritePage(flags, report, session.io()));
-  return SweepExitStatus(report.verdicts, report.silent_in_all);
+  return SweepExitStatus(found, report.verdicts, report.silent_in_all);
 }
 
 absl::StatusOr<int> ReportAsJunit(const SweepFlags& flags, Session& session) {
-  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, 1, session));
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 1, session));
+  const Sweep& sweep = found.sweep;
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   JunitWriter writer(sweep, session.io().out);
   v1::VerdictCounts counts;
@@ -233,14 +239,14 @@ absl::StatusOr<int> ReportAsJunit(const SweepFlags& flags, Session& session) {
   DRAGNET_RETURN_IF_ERROR(ReadVerdicts(
       request, *client, [&] { return interrupt.raised(); },
       [&](const v1::SweepVerdict& verdict) {
-        if (sweep.Find(verdict.check()) == nullptr) return;
-        Count(VerdictStatusOf(verdict.status()), &counts);
-        silent += verdict.silent() ? 1 : 0;
+        const bool is_verdict = sweep.Find(verdict.check()) != nullptr;
+        if (is_verdict) Count(VerdictStatusOf(verdict.status()), &counts);
+        silent += NeverTold(verdict) || (is_verdict && verdict.silent()) ? 1 : 0;
         writer.Add(verdict);
       }));
   writer.Finish();
   DRAGNET_RETURN_IF_ERROR(session.io().out->Flush());
-  return SweepExitStatus(counts, silent);
+  return SweepExitStatus(found, counts, silent);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::Outcome;
 using ::testing::SizeIs;
+using testing::Untold;
 using testing::Verdict;
 
 constexpr char kPack[] = R"(
@@ -66,12 +67,14 @@ class SweepTest : public testing::ConsoleTest {
     v1::SweepInfo& info = *scheduler_->sweep.mutable_sweep();
     info.clear_verdicts();
     info.set_agents_silent(0);
+    info.set_agents_without_it(0);
     scheduler_->sweep.clear_checks();
     std::map<std::string, v1::VerdictCounts> checks;
     for (const v1::SweepVerdict& verdict : verdicts) {
+      if (verdict.silent()) info.set_agents_silent(1);
+      if (NeverTold(verdict)) continue;
       Count(VerdictStatusOf(verdict.status()), info.mutable_verdicts());
       Count(VerdictStatusOf(verdict.status()), &checks[verdict.check()]);
-      if (verdict.silent()) info.set_agents_silent(1);
     }
     for (const auto& [check, counts] : checks) {
       auto* told = scheduler_->sweep.add_checks();
@@ -168,6 +171,102 @@ TEST_F(SweepTest, ExitStatusTellsFailedFromUnknown) {
       << "nothing was told of it";
   Tell({});
   EXPECT_EQ(Dragnet({"sweep", "show", sweep_.id()}).status, 3);
+}
+
+// Every way to be told of a sweep, and where silence must be seen.
+TEST_F(SweepTest, AHostThatNeverToldIsSilentEverywhere) {
+  Tell({Verdict("web1", "root-login", "pass"), Verdict("web1", "host-keys", "pass"),
+        Untold("web2", "it refused the sweep\x1b[2J")});
+  // Whether the stream or the counts say so.
+  for (const bool counted : {true, false}) {
+    scheduler_->sweep.mutable_sweep()->set_agents_silent(counted ? 1 : 0);
+    for (const char* format : {"table", "csv", "json", "jsonl", "junit"}) {
+      const Outcome report = Dragnet({"sweep", "report", sweep_.id(), "--output", format});
+      EXPECT_EQ(report.status, 3) << format;
+      EXPECT_THAT(report.out, AllOf(HasSubstr("web2"), HasSubstr("silent"),
+                                    HasSubstr("it refused the sweep"), Not(HasSubstr("\x1b"))))
+          << format;
+      EXPECT_THAT(report.err, Not(HasSubstr("aren't in the signed document"))) << format;
+    }
+    EXPECT_EQ(Dragnet({"sweep", "show", sweep_.id(), "--check", "root-login"}).status, 3);
+    EXPECT_EQ(Dragnet({"sweep", "show", sweep_.id(), "--by", "distribution"}).status, 3);
+  }
+  scheduler_->sweep.mutable_sweep()->set_agents_silent(1);
+  EXPECT_THAT(Dragnet({"sweep", "show", sweep_.id(), "--by", "host", "-o", "csv"}).out,
+              HasSubstr("\nweb2,id-of-web2,,silent,0,0,0,0,"));
+  EXPECT_THAT(Dragnet({"sweep", "drift", sweep_.id()}).out, HasSubstr("silent host  web2"));
+  EXPECT_EQ(Dragnet({"sweep", "report", sweep_.id(), "--html", Path("page.html")}).status, 3);
+  const std::string page = *ReadFile(Path("page.html"));
+  EXPECT_THAT(page, AllOf(HasSubstr("<b>1</b> silent"), HasSubstr("web2")));
+  // What the stream kept back is in the counts.
+  Tell({Verdict("web1", "root-login", "pass")});
+  scheduler_->sweep.mutable_sweep()->set_agents_silent(7);
+  EXPECT_EQ(Dragnet({"sweep", "report", sweep_.id(), "--output", "junit"}).status, 3);
+  EXPECT_EQ(
+      Dragnet({"sweep", "report", sweep_.id(), "--html", Path("page.html"), "--force"}).status, 3);
+  EXPECT_THAT(*ReadFile(Path("page.html")),
+              AllOf(HasSubstr("<b>7</b> silent"), HasSubstr("7 more hosts")));
+}
+
+TEST_F(SweepTest, HostsThatDidNotTakeItOnAreToldAndCount) {
+  scheduler_->sweep.mutable_sweep()->set_agents_without_it(4);
+  scheduler_->sweeps = {scheduler_->sweep.sweep()};
+  const Outcome shown = Dragnet({"sweep", "show", sweep_.id()});
+  EXPECT_EQ(shown.status, 3);
+  EXPECT_THAT(shown.out, HasSubstr("besides, 4 haven't taken it on"));
+  EXPECT_EQ(Dragnet({"sweep", "report", sweep_.id(), "--output", "junit"}).status, 3);
+  EXPECT_EQ(Dragnet({"sweep", "report", sweep_.id(), "--output", "csv"}).status, 3);
+  EXPECT_THAT(Dragnet({"sweep", "list", "-o", "jsonl"}).out, HasSubstr("\"without\":4"));
+}
+
+TEST_F(SweepTest, WhatNobodySignedIsNotShown) {
+  const auto serve = [&](const std::vector<const PrivateKey*>& keys) {
+    v1::SweepInfo& info = *scheduler_->sweep.mutable_sweep();
+    info.mutable_action()->set_envelope(StoredAction(sweep_, keys).envelope());
+    scheduler_->sweeps = {info};
+  };
+  const std::vector<std::vector<std::string>> commands = {
+      {"sweep", "show", sweep_.id()},
+      {"sweep", "show", sweep_.id(), "--output", "json"},
+      {"sweep", "show", sweep_.id(), "--by", "host"},
+      {"sweep", "history", sweep_.id()},
+      {"sweep", "drift", sweep_.id()},
+      {"sweep", "report", sweep_.id()},
+      {"sweep", "report", sweep_.id(), "--output", "junit"},
+      {"sweep", "report", sweep_.id(), "--output", "csv"},
+      {"sweep", "report", sweep_.id(), "--html", Path("page.html"), "--force"}};
+  serve({});
+  for (const auto& command : commands) {
+    const Outcome outcome = Dragnet(command);
+    EXPECT_EQ(outcome.status, 4) << command[1] << outcome.out;
+    EXPECT_EQ(outcome.out, "") << command[1];
+    EXPECT_THAT(outcome.err, HasSubstr("don't trust this scheduler"));
+  }
+  const Outcome list = Dragnet({"sweep", "list"});
+  EXPECT_EQ(list.status, 3);
+  EXPECT_THAT(list.out, Not(HasSubstr("100.0%")));
+  EXPECT_THAT(list.err, HasSubstr("no one in the trust policy signed it"));
+  // Too few: it is shown, and everything that would be well isn't.
+  v1::TrustPolicy policy = fleet_.PolicyProto(2);
+  for (v1::ModulePolicy& module : *policy.mutable_modules()) module.set_minimum_weight(2);
+  scheduler_->policy = fleet_.SignedPolicy(policy);
+  serve({&fleet_.alice});
+  for (const auto& command : commands) {
+    const Outcome outcome = Dragnet(command);
+    EXPECT_EQ(outcome.status, 3) << command[1] << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("agents refuse this sweep: it is not signed by enough"));
+  }
+  EXPECT_EQ(Dragnet({"sweep", "list"}).status, 3);
+  // It can be ended all the same.
+  serve({});
+  EXPECT_EQ(Dragnet({"sweep", "remove", sweep_.id(), "--yes"}).status, 0);
+}
+
+TEST_F(SweepTest, SweepsThatAreNotInTheListAreSaid) {
+  scheduler_->sweeps_left_out = 12;
+  const Outcome outcome = Dragnet({"sweep", "list"});
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("12 more are not in this list"));
 }
 
 TEST_F(SweepTest, ShowByCheckHasTheWorstFirst) {

@@ -57,17 +57,17 @@ std::string HostWords(const v1::SweepInfo& info) {
   const v1::VerdictCounts& hosts = info.agents();
   return StrCat(info.agents_with_it(), ": ", hosts.passed(), " pass, ", hosts.failed(), " fail, ",
                 hosts.unknown(), " unknown, ", hosts.not_applicable(), " not applicable; ",
-                info.agents_silent(), " silent");
+                info.agents_silent(), " silent",
+                info.agents_without_it() == 0
+                    ? ""
+                    : StrCat("; besides, ", info.agents_without_it(), " haven't taken it on"));
 }
 
-absl::Status ShowHead(const Sweep& sweep, Session& session) {
+void ShowHead(const SignedSweep& found, Session& session) {
+  const Sweep& sweep = found.sweep;
   const v1::SweepInfo& info = sweep.info();
-  DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
-  DRAGNET_ASSIGN_OR_RETURN(
-      const ActionVerification verification,
-      VerifyAction(info.action().envelope(), *policy, session.modules(), session.now()));
   std::string signers;
-  for (const std::string& signer : verification.signers)
+  for (const std::string& signer : found.verification.signers)
     StrAppend(&signers, signers.empty() ? "" : ", ", signer);
   const auto time = [](bool set, const google::protobuf::Timestamp& at) {
     const absl::StatusOr<absl::Time> when = ToTime(at);
@@ -81,7 +81,7 @@ absl::Status ShowHead(const Sweep& sweep, Session& session) {
       {"Next", info.has_next() ? time(true, info.next()) : "none"},
       {"Last", info.has_last() ? time(true, info.last().occurrence()) : "no run yet"},
       {"Until", time(true, sweep.action.expires())},
-      {"Signed by", signers.empty() ? "no one in the trust policy" : signers},
+      {"Signed by", signers},
       {"State",
        StrCat(PhaseWord(info.action().phase()), info.action().phase_reason().empty() ? "" : ": ",
               info.action().phase_reason())},
@@ -89,9 +89,6 @@ absl::Status ShowHead(const Sweep& sweep, Session& session) {
       {"Hosts", HostWords(info)},
   }));
   session.io().out->Write("\n");
-  if (!verification.authorized())
-    session.io().Say("warning: this sweep is not signed by enough weight: agents refuse it");
-  return absl::OkStatus();
 }
 
 // Checks as they are worth looking at: the worst first.
@@ -133,7 +130,9 @@ v1::SweepVerdictsRequest VerdictsOf(const SweepFlags& flags, const Sweep& sweep)
   return request;
 }
 
-absl::Status ShowGroups(const SweepFlags& flags, const Sweep& sweep, Session& session) {
+// Also counts who is silent.
+absl::Status ShowGroups(const SweepFlags& flags, const Sweep& sweep, uint64_t* silent,
+                        Session& session) {
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
   std::map<std::string, std::string> groups;
   if (flags.by != "host") {
@@ -145,6 +144,7 @@ absl::Status ShowGroups(const SweepFlags& flags, const Sweep& sweep, Session& se
       VerdictsOf(flags, sweep), *client, [&] { return interrupt.raised(); },
       [&](const v1::SweepVerdict& verdict) { tally.Add(verdict); }));
   tally.Finish();
+  *silent = tally.silent();
   if (flags.by == "host") {
     ValueTable table(WithCounts({{"host"}, {"agent_id", false, true}, {"last_run"}, {"silent"}}),
                      flags.output, session.io());
@@ -198,6 +198,15 @@ absl::Status ShowVerdicts(const SweepFlags& flags, const Sweep& sweep, v1::Verdi
   DRAGNET_RETURN_IF_ERROR(ReadVerdicts(
       VerdictsOf(flags, sweep), *client, [&] { return interrupt.raised(); },
       [&](const v1::SweepVerdict& verdict) {
+        if (NeverTold(verdict)) {
+          ++*silent;
+          // No status of a verdict; in a table one reads the only column that says so.
+          table.Row(
+              {verdict.agent_name(), verdict.agent_id(), "", "", "",
+               table.is_table() ? "silent" : "", "", "", "silent", WhyNeverTold(verdict), "0"},
+              {});
+          return;
+        }
         const check::v1::Check* check = sweep.Find(verdict.check());
         if (check == nullptr) {
           ++strangers;
@@ -295,9 +304,43 @@ absl::StatusOr<Sweep> FindSweepByWord(const std::string& word, uint32_t runs, Se
   return FindSweep(id, runs, absl::InfinitePast(), *client);
 }
 
-int SweepExitStatus(const v1::VerdictCounts& verdicts, uint64_t silent) {
+std::string WhyRefused(const ActionVerification& verification) {
+  if (verification.authorized()) return "";
+  if (!verification.problems.empty()) return ForTerminal(verification.problems.front());
+  for (const std::string& missing : verification.missing)
+    if (!missing.empty())
+      return StrCat("it is not signed by enough weight: ", ForTerminal(missing));
+  return "";
+}
+
+absl::StatusOr<SignedSweep> FindSignedSweep(const std::string& word, uint32_t runs,
+                                            Session& session) {
+  SignedSweep found;
+  DRAGNET_ASSIGN_OR_RETURN(found.sweep, FindSweepByWord(word, runs, session));
+  DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
+  DRAGNET_ASSIGN_OR_RETURN(found.verification,
+                           VerifyAction(found.sweep.info().action().envelope(), *policy,
+                                        session.modules(), session.now()));
+  if (found.verification.signers.empty()) {
+    return MarkFromScheduler(absl::FailedPreconditionError(
+        StrCat("sweep ", ForTerminal(found.sweep.action.id()),
+               ": no one in the trust policy signed what the scheduler shows of it: don't trust "
+               "this scheduler")));
+  }
+  if (!found.verification.authorized())
+    session.io().Say(StrCat("warning: agents refuse this sweep: ", WhyRefused(found.verification)));
+  return found;
+}
+
+int SweepExitStatus(const SignedSweep& found, const v1::VerdictCounts& verdicts, uint64_t silent) {
   if (verdicts.failed() > 0) return kExitCheckFailed;
-  return verdicts.unknown() > 0 || silent > 0 || AllOf(verdicts) == 0 ? kExitIncomplete : kExitDone;
+  const v1::SweepInfo& info = found.sweep.info();
+  // Neither the stream nor the numbers are believed alone: silence in one is enough.
+  const bool heard_all = silent == 0 && info.agents_silent() == 0 && info.agents_without_it() == 0;
+  return heard_all && verdicts.unknown() == 0 && AllOf(verdicts) > 0 &&
+                 found.verification.authorized()
+             ? kExitDone
+             : kExitIncomplete;
 }
 
 // ---- commands
@@ -318,46 +361,75 @@ absl::StatusOr<int> ListSweeps(const SweepFlags& flags, Session& session) {
                     {"failing", true},
                     {"unknown", true},
                     {"silent", true},
+                    {"without", true},
                     {"hosts", true, true},
                     {"launched_by", false, true},
-                    {"until", false, true}},
+                    {"until", false, true},
+                    {"refused", false, true}},
                    flags.output, session.io());
+  std::vector<std::string> doubts;
   for (v1::SweepInfo& sweep : *response.mutable_sweeps()) {
     DRAGNET_ASSIGN_OR_RETURN(const v1::ActionInfo info,
                              CheckedInfo(std::move(*sweep.mutable_action())));
     DRAGNET_ASSIGN_OR_RETURN(const v1::Action action, DecodeAction(info.envelope()));
-    table.Row({info.action_id(), info.name(), ScheduleWords(action.recurrence()),
-               PhaseWord(info.phase()), table.Time(sweep.next()),
-               table.Time(sweep.last().occurrence()), ScoreText(sweep.verdicts()),
-               StrCat(sweep.agents().passed()), StrCat(sweep.agents().failed()),
-               StrCat(sweep.agents().unknown()), StrCat(sweep.agents_silent()),
-               StrCat(sweep.agents_with_it()), info.launched_by(), table.Time(action.expires())});
+    DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
+    DRAGNET_ASSIGN_OR_RETURN(
+        const ActionVerification verification,
+        VerifyAction(info.envelope(), *policy, session.modules(), session.now()));
+    const std::string refused = verification.signers.empty()
+                                    ? "no one in the trust policy signed it"
+                                    : WhyRefused(verification);
+    if (!refused.empty()) doubts.push_back(StrCat(ForTerminal(info.action_id()), ": ", refused));
+    std::vector<std::string> cells = {info.action_id(),
+                                      info.name(),
+                                      ScheduleWords(action.recurrence()),
+                                      PhaseWord(info.phase()),
+                                      table.Time(sweep.next()),
+                                      table.Time(sweep.last().occurrence()),
+                                      ScoreText(sweep.verdicts()),
+                                      StrCat(sweep.agents().passed()),
+                                      StrCat(sweep.agents().failed()),
+                                      StrCat(sweep.agents().unknown()),
+                                      StrCat(sweep.agents_silent()),
+                                      StrCat(sweep.agents_without_it()),
+                                      StrCat(sweep.agents_with_it()),
+                                      info.launched_by(),
+                                      table.Time(action.expires()),
+                                      refused};
+    // What a scheduler made up has no score.
+    if (verification.signers.empty()) std::fill(cells.begin() + 6, cells.begin() + 13, "");
+    table.Row(cells);
   }
   DRAGNET_RETURN_IF_ERROR(table.Finish("no rows: no sweeps (dragnet sweep add)"));
-  return kExitDone;
+  for (const std::string& doubt : doubts)
+    session.io().Say(StrCat("warning: agents refuse the sweep ", doubt));
+  if (response.left_out() > 0)
+    session.io().Say(StrCat("warning: ", response.left_out(),
+                            " more are not in this list: older ones, and those that the scheduler "
+                            "can't read (dragnet sweep show ID)"));
+  return doubts.empty() && response.left_out() == 0 ? kExitDone : kExitIncomplete;
 }
 
 absl::StatusOr<int> ShowSweep(const SweepFlags& flags, Session& session) {
   const bool groups = flags.by != "check";
   if (groups && flags.by != "host")
     DRAGNET_RETURN_IF_ERROR(Annotate(ValidateGrouping(flags.by), "--by (or check, host)"));
-  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, 2, session));
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 2, session));
+  const Sweep& sweep = found.sweep;
   for (const std::string& check : flags.checks) {
     if (sweep.Find(check) == nullptr)
       return absl::NotFoundError(StrCat("--check ", check, ": the sweep has no such check"));
   }
-  if (flags.output == "table") DRAGNET_RETURN_IF_ERROR(ShowHead(sweep, session));
+  if (flags.output == "table") ShowHead(found, session);
   v1::VerdictCounts counts = sweep.info().verdicts();
-  uint64_t silent = sweep.info().agents_silent();
+  uint64_t silent = 0;
   if (groups) {
-    DRAGNET_RETURN_IF_ERROR(ShowGroups(flags, sweep, session));
+    DRAGNET_RETURN_IF_ERROR(ShowGroups(flags, sweep, &silent, session));
   } else if (flags.failed || !flags.checks.empty()) {
     v1::VerdictCounts shown;
-    uint64_t shown_silent = 0;
-    DRAGNET_RETURN_IF_ERROR(ShowVerdicts(flags, sweep, &shown, &shown_silent, session));
+    DRAGNET_RETURN_IF_ERROR(ShowVerdicts(flags, sweep, &shown, &silent, session));
     if (!flags.checks.empty() && !flags.failed) {
       counts = shown;
-      silent = shown_silent;
     } else if (!flags.checks.empty()) {
       // Only failed ones were asked for: that others pass is in the counts.
       counts.Clear();
@@ -367,17 +439,17 @@ absl::StatusOr<int> ShowSweep(const SweepFlags& flags, Session& session) {
   } else {
     DRAGNET_RETURN_IF_ERROR(ShowByCheck(flags, sweep, session));
   }
-  return SweepExitStatus(counts, silent);
+  return SweepExitStatus(found, counts, silent);
 }
 
 absl::StatusOr<int> ReportVerdicts(const SweepFlags& flags, Session& session) {
-  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, 1, session));
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 1, session));
   SweepFlags all;
   all.output = flags.report_output;
   v1::VerdictCounts counts;
   uint64_t silent = 0;
-  DRAGNET_RETURN_IF_ERROR(ShowVerdicts(all, sweep, &counts, &silent, session));
-  return SweepExitStatus(counts, silent);
+  DRAGNET_RETURN_IF_ERROR(ShowVerdicts(all, found.sweep, &counts, &silent, session));
+  return SweepExitStatus(found, counts, silent);
 }
 
 absl::StatusOr<int> ShowSweepHistory(const SweepFlags& flags, Session& session) {
@@ -386,7 +458,8 @@ absl::StatusOr<int> ShowSweepHistory(const SweepFlags& flags, Session& session) 
     return absl::InvalidArgumentError(
         StrCat("--limit: \"", flags.limit, "\" is not a number from 1 to ", kMostRuns));
   }
-  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, limit, session));
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, limit, session));
+  const Sweep& sweep = found.sweep;
   ValueTable table(WithCounts({{"run"},
                                {"hosts", true},
                                {"passing", true},
@@ -410,7 +483,7 @@ absl::StatusOr<int> ShowSweepHistory(const SweepFlags& flags, Session& session) 
   if (table.is_table() && !sweep.told.runs().empty())
     session.io().Say(StrCat("A run's rows:  dragnet results ",
                             ForTerminal(sweep.told.runs(0).action_id()), "   (the newest)"));
-  return kExitDone;
+  return found.verification.authorized() ? kExitDone : kExitIncomplete;
 }
 
 namespace {
@@ -436,7 +509,8 @@ absl::StatusOr<absl::Time> SinceOf(const std::string& text, const Sweep& sweep, 
 
 absl::StatusOr<int> ShowSweepDrift(const SweepFlags& flags, Session& session) {
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
-  DRAGNET_ASSIGN_OR_RETURN(const Sweep sweep, FindSweepByWord(flags.sweep, 2, session));
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 2, session));
+  const Sweep& sweep = found.sweep;
   DRAGNET_ASSIGN_OR_RETURN(const absl::Time since, SinceOf(flags.since, sweep, session.now()));
   bool cut = false;
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<v1::SweepChange> changes,
@@ -466,7 +540,7 @@ absl::StatusOr<int> ShowSweepDrift(const SweepFlags& flags, Session& session) {
   DRAGNET_RETURN_IF_ERROR(table.Finish(
       since == absl::InfinitePast() ? "no rows: nothing changed"
                                     : StrCat("no rows: nothing changed since ", LocalTime(since))));
-  return kExitDone;
+  return found.verification.authorized() ? kExitDone : kExitIncomplete;
 }
 
 }  // namespace dragnet::console

@@ -27,11 +27,6 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(30);
 // About a second for each million rows.
 constexpr absl::Duration kStackTimeout = absl::Minutes(10);
 
-absl::Status MarkFromScheduler(absl::Status status) {
-  if (!status.ok()) status.SetPayload(kFromScheduler, absl::Cord());
-  return status;
-}
-
 // Ends in words that one can act on for what the transport reports.
 absl::Status Explain(const ConsoleConfig& config, const grpc::Status& status,
                      absl::Duration timeout = kCallTimeout) {
@@ -319,6 +314,11 @@ void InitializeProcess() {
   // gRPC writes its own diary of failed handshakes to standard error; what went
   // wrong is said once, in words (diagnose.h).
   ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+}
+
+absl::Status MarkFromScheduler(absl::Status status) {
+  if (!status.ok()) status.SetPayload(kFromScheduler, absl::Cord());
+  return status;
 }
 
 bool IsFromScheduler(const absl::Status& status) {

@@ -22,6 +22,8 @@ void InitializeProcess();
 // True for what a scheduler answered, or that there is none: exit status 4.
 // False for what was found wrong on this side: exit status 2.
 bool IsFromScheduler(const absl::Status& status);
+// For errors in what a scheduler told. An OK status stays one.
+absl::Status MarkFromScheduler(absl::Status status);
 
 // What a call brings bit by bit. Destroying it ends the call.
 enum class StreamStep {

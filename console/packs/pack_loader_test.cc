@@ -19,6 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::SampleParameters;
+using ::testing::SizeIs;
 
 using Files = std::map<std::string, std::string>;
 
@@ -558,6 +559,34 @@ checks:
               ElementsAre("p.yaml:5:5: checks[0]: warning: has no reference",
                           "p.yaml:5:5: checks[0]: warning: has no remediation",
                           "p.yaml:3:13: variables.unused: warning: is used nowhere in this file"));
+}
+
+TEST(PackLoaderTest, ConditionsOverWhatMayBeMissingAreAWarning) {
+  const auto warnings = [](std::string_view expect) {
+    std::vector<std::string> columns;
+    for (const std::string& line :
+         LoadCheck(StrCat("reference: x\nremediation: x\nmodule: sample\nexpect: ", expect))
+             .warnings)
+      columns.push_back(line.substr(0, line.find(" is NULL")));
+    return columns;
+  };
+  const auto about = [](std::string_view column, int place) {
+    return StrCat("p.yaml:10:", place, ": checks[0].expect: warning: ", column);
+  };
+  EXPECT_THAT(warnings("{all: \"links > 3 and size > 1 and Owner_Name <> 'links'\"}"),
+              ElementsAre(about("links", 19), about("owner.name", 19)));
+  for (const char* condition : {"modified < '2027-01-01'", "age > 3.5", "\\\"owner.uid\\\" > 0",
+                                "coalesce(size, 0) > 3 and links > 1"})
+    EXPECT_THAT(warnings(StrCat("{not_found: \"", condition, "\"}")), SizeIs(1)) << condition;
+  EXPECT_THAT(warnings("{count: {where: links > 3, max: 2}}"), SizeIs(1));
+  // It says what then, or the value is always there, or to find one is all that is asked.
+  for (const char* expect :
+       {"{all: \"links is null or links > 3\"}", "{all: \"links IS NOT NULL and links > 3\"}",
+        "{all: \"ifnull( links, 0) > 3\"}", "{all: \"links notnull and links > 3\"}",
+        "{all: \"links not null and links > 3\"}", "{not_found: \"path = 'links' and size > 3\"}",
+        "{not_found: \"notes like '%a%' or hidden or entropy > 3 or digest = 'aa'\"}",
+        "{found: links > 3}", "{count: {where: links > 3, min: 2}}", "not found"})
+    EXPECT_THAT(warnings(expect), IsEmpty()) << expect;
 }
 
 TEST(PackLoaderTest, ErrorsAreSafeToShow) {

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "console/packs/expectation.h"
+#include "console/packs/missing_values.h"
 #include "core/action.h"
 #include "core/strings.h"
 #include "modules/check/validate.h"
@@ -181,11 +182,34 @@ void ValidateLimits(const YamlNode& node, std::string_view path, const v1::Limit
   }
 }
 
+// A condition that is NULL for a row makes the verdict unknown (modules/check/verdict.cc),
+// except where finding rows is all that is asked for.
+void WarnOfMissingValues(const YamlNode& node, std::string_view path, const ModuleCatalog& modules,
+                         const Check& check, Problems* problems) {
+  const Expectation& expectation = check.expectation();
+  const Module* module = modules.Find(check.module());
+  const YamlNode* expect = node.Find("expect");
+  const bool only_finds = expectation.kind() == Expectation::KIND_FOUND ||
+                          (expectation.kind() == Expectation::KIND_COUNT && !expectation.has_max());
+  if (module == nullptr || expect == nullptr || expectation.where().empty() || only_finds) return;
+  const YamlNode* where = WhereOf(*expect);
+  const auto row = module->NewRow();
+  for (const std::string& column :
+       ColumnsWithoutNullCase(row->GetDescriptor(), expectation.where())) {
+    problems->Warning((where == nullptr ? *expect : *where).place, StrCat(path, ".expect"),
+                      StrCat(column,
+                             " is NULL in rows that don't have it, and then the check is "
+                             "unknown: if that isn't meant, say what holds then (",
+                             column, " is null or …, ", column, " is not null and …)"));
+  }
+}
+
 }  // namespace
 
 void ValidateReadCheck(const YamlNode& node, std::string_view path, const ModuleCatalog& modules,
                        const Check& check, Problems* problems) {
   Validator(node, path, modules, check, problems).Run();
+  WarnOfMissingValues(node, path, modules, check, problems);
   ValidateLimits(node, path, check.limits(), problems);
 }
 

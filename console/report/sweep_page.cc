@@ -234,12 +234,12 @@ void AppendHosts(const SweepReport& report, std::string* page) {
   }
   page->append(
       "<h3>Silent hosts</h3>\n<p class=\"note\">They have told of neither of the last two runs "
-      "that "
-      "were due: their verdicts are old.</p>\n");
-  if (report.silent.empty()) {
+      "that were due, and their verdicts are old; or they never told, or haven't taken the sweep "
+      "on, and nothing is known of them.</p>\n");
+  if (report.silent_in_all == 0) {
     page->append("<p>None.</p>\n");
   } else {
-    AppendHostTable(report.silent, page);
+    if (!report.silent.empty()) AppendHostTable(report.silent, page);
     AppendMore(report.silent_in_all, report.silent.size(), report, " --by host", page);
   }
   page->append("</section>\n");

@@ -16,6 +16,7 @@ namespace dragnet::console {
 namespace {
 
 absl::Time TimeOf(const google::protobuf::Timestamp& timestamp) {
+  if (timestamp.seconds() == 0 && timestamp.nanos() == 0) return absl::InfinitePast();
   return ToTime(timestamp).value_or(absl::InfinitePast());
 }
 
@@ -52,11 +53,13 @@ void AddHosts(const std::vector<v1::SweepVerdict>& one_check, const NetChanges& 
                           .agent_name = net.first->agent_name(),
                           .occurrence = TimeOf(net.first->occurrence())});
   for (const v1::SweepVerdict& verdict : one_check) {
-    if (verdict.silent())
+    if (verdict.silent() || NeverTold(verdict))
       entries->push_back({.kind = DriftKind::kSilentHost,
                           .agent_id = verdict.agent_id(),
                           .agent_name = verdict.agent_name(),
-                          .occurrence = TimeOf(verdict.occurrence())});
+                          .occurrence = TimeOf(verdict.occurrence()),
+                          .reason = NeverTold(verdict) ? WhyNeverTold(verdict) : ""});
+    if (NeverTold(verdict)) continue;
     // Everything is new to someone who has seen no run.
     const bool began_after = since != absl::InfinitePast() && TimeOf(verdict.since()) > since;
     const auto net = nets.find({verdict.agent_id(), verdict.check()});
@@ -156,7 +159,7 @@ absl::StatusOr<std::vector<v1::SweepVerdict>> ReadOneCheck(const Sweep& sweep, C
       [&](const v1::SweepVerdict& verdict) {
         v1::SweepVerdict kept = verdict;
         kept.clear_evidence();
-        kept.clear_reason();
+        if (!NeverTold(verdict)) kept.clear_reason();
         verdicts.push_back(std::move(kept));
       }));
   return verdicts;

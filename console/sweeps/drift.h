@@ -21,7 +21,7 @@ struct DriftEntry {
   std::string agent_id{};
   // Hostile, as is `reason`.
   std::string agent_name{};
-  // Empty for hosts that are new or silent.
+  // Empty for hosts that are new or silent, also for those that never told.
   std::string check{};
   std::string from{};
   std::string to{};

@@ -73,6 +73,16 @@ TEST_F(DriftTest, NewAndSilentHostsAreToldOnce) {
                   "new host n", "silent host s"));
 }
 
+TEST_F(DriftTest, AHostThatNeverToldIsSilentAndNotNew) {
+  const std::vector<DriftEntry> entries = DriftOf(
+      sweep_, {}, {testing::Untold("s", "it refused the sweep")}, absl::FromUnixSeconds(100));
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].kind, DriftKind::kSilentHost);
+  EXPECT_EQ(entries[0].agent_name, "s");
+  EXPECT_EQ(entries[0].occurrence, absl::InfinitePast());
+  EXPECT_EQ(entries[0].reason, "it refused the sweep");
+}
+
 TEST_F(DriftTest, AHostWhoseVerdictChangedIsNotNew) {
   EXPECT_THAT(Drift({Change("a", "root-login", "fail", "pass", 200)},
                     {Verdict("a", "root-login", "pass", 200, 200)}),

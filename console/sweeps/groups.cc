@@ -61,7 +61,30 @@ SweepTally::SweepTally(const Sweep& sweep, std::map<std::string, std::string> gr
     check_positions_.emplace(sweep.checks[i].id(), i);
 }
 
+SweepTally::Host& SweepTally::HostOf(const v1::SweepVerdict& entry) {
+  Host& host = by_id_[entry.agent_id()];
+  host.id = entry.agent_id();
+  host.name = entry.agent_name();
+  host.silent = host.silent || entry.silent() || NeverTold(entry);
+  return host;
+}
+
+SweepTally::Group& SweepTally::GroupOfAgent(const std::string& agent_id) {
+  const auto named = group_of_.find(agent_id);
+  std::string name = named == group_of_.end() ? std::string(kNoGroup) : named->second;
+  if (!by_group_.contains(name) && by_group_.size() >= kMostGroups) name = kOtherGroup;
+  Group& group = by_group_[name];
+  group.name = name;
+  group.checks.resize(checks_.size());
+  return group;
+}
+
 bool SweepTally::Add(const v1::SweepVerdict& verdict) {
+  if (NeverTold(verdict)) {
+    HostOf(verdict);
+    GroupOfAgent(verdict.agent_id());
+    return true;
+  }
   const auto position = check_positions_.find(verdict.check());
   if (position == check_positions_.end()) {
     ++strangers_;
@@ -70,20 +93,12 @@ bool SweepTally::Add(const v1::SweepVerdict& verdict) {
   const VerdictStatus status = VerdictStatusOf(verdict.status());
   Count(status, &verdicts_);
   Count(status, &checks_[position->second]);
-  Host& host = by_id_[verdict.agent_id()];
-  host.id = verdict.agent_id();
-  host.name = verdict.agent_name();
-  host.silent = host.silent || verdict.silent();
+  Host& host = HostOf(verdict);
   Count(status, &host.verdicts);
   const absl::StatusOr<absl::Time> told = ToTime(verdict.occurrence());
   if (told.ok()) host.told = std::max(host.told, *told);
 
-  const auto named = group_of_.find(verdict.agent_id());
-  std::string name = named == group_of_.end() ? std::string(kNoGroup) : named->second;
-  if (!by_group_.contains(name) && by_group_.size() >= kMostGroups) name = kOtherGroup;
-  Group& group = by_group_[name];
-  group.name = name;
-  group.checks.resize(checks_.size());
+  Group& group = GroupOfAgent(verdict.agent_id());
   Count(status, &group.verdicts);
   Count(status, &group.checks[position->second]);
   return true;
@@ -94,7 +109,7 @@ void SweepTally::Finish() {
     const auto named = group_of_.find(id);
     auto group = by_group_.find(named == group_of_.end() ? std::string(kNoGroup) : named->second);
     if (group == by_group_.end()) group = by_group_.find(std::string(kOtherGroup));
-    Count(WorstOf(host.verdicts), &group->second.hosts);
+    if (AllOf(host.verdicts) > 0) Count(WorstOf(host.verdicts), &group->second.hosts);
     group->second.silent += host.silent ? 1 : 0;
     hosts_.push_back(std::move(host));
   }
@@ -112,7 +127,8 @@ void SweepTally::Finish() {
 
 v1::VerdictCounts SweepTally::HostCounts() const {
   v1::VerdictCounts counts;
-  for (const Host& host : hosts_) Count(WorstOf(host.verdicts), &counts);
+  for (const Host& host : hosts_)
+    if (AllOf(host.verdicts) > 0) Count(WorstOf(host.verdicts), &counts);
   return counts;
 }
 

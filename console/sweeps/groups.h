@@ -43,7 +43,7 @@ class SweepTally {
     std::string name;
     v1::VerdictCounts verdicts;
     bool silent = false;
-    // The newest run that it told of.
+    // The newest run that it told of; InfinitePast for none: then it has no verdicts.
     absl::Time told = absl::InfinitePast();
   };
   struct Group {
@@ -56,7 +56,8 @@ class SweepTally {
     std::vector<v1::VerdictCounts> checks;
   };
 
-  // False for a verdict on a check that isn't in the signed document: not counted.
+  // False for a verdict on a check that isn't in the signed document: not counted. A host
+  // that never told (NeverTold) is silent, and in no count of verdicts or of hosts by them.
   bool Add(const v1::SweepVerdict& verdict);
   // Call after the last one.
   void Finish();
@@ -73,6 +74,9 @@ class SweepTally {
   uint64_t strangers() const { return strangers_; }
 
  private:
+  Host& HostOf(const v1::SweepVerdict& entry);
+  Group& GroupOfAgent(const std::string& agent_id);
+
   const std::map<std::string, std::string> group_of_;
   std::map<std::string, size_t, std::less<>> check_positions_;
   std::map<std::string, Host> by_id_;

@@ -8,6 +8,7 @@
 namespace dragnet::console {
 namespace {
 
+using testing::Untold;
 using testing::Verdict;
 
 class GroupsTest : public ::testing::Test {
@@ -46,6 +47,26 @@ TEST_F(GroupsTest, CountsByCheckHostAndGroup) {
   EXPECT_EQ(tally.groups()[1].hosts.failed(), 1u);
   EXPECT_EQ(tally.groups()[1].hosts.unknown(), 1u);
   EXPECT_EQ(tally.groups()[1].checks[0].failed(), 1u);
+}
+
+TEST_F(GroupsTest, HostsThatNeverToldAreSilentAndNothingElse) {
+  SweepTally tally(sweep_, {{"id-of-a", "debian 12"}, {"id-of-s", "debian 12"}});
+  tally.Add(Verdict("a", "root-login", "pass"));
+  EXPECT_TRUE(tally.Add(Untold("s")));
+  EXPECT_TRUE(tally.Add(Untold("t")));
+  tally.Finish();
+  EXPECT_EQ(tally.strangers(), 0u);
+  EXPECT_EQ(tally.silent(), 2u);
+  EXPECT_EQ(AllOf(tally.verdicts()), 1u);
+  EXPECT_EQ(AllOf(tally.HostCounts()), 1u) << "not even as not applicable";
+  ASSERT_EQ(tally.hosts().size(), 3u);
+  EXPECT_EQ(tally.hosts()[1].name, "s");
+  EXPECT_EQ(tally.hosts()[1].told, absl::InfinitePast());
+  ASSERT_EQ(tally.groups().size(), 2u);
+  EXPECT_EQ(tally.groups()[0].silent, 1u);
+  EXPECT_EQ(AllOf(tally.groups()[0].hosts), 0u);
+  EXPECT_EQ(tally.groups()[1].silent, 1u);
+  EXPECT_EQ(AllOf(tally.groups()[1].hosts), 1u);
 }
 
 TEST_F(GroupsTest, HostsCantMakeGroupsWithoutEnd) {

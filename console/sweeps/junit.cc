@@ -37,6 +37,14 @@ std::string Case(const v1::SweepVerdict& verdict, const check::v1::Check& check)
   return StrCat(text, "><error", inside, "</error></testcase>\n");
 }
 
+// Readers of JUnit know errors; what they don't know they take for a pass.
+std::string SilentCase(std::string_view why) {
+  const std::string text = XmlText(why);
+  return StrCat(
+      "    <testcase classname=\"silent\" name=\"The host tells of the sweep\"><error message=\"",
+      text, "\" type=\"silent\">", text, "</error></testcase>\n");
+}
+
 }  // namespace
 
 std::string XmlText(std::string_view text) {
@@ -56,7 +64,7 @@ JunitWriter::JunitWriter(const Sweep& sweep, Sink* sink) : sweep_(sweep), sink_(
 }
 
 void JunitWriter::Add(const v1::SweepVerdict& verdict) {
-  if (sweep_.Find(verdict.check()) == nullptr) return;
+  if (!NeverTold(verdict) && sweep_.Find(verdict.check()) == nullptr) return;
   if (!host_.empty() && host_.front().agent_id() != verdict.agent_id()) PutHost();
   host_.push_back(verdict);
 }
@@ -69,28 +77,31 @@ void JunitWriter::Finish() {
 void JunitWriter::PutHost() {
   v1::VerdictCounts counts;
   absl::Time newest = absl::InfinitePast();
-  bool silent = false;
+  std::string silent;
   for (const v1::SweepVerdict& verdict : host_) {
+    if (NeverTold(verdict)) {
+      silent = WhyNeverTold(verdict);
+      continue;
+    }
+    if (verdict.silent()) silent = "it told of neither of the last two runs: its verdicts are old";
     Count(VerdictStatusOf(verdict.status()), &counts);
     newest = std::max(newest, ToTime(verdict.occurrence()).value_or(absl::InfinitePast()));
-    silent = silent || verdict.silent();
   }
+  const uint64_t more = silent.empty() ? 0 : 1;
   const std::string name = XmlText(host_.front().agent_name());
-  sink_->Write(StrCat(
-      "  <testsuite name=\"", name, "\" hostname=\"", name, "\" id=\"",
-      XmlText(host_.front().agent_id()), "\" tests=\"", AllOf(counts), "\" failures=\"",
-      counts.failed(), "\" errors=\"", counts.unknown(), "\" skipped=\"", counts.not_applicable(),
-      newest == absl::InfinitePast()
-          ? "\""
-          : StrCat("\" timestamp=\"",
-                   absl::FormatTime("%Y-%m-%dT%H:%M:%S", newest, absl::UTCTimeZone()), "\""),
-      ">\n"));
-  if (silent)
-    sink_->Write(
-        "    <properties><property name=\"silent\" value=\"it told of neither of the last two "
-        "runs\"/></properties>\n");
+  sink_->Write(
+      StrCat("  <testsuite name=\"", name, "\" hostname=\"", name, "\" id=\"",
+             XmlText(host_.front().agent_id()), "\" tests=\"", AllOf(counts) + more,
+             "\" failures=\"", counts.failed(), "\" errors=\"", counts.unknown() + more,
+             "\" skipped=\"", counts.not_applicable(),
+             newest == absl::InfinitePast()
+                 ? "\""
+                 : StrCat("\" timestamp=\"",
+                          absl::FormatTime("%Y-%m-%dT%H:%M:%S", newest, absl::UTCTimeZone()), "\""),
+             ">\n"));
+  if (!silent.empty()) sink_->Write(SilentCase(silent));
   for (const v1::SweepVerdict& verdict : host_)
-    sink_->Write(Case(verdict, *sweep_.Find(verdict.check())));
+    if (!NeverTold(verdict)) sink_->Write(Case(verdict, *sweep_.Find(verdict.check())));
   sink_->Write("  </testsuite>\n");
   host_.clear();
 }

@@ -12,8 +12,9 @@
 
 namespace dragnet::console {
 
-// A fail is a failure, unknown an error, not applicable skipped; a silent host's are
-// marked as old. Holds one host's verdicts at a time, so they must come host by host.
+// A fail is a failure, unknown an error, not applicable skipped. A silent host has one
+// error more, of the class "silent", also when it never told a verdict. Holds one host's verdicts
+// at a time, so they must come host by host.
 class JunitWriter {
  public:
   // Both outlive this.

@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::Untold;
 using testing::Verdict;
 
 class JunitTest : public ::testing::Test {
@@ -43,6 +44,19 @@ TEST_F(JunitTest, ASuiteForEachHost) {
                              "<failure message=\"why it is fail\" type=\"high\">why it is fail\n"
                              "What to do: Remedy for root-login</failure></testcase>"));
   EXPECT_THAT(xml, HasSubstr("<skipped message"));
+}
+
+TEST_F(JunitTest, SilenceIsAnErrorAndNoVerdict) {
+  v1::SweepVerdict old = Verdict("a", "root-login", "pass");
+  old.set_silent(true);
+  const std::string xml =
+      Written({old, Verdict("b", "root-login", "pass"), Untold("c", "<refused>"), Untold("d")});
+  EXPECT_THAT(xml, HasSubstr("id=\"id-of-a\" tests=\"2\" failures=\"0\" errors=\"1\""));
+  EXPECT_THAT(xml, HasSubstr("id=\"id-of-b\" tests=\"1\" failures=\"0\" errors=\"0\""));
+  EXPECT_THAT(xml, HasSubstr("id=\"id-of-c\" tests=\"1\" failures=\"0\" errors=\"1\" "
+                             "skipped=\"0\">\n    <testcase classname=\"silent\" "));
+  EXPECT_THAT(xml, HasSubstr("<error message=\"&lt;refused&gt;\" type=\"silent\">"));
+  EXPECT_THAT(xml, HasSubstr("it has told no verdict yet"));
 }
 
 TEST_F(JunitTest, WhatHostsSayStaysText) {

@@ -101,6 +101,12 @@ bool IsWorse(const check::v1::Check& check, const v1::VerdictCounts& counts,
   return key(check, counts) > key(other, other_counts);
 }
 
+bool NeverTold(const v1::SweepVerdict& entry) { return entry.check().empty(); }
+
+std::string WhyNeverTold(const v1::SweepVerdict& entry) {
+  return entry.reason().empty() ? "it has told no verdict yet" : entry.reason();
+}
+
 int SeverityOrder(std::string_view severity) {
   if (severity == "critical") return 3;
   if (severity == "high") return 2;

@@ -50,6 +50,13 @@ std::string RunId(std::string_view sweep_id, absl::Time occurrence);
 bool IsWorse(const check::v1::Check& check, const v1::VerdictCounts& counts,
              const check::v1::Check& other, const v1::VerdictCounts& other_counts);
 
+// Whether this entry is no verdict, but says that an agent has none: it took the sweep
+// on and never told, or should have taken it on.
+bool NeverTold(const v1::SweepVerdict& entry);
+
+// Why, in the scheduler's words if it has any: hostile.
+std::string WhyNeverTold(const v1::SweepVerdict& entry);
+
 // 3 for critical to 0 for low and for what is no severity.
 int SeverityOrder(std::string_view severity);
 

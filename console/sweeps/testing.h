@@ -57,6 +57,16 @@ inline v1::SweepVerdict Verdict(const std::string& host, const std::string& chec
   return verdict;
 }
 
+// The entry of an agent that has no verdict.
+inline v1::SweepVerdict Untold(const std::string& host, const std::string& reason = "") {
+  v1::SweepVerdict entry;
+  entry.set_agent_id(StrCat("id-of-", host));
+  entry.set_agent_name(host);
+  entry.set_silent(true);
+  entry.set_reason(reason);
+  return entry;
+}
+
 inline v1::SweepChange Change(const std::string& host, const std::string& check,
                               const std::string& from, const std::string& to, int64_t occurrence) {
   v1::SweepChange change;

@@ -174,6 +174,7 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
   grpc::Status ListSweeps(grpc::ServerContext*, const v1::ListSweepsRequest*,
                           v1::ListSweepsResponse* response) override {
     for (const v1::SweepInfo& sweep : fake_.sweeps) *response->add_sweeps() = sweep;
+    response->set_left_out(fake_.sweeps_left_out);
     return Answer();
   }
 
@@ -191,8 +192,8 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
       return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
     };
     for (const v1::SweepVerdict& verdict : fake_.verdicts)
-      if (wanted(request->checks(), verdict.check()) &&
-          wanted(request->statuses(), verdict.status()))
+      if (verdict.check().empty() || (wanted(request->checks(), verdict.check()) &&
+                                      wanted(request->statuses(), verdict.status())))
         writer->Write(verdict);
     return Answer();
   }

@@ -49,6 +49,7 @@ class FakeScheduler {
 
   // Of every sweep that is asked for; GetSweep answers with it whatever the id.
   std::vector<v1::SweepInfo> sweeps;
+  uint64_t sweeps_left_out = 0;
   v1::GetSweepResponse sweep;
   std::vector<v1::SweepVerdict> verdicts;
   // In pages of two.

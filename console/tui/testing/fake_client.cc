@@ -200,6 +200,7 @@ absl::StatusOr<v1::ListSweepsResponse> FakeClient::ListSweeps(const v1::ListSwee
   absl::MutexLock lock(&mutex);
   v1::ListSweepsResponse response;
   for (const v1::SweepInfo& info : sweeps) *response.add_sweeps() = info;
+  response.set_left_out(sweeps_left_out);
   return response;
 }
 absl::StatusOr<v1::GetSweepResponse> FakeClient::GetSweep(const v1::GetSweepRequest&) {
@@ -224,7 +225,8 @@ absl::StatusOr<std::unique_ptr<VerdictStream>> FakeClient::SweepVerdicts(
     return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
   };
   for (const v1::SweepVerdict& verdict : verdicts)
-    if (wanted(request.checks(), verdict.check()) && wanted(request.statuses(), verdict.status()))
+    if (verdict.check().empty() ||
+        (wanted(request.checks(), verdict.check()) && wanted(request.statuses(), verdict.status())))
       channel->events.push_back(verdict);
   channel->ended = absl::OkStatus();
   return std::make_unique<FakeStream<v1::SweepVerdict>>(channel);

@@ -30,6 +30,7 @@ class FakeClient : public Client {
   std::vector<v1::ListRefusalsResponse::Entry> refusals;
   v1::StackResponse stack;
   std::vector<v1::SweepInfo> sweeps;
+  uint64_t sweeps_left_out = 0;
   // Of GetSweep, whatever the id.
   v1::GetSweepResponse sweep;
   std::vector<v1::SweepVerdict> verdicts;

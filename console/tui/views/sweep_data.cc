@@ -87,9 +87,8 @@ absl::StatusOr<SweepHosts> FetchHosts(const Sweep& sweep, Client& client,
 absl::StatusOr<SweepDrift> FetchDrift(const Sweep& sweep, Client& client) {
   SweepDrift drift;
   drift.since = RunBeforeLast(sweep);
-  bool cut = false;
   DRAGNET_ASSIGN_OR_RETURN(const auto changes,
-                           ReadChanges(sweep.action.id(), drift.since, client, &cut));
+                           ReadChanges(sweep.action.id(), drift.since, client, &drift.cut));
   DRAGNET_ASSIGN_OR_RETURN(const auto one_check, ReadOneCheck(sweep, client));
   drift.entries = DriftOf(sweep, changes, one_check, drift.since);
   return drift;
@@ -119,6 +118,11 @@ absl::StatusOr<std::string> FetchCheckText(const Sweep& sweep, const std::string
       request, client, [&] { return shown >= kMostShown || stop(); },
       [&](const v1::SweepVerdict& verdict) {
         ++shown;
+        if (NeverTold(verdict)) {
+          StrAppend(&text, "\nsilent  ", ForTerminal(verdict.agent_name()), "\n  ",
+                    ForTerminal(WhyNeverTold(verdict)), "\n");
+          return;
+        }
         const auto since = ToTime(verdict.since());
         StrAppend(&text, "\n", WordOf(VerdictStatusOf(verdict.status())), "  ",
                   ForTerminal(verdict.agent_name()),

@@ -57,6 +57,8 @@ absl::StatusOr<SweepHosts> FetchHosts(const Sweep& sweep, Client& client,
 struct SweepDrift {
   std::vector<DriftEntry> entries;
   absl::Time since;
+  // More than kMostChanges: older ones were not looked at.
+  bool cut = false;
 };
 absl::StatusOr<SweepDrift> FetchDrift(const Sweep& sweep, Client& client);
 

@@ -391,7 +391,8 @@ TableCell SweepView::CheckCell(const SweepCheckRow& row, size_t column) const {
 TableCell SweepView::HostCell(const SweepTally::Host& host, size_t column) const {
   switch (column) {
     case 0:
-      return {host.name, StyleOfStatus(WordOf(WorstOf(host.verdicts)))};
+      return {host.name,
+              AllOf(host.verdicts) == 0 ? kMuted : StyleOfStatus(WordOf(WorstOf(host.verdicts)))};
     case 1:
       return {StrCat(host.verdicts.failed())};
     case 2:
@@ -467,7 +468,8 @@ void SweepView::DrawHead(const Canvas& canvas) const {
              info.has_next() ? TimeText(info.next()) : "none", " · last ",
              info.has_last() ? TimeText(info.last().occurrence()) : "none",
              " · hosts: ", info.agents().passed(), " pass, ", info.agents().failed(), " fail, ",
-             info.agents().unknown(), " unknown, ", info.agents_silent(), " silent");
+             info.agents().unknown(), " unknown, ", info.agents_silent(), " silent, ",
+             info.agents_without_it(), " without it");
   canvas.Put(0, 2, words, kMuted);
   x = 0;
   for (size_t i = 0; i < kPaneNames.size(); ++i) {
@@ -485,6 +487,11 @@ void SweepView::DrawPane(const Canvas& canvas) {
     rest = rest.Below(1);
   } else if (pane_ == Pane::kHosts && hosts_.value.has_value() && hosts_.value->cut) {
     rest.Put(0, 0, StrCat("the first ", kMostVerdicts, " verdicts only: hosts are missing here"),
+             kWarning);
+    rest = rest.Below(1);
+  } else if (pane_ == Pane::kChanges && drift_.value.has_value() && drift_.value->cut) {
+    rest.Put(0, 0,
+             StrCat("the newest ", kMostChanges, " changes only: older ones are missing here"),
              kWarning);
     rest = rest.Below(1);
   } else if (pane_ == Pane::kChanges && drift_.value.has_value()) {

@@ -36,6 +36,7 @@ struct SweepRow {
   std::string schedule;
   v1::VerdictCounts verdicts;
   v1::VerdictCounts agents;
+  // And those that haven't taken it on.
   uint64_t silent = 0;
   absl::Time next = absl::InfinitePast();
   absl::Time last = absl::InfinitePast();
@@ -55,17 +56,22 @@ SweepRow RowOf(const v1::SweepInfo& sweep, const TrustPolicy* policy, const Modu
     row.schedule = ScheduleWords(action->recurrence());
   row.verdicts = sweep.verdicts();
   row.agents = sweep.agents();
-  row.silent = sweep.agents_silent();
+  row.silent = sweep.agents_silent() + sweep.agents_without_it();
   row.next = TimeOf(sweep.has_next(), sweep.next());
   row.last = TimeOf(sweep.has_last(), sweep.last().occurrence());
   return row;
 }
 
-absl::StatusOr<std::vector<SweepRow>> FetchRows(Client& client, const TrustPolicy* policy,
-                                                const ModuleCatalog& modules, absl::Time now) {
+struct SweepRows {
+  std::vector<SweepRow> rows;
+  uint64_t left_out = 0;
+};
+
+absl::StatusOr<SweepRows> FetchRows(Client& client, const TrustPolicy* policy,
+                                    const ModuleCatalog& modules, absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::ListSweepsResponse response,
                            client.ListSweeps(v1::ListSweepsRequest()));
-  std::vector<SweepRow> rows;
+  SweepRows fetched = {.rows = {}, .left_out = response.left_out()};
   for (int i = 0; i < response.sweeps_size(); ++i) {
     SweepRow row = RowOf(response.sweeps(i), policy, modules, now);
     if (i < kMostTrends) {
@@ -77,9 +83,9 @@ absl::StatusOr<std::vector<SweepRow>> FetchRows(Client& client, const TrustPolic
         for (auto run = sweep->runs().rbegin(); run != sweep->runs().rend(); ++run)
           row.trend.push_back(ScoreOf(run->verdicts()));
     }
-    rows.push_back(std::move(row));
+    fetched.rows.push_back(std::move(row));
   }
-  return rows;
+  return fetched;
 }
 
 class SweepsView : public View {
@@ -111,7 +117,9 @@ class SweepsView : public View {
            "newest verdicts, the trend the score of the last runs:\n"
            "  █ pass   x fail   ! unknown   · not applicable\n"
            "The score is passed / (passed + failed + unknown): what is unknown counts as not "
-           "passed. A host is silent that told of neither of the last two runs.\n\n"
+           "passed. A host is silent that told of neither of the last two runs, or hasn't taken "
+           "the "
+           "sweep on.\n\n"
            "  Enter       opens the sweep: checks, hosts, changes, runs, the document\n"
            "  p r         pause, resume: asks for a reason, shows what will be signed\n"
            "  R           one more run, now: shows what will be signed\n"
@@ -131,7 +139,7 @@ class SweepsView : public View {
 
  private:
   void FetchIfStale();
-  void Take(absl::StatusOr<std::vector<SweepRow>> rows);
+  void Take(absl::StatusOr<SweepRows> rows);
   void Tick() { shell_.Redraw(); }
   void ChooseColumns(int width);
   TableCell CellAt(const SweepRow& row, size_t column) const;
@@ -154,6 +162,8 @@ class SweepsView : public View {
   TableView table_;
   std::vector<SweepColumn> columns_;
   std::vector<SweepRow> rows_;
+  // By the scheduler.
+  uint64_t left_out_ = 0;
   std::shared_ptr<const TrustPolicy> policy_;
   bool stale_ = true;
   bool fetching_ = false;
@@ -187,10 +197,10 @@ void SweepsView::FetchIfStale() {
       lifetime_.token(),
       [client = shell_.backend().client(), policy = policy_, &modules = shell_.backend().modules(),
        now = shell_.backend().now()] { return FetchRows(*client, policy.get(), modules, now); },
-      [this](absl::StatusOr<std::vector<SweepRow>> rows) { Take(std::move(rows)); });
+      [this](absl::StatusOr<SweepRows> rows) { Take(std::move(rows)); });
 }
 
-void SweepsView::Take(absl::StatusOr<std::vector<SweepRow>> rows) {
+void SweepsView::Take(absl::StatusOr<SweepRows> rows) {
   took_ = SteadyNow() - fetched_at_;
   fetched_at_ = SteadyNow();
   fetching_ = false;
@@ -200,7 +210,8 @@ void SweepsView::Take(absl::StatusOr<std::vector<SweepRow>> rows) {
   if (rows.ok()) {
     loaded_ = true;
     const std::string selected = Current() == nullptr ? "" : Current()->action.id;
-    rows_ = *std::move(rows);
+    rows_ = std::move(rows->rows);
+    left_out_ = rows->left_out;
     table_.SetCount(rows_.size());
     for (size_t i = 0; i < rows_.size(); ++i)
       if (rows_[i].action.id == selected) table_.Select(i);
@@ -279,6 +290,14 @@ void SweepsView::Draw(const Canvas& canvas) {
   Canvas rest = canvas;
   if (!problem_.ok() && shell_.backend().connection().connected) {
     rest.Put(0, 0, ToStd(problem_.message()), kError);
+    rest = rest.Below(1);
+  }
+  if (left_out_ > 0) {
+    rest.Put(0, 0,
+             StrCat(left_out_,
+                    " more are not in this list: older ones, and those that the "
+                    "scheduler can't read"),
+             kWarning);
     rest = rest.Below(1);
   }
   ChooseColumns(rest.width());

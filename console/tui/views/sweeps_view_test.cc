@@ -12,6 +12,7 @@ namespace dragnet::console::tui {
 namespace {
 
 using console::testing::Change;
+using console::testing::Untold;
 using console::testing::Verdict;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -135,6 +136,37 @@ TEST_F(SweepsViewTest, TabTurnsToHostsChangesRunsDocument) {
   EXPECT_TRUE(Shows("First runs"));
   Press(Key::Code::kTab);
   EXPECT_TRUE(Shows("host-keys"));
+}
+
+TEST_F(SweepsViewTest, HostsThatNeverToldAreSilent) {
+  MakeSweep({&fleet_.alice});
+  client_->sweep.mutable_sweep()->set_agents_without_it(3);
+  client_->sweeps[0].set_agents_without_it(40);
+  client_->verdicts.push_back(Untold("off-9", "it refused\x1b[2J the sweep"));
+  Open();
+  EXPECT_TRUE(Shows(" 41 "));
+  Press(Key::Code::kEnter);
+  ASSERT_TRUE(Shows("3 without it"));
+  Press(Key::Code::kEnter);
+  ASSERT_TRUE(Shows("Remedy for host-keys"));
+  EXPECT_THAT(Screen(), HasSubstr("silent  off-9"));
+  EXPECT_THAT(Screen(), HasSubstr("it refused\\x1b[2J the sweep"));
+  Press(Key::Code::kEscape);
+  Press(Key::Code::kTab);
+  EXPECT_TRUE(Shows("off-9"));
+}
+
+TEST_F(SweepsViewTest, WhatIsLeftOutIsSaid) {
+  MakeSweep({&fleet_.alice});
+  client_->sweeps_left_out = 12;
+  client_->changes.resize(100'001, client_->changes[0]);
+  Open();
+  EXPECT_TRUE(Shows("12 more are not in this list"));
+  Press(Key::Code::kEnter);
+  ASSERT_TRUE(Shows("host-keys"));
+  Press(Key::Code::kTab);
+  Press(Key::Code::kTab);
+  EXPECT_TRUE(Shows("the newest 100000 changes only"));
 }
 
 TEST_F(SweepsViewTest, ARunOpensAsAnAction) {
