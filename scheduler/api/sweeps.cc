@@ -137,9 +137,15 @@ absl::StatusOr<SweepVerdictReader> SweepVerdictReader::Open(
   const absl::flat_hash_set<std::string> told(reader.agent_ids_.begin(), reader.agent_ids_.end());
   // Read after the verdicts: one that told its first meanwhile is no silent one.
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<SweepAgent> of_target, store.SweepAgents(sweep.id));
+  absl::flat_hash_set<std::string> held_back;
+  if (phase.held_back == HeldBack::kAll) {
+    DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store.Pairs(sweep.id));
+    for (const PairState& pair : pairs)
+      if (pair.state == v1::DISPATCH_STATE_WAITING) held_back.insert(pair.agent_id);
+  }
   for (const SweepAgent& agent : of_target) {
     const bool silent = IsSilent(agent, silent_since);
-    if (!is_wanted(agent.id) || (agent.has_it && !silent)) continue;
+    if (!is_wanted(agent.id) || (agent.has_it && !silent) || held_back.contains(agent.id)) continue;
     reader.silent_.emplace(agent.id, agent.has_it ? kToldNothing : kWithoutIt);
     if (!told.contains(agent.id)) reader.agent_ids_.push_back(agent.id);
   }

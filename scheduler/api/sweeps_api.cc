@@ -47,7 +47,11 @@ absl::Status InvestigatorApi::DescribeSweep(const StoredAction& action, const Sw
   DRAGNET_ASSIGN_OR_RETURN(const SweepAgentCounts agents,
                            store_.CountSweepAgents(action.id, silent_since));
   info->set_agents_with_it(agents.with_it);
-  info->set_agents_without_it(agents.without_it);
+  // Beyond the limit of agents that was signed, they are to have none.
+  const uint64_t left_out = dispatcher_.HeldBackOf(action.id) == HeldBack::kAll
+                                ? info->action().progress().held_back()
+                                : 0;
+  info->set_agents_without_it(agents.without_it - std::min(agents.without_it, left_out));
   info->set_agents_silent(agents.silent);
   return absl::OkStatus();
 }
