@@ -1,6 +1,7 @@
 #include "modules/events/ecs.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -22,6 +23,7 @@ namespace {
 
 // More than what the reader of a stream takes for told (scheduler/export/tail_reader.h).
 constexpr size_t kMaxActions = 4096;
+constexpr size_t kMaxParsedBytes = 64 * 1024 * 1024;
 constexpr size_t kMaxNames = 32;
 constexpr std::string_view kCheckModule = "check";
 
@@ -72,6 +74,58 @@ const EcsMapper::ActionFacts* EcsMapper::Find(const std::string& action_id) cons
   return found == actions_.end() ? nullptr : &found->second;
 }
 
+std::shared_ptr<const EcsMapper::Parsed> EcsMapper::Parse(const v1::ActionInfo& info) {
+  const size_t hash = std::hash<std::string>()(info.envelope());
+  const std::string of = info.action_id().substr(0, info.action_id().find('@'));
+  std::weak_ptr<const Parsed>& known = parsed_[of];
+  if (std::shared_ptr<const Parsed> same = known.lock();
+      same != nullptr && same->envelope_bytes == info.envelope().size() &&
+      same->envelope_hash == hash)
+    return same;
+  auto parsed = std::make_shared<Parsed>();
+  parsed->envelope_bytes = info.envelope().size();
+  parsed->envelope_hash = hash;
+  // What a scheduler of another version launched may not parse here: then there
+  // is no more than the id.
+  const absl::StatusOr<v1::Envelope> envelope = ParseEnvelope(info.envelope(), kActionPayloadType);
+  if (envelope.ok()) {
+    absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
+    if (action.ok()) parsed->action = *std::move(action);
+  }
+  for (int i = 0; i < parsed->action.operations_size(); ++i) {
+    // Needed here only without what can be half a megabyte for each operation.
+    v1::Operation& operation = *parsed->action.mutable_operations(i);
+    if (operation.module() == kCheckModule) {
+      check::v1::CheckParameters checks;
+      if (!checks.ParseFromString(operation.parameters())) checks.Clear();
+      for (check::v1::Check& check : *checks.mutable_checks()) {
+        check.clear_parameters();
+        check.clear_expectation();
+      }
+      // A copy has no room for what was cleared.
+      parsed->packs.push_back({.operation = static_cast<uint32_t>(i), .checks = checks});
+      parsed->bytes += parsed->packs.back().checks.SpaceUsedLong();
+    }
+    operation.clear_parameters();
+  }
+  parsed->action = v1::Action(parsed->action);
+  parsed->bytes += sizeof(Parsed) + parsed->action.SpaceUsedLong();
+  parsed_bytes_ += parsed->bytes;
+  known = parsed;
+  return parsed;
+}
+
+void EcsMapper::ForgetOldest() {
+  const auto oldest = actions_.find(order_.front());
+  order_.pop_front();
+  if (oldest == actions_.end()) return;
+  if (oldest->second.parsed.use_count() == 1) {
+    parsed_bytes_ -= oldest->second.parsed->bytes;
+    parsed_.erase(oldest->first.substr(0, oldest->first.find('@')));
+  }
+  actions_.erase(oldest);
+}
+
 const EcsMapper::ActionFacts* EcsMapper::Remember(const v1::ActionInfo& info) {
   ActionFacts facts;
   facts.id = info.action_id();
@@ -79,32 +133,18 @@ const EcsMapper::ActionFacts* EcsMapper::Remember(const v1::ActionInfo& info) {
   facts.signed_by.assign(info.signed_by().begin(), info.signed_by().end());
   if (facts.signed_by.empty()) facts.signed_by.push_back(info.launched_by());
   facts.launched_at = ToTime(info.launched_at()).value_or(absl::UnixEpoch());
-  // What a scheduler of another version launched may not parse here: then there
-  // is no more than the id.
-  const absl::StatusOr<v1::Envelope> envelope = ParseEnvelope(info.envelope(), kActionPayloadType);
-  if (envelope.ok()) {
-    absl::StatusOr<v1::Action> action = ParseAction(envelope->payload());
-    if (action.ok()) facts.action = *std::move(action);
+  facts.parsed = Parse(info);
+  const std::string id = facts.id;
+  const auto known = actions_.find(id);
+  if (known == actions_.end()) {
+    order_.push_back(id);
+  } else if (known->second.parsed != facts.parsed && known->second.parsed.use_count() == 1) {
+    parsed_bytes_ -= known->second.parsed->bytes;
   }
-  for (const v1::Operation& operation : facts.action.operations()) {
-    if (operation.module() != kCheckModule) continue;
-    check::v1::CheckParameters& pack = facts.packs.emplace_back();
-    if (!pack.ParseFromString(operation.parameters())) pack.Clear();
-    for (check::v1::Check& check : *pack.mutable_checks()) {
-      check.clear_parameters();
-      check.clear_expectation();
-    }
-  }
-  // Needed here only without what can be half a megabyte for each operation.
-  for (v1::Operation& operation : *facts.action.mutable_operations()) operation.clear_parameters();
-  if (!actions_.contains(facts.id)) {
-    order_.push_back(facts.id);
-    if (order_.size() > kMaxActions) {
-      actions_.erase(order_.front());
-      order_.pop_front();
-    }
-  }
-  return &(actions_[facts.id] = std::move(facts));
+  actions_[id] = std::move(facts);
+  while (order_.size() > 1 && (order_.size() > kMaxActions || parsed_bytes_ > kMaxParsedBytes))
+    ForgetOldest();
+  return &actions_.at(id);
 }
 
 Document EcsMapper::Begin(const v1::TailEvent& event, const ActionFacts* action) const {
@@ -126,11 +166,11 @@ Document EcsMapper::Begin(const v1::TailEvent& event, const ActionFacts* action)
   document.SetText("rule.id", event.action_id());
   document.SetText("dragnet.action.id", event.action_id());
   if (action == nullptr) return document;
-  document.SetText("rule.name", action->action.name());
-  document.SetText("rule.description", action->action.description());
-  document.SetText("dragnet.action.name", action->action.name());
-  if (action->action.has_threat()) {
-    const v1::Threat& threat = action->action.threat();
+  document.SetText("rule.name", action->parsed->action.name());
+  document.SetText("rule.description", action->parsed->action.description());
+  document.SetText("dragnet.action.name", action->parsed->action.name());
+  if (action->parsed->action.has_threat()) {
+    const v1::Threat& threat = action->parsed->action.threat();
     document.SetText("rule.category", threat.type());
     document.SetText("rule.reference", threat.reference());
     document.SetText("threat.software.name", threat.family());
@@ -184,8 +224,8 @@ absl::Status EcsMapper::MapRows(const v1::TailEvent& event, const v1::Facts* fac
         SetRowFields(*module, **row, &document);
         if (module->module == kCheckModule) {
           const auto& verdict = static_cast<const check::v1::Verdict&>(**row);
-          SetRule(FindCheck(Find(event.action_id()), verdict.check()), verdict.check(),
-                  verdict.status(), &document);
+          SetRule(FindCheckOfRow(Find(event.action_id()), rows.operation(), verdict.check()),
+                  verdict.check(), verdict.status(), &document);
         }
         document.SetJson(StrCat("dragnet.", module->module), MessageToJson(**row));
       }
@@ -245,19 +285,28 @@ absl::Status EcsMapper::MapState(const v1::TailEvent& event, const v1::Facts* fa
   return sink(std::move(json));
 }
 
+EcsMapper::FoundCheck EcsMapper::FindCheckOfRow(const ActionFacts* action, uint32_t operation,
+                                                std::string_view id) {
+  if (action == nullptr) return {};
+  for (const Pack& pack : action->parsed->packs) {
+    if (pack.operation != operation) continue;
+    for (const check::v1::Check& check : pack.checks.checks())
+      if (check.id() == id) return {.pack = &pack.checks, .check = &check};
+  }
+  return {};
+}
+
 EcsMapper::FoundCheck EcsMapper::FindCheck(const ActionFacts* action, std::string_view name) {
-  FoundCheck found;
-  if (action == nullptr) return found;
+  if (action == nullptr) return {};
   const size_t slash = name.find('/');
   const std::string_view of = slash == std::string_view::npos ? "" : name.substr(0, slash);
   const std::string_view id = slash == std::string_view::npos ? name : name.substr(slash + 1);
-  for (const check::v1::CheckParameters& pack : action->packs) {
-    const size_t number = static_cast<size_t>(&pack - action->packs.data());
-    if (!of.empty() && of != pack.pack() && of != StrCat(number)) continue;
-    for (const check::v1::Check& check : pack.checks())
-      if (check.id() == id) return {.pack = &pack, .check = &check};
+  for (const Pack& pack : action->parsed->packs) {
+    if (!of.empty() && of != pack.checks.pack() && of != StrCat(pack.operation)) continue;
+    const FoundCheck found = FindCheckOfRow(action, pack.operation, id);
+    if (found.check != nullptr) return found;
   }
-  return found;
+  return {};
 }
 
 // The rule is the check, and not, as of other events, the action.
@@ -310,9 +359,9 @@ absl::Status EcsMapper::MapAction(const v1::TailEvent& event, const Sink& sink) 
   document.SetText("event.action", "action-launched");
   document.SetText("event.outcome", "success");
   document.AddText("event.category", "configuration");
-  document.SetText("dragnet.action.target", action->action.target());
+  document.SetText("dragnet.action.target", action->parsed->action.target());
   document.SetText("dragnet.action.launched_by", info.launched_by());
-  for (const v1::Operation& operation : action->action.operations())
+  for (const v1::Operation& operation : action->parsed->action.operations())
     document.AddText("dragnet.action.modules", operation.module());
   if (const auto expires = ToTime(info.expires()); info.has_expires() && expires.ok())
     document.SetTime("dragnet.action.expires", *expires);

@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,26 +38,43 @@ class EcsMapper {
 
   // One event of the stream as 0 or more lines. `facts` of the agent that it is of;
   // null when they aren't known. Of the actions that were in the stream (as
-  // TailEvent.action) it remembers the last ones.
+  // TailEvent.action) it remembers the last ones: up to 4096, and 64 MiB.
   absl::Status Map(const v1::TailEvent& event, const v1::Facts* facts, const Sink& sink);
 
   // In place of Map: verdicts on checks, and changes of them, as MIG's compliance items.
   // Other events, and checks that don't apply, are none.
   absl::Status MapCompliance(const v1::TailEvent& event, const Sink& sink);
 
+  // Of the documents of actions, about.
+  size_t remembered_bytes() const { return parsed_bytes_; }
+
   // Says that events are missing, and why: event.kind pipeline_error.
   static std::string GapEvent(std::string_view cursor, std::string_view why, absl::Time now);
 
  private:
+  struct Pack {
+    // Its operation in the action.
+    uint32_t operation = 0;
+    // Without what its checks run.
+    check::v1::CheckParameters checks;
+  };
+  // What an envelope says. Runs of a sweep are actions of their own with the same one.
+  struct Parsed {
+    v1::Action action;
+    std::vector<Pack> packs;
+    // Of the envelope, to know it again.
+    size_t envelope_bytes = 0;
+    size_t envelope_hash = 0;
+    // About, in memory.
+    size_t bytes = 0;
+  };
   struct ActionFacts {
     std::string id;
-    v1::Action action;
+    std::shared_ptr<const Parsed> parsed;
     // Names of who signed it, as the scheduler found; whoever launched it first if none.
     std::vector<std::string> signed_by;
     std::string launched_by;
     absl::Time launched_at;
-    // Of its operations that run checks, without what they run.
-    std::vector<check::v1::CheckParameters> packs;
   };
   struct FoundCheck {
     const check::v1::CheckParameters* pack = nullptr;
@@ -64,10 +82,16 @@ class EcsMapper {
   };
 
   const ActionFacts* Remember(const v1::ActionInfo& info);
+  // One that another run of the same sweep has, or a new one.
+  std::shared_ptr<const Parsed> Parse(const v1::ActionInfo& info);
+  void ForgetOldest();
   const ActionFacts* Find(const std::string& action_id) const;
   // `name` is a check's id, or "PACK/ID" or "OPERATION/ID" where several have it. Nulls
   // when there is none.
   static FoundCheck FindCheck(const ActionFacts* action, std::string_view name);
+  // As a row has it: of this operation, and no other one's check of that id.
+  static FoundCheck FindCheckOfRow(const ActionFacts* action, uint32_t operation,
+                                   std::string_view id);
   static void SetRule(const FoundCheck& found, std::string_view name, std::string_view status,
                       Document* document);
 
@@ -80,6 +104,10 @@ class EcsMapper {
 
   std::map<std::string, ActionFacts> actions_;
   std::deque<std::string> order_;
+  // By the id of the sweep or action.
+  std::map<std::string, std::weak_ptr<const Parsed>> parsed_;
+  // Of what actions_ refers to, each once.
+  size_t parsed_bytes_ = 0;
 };
 
 }  // namespace dragnet::events

@@ -624,6 +624,56 @@ TEST_F(CheckEventsTest, AVerdictIsARowWhoseRuleIsTheCheckAsItWasSigned) {
   EXPECT_EQ(MapRow("check", unknown)["rule"]["id"], "made-up");
 }
 
+// Two packs with a check of one id.
+TEST_F(CheckEventsTest, ARowsCheckIsThatOfItsOperation) {
+  v1::Action action;
+  const auto envelope = ParseEnvelope(launched_.action().envelope(), kActionPayloadType);
+  ASSERT_TRUE(envelope.ok() && action.ParseFromString(envelope->payload()));
+  *action.add_operations() = action.operations(0);
+  check::v1::CheckParameters pack;
+  ASSERT_TRUE(pack.ParseFromString(action.operations(0).parameters()));
+  pack.set_pack("other");
+  pack.mutable_checks(0)->set_severity("low");
+  action.mutable_operations(1)->set_parameters(pack.SerializeAsString());
+  launched_.mutable_action()->set_envelope(
+      NewEnvelope(kActionPayloadType, action.SerializeAsString()).SerializeAsString());
+  Map(launched_);
+  v1::TailEvent rows = RowsOf("check", {VerdictOf("fail").SerializeAsString()});
+  EXPECT_EQ(Map(rows)[0]["rule"]["ruleset"], "cis-debian");
+  rows.mutable_rows()->set_operation(1);
+  EXPECT_EQ(Map(rows)[0]["rule"]["ruleset"], "other");
+  EXPECT_EQ(Map(rows)[0]["dragnet"]["severity"], "low");
+  EXPECT_EQ(MapToMig(rows)[0]["policy"]["name"], "other");
+  rows.mutable_rows()->set_operation(2);
+  EXPECT_FALSE(Map(rows)[0]["rule"].contains("ruleset"));
+}
+
+TEST_F(CheckEventsTest, RunsOfASweepShareItsDocumentAndAllHaveABound) {
+  Map(launched_);
+  const size_t one = mapper_.remembered_bytes();
+  v1::TailEvent run = launched_;
+  for (int i = 0; i < 5000; ++i) {
+    run.mutable_action()->set_action_id(StrCat(kAction, "@", 1'800'000'000 + 60 * i));
+    Map(run);
+  }
+  EXPECT_EQ(mapper_.remembered_bytes(), one);
+  check::v1::CheckParameters pack;
+  pack.set_pack("large");
+  pack.add_checks()->set_remediation(std::string(500'000, 'r'));
+  v1::Action action;
+  const auto envelope = ParseEnvelope(launched_.action().envelope(), kActionPayloadType);
+  ASSERT_TRUE(envelope.ok() && action.ParseFromString(envelope->payload()));
+  action.mutable_operations(0)->set_parameters(pack.SerializeAsString());
+  run.mutable_action()->set_envelope(
+      NewEnvelope(kActionPayloadType, action.SerializeAsString()).SerializeAsString());
+  for (int i = 0; i < 200; ++i) {
+    run.mutable_action()->set_action_id(StrCat("0190a000-0000-7000-8000-", 100'000'000'000 + i));
+    Map(run);
+  }
+  EXPECT_GT(mapper_.remembered_bytes(), size_t{32} << 20);
+  EXPECT_LE(mapper_.remembered_bytes(), size_t{64} << 20);
+}
+
 TEST_F(CheckEventsTest, MigsReadersGetItsItems) {
   EXPECT_TRUE(MapToMig(launched_).empty());
   const std::vector<json> items = MapToMig(Changed("fail"));

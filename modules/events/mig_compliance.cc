@@ -78,8 +78,7 @@ absl::Status EcsMapper::MapCompliance(const v1::TailEvent& event, const Sink& si
                                    ? ToTime(event.stored_at()).value_or(absl::UnixEpoch())
                                : action != nullptr ? action->launched_at
                                                    : absl::UnixEpoch();
-  const auto tell = [&](const Judged& judged) -> absl::Status {
-    const FoundCheck found = FindCheck(action, judged.check);
+  const auto tell = [&](const Judged& judged, const FoundCheck& found) -> absl::Status {
     // Of a check that doesn't apply, its readers have no word.
     if (found.check == nullptr || judged.status == "not_applicable") return absl::OkStatus();
     return sink(ItemOf(judged, event.action_id(), *found.pack, *found.check));
@@ -91,7 +90,8 @@ absl::Status EcsMapper::MapCompliance(const v1::TailEvent& event, const Sink& si
                  .status = change.to(),
                  .before = change.from(),
                  .reason = change.reason(),
-                 .time = ToTime(change.occurrence()).value_or(stored_at)});
+                 .time = ToTime(change.occurrence()).value_or(stored_at)},
+                FindCheck(action, change.check()));
   }
   const ModuleEvents* module = FindModuleEvents(event.rows().module());
   if (!event.has_rows() || module == nullptr || module->module != "check") return absl::OkStatus();
@@ -99,12 +99,14 @@ absl::Status EcsMapper::MapCompliance(const v1::TailEvent& event, const Sink& si
     const absl::StatusOr<std::unique_ptr<google::protobuf::Message>> row = ParseRow(*module, bytes);
     if (!row.ok()) continue;
     const auto& verdict = static_cast<const check::v1::Verdict&>(**row);
-    const absl::Status told = tell({.agent_name = event.rows().agent_name(),
-                                    .check = verdict.check(),
-                                    .status = verdict.status(),
-                                    .before = "",
-                                    .reason = verdict.reason(),
-                                    .time = stored_at});
+    const absl::Status told =
+        tell({.agent_name = event.rows().agent_name(),
+              .check = verdict.check(),
+              .status = verdict.status(),
+              .before = "",
+              .reason = verdict.reason(),
+              .time = stored_at},
+             FindCheckOfRow(action, event.rows().operation(), verdict.check()));
     if (!told.ok()) return told;
   }
   return absl::OkStatus();

@@ -86,7 +86,7 @@ class InvestigatorApi {
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
   absl::Status DescribePhase(const StoredAction& action, v1::ActionInfo* info);
   absl::Status DescribeSweep(const StoredAction& action, const SweepTerms& terms,
-                             const std::vector<SweepAgent>& agents, v1::SweepInfo* info);
+                             v1::SweepInfo* info);
   absl::StatusOr<v1::Progress> ProgressOf(const std::string& action_id);
   // The one id that begins or ends with `fragment`, of an action or a proposal.
   absl::StatusOr<std::string> ResolveId(const std::string& fragment);

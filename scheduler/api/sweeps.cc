@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "core/action.h"
+#include "core/envelope.h"
+#include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -13,6 +15,12 @@ namespace {
 
 constexpr size_t kMinFragment = 4;
 constexpr size_t kUuidBytes = 36;
+
+// Why an agent that never told a verdict is silent.
+constexpr std::string_view kToldNothing = "took the sweep on, and has told nothing of it";
+constexpr std::string_view kWithoutIt =
+    "is of the target, and hasn't taken the sweep on: it waits for the agent, was only sent,"
+    " or was refused";
 
 }  // namespace
 
@@ -28,6 +36,7 @@ absl::Status CheckActionFragment(std::string_view fragment) {
 
 absl::StatusOr<StoredAction> FindSweep(Store& store, const std::string& fragment) {
   DRAGNET_RETURN_IF_ERROR(CheckActionFragment(fragment));
+  if (IsActionId(fragment)) return store.FindAction(fragment);
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> ids, store.MatchActions(fragment, 2));
   if (ids.size() > 1)
     return absl::InvalidArgumentError(
@@ -36,29 +45,40 @@ absl::StatusOr<StoredAction> FindSweep(Store& store, const std::string& fragment
   return store.FindAction(ids[0]);
 }
 
-absl::flat_hash_set<std::string> SilentAgents(const std::vector<SweepAgent>& agents,
-                                              const SweepTerms& terms, absl::Time now,
-                                              bool paused) {
-  absl::flat_hash_set<std::string> silent;
-  const std::vector<absl::Time> due = terms.Due(now, 2);
-  if (due.size() < 2 || paused) return silent;
-  for (const SweepAgent& agent : agents)
-    if (agent.accepted_at <= due[1] && agent.last_told < due[1]) silent.insert(agent.id);
-  return silent;
+absl::StatusOr<std::optional<absl::Time>> SilentSince(Store& store, const StoredAction& sweep,
+                                                      const SweepTerms& terms,
+                                                      v1::DispatchPhase phase, absl::Time now) {
+  if (phase == v1::DISPATCH_PHASE_PAUSED) return std::nullopt;
+  absl::Time after = absl::InfinitePast();
+  absl::Time until = now;
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders, store.Orders(sweep.id));
+  for (const StoredOrder& stored : orders) {
+    // One that can't be read here is none that was obeyed.
+    const auto envelope = ParseEnvelope(stored.envelope, kOrderPayloadType);
+    const auto order = envelope.ok() ? ParseOrder(envelope->payload()) : envelope.status();
+    if (!order.ok()) continue;
+    const absl::Time issued = std::min(ToTime(order->issued()).value_or(now), now);
+    const bool resumes = order->kind() == v1::Order::KIND_RESUME;
+    if (resumes) after = issued;
+    until = resumes ? now : issued;
+  }
+  const std::vector<absl::Time> due = terms.Due(until, 2, after);
+  if (due.size() < 2) return std::nullopt;
+  return due[1];
 }
 
-v1::SweepRun DescribeRun(const StoredRun& run, const std::vector<SweepAgent>& agents) {
+bool IsSilent(const SweepAgent& agent, std::optional<absl::Time> silent_since) {
+  return silent_since.has_value() && agent.has_it && agent.accepted_at <= *silent_since &&
+         agent.last_told < *silent_since;
+}
+
+v1::SweepRun DescribeRun(const StoredRun& run) {
   v1::SweepRun described;
   *described.mutable_occurrence() = ToTimestamp(run.occurrence);
   described.set_action_id(run.action_id);
   *described.mutable_verdicts() = run.verdicts;
   *described.mutable_agents() = run.agents;
-  // Of a run that was launched by hand, its own pairs say who hasn't told.
-  if (run.extra) return described;
-  const auto had_it = static_cast<uint64_t>(
-      std::count_if(agents.begin(), agents.end(),
-                    [&](const SweepAgent& agent) { return agent.accepted_at <= run.occurrence; }));
-  described.set_silent(had_it > run.told ? had_it - run.told : 0);
+  described.set_silent(run.silent);
   return described;
 }
 
@@ -103,14 +123,32 @@ absl::StatusOr<SweepVerdictReader> SweepVerdictReader::Open(
     reader.statuses_.insert(status);
   }
   DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Phase phase, dispatcher.PhaseOf(sweep));
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<SweepAgent> with_it, store.SweepAgents(sweep.id));
-  reader.silent_ =
-      SilentAgents(with_it, reader.terms_, clock.Now(), phase.phase == v1::DISPATCH_PHASE_PAUSED);
-  DRAGNET_ASSIGN_OR_RETURN(reader.agent_ids_, store.AgentsWithVerdicts(sweep.id));
-  if (request.agent_ids().empty()) return reader;
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<absl::Time> silent_since,
+                           SilentSince(store, sweep, reader.terms_, phase.phase, clock.Now()));
   const absl::flat_hash_set<std::string> wanted(request.agent_ids().begin(),
                                                 request.agent_ids().end());
-  std::erase_if(reader.agent_ids_, [&](const std::string& id) { return !wanted.contains(id); });
+  const auto is_wanted = [&](const std::string& id) {
+    return wanted.empty() || wanted.contains(id);
+  };
+  DRAGNET_ASSIGN_OR_RETURN(std::vector<std::string> with_verdicts,
+                           store.AgentsWithVerdicts(sweep.id));
+  for (std::string& id : with_verdicts)
+    if (is_wanted(id)) reader.agent_ids_.push_back(std::move(id));
+  const absl::flat_hash_set<std::string> told(reader.agent_ids_.begin(), reader.agent_ids_.end());
+  // Read after the verdicts: one that told its first meanwhile is no silent one.
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<SweepAgent> of_target, store.SweepAgents(sweep.id));
+  absl::flat_hash_set<std::string> held_back;
+  if (phase.held_back == HeldBack::kAll) {
+    DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store.Pairs(sweep.id));
+    for (const PairState& pair : pairs)
+      if (pair.state == v1::DISPATCH_STATE_WAITING) held_back.insert(pair.agent_id);
+  }
+  for (const SweepAgent& agent : of_target) {
+    const bool silent = IsSilent(agent, silent_since);
+    if (!is_wanted(agent.id) || (agent.has_it && !silent) || held_back.contains(agent.id)) continue;
+    reader.silent_.emplace(agent.id, agent.has_it ? kToldNothing : kWithoutIt);
+    if (!told.contains(agent.id)) reader.agent_ids_.push_back(agent.id);
+  }
   return reader;
 }
 
@@ -127,6 +165,15 @@ absl::StatusOr<std::vector<v1::SweepVerdict>> SweepVerdictReader::Next(size_t ma
     const std::string& agent = agent_ids_[next_agent_++];
     DRAGNET_ASSIGN_OR_RETURN(std::vector<StoredVerdict> stored,
                              store_->NewestVerdicts(sweep_id_, agent));
+    const auto silent = silent_.find(agent);
+    if (stored.empty() && silent != silent_.end()) {
+      v1::SweepVerdict& none = verdicts.emplace_back();
+      none.set_agent_id(agent);
+      none.set_agent_name(agents_->NameOf(agent));
+      none.set_reason(std::string(silent->second));
+      none.set_silent(true);
+      bytes += none.ByteSizeLong();
+    }
     for (StoredVerdict& verdict : stored) {
       if (!IsWanted(verdict)) continue;
       v1::SweepVerdict& described = verdicts.emplace_back();
@@ -139,7 +186,7 @@ absl::StatusOr<std::vector<v1::SweepVerdict>> SweepVerdictReader::Next(size_t ma
       described.set_reason(std::move(verdict.reason));
       for (std::string& row : verdict.evidence) described.add_evidence(std::move(row));
       described.set_evidence_left_out(verdict.evidence_left_out);
-      described.set_silent(silent_.contains(agent));
+      described.set_silent(silent != silent_.end());
       bytes += described.ByteSizeLong();
     }
   }

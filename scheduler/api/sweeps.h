@@ -3,10 +3,12 @@
 // one thread at a time.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,12 +27,15 @@ absl::Status CheckActionFragment(std::string_view fragment);
 // The one sweep whose id begins or ends with `fragment`. NotFound, InvalidArgument.
 absl::StatusOr<StoredAction> FindSweep(Store& store, const std::string& fragment);
 
-// Agents that took the sweep on before both of the last two runs that were due, and
-// have told of neither. None of a sweep that is paused: nothing is due.
-absl::flat_hash_set<std::string> SilentAgents(const std::vector<SweepAgent>& agents,
-                                              const SweepTerms& terms, absl::Time now, bool paused);
+// The older of the last two runs that were due: an agent that took the sweep on before it,
+// and has told of none since, is silent. Nothing when no one is: fewer than two were due,
+// or the sweep is paused. Nothing was due while it was paused or after it was cancelled.
+absl::StatusOr<std::optional<absl::Time>> SilentSince(Store& store, const StoredAction& sweep,
+                                                      const SweepTerms& terms,
+                                                      v1::DispatchPhase phase, absl::Time now);
+bool IsSilent(const SweepAgent& agent, std::optional<absl::Time> silent_since);
 
-v1::SweepRun DescribeRun(const StoredRun& run, const std::vector<SweepAgent>& agents);
+v1::SweepRun DescribeRun(const StoredRun& run);
 
 v1::SweepChange DescribeChange(const StoredSweepChange& change, const std::string& sweep_id,
                                const std::vector<SweepCheck>& checks);
@@ -58,7 +63,9 @@ class SweepVerdictReader {
   // Empty: all.
   std::set<uint32_t> checks_;
   std::set<VerdictStatus> statuses_;
-  absl::flat_hash_set<std::string> silent_;
+  // And why, in words for people.
+  absl::flat_hash_map<std::string, std::string_view> silent_;
+  // Those that have verdicts, then others that are silent.
   std::vector<std::string> agent_ids_;
   size_t next_agent_ = 0;
 };

@@ -29,7 +29,6 @@ absl::StatusOr<absl::Time> Since(bool is_set, const google::protobuf::Timestamp&
 }  // namespace
 
 absl::Status InvestigatorApi::DescribeSweep(const StoredAction& action, const SweepTerms& terms,
-                                            const std::vector<SweepAgent>& agents,
                                             v1::SweepInfo* info) {
   DRAGNET_RETURN_IF_ERROR(Describe(action, info->mutable_action()));
   const absl::Time now = clock_.Now();
@@ -39,20 +38,30 @@ absl::Status InvestigatorApi::DescribeSweep(const StoredAction& action, const Sw
     *info->mutable_next() = ToTimestamp(*next);
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredRun> last,
                            store_.Runs(action.id, absl::InfinitePast(), 1));
-  if (!last.empty()) *info->mutable_last() = DescribeRun(last[0], agents);
+  if (!last.empty()) *info->mutable_last() = DescribeRun(last[0]);
   DRAGNET_ASSIGN_OR_RETURN(NewestCounts counts, store_.CountNewest(action.id));
   *info->mutable_agents() = std::move(counts.agents);
   *info->mutable_verdicts() = std::move(counts.verdicts);
-  info->set_agents_with_it(agents.size());
-  info->set_agents_silent(
-      SilentAgents(agents, terms, now, phase == v1::DISPATCH_PHASE_PAUSED).size());
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<absl::Time> silent_since,
+                           SilentSince(store_, action, terms, phase, now));
+  DRAGNET_ASSIGN_OR_RETURN(const SweepAgentCounts agents,
+                           store_.CountSweepAgents(action.id, silent_since));
+  info->set_agents_with_it(agents.with_it);
+  // Beyond the limit of agents that was signed, they are to have none.
+  const uint64_t left_out = dispatcher_.HeldBackOf(action.id) == HeldBack::kAll
+                                ? info->action().progress().held_back()
+                                : 0;
+  info->set_agents_without_it(agents.without_it - std::min(agents.without_it, left_out));
+  info->set_agents_silent(agents.silent);
   return absl::OkStatus();
 }
 
 absl::Status InvestigatorApi::ListSweeps(const v1::ListSweepsRequest& request,
                                          v1::ListSweepsResponse* response) {
+  const absl::Time now = clock_.Now();
+  DRAGNET_ASSIGN_OR_RETURN(const uint64_t count, store_.CountSweeps(request.with_ended(), now));
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredAction> sweeps,
-                           store_.ListSweeps(request.with_ended(), clock_.Now(), kMaxSweeps));
+                           store_.ListSweeps(request.with_ended(), now, kMaxSweeps));
   size_t bytes = 0;
   for (const StoredAction& sweep : sweeps) {
     bytes += sweep.envelope.size();
@@ -60,9 +69,11 @@ absl::Status InvestigatorApi::ListSweeps(const v1::ListSweepsRequest& request,
     const absl::StatusOr<SweepTerms> terms = SweepTerms::OfEnvelope(sweep.envelope);
     // One that this version can't read is no reason to show none.
     if (!terms.ok()) continue;
-    DRAGNET_ASSIGN_OR_RETURN(const std::vector<SweepAgent> agents, store_.SweepAgents(sweep.id));
-    DRAGNET_RETURN_IF_ERROR(DescribeSweep(sweep, *terms, agents, response->add_sweeps()));
+    DRAGNET_RETURN_IF_ERROR(DescribeSweep(sweep, *terms, response->add_sweeps()));
   }
+  const auto shown = static_cast<uint64_t>(response->sweeps_size());
+  // One may have been launched in between.
+  response->set_left_out(count > shown ? count - shown : 0);
   return absl::OkStatus();
 }
 
@@ -73,8 +84,7 @@ absl::Status InvestigatorApi::GetSweep(const v1::GetSweepRequest& request,
   DRAGNET_ASSIGN_OR_RETURN(const absl::Time since, Since(request.has_since(), request.since()));
   DRAGNET_ASSIGN_OR_RETURN(const StoredAction sweep, FindSweep(store_, request.action_id()));
   DRAGNET_ASSIGN_OR_RETURN(const SweepTerms terms, SweepTerms::OfEnvelope(sweep.envelope));
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<SweepAgent> agents, store_.SweepAgents(sweep.id));
-  DRAGNET_RETURN_IF_ERROR(DescribeSweep(sweep, terms, agents, response->mutable_sweep()));
+  DRAGNET_RETURN_IF_ERROR(DescribeSweep(sweep, terms, response->mutable_sweep()));
 
   const std::vector<SweepCheck>& checks = terms.checks();
   DRAGNET_ASSIGN_OR_RETURN(std::vector<v1::VerdictCounts> newest, store_.CountByCheck(sweep.id));
@@ -91,7 +101,7 @@ absl::Status InvestigatorApi::GetSweep(const v1::GetSweepRequest& request,
   size_t with_trend = std::min(runs.size(), kMaxTrendRuns);
   if (!checks.empty()) with_trend = std::min(with_trend, kMaxTrendCounts / checks.size());
   for (size_t run = 0; run < runs.size(); ++run) {
-    *response->add_runs() = DescribeRun(runs[run], agents);
+    *response->add_runs() = DescribeRun(runs[run]);
     if (run >= with_trend) continue;
     DRAGNET_ASSIGN_OR_RETURN(std::vector<v1::VerdictCounts> counts,
                              store_.CountByCheck(runs[run].action_id));

@@ -187,6 +187,7 @@ absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::MakeActive(const StoredAction&
   active->target = parsed.target();
   active->modules = ModulesRun(parsed);
   active->expires = action.expires;
+  active->recurs = parsed.has_recurrence();
   // After it, a sweep is of no use to anyone.
   if (parsed.has_recurrence() && parsed.recurrence().has_until())
     active->expires =
@@ -306,6 +307,13 @@ absl::Status Dispatcher::TakeSweepTerms(const v1::Action& action, StoredAction* 
   if (!parsed.has_recurrence())
     return absl::FailedPreconditionError(
         StrCat("extra_run_of: ", action.extra_run_of(), " is an action that runs once"));
+  DRAGNET_ASSIGN_OR_RETURN(const SweepTerms terms, SweepTerms::Of(parsed));
+  if (sweep->cancelled || terms.end() < clock_.Now())
+    return absl::FailedPreconditionError(
+        StrCat("extra_run_of: the sweep ", action.extra_run_of(), " is over"));
+  if (action.target() != parsed.target())
+    return absl::FailedPreconditionError(StrCat("extra_run_of: the target isn't that of ",
+                                                action.extra_run_of(), ": launch it without"));
   if (!SameOperations(action, parsed))
     return absl::FailedPreconditionError(StrCat("extra_run_of: the operations aren't those of ",
                                                 action.extra_run_of(),
@@ -461,7 +469,8 @@ absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string&
     return absl::OkStatus();
   }
   // Refused for what may have passed: as if it was sent for the first time.
-  if (!IsWorthSending(*pair) || (!HasIt(pair->state) && (expired || !GoesOn(phase))))
+  if (!IsWorthSending(*pair, action->recurs) ||
+      (!HasIt(pair->state) && (expired || !GoesOn(phase))))
     return absl::OkStatus();
   Parcel parcel;
   {
@@ -502,7 +511,7 @@ absl::Status Dispatcher::CatchUpNew(const ActivePtr& action, const std::string& 
   DRAGNET_ASSIGN_OR_RETURN(const v1::Facts facts, agents_.FactsOf(agent_id));
   DRAGNET_ASSIGN_OR_RETURN(const bool matches, TargetMatches(action->target, facts));
   if (!matches) return absl::OkStatus();
-  DRAGNET_RETURN_IF_ERROR(store_.AddPair(action->id, agent_id));
+  DRAGNET_RETURN_IF_ERROR(store_.AddPair(action->id, agent_id, clock_.Now()));
   {
     absl::MutexLock lock(&action->mutex);
     action->dispatch.AddTargeted(1);

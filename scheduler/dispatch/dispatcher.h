@@ -113,6 +113,8 @@ class Dispatcher {
     std::string target;
     std::vector<std::string> modules;
     absl::Time expires;
+    // A sweep.
+    bool recurs = false;
 
     mutable absl::Mutex mutex;
     // Its envelope; null once it was cancelled: it goes to no one any more.

@@ -16,6 +16,7 @@
 #include "core/strings.h"
 #include "core/testing.h"
 #include "core/uuid.h"
+#include "scheduler/api/sweeps.h"
 #include "scheduler/store/sqlite_store.h"
 #include "scheduler/testing/sweep_documents.h"
 #include "scheduler/testing/temporary_directory.h"
@@ -24,6 +25,7 @@ namespace dragnet::scheduler {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // "action" and "order", as they were sent.
@@ -290,6 +292,13 @@ class SweepDispatchTest : public DispatcherTest {
   absl::Status TryLaunch(const v1::Action& action) {
     return dispatcher_->Launch(fleet_.SignedAction(action, {&fleet_.alice}), "alice").status();
   }
+  // As long ago as it begins: agents tell of no run before.
+  absl::Status LaunchLongAgo(const v1::Action& sweep) {
+    clock_.Set(fleet_.now - absl::Hours(20));
+    const absl::Status launched = TryLaunch(sweep);
+    clock_.Set(fleet_.now);
+    return launched;
+  }
   // Of so many hours ago.
   int64_t Hour(int ago) const {
     return absl::ToUnixSeconds(fleet_.now) / 3600 * 3600 - 3600 * int64_t{ago};
@@ -323,7 +332,7 @@ class SweepDispatchTest : public DispatcherTest {
 
 TEST_F(SweepDispatchTest, ItIsSentUntilItIsAcceptedAndItsRunsAreNot) {
   const v1::Action sweep = NewSweep();
-  ASSERT_TRUE(TryLaunch(sweep).ok());
+  ASSERT_TRUE(LaunchLongAgo(sweep).ok());
   WaitForBackground();
   EXPECT_EQ(SentTheAction(), 1u);
   dispatcher_->OnAccepted(agent_, sweep.id());
@@ -339,7 +348,7 @@ TEST_F(SweepDispatchTest, ItIsSentUntilItIsAcceptedAndItsRunsAreNot) {
 
 TEST_F(SweepDispatchTest, OrdersHoldForItAsForAnyAction) {
   const v1::Action sweep = NewSweep();
-  ASSERT_TRUE(TryLaunch(sweep).ok());
+  ASSERT_TRUE(LaunchLongAgo(sweep).ok());
   dispatcher_->OnAccepted(agent_, sweep.id());
   Tell(agent_, Verdicts(sweep.id(), Hour(1), 1, {VerdictRow("time", "pass")}));
   ASSERT_TRUE(Send(sweep, v1::Order::KIND_PAUSE).ok());
@@ -355,7 +364,7 @@ TEST_F(SweepDispatchTest, OrdersHoldForItAsForAnyAction) {
 
 TEST_F(SweepDispatchTest, AHostileAgentMakesNoRunThatIsNotInTheSchedule) {
   const v1::Action sweep = NewSweep();
-  ASSERT_TRUE(TryLaunch(sweep).ok());
+  ASSERT_TRUE(LaunchLongAgo(sweep).ok());
   const std::string row = VerdictRow("time", "fail");
   for (int64_t i = 0; i < 10'000; ++i)
     EXPECT_EQ(Tell(agent_, Verdicts(sweep.id(), Hour(0) - 7 * i - 1, 1, {row})) ==
@@ -374,7 +383,7 @@ TEST_F(SweepDispatchTest, AHostileAgentMakesNoRunThatIsNotInTheSchedule) {
 
 TEST_F(SweepDispatchTest, VerdictsOfUnknownChecksAndSecondOnesAreDropped) {
   const v1::Action sweep = NewSweep();
-  ASSERT_TRUE(TryLaunch(sweep).ok());
+  ASSERT_TRUE(LaunchLongAgo(sweep).ok());
   Tell(agent_, Verdicts(sweep.id(), Hour(1), 1, {VerdictRow("made-up", "pass")}));
   Tell(agent_,
        Verdicts(sweep.id(), Hour(1), 2, {VerdictRow("time", "pass"), VerdictRow("time", "pass")}));
@@ -395,6 +404,10 @@ TEST_F(SweepDispatchTest, AnExtraRunMustRunWhatItsSweepRuns) {
   v1::Action other = extra;
   other.mutable_operations(0)->mutable_limits()->set_rows(7);
   EXPECT_TRUE(absl::IsFailedPrecondition(TryLaunch(other)));
+  other = extra;
+  other.set_target("true");
+  EXPECT_TRUE(absl::IsFailedPrecondition(TryLaunch(other)));
+  dispatcher_->OnAccepted(agent_, sweep.id());
   ASSERT_TRUE(TryLaunch(extra).ok());
   Tell(agent_, Verdicts(extra.id(), 0, 1, {VerdictRow("time", "fail")}));
   EXPECT_EQ(store_->CountNewest(sweep.id())->verdicts.failed(), 1u);
@@ -403,6 +416,64 @@ TEST_F(SweepDispatchTest, AnExtraRunMustRunWhatItsSweepRuns) {
   of_no_sweep.set_id(NewUuidV7(fleet_.now));
   of_no_sweep.set_extra_run_of(extra.id());
   EXPECT_TRUE(absl::IsFailedPrecondition(TryLaunch(of_no_sweep)));
+}
+
+TEST_F(SweepDispatchTest, NoExtraRunIsLaunchedOfASweepThatIsOver) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  v1::Action extra = sweep;
+  extra.set_id(NewUuidV7(fleet_.now));
+  extra.clear_recurrence();
+  extra.set_extra_run_of(sweep.id());
+  *extra.mutable_expires() = ToTimestamp(fleet_.now + absl::Hours(40));
+  clock_.Set(fleet_.now + absl::Hours(21));
+  EXPECT_THAT(TryLaunch(extra).ToString(), HasSubstr("is over"));
+  clock_.Set(fleet_.now);
+  ASSERT_TRUE(Send(sweep, v1::Order::KIND_CANCEL).ok());
+  EXPECT_THAT(TryLaunch(extra).ToString(), HasSubstr("is over"));
+}
+
+TEST_F(SweepDispatchTest, ARefusalThatMayHavePassedIsAskedForAgain) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(TryLaunch(sweep).ok());
+  WaitForBackground();
+  v1::ResultRecord refusal;
+  refusal.set_action_id(sweep.id());
+  refusal.mutable_refusal()->set_reason(v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
+  Tell(agent_, refusal);
+  ASSERT_EQ(SentTheAction(), 1u);
+  dispatcher_->OnPolicyTaken(agent_, 1);
+  WaitForBackground();
+  EXPECT_EQ(SentTheAction(), 2u);
+  refusal.mutable_refusal()->set_reason(v1::Refusal::REASON_NOT_TARGETED);
+  Tell(agent_, refusal);
+  dispatcher_->OnFactsChanged(agent_);
+  WaitForBackground();
+  EXPECT_EQ(SentTheAction(), 3u);
+}
+
+TEST_F(SweepDispatchTest, NothingWasDueAfterACancelOrBeforeAResume) {
+  const v1::Action sweep = NewSweep();
+  ASSERT_TRUE(LaunchLongAgo(sweep).ok());
+  const SweepTerms terms = *SweepTerms::Of(sweep);
+  const auto since = [&] {
+    const StoredAction stored = *store_->FindAction(sweep.id());
+    return *SilentSince(*store_, stored, terms, dispatcher_->PhaseOf(stored)->phase, clock_.Now());
+  };
+  ASSERT_TRUE(since().has_value());
+  const absl::Time before = *since();
+  ASSERT_TRUE(Send(sweep, v1::Order::KIND_PAUSE).ok());
+  EXPECT_FALSE(since().has_value());
+  clock_.Set(fleet_.now + absl::Hours(5));
+  ASSERT_TRUE(Send(sweep, v1::Order::KIND_RESUME).ok());
+  EXPECT_FALSE(since().has_value());
+  clock_.Set(fleet_.now + absl::Hours(8));
+  ASSERT_TRUE(since().has_value());
+  EXPECT_GT(*since(), before + absl::Hours(5));
+  ASSERT_TRUE(Send(sweep, v1::Order::KIND_CANCEL).ok());
+  const absl::Time at_its_end = *since();
+  clock_.Set(fleet_.now + absl::Hours(15));
+  EXPECT_EQ(since(), at_its_end);
 }
 
 TEST_F(SweepDispatchTest, CanariesAreForWhatEnds) {
@@ -416,7 +487,7 @@ TEST_F(SweepDispatchTest, CanariesAreForWhatEnds) {
 
 TEST_F(SweepDispatchTest, RunsAreClosedThoughNoActionHasExpired) {
   const v1::Action sweep = NewSweep();
-  ASSERT_TRUE(TryLaunch(sweep).ok());
+  ASSERT_TRUE(LaunchLongAgo(sweep).ok());
   Tell(agent_, Verdicts(sweep.id(), Hour(19), 1, {VerdictRow("time", "pass")}));
   const StoredAction run = *store_->FindAction(RunId(sweep.id(), Hour(19)));
   EXPECT_EQ(dispatcher_->PhaseOf(run)->phase, v1::DISPATCH_PHASE_OPEN);

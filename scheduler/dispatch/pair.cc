@@ -167,7 +167,7 @@ bool IsUnheard(v1::DispatchState state) {
   return state == v1::DISPATCH_STATE_WAITING || state == v1::DISPATCH_STATE_SENT;
 }
 
-bool IsWorthSending(const Pair& pair) {
+bool IsWorthSending(const Pair& pair, bool recurs) {
   if (!IsFinal(pair.state)) return true;
   if (pair.state != v1::DISPATCH_STATE_REFUSED || !pair.refusal.has_value()) return false;
   switch (pair.refusal->reason()) {
@@ -176,6 +176,10 @@ bool IsWorthSending(const Pair& pair) {
     case v1::Refusal::REASON_NO_POLICY:
     case v1::Refusal::REASON_POLICY_EXPIRED:
       return true;
+    case v1::Refusal::REASON_NOT_TARGETED:
+    case v1::Refusal::REASON_INSUFFICIENT_WEIGHT:
+    case v1::Refusal::REASON_MODULE_NOT_ALLOWED:
+      return recurs;
     default:
       return false;
   }

@@ -79,8 +79,10 @@ bool Failed(const Pair& pair);
 bool IsUnheard(v1::DispatchState state);
 
 // Whether an agent that connects should get the action once more: it hasn't
-// ended, or was refused for a reason that passes by itself.
-bool IsWorthSending(const Pair& pair);
+// ended, or was refused for a reason that passes by itself. Of one that `recurs`, and is
+// in force for a year perhaps, also for one that passes when the agent's facts or
+// its trust policy are others.
+bool IsWorthSending(const Pair& pair, bool recurs);
 
 // Whether this record (rows or a summary) is stored already. `occurrence` is the one that
 // the pair is of; 0: of an action that runs once.

@@ -298,17 +298,32 @@ TEST(PairTest, OnlyWaitingPairsAreNeverSent) {
 
 TEST(PairTest, IsSentAgainUntilItHasEnded) {
   Pair pair = NewPair();
-  EXPECT_TRUE(IsWorthSending(pair));
+  EXPECT_TRUE(IsWorthSending(pair, /*recurs=*/false));
   OnAccepted(&pair);
-  EXPECT_TRUE(IsWorthSending(pair));
+  EXPECT_TRUE(IsWorthSending(pair, /*recurs=*/false));
   OnRecord(SummaryRecord(1, v1::OUTCOME_CLEAN, 0), &pair);
-  EXPECT_FALSE(IsWorthSending(pair));
+  EXPECT_FALSE(IsWorthSending(pair, /*recurs=*/false));
   Pair busy = NewPair();
   OnRefusal(RefusalOf(v1::Refusal::REASON_BUSY), &busy);
-  EXPECT_TRUE(IsWorthSending(busy));
+  EXPECT_TRUE(IsWorthSending(busy, false));
   Pair unwilling = NewPair();
   OnRefusal(RefusalOf(v1::Refusal::REASON_INSUFFICIENT_WEIGHT), &unwilling);
-  EXPECT_FALSE(IsWorthSending(unwilling));
+  EXPECT_FALSE(IsWorthSending(unwilling, false));
+}
+
+// It may be in force for a year, in which policies and facts change.
+TEST(PairTest, WhatRecursIsSentAgainThoughItWasRefusedForWhatCanChange) {
+  for (const auto reason :
+       {v1::Refusal::REASON_INSUFFICIENT_WEIGHT, v1::Refusal::REASON_NOT_TARGETED,
+        v1::Refusal::REASON_MODULE_NOT_ALLOWED}) {
+    Pair pair = NewPair();
+    OnRefusal(RefusalOf(reason), &pair);
+    EXPECT_TRUE(IsWorthSending(pair, /*recurs=*/true));
+    EXPECT_FALSE(IsWorthSending(pair, /*recurs=*/false));
+  }
+  Pair cancelled = NewPair();
+  OnRefusal(RefusalOf(v1::Refusal::REASON_CANCELLED), &cancelled);
+  EXPECT_FALSE(IsWorthSending(cancelled, /*recurs=*/true));
 }
 
 TEST(PairTest, SignedLimitsBoundWhatIsStoredAndTheCeilingAlways) {

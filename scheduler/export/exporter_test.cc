@@ -339,7 +339,7 @@ class ChangesExportTest : public ExporterTest {
     action.envelope =
         NewEnvelope(kActionPayloadType, document.SerializeAsString()).SerializeAsString();
     action.launched_by = "ida";
-    action.launched_at = answers_.now;
+    action.launched_at = answers_.now - absl::Hours(10);
     action.expires = answers_.now + absl::Hours(100);
     action.recurs_until = action.expires;
     action.bounds = {{.rows = 1000, .bytes = 1 << 20}};

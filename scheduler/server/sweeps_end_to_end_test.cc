@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/keys.h"
@@ -26,6 +27,13 @@ class SweepsEndToEndTest : public ServerTest {
   v1::Action NewSweep() {
     return SweepDocument(NewUuidV7(clock_.Now()), "@hourly", clock_.Now() - absl::Hours(48),
                          clock_.Now() + absl::Hours(24), {"time", "disk"}, settings_.fleet_id);
+  }
+  // Some hours ago: agents tell of no run before.
+  void LaunchLongAgo(const v1::Action& sweep, v1::LaunchResponse* launched) {
+    clock_.Advance(-absl::Hours(6));
+    const grpc::Status status = Launch(Sign(sweep), launched);
+    clock_.Advance(absl::Hours(6));
+    ASSERT_TRUE(status.ok()) << status.error_message();
   }
   int64_t Hour(int ago) const {
     return absl::ToUnixSeconds(clock_.Now()) / 3600 * 3600 - 3600 * int64_t{ago};
@@ -77,7 +85,7 @@ TEST_F(SweepsEndToEndTest, WhatAnAgentTellsOfItsRunsIsSeenInAllCalls) {
   const auto peer = Connect(agent);
   const v1::Action sweep = NewSweep();
   v1::LaunchResponse launched;
-  ASSERT_TRUE(Launch(Sign(sweep), &launched).ok());
+  LaunchLongAgo(sweep, &launched);
   EXPECT_EQ(launched.targeted(), 2u);
   ASSERT_FALSE(peer->ReadActionEnvelope().empty());
   Accept(*peer, sweep.id());
@@ -97,7 +105,9 @@ TEST_F(SweepsEndToEndTest, WhatAnAgentTellsOfItsRunsIsSeenInAllCalls) {
   EXPECT_EQ(info.verdicts().failed(), 1u);
   EXPECT_EQ(info.verdicts().passed(), 1u);
   EXPECT_EQ(info.agents_with_it(), 1u);
+  EXPECT_EQ(info.agents_without_it(), 1u);
   EXPECT_EQ(info.agents_silent(), 0u);
+  EXPECT_EQ(list.left_out(), 0u);
 
   const v1::GetSweepResponse got = GetSweep(sweep.id());
   ASSERT_EQ(got.runs_size(), 2);
@@ -114,16 +124,25 @@ TEST_F(SweepsEndToEndTest, WhatAnAgentTellsOfItsRunsIsSeenInAllCalls) {
   v1::SweepVerdictsRequest request;
   request.set_action_id(sweep.id());
   const std::vector<v1::SweepVerdict> verdicts = Verdicts(request);
-  ASSERT_EQ(verdicts.size(), 2u);
+  ASSERT_EQ(verdicts.size(), 3u);
   EXPECT_EQ(verdicts[0].agent_name(), "web1");
   EXPECT_EQ(verdicts[0].check(), "time");
   EXPECT_EQ(verdicts[0].status(), "fail");
   EXPECT_EQ(verdicts[0].since().seconds(), Hour(1));
   EXPECT_EQ(verdicts[1].since().seconds(), Hour(2));
+  EXPECT_FALSE(verdicts[1].silent());
+  // One that the sweep is for, and that hasn't got it, whatever is asked for.
+  EXPECT_EQ(verdicts[2].agent_name(), "web2");
+  EXPECT_EQ(verdicts[2].check(), "");
+  EXPECT_EQ(verdicts[2].status(), "");
+  EXPECT_TRUE(verdicts[2].silent());
   request.add_statuses("pass");
+  EXPECT_EQ(Verdicts(request).size(), 2u);
+  request.add_agent_ids(agent.id);
   EXPECT_EQ(Verdicts(request).size(), 1u);
+  request.clear_agent_ids();
   request.add_agent_ids(other.id);
-  EXPECT_TRUE(Verdicts(request).empty());
+  EXPECT_EQ(Verdicts(request).size(), 1u);
   request.add_checks("none such");
   Verdicts(request, grpc::StatusCode::INVALID_ARGUMENT);
 
@@ -143,7 +162,7 @@ TEST_F(SweepsEndToEndTest, ARunIsReadAsAnActionAndIsNoneInLists) {
   const auto peer = Connect(agent);
   const v1::Action sweep = NewSweep();
   v1::LaunchResponse launched;
-  ASSERT_TRUE(Launch(Sign(sweep), &launched).ok());
+  LaunchLongAgo(sweep, &launched);
   peer->ReadActionEnvelope();
   Tell(*peer, sweep.id(), Hour(1), "pass", "unknown");
   const std::string run = RunId(sweep.id(), Hour(1));
@@ -174,7 +193,7 @@ TEST_F(SweepsEndToEndTest, ChangesComeInTheStreamOfEverything) {
   const auto peer = Connect(agent);
   const v1::Action sweep = NewSweep();
   v1::LaunchResponse launched;
-  ASSERT_TRUE(Launch(Sign(sweep), &launched).ok());
+  LaunchLongAgo(sweep, &launched);
   peer->ReadActionEnvelope();
   Tell(*peer, sweep.id(), Hour(1), "fail", "pass");
   v1::TailRequest request;
@@ -202,7 +221,7 @@ TEST_F(SweepsEndToEndTest, WhoTellsNothingIsSilentAfterTwoRuns) {
   auto peer = Connect(agent);
   const v1::Action sweep = NewSweep();
   v1::LaunchResponse launched;
-  ASSERT_TRUE(Launch(Sign(sweep), &launched).ok());
+  LaunchLongAgo(sweep, &launched);
   peer->ReadActionEnvelope();
   Tell(*peer, sweep.id(), Hour(1), "fail", "pass");
   EXPECT_EQ(GetSweep(sweep.id()).sweep().agents_silent(), 0u);
@@ -255,6 +274,63 @@ TEST_F(SweepsEndToEndTest, OrdersHoldForASweepAndWhatIsPausedHasNoNextRun) {
   with_ended.set_with_ended(true);
   ASSERT_TRUE(Api().ListSweeps(Patience().get(), with_ended, &list).ok());
   EXPECT_EQ(list.sweeps_size(), 1);
+TEST_F(SweepsEndToEndTest, WhoTookItOnAndNeverToldIsInTheVerdictsOnceItIsSilent) {
+  const Agent agent = Enrol("web1");
+  const auto peer = Connect(agent);
+  const v1::Action sweep = NewSweep();
+  v1::LaunchResponse launched;
+  LaunchLongAgo(sweep, &launched);
+  peer->ReadActionEnvelope();
+  Accept(*peer, sweep.id());
+  while (GetSweep(sweep.id()).sweep().agents_with_it() == 0) absl::SleepFor(absl::Milliseconds(5));
+  v1::SweepVerdictsRequest request;
+  request.set_action_id(sweep.id());
+  // It had no time yet to tell anything.
+  EXPECT_TRUE(Verdicts(request).empty());
+  clock_.Advance(absl::Hours(4));
+  const std::vector<v1::SweepVerdict> verdicts = Verdicts(request);
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].agent_id(), agent.id);
+  EXPECT_EQ(verdicts[0].check(), "");
+  EXPECT_TRUE(verdicts[0].silent());
+  EXPECT_NE(verdicts[0].reason(), "");
+  EXPECT_EQ(GetSweep(sweep.id()).sweep().agents_silent(), 1u);
+}
+
+TEST_F(SweepsEndToEndTest, WhoIsBeyondTheLimitOfAgentsIsNotMissed) {
+  const Agent first = Enrol("web1");
+  const Agent second = Enrol("web2");
+  const auto one = Connect(first);
+  const auto other = Connect(second);
+  v1::Action sweep = NewSweep();
+  sweep.mutable_dispatch()->set_agent_limit(1);
+  v1::LaunchResponse launched;
+  LaunchLongAgo(sweep, &launched);
+  ASSERT_EQ(launched.targeted(), 2u);
+  // To one of them it was sent.
+  EXPECT_EQ(GetSweep(sweep.id()).sweep().agents_without_it(), 1u);
+  v1::SweepVerdictsRequest request;
+  request.set_action_id(sweep.id());
+  EXPECT_EQ(Verdicts(request).size(), 1u);
+}
+
+TEST_F(SweepsEndToEndTest, SweepsThatDontFitInAnAnswerAreCounted) {
+  for (int i = 0; i < 4; ++i) {
+    v1::Action sweep = NewSweep();
+    check::v1::CheckParameters pack;
+    ASSERT_TRUE(pack.ParseFromString(sweep.operations(0).parameters()));
+    for (int text = 0; text < 60; ++text)
+      pack.mutable_checks(0)->set_remediation(
+          StrCat(pack.checks(0).remediation(), std::string(7000, 'r')));
+    sweep.mutable_operations(0)->set_parameters(pack.SerializeAsString());
+    *sweep.add_operations() = sweep.operations(0);
+    v1::LaunchResponse launched;
+    LaunchLongAgo(sweep, &launched);
+  }
+  v1::ListSweepsResponse list;
+  ASSERT_TRUE(Api().ListSweeps(Patience().get(), {}, &list).ok());
+  EXPECT_EQ(list.sweeps_size(), 2);
+  EXPECT_EQ(list.left_out(), 2u);
 }
 
 TEST_F(SweepsEndToEndTest, ReadersMayCallAndActionsThatRunOnceAreNoSweeps) {

@@ -86,10 +86,12 @@ absl::Status NoteRemoval(Database& database, int64_t action) {
 }
 
 // With the sweep's number below zero: what is removed of a sweep's own is another
-// matter. A later removal takes the place of an earlier one, whose changes are older.
+// matter. A later removal takes the place of an earlier one.
 absl::Status NoteRemovalOfChanges(Database& database, int64_t sweep, uint64_t last_position) {
-  return database.Run("INSERT OR REPLACE INTO removals (action, last_position) VALUES (?, ?)",
-                      -sweep, last_position);
+  return database.Run(
+      "INSERT OR REPLACE INTO removals (action, last_position) VALUES (?1, max(?2,"
+      " coalesce((SELECT last_position FROM removals WHERE action = ?1), 0)))",
+      -sweep, last_position);
 }
 
 absl::StatusOr<uint64_t> LastPositionEver(Database& database) {

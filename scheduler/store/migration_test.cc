@@ -248,6 +248,7 @@ constexpr char kToVersion4[] = R"sql(
 DROP INDEX actions_launched; ALTER TABLE actions DROP COLUMN run_of;
 DROP TABLE sweeps; DROP TABLE sweep_runs; DROP TABLE sweep_told; DROP TABLE sweep_states;
 DROP TABLE sweep_texts; DROP TABLE sweep_counts; DROP TABLE sweep_changes;
+DROP TABLE sweep_agents;
 PRAGMA user_version = 4;
 )sql";
 

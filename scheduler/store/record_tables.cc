@@ -180,6 +180,7 @@ absl::StatusOr<RecordTables::KnownPair*> RecordTables::FindPair(Database& databa
   known.action = action.no;
   known.agent = agent;
   known.sweep = action.sweep.is_sweep ? SweepRole() : action.sweep;
+  known.own_sweep = action.sweep.is_sweep ? action.no : 0;
   known.bytes = BytesOf(*pair);
   known.pair = *std::move(pair);
   pair_bytes_ += known.bytes;
@@ -268,7 +269,7 @@ absl::StatusOr<Appended> RecordTables::AppendToRun(Database& database, std::stri
   DRAGNET_ASSIGN_OR_RETURN(const Action* run, FindAction(database, run_id));
   if (run == nullptr) {
     const absl::Status valid =
-        sweeps_.CheckOccurrence(database, sweep_no, record.occurrence(), now);
+        sweeps_.CheckOccurrence(database, sweep_no, agent, record.occurrence(), now);
     if (Database::IsError(valid)) return valid;
     if (!valid.ok()) return drop(valid);
     DRAGNET_RETURN_IF_ERROR(
@@ -285,11 +286,14 @@ absl::StatusOr<Appended> RecordTables::AppendToRun(Database& database, std::stri
     });
   DRAGNET_ASSIGN_OR_RETURN(KnownPair * known, FindPair(database, *run, agent));
   if (known == nullptr) {
+    const absl::Status valid =
+        sweeps_.CheckWasForIt(database, sweep_no, agent, record.occurrence());
+    if (Database::IsError(valid)) return valid;
+    if (!valid.ok()) return drop(valid);
     DRAGNET_RETURN_IF_ERROR(database.Run(
         "INSERT INTO pairs (action, agent, state, position, stored_at) VALUES (?, ?, ?, ?, ?)",
         run->no, agent, static_cast<int>(v1::DISPATCH_STATE_RUNNING), ++last_position_,
         absl::Now()));
-    DRAGNET_RETURN_IF_ERROR(sweeps_.NoteTold(database, run->sweep, run->no, agent));
     DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *run, agent));
   }
   absl::StatusOr<Appended> appended = record.has_refusal()
@@ -331,8 +335,9 @@ absl::StatusOr<Appended> RecordTables::AppendToPair(Database& database, const Ac
   if (appended.dropped.ok()) {
     if (record.has_rows())
       DRAGNET_RETURN_IF_ERROR(InsertRows(database, action.no, known->agent, record));
-    DRAGNET_RETURN_IF_ERROR(sweeps_.Store(database, action.sweep, action.no, known->agent,
-                                          std::move(verdicts), &last_position_));
+    if (action.sweep.sweep != 0)
+      DRAGNET_RETURN_IF_ERROR(sweeps_.Store(database, action.sweep, action.no, known->agent,
+                                            std::move(verdicts), &last_position_));
     known->changed_operations |= uint32_t{1} << record.operation();
     Change(known, [&](Pair* pair) {
       OnRecord(record, pair);
@@ -385,9 +390,7 @@ absl::Status RecordTables::Flush(Database& database) {
   });
   for (const KnownPair* known : changed_) {
     DRAGNET_RETURN_IF_ERROR(Write(database, *known));
-    if (known->sweep.sweep != 0 && HasEnded(known->pair.state))
-      DRAGNET_RETURN_IF_ERROR(
-          sweeps_.NoteWhole(database, known->sweep, known->action, known->agent));
+    DRAGNET_RETURN_IF_ERROR(TellSweeps(database, *known));
   }
   DRAGNET_RETURN_IF_ERROR(sweeps_.Flush(database));
   for (KnownPair* known : changed_) {
@@ -401,6 +404,16 @@ absl::Status RecordTables::Flush(Database& database) {
   }
   changed_.clear();
   return absl::OkStatus();
+}
+
+absl::Status RecordTables::TellSweeps(Database& database, const KnownPair& known) {
+  const v1::DispatchState state = known.pair.state;
+  if (known.sweep.sweep != 0 && HasEnded(state))
+    return sweeps_.NoteWhole(database, known.sweep, known.action, known.agent, &last_position_);
+  if (known.own_sweep == 0) return absl::OkStatus();
+  const bool runs = state == v1::DISPATCH_STATE_RUNNING;
+  if (!runs && state != v1::DISPATCH_STATE_REFUSED) return absl::OkStatus();
+  return sweeps_.NoteTakesPart(database, known.own_sweep, known.agent, runs, absl::Now());
 }
 
 absl::Status RecordTables::Write(Database& database, const KnownPair& known) {
@@ -478,12 +491,12 @@ absl::Status RecordTables::NoteDropped(Database& database, int64_t agent,
 }
 
 absl::Status RecordTables::AddPair(Database& database, std::string_view action_id,
-                                   std::string_view agent_id) {
-  return AddPairs(database, action_id, {std::string(agent_id)});
+                                   std::string_view agent_id, absl::Time now) {
+  return AddPairs(database, action_id, {std::string(agent_id)}, now);
 }
 
 absl::Status RecordTables::AddPairs(Database& database, std::string_view action_id,
-                                    const std::vector<std::string>& agent_ids) {
+                                    const std::vector<std::string>& agent_ids, absl::Time now) {
   std::vector<int64_t> agents;
   agents.reserve(agent_ids.size());
   for (const std::string& agent_id : agent_ids) {
@@ -492,15 +505,23 @@ absl::Status RecordTables::AddPairs(Database& database, std::string_view action_
   }
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
   if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
-  const absl::Time now = absl::Now();
+  const absl::Time stored_at = absl::Now();
   // In the order of the table: each goes to its end.
   std::sort(agents.begin(), agents.end());
   for (const int64_t agent : agents)
-    DRAGNET_RETURN_IF_ERROR(database.Run(
-        "INSERT OR IGNORE INTO pairs (action, agent, state, position, stored_at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING), ++last_position_, now));
-  return absl::OkStatus();
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("INSERT OR IGNORE INTO pairs (action, agent, state, position, stored_at)"
+                     " VALUES (?, ?, ?, ?, ?)",
+                     action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING),
+                     ++last_position_, stored_at));
+  if (!action->sweep.is_sweep) return absl::OkStatus();
+  return sweeps_.AddAgents(database, action->no, agents, now);
+}
+
+absl::Status RecordTables::ForgetAgent(Database& database, int64_t agent) {
+  // Of its pairs that have changed, sweeps learn before.
+  DRAGNET_RETURN_IF_ERROR(Flush(database));
+  return sweeps_.ForgetAgent(database, agent, absl::Now());
 }
 
 absl::Status RecordTables::MarkSent(Database& database, std::string_view action_id,
@@ -576,6 +597,7 @@ absl::Status RecordTables::CloseWaiting(Database& database, int64_t action) {
     DRAGNET_RETURN_IF_ERROR(database.Run(
         "UPDATE pairs SET state = ?, position = ?, stored_at = ? WHERE action = ? AND agent = ?",
         static_cast<int>(v1::DISPATCH_STATE_NEVER_SENT), ++last_position_, now, action, agent));
+  DRAGNET_RETURN_IF_ERROR(SweepTables::CloseRun(database, action));
   return database.Run("UPDATE actions SET closed = 1 WHERE no = ?", action);
 }
 

@@ -51,10 +51,13 @@ class RecordTables {
   }
 
   // Write at once; nothing may wait for a Flush.
-  absl::Status AddPair(Database& database, std::string_view action_id, std::string_view agent_id);
+  absl::Status AddPair(Database& database, std::string_view action_id, std::string_view agent_id,
+                       absl::Time now);
   // A waiting pair for each agent, where there is none. NotFound.
   absl::Status AddPairs(Database& database, std::string_view action_id,
-                        const std::vector<std::string>& agent_ids);
+                        const std::vector<std::string>& agent_ids, absl::Time now);
+  // An agent that was revoked, and what it told counts no more.
+  absl::Status ForgetAgent(Database& database, int64_t agent);
   // No pair of this action waits any more.
   absl::Status CloseWaiting(Database& database, int64_t action);
 
@@ -89,6 +92,8 @@ class RecordTables {
     size_t bytes = 0;
     // Of a run of a sweep.
     SweepRole sweep;
+    // Of the sweep itself: its number.
+    int64_t own_sweep = 0;
   };
 
   explicit RecordTables(uint64_t last_position) : last_position_(last_position) {}
@@ -122,6 +127,8 @@ class RecordTables {
   template <typename Update>
   void Change(KnownPair* known, Update update);
   absl::Status Write(Database& database, const KnownPair& known);
+  // What a pair that was written means for the sweep that it is of.
+  absl::Status TellSweeps(Database& database, const KnownPair& known);
   absl::Status WriteOperation(Database& database, const KnownPair& known, uint32_t operation);
   void ForgetPairs();
 

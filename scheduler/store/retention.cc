@@ -116,6 +116,11 @@ absl::StatusOr<bool> RemoveSomeOfSweep(Database& database, int64_t action) {
                      " (SELECT agent FROM sweep_states WHERE sweep = ?1 LIMIT ?2)",
                      action, kPairsPerStep));
     if (database.changes() > 0) return true;
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("DELETE FROM sweep_agents WHERE sweep = ?1 AND agent IN"
+                     " (SELECT agent FROM sweep_agents WHERE sweep = ?1 LIMIT ?2)",
+                     action, kPairsPerStep));
+    if (database.changes() > 0) return true;
     return RemoveSweepChanges(database, action, INT64_MAX, kPairsPerStep);
   }
   DRAGNET_RETURN_IF_ERROR(
@@ -297,6 +302,11 @@ absl::Status Retention::Mark(int64_t action, absl::Time now) {
             " DO UPDATE SET removed_at = ?2 WHERE coalesce(keep_until, 0) < ?2",
             action, now));
         if (database.changes() == 0) return absl::OkStatus();
+        // Of a run of a sweep: nothing so old comes to be a run again.
+        DRAGNET_RETURN_IF_ERROR(database.Run(
+            "UPDATE sweeps SET removed_up_to = max(removed_up_to, r.occurrence) FROM sweep_runs r"
+            " WHERE r.run = ? AND r.extra = 0 AND sweeps.action = r.sweep",
+            action));
         Query query = database.Ask("SELECT id FROM actions WHERE no = ?", action);
         if (query.Next()) id = query.Text(0);
         return query.status();

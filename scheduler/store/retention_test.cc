@@ -259,7 +259,7 @@ TEST_F(RetentionTest, WhatComesAfterwardsIsRefusedAndNamed) {
 TEST_F(RetentionTest, NoAgentRewritesItsStateAfterwards) {
   const std::string id = AddEndedAction(3);
   AddAgent("late");
-  ASSERT_TRUE(store_->AddPair(id, agents_[2]).ok());
+  ASSERT_TRUE(store_->AddPair(id, agents_[2], kStart).ok());
   const auto state = [&] {
     const std::vector<PairState> pairs = *store_->Pairs(id);
     for (const PairState& pair : pairs)
@@ -362,7 +362,7 @@ class SweepRetentionTest : public RetentionTest {
     action.id = kSweep;
     action.envelope =
         NewEnvelope(kActionPayloadType, document.SerializeAsString()).SerializeAsString();
-    action.launched_at = kStart;
+    action.launched_at = absl::FromUnixSeconds(kBegin);
     action.expires = absl::FromUnixSeconds(kBegin) + 100 * kDay;
     action.recurs_until = action.expires;
     action.bounds = {{.rows = 1000, .bytes = 1 << 20}};
@@ -429,7 +429,8 @@ TEST_F(SweepRetentionTest, WithTheSweepGoItsVerdictsAndNotItsCounts) {
   clock_.Set(absl::FromUnixSeconds(Day(140)));
   const std::unique_ptr<Retention> retention = Open(ByAge(30 * kDay));
   Work(*retention);
-  for (const char* table : {"sweep_states", "sweep_texts", "sweep_changes", "sweep_told"})
+  for (const char* table :
+       {"sweep_states", "sweep_texts", "sweep_changes", "sweep_told", "sweep_agents"})
     EXPECT_EQ(RowsIn(table), 0) << table;
   EXPECT_EQ(store_->CountNewest(kSweep)->verdicts.failed(), 2u);
   EXPECT_EQ(store_->Runs(kSweep, absl::InfinitePast(), 10)->size(), 1u);

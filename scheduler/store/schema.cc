@@ -256,7 +256,9 @@ CREATE TABLE sweeps (
   -- No occurrence after this.
   ends INTEGER NOT NULL,
   -- Rows of sweep_changes.
-  changes INTEGER NOT NULL DEFAULT 0);
+  changes INTEGER NOT NULL DEFAULT 0,
+  -- The newest occurrence whose results retention has removed; seconds since 1970.
+  removed_up_to INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE sweep_runs (
   run INTEGER PRIMARY KEY,
   sweep INTEGER NOT NULL,
@@ -264,8 +266,23 @@ CREATE TABLE sweep_runs (
   occurrence INTEGER NOT NULL,
   -- Launched by hand.
   extra INTEGER NOT NULL,
-  told INTEGER NOT NULL DEFAULT 0);
+  told INTEGER NOT NULL DEFAULT 0,
+  -- Of these, agents that had the sweep when it was due.
+  told_with_it INTEGER NOT NULL DEFAULT 0,
+  -- Agents that had it and didn't tell; NULL until the run is closed.
+  silent INTEGER);
 CREATE INDEX sweep_runs_in_order ON sweep_runs (sweep, occurrence);
+-- The agents of a sweep's target. Seconds since 1970, 0 for not (yet): when it was to go
+-- to them, when they took it on first, and when they refused it after all, or were
+-- revoked; and the newest scheduled run that they told of.
+CREATE TABLE sweep_agents (
+  sweep INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  added INTEGER NOT NULL,
+  accepted INTEGER NOT NULL DEFAULT 0,
+  gone INTEGER NOT NULL DEFAULT 0,
+  last_told INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (sweep, agent)) WITHOUT ROWID;
 -- What an agent told in a run: a byte for each check. `worst` once it is whole.
 CREATE TABLE sweep_told (
   run INTEGER NOT NULL,
@@ -273,14 +290,14 @@ CREATE TABLE sweep_told (
   statuses BLOB NOT NULL DEFAULT x'',
   worst INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (run, agent)) WITHOUT ROWID;
--- The newest verdicts of an agent: 25 bytes for each check (sweep_tables.h).
+-- The newest verdicts of an agent: 25 bytes for each check (sweep_tables.h). With row
+-- numbers: rows of a kilobyte and more take three times the room without them.
 CREATE TABLE sweep_states (
   sweep INTEGER NOT NULL,
   agent INTEGER NOT NULL,
-  states BLOB NOT NULL DEFAULT x'',
   worst INTEGER NOT NULL DEFAULT 0,
-  last_told INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (sweep, agent)) WITHOUT ROWID;
+  states BLOB NOT NULL DEFAULT x'',
+  PRIMARY KEY (sweep, agent));
 CREATE TABLE sweep_texts (
   sweep INTEGER NOT NULL,
   agent INTEGER NOT NULL,
@@ -308,6 +325,7 @@ CREATE TABLE sweep_changes (
   reason TEXT NOT NULL,
   stored_at INTEGER NOT NULL);
 CREATE INDEX sweep_changes_in_order ON sweep_changes (sweep, position);
+CREATE INDEX sweep_changes_of_agent ON sweep_changes (sweep, agent, position);
 )sql";
 
 absl::Status CreateDatabase(const std::string& path) {

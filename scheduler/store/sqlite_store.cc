@@ -267,7 +267,12 @@ absl::StatusOr<uint32_t> SqliteStore::RevokeIdentity(std::string_view identity) 
     DRAGNET_RETURN_IF_ERROR(database.Run(
         "UPDATE certificates SET revoked = 1 WHERE identity = ? AND revoked = 0", identity));
     revoked = static_cast<uint32_t>(database.changes());
-    return database.Run("UPDATE agents SET revoked = 1 WHERE identity = ?", identity);
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("UPDATE agents SET revoked = 1 WHERE identity = ?", identity));
+    DRAGNET_ASSIGN_OR_RETURN(
+        const int64_t agent,
+        database.IntegerOr(0, "SELECT no FROM agents WHERE identity = ?", identity));
+    return agent == 0 ? absl::OkStatus() : records_->ForgetAgent(database, agent);
   }));
   return revoked;
 }

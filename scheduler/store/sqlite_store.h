@@ -73,7 +73,8 @@ class SqliteStore : public Store {
   absl::Status SaveDispatch(std::string_view action_id, const KeptDispatch& dispatch) override;
   absl::StatusOr<KeptDispatch> FindDispatch(std::string_view action_id) override;
 
-  absl::Status AddPair(std::string_view action_id, std::string_view agent_id) override;
+  absl::Status AddPair(std::string_view action_id, std::string_view agent_id,
+                       absl::Time now) override;
   absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                std::string_view agent_id) override;
   absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) override;
@@ -94,11 +95,14 @@ class SqliteStore : public Store {
                                     const RowsReader& reader) override;
   absl::StatusOr<std::vector<StoredAction>> ListSweeps(bool with_ended, absl::Time now,
                                                        int limit) override;
+  absl::StatusOr<uint64_t> CountSweeps(bool with_ended, absl::Time now) override;
   absl::StatusOr<NewestCounts> CountNewest(std::string_view sweep_id) override;
   absl::StatusOr<std::vector<v1::VerdictCounts>> CountByCheck(std::string_view action_id) override;
   absl::StatusOr<std::vector<StoredRun>> Runs(std::string_view sweep_id, absl::Time since,
                                               int limit) override;
   absl::StatusOr<std::vector<SweepAgent>> SweepAgents(std::string_view sweep_id) override;
+  absl::StatusOr<SweepAgentCounts> CountSweepAgents(
+      std::string_view sweep_id, std::optional<absl::Time> silent_since) override;
   absl::StatusOr<std::vector<std::string>> AgentsWithVerdicts(std::string_view sweep_id) override;
   absl::StatusOr<std::vector<StoredVerdict>> NewestVerdicts(std::string_view sweep_id,
                                                             std::string_view agent_id) override;

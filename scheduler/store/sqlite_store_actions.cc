@@ -158,7 +158,7 @@ absl::Status SqliteStore::AddAction(const StoredAction& action,
     DRAGNET_RETURN_IF_ERROR(CloseProposalOf(database, action));
     DRAGNET_ASSIGN_OR_RETURN(const int64_t no, InsertAction(database, action));
     DRAGNET_RETURN_IF_ERROR(records_->OnAction(database, no, action));
-    return records_->AddPairs(database, action.id, agent_ids);
+    return records_->AddPairs(database, action.id, agent_ids, action.launched_at);
   });
 }
 
@@ -235,9 +235,10 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::CloseExpired(absl::Time no
   return closed;
 }
 
-absl::Status SqliteStore::AddPair(std::string_view action_id, std::string_view agent_id) {
+absl::Status SqliteStore::AddPair(std::string_view action_id, std::string_view agent_id,
+                                  absl::Time now) {
   return writer_.Run(
-      [&](Database& database) { return records_->AddPair(database, action_id, agent_id); });
+      [&](Database& database) { return records_->AddPair(database, action_id, agent_id, now); });
 }
 
 absl::StatusOr<std::optional<Pair>> SqliteStore::FindPair(std::string_view action_id,

@@ -1,4 +1,6 @@
 // The part of SqliteStore that reads what sweeps have told.
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/status_macros.h"
@@ -64,6 +66,34 @@ absl::Status ReadText(Database& database, int64_t sweep, int64_t agent, StoredVe
   return absl::OkStatus();
 }
 
+// When agents took a sweep on, and when they left it; rising. For many runs at once.
+struct Members {
+  std::vector<int64_t> accepted;
+  std::vector<int64_t> gone;
+
+  // An agent is gone after it came.
+  int64_t CountAt(int64_t occurrence) const {
+    const auto until = [&](const std::vector<int64_t>& times) {
+      return std::upper_bound(times.begin(), times.end(), occurrence) - times.begin();
+    };
+    return until(accepted) - until(gone);
+  }
+};
+
+absl::StatusOr<Members> ReadMembers(Database& database, int64_t sweep) {
+  Members members;
+  Query query = database.Ask(
+      "SELECT accepted, gone FROM sweep_agents WHERE sweep = ? AND accepted != 0", sweep);
+  while (query.Next()) {
+    members.accepted.push_back(query.Integer(0));
+    if (query.Integer(1) != 0) members.gone.push_back(query.Integer(1));
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  std::sort(members.accepted.begin(), members.accepted.end());
+  std::sort(members.gone.begin(), members.gone.end());
+  return members;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<StoredAction>> SqliteStore::ListSweeps(bool with_ended, absl::Time now,
@@ -77,6 +107,17 @@ absl::StatusOr<std::vector<StoredAction>> SqliteStore::ListSweeps(bool with_ende
   while (query.Next()) sweeps.push_back(ActionOf(query));
   DRAGNET_RETURN_IF_ERROR(query.status());
   return sweeps;
+}
+
+absl::StatusOr<uint64_t> SqliteStore::CountSweeps(bool with_ended, absl::Time now) {
+  ReadPool::Lease database = readers_->Take();
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t count,
+      database->IntegerOr(0,
+                          "SELECT count(*) FROM sweeps s JOIN actions a ON a.no = s.action"
+                          " WHERE ?1 OR (s.ends >= ?2 AND a.cancelled = 0)",
+                          with_ended, now));
+  return static_cast<uint64_t>(count);
 }
 
 absl::StatusOr<NewestCounts> SqliteStore::CountNewest(std::string_view sweep_id) {
@@ -111,11 +152,14 @@ absl::StatusOr<std::vector<StoredRun>> SqliteStore::Runs(std::string_view sweep_
   const int64_t after = since == absl::InfinitePast() ? -1 : absl::ToUnixSeconds(since);
   std::vector<StoredRun> runs;
   std::vector<int64_t> numbers;
+  std::optional<Members> members;
   {
-    // An extra run that no one has told of is none yet.
+    // An extra run that no one has told of is none yet; a scheduled one is from when an
+    // agent said something of it, if only that it refuses it.
     Query query = database->Ask(
-        "SELECT r.run, a.id, r.occurrence, r.extra, r.told FROM sweep_runs r"
-        " JOIN actions a ON a.no = r.run WHERE r.sweep = ? AND r.occurrence > ? AND r.told > 0"
+        "SELECT r.run, a.id, r.occurrence, r.extra, r.told, r.told_with_it, r.silent"
+        " FROM sweep_runs r JOIN actions a ON a.no = r.run"
+        " WHERE r.sweep = ? AND r.occurrence > ? AND (r.told > 0 OR r.extra = 0)"
         " ORDER BY r.occurrence DESC, r.run DESC LIMIT ?",
         sweep, after, limit);
     while (query.Next()) {
@@ -125,6 +169,17 @@ absl::StatusOr<std::vector<StoredRun>> SqliteStore::Runs(std::string_view sweep_
       run.occurrence = absl::FromUnixSeconds(query.Integer(2));
       run.extra = query.Integer(3) != 0;
       run.told = static_cast<uint64_t>(query.Integer(4));
+      // Of a run that was launched by hand, its own pairs say who hasn't told.
+      if (run.extra) continue;
+      if (!query.IsNull(6)) {
+        run.silent = static_cast<uint64_t>(query.Integer(6));
+        continue;
+      }
+      if (!members.has_value()) {
+        DRAGNET_ASSIGN_OR_RETURN(members, ReadMembers(*database, sweep));
+      }
+      run.silent = static_cast<uint64_t>(
+          std::max<int64_t>(0, members->CountAt(query.Integer(2)) - query.Integer(5)));
     }
     DRAGNET_RETURN_IF_ERROR(query.status());
   }
@@ -136,22 +191,44 @@ absl::StatusOr<std::vector<StoredRun>> SqliteStore::Runs(std::string_view sweep_
 absl::StatusOr<std::vector<SweepAgent>> SqliteStore::SweepAgents(std::string_view sweep_id) {
   ReadPool::Lease database = readers_->Take();
   DRAGNET_ASSIGN_OR_RETURN(const int64_t sweep, SweepNumber(*database, sweep_id));
-  // It is running from when an agent accepts it until it refuses it after all.
   Query query = database->Ask(
-      "SELECT g.id, p.stored_at, coalesce(s.last_told, 0) FROM pairs p"
-      " JOIN agents g ON g.no = p.agent"
-      " LEFT JOIN sweep_states s ON s.sweep = p.action AND s.agent = p.agent"
-      " WHERE p.action = ? AND p.state = ? AND g.revoked = 0 ORDER BY g.id",
-      sweep, static_cast<int>(v1::DISPATCH_STATE_RUNNING));
+      "SELECT g.id, w.accepted, w.gone, w.last_told FROM sweep_agents w"
+      " JOIN agents g ON g.no = w.agent WHERE w.sweep = ? AND g.revoked = 0 ORDER BY g.name, g.id",
+      sweep);
   std::vector<SweepAgent> agents;
   while (query.Next()) {
     SweepAgent& agent = agents.emplace_back();
     agent.id = query.Text(0);
-    agent.accepted_at = query.Time(1);
-    if (query.Integer(2) != 0) agent.last_told = absl::FromUnixSeconds(query.Integer(2));
+    agent.has_it = query.Integer(1) != 0 && query.Integer(2) == 0;
+    agent.accepted_at = absl::FromUnixSeconds(query.Integer(1));
+    if (query.Integer(3) != 0) agent.last_told = absl::FromUnixSeconds(query.Integer(3));
   }
   DRAGNET_RETURN_IF_ERROR(query.status());
   return agents;
+}
+
+absl::StatusOr<SweepAgentCounts> SqliteStore::CountSweepAgents(
+    std::string_view sweep_id, std::optional<absl::Time> silent_since) {
+  ReadPool::Lease database = readers_->Take();
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t sweep, SweepNumber(*database, sweep_id));
+  SweepAgentCounts counts;
+  // As IsSilent.
+  Query query = database->Ask(
+      "SELECT w.accepted != 0 AND w.gone = 0, w.accepted <= ?2 AND w.last_told < ?2, count(*)"
+      " FROM sweep_agents w JOIN agents g ON g.no = w.agent"
+      " WHERE w.sweep = ?1 AND g.revoked = 0 GROUP BY 1, 2",
+      sweep, silent_since.has_value() ? absl::ToUnixSeconds(*silent_since) : int64_t{-1});
+  while (query.Next()) {
+    const auto agents = static_cast<uint64_t>(query.Integer(2));
+    if (query.Integer(0) == 0) {
+      counts.without_it += agents;
+      continue;
+    }
+    counts.with_it += agents;
+    if (query.Integer(1) != 0) counts.silent += agents;
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return counts;
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStore::AgentsWithVerdicts(

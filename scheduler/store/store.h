@@ -129,6 +129,8 @@ struct StoredRun {
   bool extra = false;
   // Agents that told of it, in part or whole.
   uint64_t told = 0;
+  // Agents that had the sweep when it was due and haven't told. 0 of extra runs.
+  uint64_t silent = 0;
   // As SweepRun has them.
   v1::VerdictCounts verdicts;
   v1::VerdictCounts agents;
@@ -140,12 +142,22 @@ struct NewestCounts {
   v1::VerdictCounts agents;
 };
 
-// An agent that took a sweep on.
+// An agent of a sweep's target; not one that was revoked.
 struct SweepAgent {
   std::string id;
+  // It took the sweep on, and hasn't refused it since.
+  bool has_it = false;
+  // When it took it on first.
   absl::Time accepted_at;
   // The newest occurrence of the schedule that it told of; InfinitePast: none yet.
   absl::Time last_told = absl::InfinitePast();
+};
+
+struct SweepAgentCounts {
+  uint64_t with_it = 0;
+  uint64_t without_it = 0;
+  // Of those with it.
+  uint64_t silent = 0;
 };
 
 // The newest verdict of an agent on a check.
@@ -400,7 +412,8 @@ class Store {
 
   // ---- pairs
   // Adds a waiting pair where there is none. NotFound for an unknown action or agent.
-  virtual absl::Status AddPair(std::string_view action_id, std::string_view agent_id) = 0;
+  virtual absl::Status AddPair(std::string_view action_id, std::string_view agent_id,
+                               absl::Time now) = 0;
   virtual absl::StatusOr<std::optional<Pair>> FindPair(std::string_view action_id,
                                                        std::string_view agent_id) = 0;
   virtual absl::StatusOr<std::vector<PairState>> Pairs(std::string_view action_id) = 0;
@@ -449,6 +462,8 @@ class Store {
   // Newest first. Without `with_ended`: neither cancelled nor over at `now`.
   virtual absl::StatusOr<std::vector<StoredAction>> ListSweeps(bool with_ended, absl::Time now,
                                                                int limit) = 0;
+  // As many as ListSweeps would give without its limit.
+  virtual absl::StatusOr<uint64_t> CountSweeps(bool with_ended, absl::Time now) = 0;
   virtual absl::StatusOr<NewestCounts> CountNewest(std::string_view sweep_id) = 0;
   // By check's number; those that are missing at the end have no verdicts. Of the
   // newest verdicts for a sweep's id, of one run for the run's.
@@ -457,8 +472,12 @@ class Store {
   // By occurrence, newest first; those after `since`.
   virtual absl::StatusOr<std::vector<StoredRun>> Runs(std::string_view sweep_id, absl::Time since,
                                                       int limit) = 0;
-  // In order of id.
+  // In order of name and id.
   virtual absl::StatusOr<std::vector<SweepAgent>> SweepAgents(std::string_view sweep_id) = 0;
+  // Silent are those that took it on by `silent_since` and have told of no run that was
+  // due then or later; none when it isn't set.
+  virtual absl::StatusOr<SweepAgentCounts> CountSweepAgents(
+      std::string_view sweep_id, std::optional<absl::Time> silent_since) = 0;
   // Agents that have verdicts, by name and id.
   virtual absl::StatusOr<std::vector<std::string>> AgentsWithVerdicts(
       std::string_view sweep_id) = 0;

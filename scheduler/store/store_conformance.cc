@@ -114,6 +114,15 @@ void StoreConformance::MarkSent(const std::string& action, const std::string& ag
   done.get_future().wait();
 }
 
+void StoreConformance::MarkAccepted(const std::string& action, const std::string& agent) {
+  std::promise<void> done;
+  store_->MarkAccepted(action, agent, [&](absl::Status status) {
+    EXPECT_TRUE(status.ok()) << status;
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
 Pair StoreConformance::FindPair(const std::string& action, const std::string& agent) {
   absl::StatusOr<std::optional<Pair>> pair = store_->FindPair(action, agent);
   EXPECT_TRUE(pair.ok() && pair->has_value());

@@ -37,6 +37,7 @@ class StoreConformance : public ::testing::TestWithParam<StoreFixtureFactory> {
   StoredAction NewAction(std::string_view id, size_t operations = 1) const;
   absl::StatusOr<Appended> Append(const std::string& agent, v1::ResultRecord record);
   void MarkSent(const std::string& action, const std::string& agent);
+  void MarkAccepted(const std::string& action, const std::string& agent);
   Pair FindPair(const std::string& action, const std::string& agent);
 
   std::unique_ptr<StoreFixture> fixture_;

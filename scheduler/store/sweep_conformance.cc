@@ -1,9 +1,11 @@
 // What every Store must do with sweeps: runs, verdicts, counts and changes.
 #include <gmock/gmock.h>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/strings.h"
@@ -265,8 +267,8 @@ TEST_P(SweepConformance, ARunThatComesLateCountsForItselfAndNoMore) {
   EXPECT_EQ(Counts(Runs()[1].agents), "0 passed 1 failed 0 unknown 0 not applicable");
   EXPECT_EQ(NewestVerdicts(), "2 passed 1 failed 0 unknown 0 not applicable");
   EXPECT_THAT(ChangesOf(*store_), ElementsAre("1 >fail"));
-  const auto agents = store_->SweepAgents(kSweep);
-  EXPECT_THAT(*agents, IsEmpty());  // never sent, as far as the store knows
+  // Never sent, as far as the store knows.
+  EXPECT_FALSE(store_->SweepAgents(kSweep)->at(0).has_it);
 }
 
 TEST_P(SweepConformance, AgentsAreCountedByTheirWorstVerdictOnceTheyToldAll) {
@@ -311,6 +313,7 @@ TEST_P(SweepConformance, TextsAreBoundedAndEvidenceIsOfWhatIsBad) {
 }
 
 TEST_P(SweepConformance, AnExtraRunIsAnOrdinaryActionWhoseVerdictsCount) {
+  MarkSent(kSweep, a_);
   TellAll(a_, Hour(1), "pass", "pass", "pass");
   v1::Action extra = NewSweep(kExtra);
   extra.clear_recurrence();
@@ -340,6 +343,8 @@ TEST_P(SweepConformance, SweepsAreListedAndEndedOnesOnlyWhenAskedFor) {
   EXPECT_EQ(store_->ListSweeps(false, now_, 1)->at(0).id, kOtherSweep);
   ASSERT_TRUE(store_->CancelAction(kOtherSweep).ok());
   EXPECT_THAT(*store_->ListSweeps(false, now_, 10), SizeIs(1));
+  EXPECT_EQ(*store_->CountSweeps(false, now_), 1u);
+  EXPECT_EQ(*store_->CountSweeps(true, now_), 2u);
   EXPECT_THAT(*store_->ListSweeps(true, now_, 10), SizeIs(2));
   EXPECT_THAT(*store_->ListSweeps(false, now_ + absl::Hours(24 * 366), 10), IsEmpty());
   EXPECT_TRUE(
@@ -348,13 +353,17 @@ TEST_P(SweepConformance, SweepsAreListedAndEndedOnesOnlyWhenAskedFor) {
 
 TEST_P(SweepConformance, WhoTookItOnAndWhatItToldLastIsKnown) {
   MarkSent(kSweep, a_);
-  EXPECT_THAT(*store_->SweepAgents(kSweep), IsEmpty());
+  EXPECT_FALSE(store_->SweepAgents(kSweep)->at(0).has_it);
   TellAll(a_, Hour(4), "pass", "pass", "pass");
   TellAll(a_, Hour(2), "pass", "pass", "pass");
   const auto agents = store_->SweepAgents(kSweep);
-  ASSERT_THAT(*agents, SizeIs(1));
+  ASSERT_THAT(*agents, SizeIs(2));
   EXPECT_EQ(agents->at(0).id, a_);
+  EXPECT_TRUE(agents->at(0).has_it);
   EXPECT_EQ(agents->at(0).last_told, absl::FromUnixSeconds(Hour(4)));
+  EXPECT_EQ(agents->at(1).id, b_);
+  EXPECT_FALSE(agents->at(1).has_it);
+  EXPECT_EQ(agents->at(1).last_told, absl::InfinitePast());
 }
 
 TEST_P(SweepConformance, ChangesAreInTheOrderOfEverything) {
@@ -387,6 +396,9 @@ TEST_P(SweepConformance, ARefusalOfARunLeavesTheSweepAsItIs) {
   EXPECT_EQ(FindPair(RunId(kSweep, Hour(1)), a_).state, v1::DISPATCH_STATE_REFUSED);
   EXPECT_EQ(FindPair(kSweep, a_).state, v1::DISPATCH_STATE_RUNNING);
   EXPECT_EQ(Counts(Runs().at(0).agents), "0 passed 0 failed 0 unknown 0 not applicable");
+  // To refuse it is not to tell of it.
+  EXPECT_EQ(Runs().at(0).told, 0u);
+  EXPECT_EQ(store_->SweepAgents(kSweep)->at(0).last_told, absl::InfinitePast());
   // Of an occurrence that is none, it is kept and is of nothing.
   refusal.set_occurrence(Hour(1) + 1);
   ASSERT_TRUE(Dropped(a_, refusal).ok());
@@ -394,6 +406,187 @@ TEST_P(SweepConformance, ARefusalOfARunLeavesTheSweepAsItIs) {
   refusal.set_occurrence(0);
   ASSERT_TRUE(Dropped(a_, refusal).ok());
   EXPECT_EQ(FindPair(kSweep, a_).state, v1::DISPATCH_STATE_REFUSED);
+}
+
+TEST_P(SweepConformance, ARunThatEndsWithoutAVerdictLeavesNoOldOneAsTheNewest) {
+  TellAll(a_, Hour(1), "pass", "pass", "pass");
+  ASSERT_TRUE(Dropped(a_, Told(Hour(2), 1, {VerdictRow("time", "pass")})).ok());
+  EXPECT_EQ(NewestVerdicts(), "3 passed 0 failed 0 unknown 0 not applicable");
+  ASSERT_TRUE(Dropped(a_, Summary(Hour(2), 3, 3)).ok());
+  EXPECT_EQ(NewestVerdicts(), "1 passed 0 failed 2 unknown 0 not applicable");
+  EXPECT_EQ(NewestAgents(), "0 passed 0 failed 1 unknown 0 not applicable");
+  EXPECT_EQ(Counts(Runs().at(0).verdicts), "1 passed 0 failed 2 unknown 0 not applicable");
+  EXPECT_EQ(Counts(Runs().at(0).agents), "0 passed 0 failed 1 unknown 0 not applicable");
+  EXPECT_THAT(ChangesOf(*store_), ElementsAre("2 pass>unknown", "0 pass>unknown"));
+  const auto verdicts = store_->NewestVerdicts(kSweep, a_);
+  EXPECT_THAT(verdicts->at(0).reason, HasSubstr("not told in this run"));
+  EXPECT_EQ(verdicts->at(0).occurrence, absl::FromUnixSeconds(Hour(2)));
+  // What comes after all takes its place.
+  ASSERT_TRUE(
+      Dropped(a_, Told(Hour(2), 2, {VerdictRow("ssh-root", "pass"), VerdictRow("disk", "fail")}))
+          .ok());
+  EXPECT_EQ(NewestVerdicts(), "2 passed 1 failed 0 unknown 0 not applicable");
+  EXPECT_EQ(Counts(Runs().at(0).verdicts), "2 passed 1 failed 0 unknown 0 not applicable");
+  EXPECT_EQ(Counts(Runs().at(0).agents), "0 passed 1 failed 0 unknown 0 not applicable");
+  EXPECT_FALSE(Dropped(a_, Told(Hour(2), 4, {VerdictRow("disk", "pass")})).ok());
+}
+
+TEST_P(SweepConformance, ARunThatNeverEndsIsNotKnownFromWhenTheNextBegins) {
+  TellAll(a_, Hour(1), "pass", "pass", "pass");
+  ASSERT_TRUE(Dropped(a_, Told(Hour(2), 1, {VerdictRow("time", "pass")})).ok());
+  ASSERT_TRUE(Dropped(a_, Told(Hour(3), 1, {VerdictRow("time", "fail")})).ok());
+  EXPECT_EQ(NewestVerdicts(), "0 passed 1 failed 2 unknown 0 not applicable");
+  EXPECT_EQ(Counts(Runs().at(1).agents), "0 passed 0 failed 1 unknown 0 not applicable");
+  EXPECT_THAT(ChangesOf(*store_), ElementsAre("1 pass>fail", "2 pass>unknown", "0 pass>unknown"));
+}
+
+TEST_P(SweepConformance, ARecordThatIsDroppedTellsNothing) {
+  EXPECT_FALSE(Dropped(a_, Told(Hour(1), 1, {"\xff\xff"})).ok());
+  ASSERT_THAT(Runs(), SizeIs(1));
+  EXPECT_EQ(Runs()[0].told, 0u);
+  EXPECT_EQ(store_->SweepAgents(kSweep)->at(0).last_told, absl::InfinitePast());
+  ASSERT_TRUE(Dropped(a_, Summary(Hour(1), 2, 0)).ok());
+  EXPECT_EQ(Runs()[0].told, 1u);
+  EXPECT_EQ(NewestVerdicts(), "0 passed 0 failed 3 unknown 0 not applicable");
+}
+
+TEST_P(SweepConformance, WhoHasTheSweepAndWhoIsSilentIsCounted) {
+  // By the system's clock, which says when an agent took it on.
+  const int64_t begin = absl::ToUnixSeconds(absl::Now()) / 3600 * 3600;
+  const absl::Time launched = absl::FromUnixSeconds(begin);
+  v1::Action sweep = NewSweep(kOtherSweep);
+  *sweep.mutable_not_before() = ToTimestamp(launched);
+  now_ = launched + absl::Hours(100);
+  *sweep.mutable_expires() = ToTimestamp(now_ + absl::Hours(100));
+  const std::string c = AddAgent('4');
+  ASSERT_TRUE(store_->AddAction(SweepOf(sweep, launched), {a_, b_, c}).ok());
+  for (const std::string& agent : {a_, b_}) {
+    MarkSent(kOtherSweep, agent);
+    MarkAccepted(kOtherSweep, agent);
+  }
+  const auto hour = [&](int number) { return begin + number * 3600; };
+  const auto tell = [&](const std::string& agent, int number) {
+    EXPECT_TRUE(
+        Dropped(agent, Told(hour(number), 1, {VerdictRow("time", "pass")}, kOtherSweep)).ok());
+  };
+  const auto silent_in = [&](size_t run) {
+    return store_->Runs(kOtherSweep, absl::InfinitePast(), 10)->at(run).silent;
+  };
+  const auto counts = [&](std::optional<absl::Time> since) {
+    const SweepAgentCounts counted = *store_->CountSweepAgents(kOtherSweep, since);
+    return StrCat(counted.with_it, " ", counted.without_it, " ", counted.silent);
+  };
+  tell(a_, 2);
+  tell(b_, 2);
+  tell(a_, 3);
+  EXPECT_EQ(silent_in(0), 1u);
+  EXPECT_EQ(silent_in(1), 0u);
+  EXPECT_EQ(counts(std::nullopt), "2 1 0");
+  EXPECT_EQ(counts(absl::FromUnixSeconds(hour(3))), "2 1 1");
+  EXPECT_EQ(counts(absl::FromUnixSeconds(hour(2))), "2 1 0");
+  // Before they took it on.
+  EXPECT_EQ(counts(absl::FromUnixSeconds(hour(-1))), "2 1 0");
+  // What a run is known by stays when an agent is no more.
+  ASSERT_TRUE(store_->CloseExpired(absl::FromUnixSeconds(hour(4)) + kRunIsOpen).ok());
+  ASSERT_TRUE(store_->RevokeIdentity(StrCat("spiffe://fleet/agent/", a_)).ok());
+  EXPECT_EQ(silent_in(0), 1u);
+  EXPECT_EQ(silent_in(1), 0u);
+  EXPECT_EQ(counts(absl::FromUnixSeconds(hour(3))), "1 1 1");
+  // It tells after all, of a run that is closed.
+  tell(b_, 3);
+  EXPECT_EQ(silent_in(0), 0u);
+  // Who refuses it after all hasn't got it any more, and is silent in no later run.
+  v1::ResultRecord refusal;
+  refusal.set_action_id(kOtherSweep);
+  refusal.mutable_refusal()->set_reason(v1::Refusal::REASON_POLICY_EXPIRED);
+  ASSERT_TRUE(Dropped(b_, refusal).ok());
+  EXPECT_EQ(counts(absl::FromUnixSeconds(hour(3))), "0 2 0");
+}
+
+TEST_P(SweepConformance, WhatARevokedAgentToldCountsNoMore) {
+  TellAll(a_, Hour(1), "pass", "fail", "unknown");
+  TellAll(b_, Hour(1), "pass", "pass", "pass");
+  ASSERT_TRUE(store_->RevokeIdentity(StrCat("spiffe://fleet/agent/", a_)).ok());
+  EXPECT_EQ(NewestVerdicts(), "3 passed 0 failed 0 unknown 0 not applicable");
+  EXPECT_EQ(NewestAgents(), "1 passed 0 failed 0 unknown 0 not applicable");
+  EXPECT_THAT(*store_->AgentsWithVerdicts(kSweep), ElementsAre(b_));
+  EXPECT_THAT(*store_->NewestVerdicts(kSweep, a_), IsEmpty());
+  EXPECT_THAT(*store_->SweepAgents(kSweep), SizeIs(1));
+  // What was on its way when it was revoked.
+  TellAll(a_, Hour(2), "fail", "fail", "fail");
+  EXPECT_EQ(NewestVerdicts(), "3 passed 0 failed 0 unknown 0 not applicable");
+  EXPECT_EQ(NewestAgents(), "1 passed 0 failed 0 unknown 0 not applicable");
+  // What was counted in a run stays.
+  EXPECT_EQ(Counts(Runs().at(1).agents), "1 passed 1 failed 0 unknown 0 not applicable");
+}
+
+TEST_P(SweepConformance, AnExtraRunCountsOnlyOfWhoTakesPartAndWhileTheSweepIsInForce) {
+  MarkSent(kSweep, a_);
+  TellAll(a_, Hour(1), "pass", "pass", "pass");
+  v1::Action extra = NewSweep(kExtra);
+  extra.clear_recurrence();
+  extra.set_extra_run_of(kSweep);
+  ASSERT_TRUE(
+      store_->AddAction(SweepOf(extra, absl::FromUnixSeconds(Hour(2) + 17)), {a_, b_, outsider_})
+          .ok());
+  // One that the sweep was never for, and one that hasn't taken it on.
+  for (const std::string& agent : {outsider_, b_}) {
+    ASSERT_TRUE(Dropped(agent, Told(0, 1, {VerdictRow("time", "fail")}, kExtra)).ok());
+    ASSERT_TRUE(Dropped(agent, Summary(0, 2, 1, kExtra)).ok());
+  }
+  EXPECT_EQ(NewestVerdicts(), "3 passed 0 failed 0 unknown 0 not applicable");
+  EXPECT_THAT(Runs(), SizeIs(1));
+  EXPECT_EQ(FindPair(kExtra, outsider_).state, v1::DISPATCH_STATE_FOUND);
+  ASSERT_TRUE(store_->CancelAction(kSweep).ok());
+  ASSERT_TRUE(Dropped(a_, Told(0, 1, {VerdictRow("time", "fail")}, kExtra)).ok());
+  EXPECT_EQ(NewestVerdicts(), "3 passed 0 failed 0 unknown 0 not applicable");
+}
+
+TEST_P(SweepConformance, AnExtraRunsPassHidesNoFailureThatWasFoundAfterIt) {
+  MarkSent(kSweep, a_);
+  TellAll(a_, Hour(1), "pass", "pass", "pass");
+  v1::Action extra = NewSweep(kExtra);
+  extra.clear_recurrence();
+  extra.set_extra_run_of(kSweep);
+  ASSERT_TRUE(store_->AddAction(SweepOf(extra, absl::FromUnixSeconds(Hour(2) + 1800)), {a_}).ok());
+  ASSERT_TRUE(Dropped(a_, Told(0, 1, {VerdictRow("time", "pass")}, kExtra)).ok());
+  // Due before the extra run was launched, and run behind it: late, or for its jitter.
+  TellAll(a_, Hour(2), "pass", "fail", "pass");
+  EXPECT_EQ(NewestVerdicts(), "2 passed 1 failed 0 unknown 0 not applicable");
+  EXPECT_THAT(ChangesOf(*store_), ElementsAre("1 pass>fail"));
+  // An older scheduled one still changes nothing.
+  TellAll(a_, Hour(0), "fail", "pass", "fail");
+  EXPECT_EQ(NewestVerdicts(), "2 passed 1 failed 0 unknown 0 not applicable");
+}
+
+TEST_P(SweepConformance, NoRunIsOfBeforeAnAgentWasToGetTheSweep) {
+  TellAll(a_, Hour(2), "pass", "pass", "pass");
+  ASSERT_TRUE(store_->AddPair(kSweep, outsider_, absl::FromUnixSeconds(Hour(5) + 60)).ok());
+  for (const int hour : {1, 2, 4})  // a run that there isn't, and one that there is
+    EXPECT_THAT(Dropped(outsider_, Told(Hour(hour), 1, {VerdictRow("time", "fail")})).ToString(),
+                HasSubstr("before this agent was to get the sweep"));
+  EXPECT_THAT(Runs(), SizeIs(1));
+  // Its clock may be a little behind.
+  EXPECT_TRUE(Dropped(outsider_, Told(Hour(5), 1, {VerdictRow("time", "fail")})).ok());
+}
+
+TEST_P(SweepConformance, NoAgentPushesOutWhatOthersChanged) {
+  now_ = absl::FromUnixSeconds(Hour(1000));
+  TellAll(b_, Hour(1), "fail", "pass", "pass");
+  for (int run = 1; run <= 450; ++run) {
+    const char* status = run % 2 == 0 ? "pass" : "fail";
+    ASSERT_TRUE(Dropped(a_, Told(Hour(run), 1,
+                                 {VerdictRow("ssh-root", status), VerdictRow("time", status),
+                                  VerdictRow("disk", status)}))
+                    .ok());
+  }
+  const auto changes = store_->SweepChanges(kSweep, absl::InfinitePast(), 0, 1'000'000);
+  EXPECT_GE(changes->size(), 1001u);
+  EXPECT_LE(changes->size(), 1101u);
+  EXPECT_EQ(changes->back().agent_id, b_);
+  // Who hasn't read those that went is told.
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(store_->ReadAllChanges(StreamPosition(), 1 << 20).status()));
 }
 
 TEST_P(SweepConformance, RunsEndByThemselves) {

@@ -20,6 +20,7 @@ constexpr size_t kMaxEvidence = 2048;
 // A batch of the writer may add more than that; the next ones go on.
 constexpr int kTrimmedAtOnce = 20'000;
 constexpr int kMaxEvidenceRows = 100;  // of one verdict, before they are bounded
+constexpr char kNotTold[] = "not told in this run: it ended without a verdict on this check";
 // Status, occurrence, since, text_hash.
 constexpr size_t kStateBytes = 1 + 3 * 8;
 
@@ -91,9 +92,21 @@ absl::StatusOr<SweepTables::Told> ReadVerdict(const SweepTerms& terms, uint32_t 
   return told;
 }
 
+// In the statuses of a run, in place of one: the run ended without a word on the check.
+// It counts as unknown, and what comes after all takes its place.
+constexpr char kUntold = 5;
+
+char ByteAt(std::string_view statuses, size_t check) {
+  return check < statuses.size() ? statuses[check] : '\0';
+}
+
+bool WasTold(std::string_view statuses, size_t check) {
+  return ByteAt(statuses, check) != '\0' && ByteAt(statuses, check) != kUntold;
+}
+
 VerdictStatus StatusAt(std::string_view statuses, size_t check) {
-  return check < statuses.size() ? static_cast<VerdictStatus>(statuses[check])
-                                 : VerdictStatus::kNone;
+  const char byte = ByteAt(statuses, check);
+  return byte == kUntold ? VerdictStatus::kUnknown : static_cast<VerdictStatus>(byte);
 }
 
 absl::Status WriteText(Database& database, int64_t sweep, int64_t agent,
@@ -229,21 +242,30 @@ absl::Status SweepTables::OnAction(Database& database, int64_t action, const Sto
                       action, sweep, absl::ToUnixSeconds(stored.launched_at));
 }
 
-absl::Status SweepTables::CheckOccurrence(Database& database, int64_t sweep, int64_t occurrence,
-                                          absl::Time now) {
+absl::Status SweepTables::CheckOccurrence(Database& database, int64_t sweep, int64_t agent,
+                                          int64_t occurrence, absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<const SweepTerms> terms, TermsOf(database, sweep));
   DRAGNET_RETURN_IF_ERROR(terms->CheckOccurrence(occurrence, now));
+  DRAGNET_RETURN_IF_ERROR(CheckWasForIt(database, sweep, agent, occurrence));
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t removed,
-      database.IntegerOr(0,
-                         "SELECT 1 FROM sweep_runs r JOIN retention t ON t.action = r.run"
-                         " WHERE r.sweep = ? AND r.occurrence >= ? AND r.extra = 0"
-                         " AND t.removed_at IS NOT NULL LIMIT 1",
-                         sweep, occurrence));
-  if (removed == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
+      database.IntegerOr(0, "SELECT removed_up_to FROM sweeps WHERE action = ?", sweep));
+  if (occurrence > removed) return absl::OkStatus();
+  return absl::InvalidArgumentError(
       StrCat("occurrence ", occurrence,
              " is older than what retention has removed of this sweep's results"));
+}
+
+absl::Status SweepTables::CheckWasForIt(Database& database, int64_t sweep, int64_t agent,
+                                        int64_t occurrence) {
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t added,
+      database.IntegerOr(0, "SELECT added FROM sweep_agents WHERE sweep = ? AND agent = ?", sweep,
+                         agent));
+  // The agent's clock may be behind the scheduler's.
+  if (occurrence >= added - absl::ToInt64Seconds(kMaxClockAhead)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      StrCat("occurrence ", occurrence, " is of before this agent was to get the sweep"));
 }
 
 absl::Status SweepTables::AddRun(Database& database, int64_t sweep, std::string_view sweep_id,
@@ -263,18 +285,128 @@ absl::Status SweepTables::AddRun(Database& database, int64_t sweep, std::string_
       run, sweep);
 }
 
+absl::Status SweepTables::AddAgents(Database& database, int64_t sweep,
+                                    const std::vector<int64_t>& agents, absl::Time now) {
+  for (const int64_t agent : agents)
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("INSERT OR IGNORE INTO sweep_agents (sweep, agent, added) VALUES (?, ?, ?)",
+                     sweep, agent, absl::ToUnixSeconds(now)));
+  return absl::OkStatus();
+}
+
+// When it took it on first stays: who refuses it and takes it on over and over is no
+// newcomer each time.
+absl::Status SweepTables::NoteTakesPart(Database& database, int64_t sweep, int64_t agent,
+                                        bool takes_part, absl::Time now) {
+  const int64_t seconds = absl::ToUnixSeconds(now);
+  if (takes_part)
+    return database.Run(
+        "UPDATE sweep_agents SET accepted = CASE accepted WHEN 0 THEN ? ELSE accepted END, gone = 0"
+        " WHERE sweep = ? AND agent = ?",
+        seconds, sweep, agent);
+  return database.Run(
+      "UPDATE sweep_agents SET gone = ? WHERE sweep = ? AND agent = ? AND gone = 0"
+      " AND accepted != 0",
+      seconds, sweep, agent);
+}
+
+absl::Status SweepTables::ForgetAgent(Database& database, int64_t agent, absl::Time now) {
+  std::vector<int64_t> sweeps;
+  {
+    Query query = database.Ask(
+        "SELECT s.action FROM sweeps s JOIN sweep_agents a ON a.sweep = s.action AND a.agent = ?",
+        agent);
+    while (query.Next()) sweeps.push_back(query.Integer(0));
+    DRAGNET_RETURN_IF_ERROR(query.status());
+  }
+  for (const int64_t sweep : sweeps) {
+    Verdicts verdicts;
+    DRAGNET_RETURN_IF_ERROR(ReadNewest(database, {.sweep = sweep}, agent, 0, &verdicts));
+    for (size_t check = 0; check < verdicts.newest.size(); ++check) {
+      const VerdictStatus status = verdicts.newest[check].status;
+      if (status != VerdictStatus::kNone) Count(sweep, static_cast<int64_t>(check), status, -1);
+    }
+    if (verdicts.newest_worst != VerdictStatus::kNone) Count(sweep, -1, verdicts.newest_worst, -1);
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("DELETE FROM sweep_states WHERE sweep = ? AND agent = ?", sweep, agent));
+    DRAGNET_RETURN_IF_ERROR(
+        database.Run("DELETE FROM sweep_texts WHERE sweep = ? AND agent = ?", sweep, agent));
+    DRAGNET_RETURN_IF_ERROR(NoteTakesPart(database, sweep, agent, /*takes_part=*/false, now));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SweepTables::Standing> SweepTables::StandingOf(Database& database,
+                                                              const SweepRole& role,
+                                                              int64_t agent) {
+  Standing standing;
+  Query query = database.Ask(
+      "SELECT g.revoked, coalesce(w.accepted, 0), coalesce(w.gone, 0), coalesce(w.last_told, 0),"
+      " a.cancelled, s.ends, r.removed_at FROM agents g JOIN sweeps s ON s.action = ?1"
+      " JOIN actions a ON a.no = s.action"
+      " LEFT JOIN sweep_agents w ON w.sweep = s.action AND w.agent = g.no"
+      " LEFT JOIN retention r ON r.action = s.action WHERE g.no = ?2",
+      role.sweep, agent);
+  if (query.Next()) {
+    const bool takes_part = query.Integer(1) != 0 && query.Integer(2) == 0;
+    const bool in_force = query.Integer(4) == 0 && query.IsNull(6) &&
+                          absl::FromUnixSeconds(role.occurrence) <= query.Time(5);
+    standing.counts = query.Integer(0) == 0 && (!role.extra || (takes_part && in_force));
+    standing.had_it = query.Integer(1) != 0 && query.Integer(1) <= role.occurrence &&
+                      (query.Integer(2) == 0 || query.Integer(2) > role.occurrence);
+    standing.last_told = query.Integer(3);
+  }
+  DRAGNET_RETURN_IF_ERROR(query.status());
+  return standing;
+}
+
 absl::Status SweepTables::NoteTold(Database& database, const SweepRole& role, int64_t run,
-                                   int64_t agent) {
+                                   int64_t agent, uint64_t* position) {
+  DRAGNET_ASSIGN_OR_RETURN(const Standing standing, StandingOf(database, role, agent));
+  if (!standing.counts) return absl::OkStatus();
   DRAGNET_RETURN_IF_ERROR(
       database.Run("INSERT OR IGNORE INTO sweep_told (run, agent) VALUES (?, ?)", run, agent));
   if (database.changes() == 0) return absl::OkStatus();
+  NewTold& told = told_[run];
+  ++told.agents;
+  if (standing.had_it) ++told.with_it;
   // Of extra runs, that it was asked says nothing of whether it keeps the schedule.
-  if (!role.extra)
-    DRAGNET_RETURN_IF_ERROR(database.Run(
-        "INSERT INTO sweep_states (sweep, agent, last_told) VALUES (?, ?, ?)"
-        " ON CONFLICT (sweep, agent) DO UPDATE SET last_told = max(last_told, excluded.last_told)",
-        role.sweep, agent, role.occurrence));
-  ++told_[run];
+  if (role.extra) return absl::OkStatus();
+  if (role.occurrence <= standing.last_told) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("UPDATE sweep_agents SET last_told = ? WHERE sweep = ? AND agent = ?",
+                   role.occurrence, role.sweep, agent));
+  if (standing.last_told == 0) return absl::OkStatus();
+  return EndRunBefore(database, role, agent, standing.last_told, position);
+}
+
+// An agent runs one at a time: one that it began, and goes on to the next without an end
+// of, is not to leave what was known before it as the newest.
+absl::Status SweepTables::EndRunBefore(Database& database, const SweepRole& role, int64_t agent,
+                                       int64_t occurrence, uint64_t* position) {
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t run,
+      database.IntegerOr(0,
+                         "SELECT t.run FROM sweep_runs r JOIN sweep_told t ON t.run = r.run"
+                         " WHERE r.sweep = ? AND r.occurrence = ? AND r.extra = 0 AND t.agent = ?"
+                         " AND t.worst = 0",
+                         role.sweep, occurrence, agent));
+  if (run == 0) return absl::OkStatus();
+  SweepRole before = role;
+  before.occurrence = occurrence;
+  return NoteWhole(database, before, run, agent, position);
+}
+
+absl::Status SweepTables::ReadNewest(Database& database, const SweepRole& role, int64_t agent,
+                                     size_t checks, Verdicts* verdicts) {
+  Query newest = database.Ask(
+      "SELECT states, worst FROM sweep_states WHERE sweep = ? AND agent = ?", role.sweep, agent);
+  if (newest.Next()) {
+    DRAGNET_ASSIGN_OR_RETURN(verdicts->newest, UnpackStates(newest.View(0)));
+    verdicts->newest_worst = static_cast<VerdictStatus>(newest.Integer(1));
+  }
+  DRAGNET_RETURN_IF_ERROR(newest.status());
+  if (checks > 0) verdicts->newest.resize(checks);
   return absl::OkStatus();
 }
 
@@ -282,9 +414,10 @@ absl::StatusOr<SweepTables::Verdicts> SweepTables::Read(Database& database, cons
                                                         int64_t run, int64_t agent,
                                                         const v1::ResultRecord& record) {
   Verdicts verdicts;
+  DRAGNET_ASSIGN_OR_RETURN(verdicts.standing, StandingOf(database, role, agent));
   DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<const SweepTerms> terms,
                            TermsOf(database, role.sweep));
-  if (!terms->HasChecks(record.operation())) return verdicts;
+  if (!terms->HasChecks(record.operation()) || !verdicts.standing.counts) return verdicts;
   {
     Query told =
         database.Ask("SELECT statuses FROM sweep_told WHERE run = ? AND agent = ?", run, agent);
@@ -292,57 +425,68 @@ absl::StatusOr<SweepTables::Verdicts> SweepTables::Read(Database& database, cons
     DRAGNET_RETURN_IF_ERROR(told.status());
   }
   verdicts.statuses_in_run.resize(terms->checks().size(), '\0');
+  std::string known = verdicts.statuses_in_run;
   for (const std::string& row : record.rows().rows()) {
     DRAGNET_ASSIGN_OR_RETURN(Told told, ReadVerdict(*terms, record.operation(), row));
-    if (StatusAt(verdicts.statuses_in_run, told.check) != VerdictStatus::kNone)
+    if (WasTold(known, told.check))
       return absl::InvalidArgumentError(
           StrCat("a second verdict on ", terms->checks()[told.check].id, " in one run"));
-    verdicts.statuses_in_run[told.check] = static_cast<char>(told.status);
+    known[told.check] = static_cast<char>(told.status);
     verdicts.told.push_back(std::move(told));
   }
-  Query newest = database.Ask(
-      "SELECT states, worst FROM sweep_states WHERE sweep = ? AND agent = ?", role.sweep, agent);
-  if (newest.Next()) {
-    DRAGNET_ASSIGN_OR_RETURN(verdicts.newest, UnpackStates(newest.View(0)));
-    verdicts.newest_worst = static_cast<VerdictStatus>(newest.Integer(1));
-  }
-  DRAGNET_RETURN_IF_ERROR(newest.status());
-  verdicts.newest.resize(terms->checks().size());
   return verdicts;
 }
 
 absl::Status SweepTables::Store(Database& database, const SweepRole& role, int64_t run,
                                 int64_t agent, Verdicts verdicts, uint64_t* position) {
+  // It may bring changes of its own.
+  DRAGNET_RETURN_IF_ERROR(NoteTold(database, role, run, agent, position));
   if (verdicts.told.empty()) return absl::OkStatus();
-  DRAGNET_RETURN_IF_ERROR(NoteTold(database, role, run, agent));
-  const absl::Time now = absl::Now();
-  const auto is_bad = [](VerdictStatus status) {
-    return status == VerdictStatus::kFail || status == VerdictStatus::kUnknown;
-  };
+  DRAGNET_RETURN_IF_ERROR(
+      ReadNewest(database, role, agent, verdicts.statuses_in_run.size(), &verdicts));
   for (const Told& told : verdicts.told) {
+    char& in_run = verdicts.statuses_in_run[told.check];
+    if (in_run == kUntold) Count(run, told.check, VerdictStatus::kUnknown, -1);
+    in_run = static_cast<char>(told.status);
     Count(run, told.check, told.status, 1);
-    CheckState& state = verdicts.newest[told.check];
-    // Of a host that was offline and tells of older runs after newer ones.
-    if (state.status != VerdictStatus::kNone && role.occurrence < state.occurrence) continue;
-    const VerdictStatus before = state.status;
-    state.occurrence = role.occurrence;
-    if (const uint64_t hash = HashOf(told); hash != state.text_hash) {
-      DRAGNET_RETURN_IF_ERROR(WriteText(database, role.sweep, agent, told));
-      state.text_hash = hash;
-    }
-    if (before == told.status) continue;
-    state.status = told.status;
-    state.since = role.occurrence;
-    if (before != VerdictStatus::kNone) Count(role.sweep, told.check, before, -1);
-    Count(role.sweep, told.check, told.status, 1);
-    if (before == VerdictStatus::kNone && !is_bad(told.status)) continue;
-    DRAGNET_RETURN_IF_ERROR(database.Run(
-        "INSERT INTO sweep_changes (position, sweep, agent, check_no, before, after, occurrence,"
-        " reason, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ++*position, role.sweep, agent, told.check, static_cast<int>(before),
-        static_cast<int>(told.status), role.occurrence, told.reason, now));
-    ++changes_added_[role.sweep];
+    DRAGNET_RETURN_IF_ERROR(StoreNewest(database, role, agent, told, &verdicts, position));
   }
+  return WriteVerdicts(database, role, run, agent, verdicts);
+}
+
+absl::Status SweepTables::StoreNewest(Database& database, const SweepRole& role, int64_t agent,
+                                      const Told& told, Verdicts* verdicts, uint64_t* position) {
+  CheckState& state = verdicts->newest[told.check];
+  // Of a host that was offline and tells of older runs after newer ones. A scheduled run
+  // has the time that it was due, and may be run long after it, behind an extra one that
+  // was launched later: among scheduled ones, it is no older than the last that was told.
+  const bool is_older = role.occurrence < state.occurrence &&
+                        (role.extra || role.occurrence < verdicts->standing.last_told);
+  if (state.status != VerdictStatus::kNone && is_older) return absl::OkStatus();
+  const VerdictStatus before = state.status;
+  state.occurrence = role.occurrence;
+  if (const uint64_t hash = HashOf(told); hash != state.text_hash) {
+    DRAGNET_RETURN_IF_ERROR(WriteText(database, role.sweep, agent, told));
+    state.text_hash = hash;
+  }
+  if (before == told.status) return absl::OkStatus();
+  state.status = told.status;
+  state.since = role.occurrence;
+  if (before != VerdictStatus::kNone) Count(role.sweep, told.check, before, -1);
+  Count(role.sweep, told.check, told.status, 1);
+  const bool is_bad = told.status == VerdictStatus::kFail || told.status == VerdictStatus::kUnknown;
+  if (before == VerdictStatus::kNone && !is_bad) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(database.Run(
+      "INSERT INTO sweep_changes (position, sweep, agent, check_no, before, after, occurrence,"
+      " reason, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ++*position, role.sweep, agent, told.check, static_cast<int>(before),
+      static_cast<int>(told.status), role.occurrence, told.reason, absl::Now()));
+  ++changes_added_[role.sweep];
+  return TrimChangesOf(database, role.sweep, agent);
+}
+
+absl::Status SweepTables::WriteVerdicts(Database& database, const SweepRole& role, int64_t run,
+                                        int64_t agent, const Verdicts& verdicts) {
   VerdictStatus worst = VerdictStatus::kNone;
   for (const CheckState& state : verdicts.newest) worst = std::max(worst, state.status);
   DRAGNET_RETURN_IF_ERROR(
@@ -360,29 +504,45 @@ absl::Status SweepTables::Store(Database& database, const SweepRole& role, int64
 }
 
 absl::Status SweepTables::NoteWhole(Database& database, const SweepRole& role, int64_t run,
-                                    int64_t agent) {
-  DRAGNET_RETURN_IF_ERROR(NoteTold(database, role, run, agent));
-  std::string statuses;
+                                    int64_t agent, uint64_t* position) {
+  Verdicts verdicts;
   VerdictStatus before = VerdictStatus::kNone;
   {
     Query told = database.Ask("SELECT statuses, worst FROM sweep_told WHERE run = ? AND agent = ?",
                               run, agent);
-    if (told.Next()) {
-      statuses = told.Text(0);
-      before = static_cast<VerdictStatus>(told.Integer(1));
-    }
-    DRAGNET_RETURN_IF_ERROR(told.status());
+    // Nothing of it counts.
+    if (!told.Next()) return told.status();
+    verdicts.statuses_in_run = told.Text(0);
+    before = static_cast<VerdictStatus>(told.Integer(1));
   }
   const absl::StatusOr<std::shared_ptr<const SweepTerms>> terms = TermsOf(database, role.sweep);
   if (Database::IsError(terms.status())) return terms.status();
   if (!terms.ok() || (*terms)->checks().empty()) return absl::OkStatus();
-  statuses.resize((*terms)->checks().size(), '\0');
-  VerdictStatus worst = VerdictStatus::kNone;
-  for (size_t check = 0; check < statuses.size(); ++check) {
-    const VerdictStatus status = StatusAt(statuses, check);
-    // What a host doesn't tell of is not known.
-    worst = std::max(worst, status == VerdictStatus::kNone ? VerdictStatus::kUnknown : status);
+  const size_t checks = (*terms)->checks().size();
+  verdicts.statuses_in_run.resize(checks, '\0');
+  std::vector<uint32_t> untold;
+  for (uint32_t check = 0; check < checks; ++check)
+    if (StatusAt(verdicts.statuses_in_run, check) == VerdictStatus::kNone) untold.push_back(check);
+  if (!untold.empty()) {
+    DRAGNET_ASSIGN_OR_RETURN(verdicts.standing, StandingOf(database, role, agent));
+    if (!verdicts.standing.counts) return absl::OkStatus();
+    DRAGNET_RETURN_IF_ERROR(ReadNewest(database, role, agent, checks, &verdicts));
+    for (const uint32_t check : untold) {
+      verdicts.statuses_in_run[check] = kUntold;
+      Count(run, check, VerdictStatus::kUnknown, 1);
+      const CheckState& state = verdicts.newest[check];
+      if (state.status != VerdictStatus::kNone && state.occurrence >= role.occurrence) continue;
+      Told told;
+      told.check = check;
+      told.status = VerdictStatus::kUnknown;
+      told.reason = kNotTold;
+      DRAGNET_RETURN_IF_ERROR(StoreNewest(database, role, agent, told, &verdicts, position));
+    }
+    DRAGNET_RETURN_IF_ERROR(WriteVerdicts(database, role, run, agent, verdicts));
   }
+  VerdictStatus worst = VerdictStatus::kNone;
+  for (uint32_t check = 0; check < checks; ++check)
+    worst = std::max(worst, StatusAt(verdicts.statuses_in_run, check));
   if (worst == before) return absl::OkStatus();
   DRAGNET_RETURN_IF_ERROR(
       database.Run("UPDATE sweep_told SET worst = ? WHERE run = ? AND agent = ?",
@@ -390,6 +550,16 @@ absl::Status SweepTables::NoteWhole(Database& database, const SweepRole& role, i
   if (before != VerdictStatus::kNone) Count(run, -1, before, -1);
   Count(run, -1, worst, 1);
   return absl::OkStatus();
+}
+
+absl::Status SweepTables::CloseRun(Database& database, int64_t action) {
+  return database.Run(
+      "UPDATE sweep_runs SET silent = max(0, (SELECT count(*) FROM sweep_agents w"
+      " WHERE w.sweep = sweep_runs.sweep AND w.accepted != 0"
+      " AND w.accepted <= sweep_runs.occurrence"
+      " AND (w.gone = 0 OR w.gone > sweep_runs.occurrence)) - told_with_it)"
+      " WHERE run = ? AND extra = 0 AND silent IS NULL",
+      action);
 }
 
 void SweepTables::Count(int64_t action, int64_t check, VerdictStatus status, int64_t difference) {
@@ -408,9 +578,12 @@ absl::Status SweepTables::Flush(Database& database) {
         " ON CONFLICT (action, check_no, status) DO UPDATE SET agents = agents + excluded.agents",
         action, check, static_cast<int>(status), difference));
   }
-  for (const auto& [run, agents] : told_)
+  // Of one that was closed, who is silent in it was counted.
+  for (const auto& [run, told] : told_)
     DRAGNET_RETURN_IF_ERROR(
-        database.Run("UPDATE sweep_runs SET told = told + ? WHERE run = ?", agents, run));
+        database.Run("UPDATE sweep_runs SET told = told + ?1, told_with_it = told_with_it + ?2,"
+                     " silent = max(0, silent - ?2) WHERE run = ?3",
+                     told.agents, told.with_it, run));
   for (auto& [sweep, added] : changes_added_) {
     DRAGNET_RETURN_IF_ERROR(
         database.Run("UPDATE sweeps SET changes = changes + ? WHERE action = ?", added, sweep));
@@ -419,6 +592,25 @@ absl::Status SweepTables::Flush(Database& database) {
   counts_.clear();
   told_.clear();
   changes_added_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status SweepTables::TrimChangesOf(Database& database, int64_t sweep, int64_t agent) {
+  const auto position_of = [&](int64_t number) {
+    return database.IntegerOr(0,
+                              "SELECT position FROM sweep_changes WHERE sweep = ? AND agent = ?"
+                              " ORDER BY position DESC LIMIT 1 OFFSET ?",
+                              sweep, agent, number);
+  };
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t too_many,
+                           position_of(kChangesKeptPerAgent + kChangesKeptPerAgent / 10));
+  if (too_many == 0) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const int64_t last, position_of(kChangesKeptPerAgent));
+  DRAGNET_RETURN_IF_ERROR(NoteRemovalOfChanges(database, sweep, static_cast<uint64_t>(last)));
+  DRAGNET_RETURN_IF_ERROR(
+      database.Run("DELETE FROM sweep_changes WHERE sweep = ? AND agent = ? AND position <= ?",
+                   sweep, agent, last));
+  changes_added_[sweep] -= database.changes();
   return absl::OkStatus();
 }
 

@@ -130,12 +130,12 @@ std::optional<absl::Time> SweepTerms::NextAfter(absl::Time now) const {
   return next.has_value() && *next <= end_ ? next : std::nullopt;
 }
 
-std::vector<absl::Time> SweepTerms::Due(absl::Time now, int count) const {
+std::vector<absl::Time> SweepTerms::Due(absl::Time now, int count, absl::Time after) const {
   std::vector<absl::Time> due;
   absl::Time before = std::min(now - jitter_ - kTimeToTell, end_);
   while (static_cast<int>(due.size()) < count) {
     const std::optional<absl::Time> last = schedule_.LastAtOrBefore(before);
-    if (!last.has_value() || *last < begin_) break;
+    if (!last.has_value() || *last < begin_ || *last <= after) break;
     due.push_back(*last);
     before = *last - absl::Seconds(1);
   }

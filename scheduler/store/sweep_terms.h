@@ -56,8 +56,10 @@ class SweepTerms {
   absl::Status CheckOccurrence(int64_t occurrence, absl::Time now) const;
   // The first occurrence after `now`.
   std::optional<absl::Time> NextAfter(absl::Time now) const;
-  // The last `count` occurrences that all agents had time for until `now`, newest first.
-  std::vector<absl::Time> Due(absl::Time now, int count) const;
+  // The last `count` occurrences after `after` that all agents had time for until `now`,
+  // newest first.
+  std::vector<absl::Time> Due(absl::Time now, int count,
+                              absl::Time after = absl::InfinitePast()) const;
 
   // In the order of operations and packs. An index into it is a check's number.
   const std::vector<SweepCheck>& checks() const { return checks_; }
