@@ -274,6 +274,8 @@ TEST_F(SweepsEndToEndTest, OrdersHoldForASweepAndWhatIsPausedHasNoNextRun) {
   with_ended.set_with_ended(true);
   ASSERT_TRUE(Api().ListSweeps(Patience().get(), with_ended, &list).ok());
   EXPECT_EQ(list.sweeps_size(), 1);
+}
+
 TEST_F(SweepsEndToEndTest, WhoTookItOnAndNeverToldIsInTheVerdictsOnceItIsSilent) {
   const Agent agent = Enrol("web1");
   const auto peer = Connect(agent);
