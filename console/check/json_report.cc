@@ -8,7 +8,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-class JsonReport : public Report {
+class JsonReport : public CheckReport {
  public:
   JsonReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
@@ -85,7 +85,7 @@ class JsonReport : public Report {
 
 }  // namespace
 
-std::unique_ptr<Report> NewJsonReport(const ReportOptions& options, Sink* out) {
+std::unique_ptr<CheckReport> NewJsonReport(const ReportOptions& options, Sink* out) {
   return std::make_unique<JsonReport>(options, out);
 }
 

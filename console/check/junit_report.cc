@@ -61,7 +61,7 @@ std::string Seconds(absl::Duration duration) {
   return absl::StrFormat("%.3f", absl::ToDoubleSeconds(duration));
 }
 
-class JunitReport : public Report {
+class JunitReport : public CheckReport {
  public:
   JunitReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
@@ -183,7 +183,7 @@ class JunitReport : public Report {
 
 }  // namespace
 
-std::unique_ptr<Report> NewJunitReport(const ReportOptions& options, Sink* out) {
+std::unique_ptr<CheckReport> NewJunitReport(const ReportOptions& options, Sink* out) {
   return std::make_unique<JunitReport>(options, out);
 }
 

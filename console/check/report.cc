@@ -2,7 +2,7 @@
 
 namespace dragnet::console {
 
-std::unique_ptr<Report> NewReport(std::string_view format, const ReportOptions& options,
+std::unique_ptr<CheckReport> NewReport(std::string_view format, const ReportOptions& options,
                                   Sink* out) {
   if (format == "tap") return NewTapReport(options, out);
   if (format == "junit") return NewJunitReport(options, out);

@@ -30,9 +30,9 @@ struct ReportOptions {
 
 // Called in the order: Begin; for each pack BeginPack, Add for each of its checks,
 // EndPack; Finish.
-class Report {
+class CheckReport {
  public:
-  virtual ~Report() = default;
+  virtual ~CheckReport() = default;
   virtual void Begin(int checks) = 0;
   virtual void BeginPack(const Pack& pack) = 0;
   virtual void Add(const CheckResult& result) = 0;
@@ -42,13 +42,13 @@ class Report {
 };
 
 // `format` is one of kCheckFormats. `out` outlives the result.
-std::unique_ptr<Report> NewReport(std::string_view format, const ReportOptions& options, Sink* out);
+std::unique_ptr<CheckReport> NewReport(std::string_view format, const ReportOptions& options, Sink* out);
 
 // One per file.
-std::unique_ptr<Report> NewTextReport(const ReportOptions& options, Sink* out);
-std::unique_ptr<Report> NewTapReport(const ReportOptions& options, Sink* out);
-std::unique_ptr<Report> NewJunitReport(const ReportOptions& options, Sink* out);
-std::unique_ptr<Report> NewSarifReport(const ReportOptions& options, Sink* out);
-std::unique_ptr<Report> NewJsonReport(const ReportOptions& options, Sink* out);
+std::unique_ptr<CheckReport> NewTextReport(const ReportOptions& options, Sink* out);
+std::unique_ptr<CheckReport> NewTapReport(const ReportOptions& options, Sink* out);
+std::unique_ptr<CheckReport> NewJunitReport(const ReportOptions& options, Sink* out);
+std::unique_ptr<CheckReport> NewSarifReport(const ReportOptions& options, Sink* out);
+std::unique_ptr<CheckReport> NewJsonReport(const ReportOptions& options, Sink* out);
 
 }  // namespace dragnet::console

@@ -29,7 +29,7 @@ absl::Duration TimeoutOf(const Pack& pack) {
 
 class PackRun {
  public:
-  PackRun(const Pack& pack, const CheckRunOptions& options, Report* report,
+  PackRun(const Pack& pack, const CheckRunOptions& options, CheckReport* report,
           CheckRunOutcome* outcome)
       : pack_(pack), options_(options), report_(report), outcome_(outcome), reader_(pack) {}
 
@@ -101,7 +101,7 @@ class PackRun {
 
   const Pack& pack_;
   const CheckRunOptions& options_;
-  Report* const report_;
+  CheckReport* const report_;
   CheckRunOutcome* const outcome_;
   VerdictReader reader_;
 };
@@ -114,7 +114,7 @@ int CheckRunOutcome::ExitStatus() const {
 }
 
 CheckRunOutcome RunPacks(const std::vector<Pack>& packs, const CheckRunOptions& options,
-                         Report* report) {
+                         CheckReport* report) {
   int checks = 0;
   for (const Pack& pack : packs) checks += pack.parameters.checks_size();
   report->Begin(checks);

@@ -43,6 +43,6 @@ struct CheckRunOutcome {
 
 // `packs` must outlive the result.
 CheckRunOutcome RunPacks(const std::vector<Pack>& packs, const CheckRunOptions& options,
-                         Report* report);
+                         CheckReport* report);
 
 }  // namespace dragnet::console

@@ -82,7 +82,7 @@ Json RuleOf(const check::v1::Check& check) {
   return rule;
 }
 
-class SarifReport : public Report {
+class SarifReport : public CheckReport {
  public:
   SarifReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
@@ -176,7 +176,7 @@ class SarifReport : public Report {
 
 }  // namespace
 
-std::unique_ptr<Report> NewSarifReport(const ReportOptions& options, Sink* out) {
+std::unique_ptr<CheckReport> NewSarifReport(const ReportOptions& options, Sink* out) {
   return std::make_unique<SarifReport>(options, out);
 }
 

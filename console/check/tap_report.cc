@@ -12,7 +12,7 @@ std::string Escaped(std::string_view text) {
   return absl::StrReplaceAll(ForTerminal(text), {{"\\", "\\\\"}, {"#", "\\#"}});
 }
 
-class TapReport : public Report {
+class TapReport : public CheckReport {
  public:
   TapReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
@@ -84,7 +84,7 @@ class TapReport : public Report {
 
 }  // namespace
 
-std::unique_ptr<Report> NewTapReport(const ReportOptions& options, Sink* out) {
+std::unique_ptr<CheckReport> NewTapReport(const ReportOptions& options, Sink* out) {
   return std::make_unique<TapReport>(options, out);
 }
 

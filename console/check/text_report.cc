@@ -40,7 +40,7 @@ Look LookOf(const CheckResult& result) {
   return {"UNKNOWN", "1;33"};
 }
 
-class TextReport : public Report {
+class TextReport : public CheckReport {
  public:
   TextReport(const ReportOptions& options, Sink* out) : options_(options), out_(out) {}
 
@@ -137,7 +137,7 @@ class TextReport : public Report {
 
 }  // namespace
 
-std::unique_ptr<Report> NewTextReport(const ReportOptions& options, Sink* out) {
+std::unique_ptr<CheckReport> NewTextReport(const ReportOptions& options, Sink* out) {
   return std::make_unique<TextReport>(options, out);
 }
 

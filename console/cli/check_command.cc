@@ -343,7 +343,7 @@ class CheckCommand : public Command {
   int RunChecks(const std::vector<Pack>& packs, const Baseline* baseline, Session& session) {
     Io& io = session.io();
     const absl::Time started = SteadyNow();
-    const std::unique_ptr<Report> report = NewReport(output_,
+    const std::unique_ptr<CheckReport> report = NewReport(output_,
                                                      {.color = io.color,
                                                       .quiet = quiet_,
                                                       .verbose = verbose_,
