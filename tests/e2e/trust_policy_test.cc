@@ -183,7 +183,13 @@ TEST_F(TrustPolicyTest, ModuleThatTheSignerHasNoWeightForIsRefused) {
   const PrivateKey other = NewKey();
   v1::TrustPolicy policy = forge().NextPolicy();
   Fleet::AddInvestigator("other", other, &policy);
-  policy.mutable_modules(0)->mutable_weights(0)->set_investigator("other");
+  int rules = 0;
+  for (v1::ModulePolicy& rule : *policy.mutable_modules()) {
+    if (rule.module() != "file") continue;
+    rule.mutable_weights(0)->set_investigator("other");
+    ++rules;
+  }
+  ASSERT_EQ(rules, 1);
   ASSERT_TRUE(Takes(forge().SignPolicy(policy), 2));
   const std::string envelope = forge().Sign(Valid());
   EXPECT_EQ(host_.SendAction(envelope).reason(), v1::Refusal::REASON_INSUFFICIENT_WEIGHT);
