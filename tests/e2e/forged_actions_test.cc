@@ -270,8 +270,9 @@ class TwoSignersTest : public ForgedActionsTest {
     v1::TrustPolicy policy = forge().NextPolicy(NextVersion());
     Fleet::AddInvestigator("bob", bob_, &policy);
     Fleet::AddInvestigator("carol", carol_, &policy);
-    policy.mutable_modules(0)->set_minimum_weight(2);
-    v1::Weight* weight = policy.mutable_modules(0)->add_weights();
+    v1::ModulePolicy& rule = Forge::RuleFor("file", &policy);
+    rule.set_minimum_weight(2);
+    v1::Weight* weight = rule.add_weights();
     weight->set_investigator("bob");
     weight->set_weight(1);
     const std::string envelope = forge().SignPolicy(policy);

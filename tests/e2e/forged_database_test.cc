@@ -135,7 +135,7 @@ TEST_F(ForgedDatabaseTest, PolicyOfTheAttackersOwnIsRefusedByAgents) {
   v1::TrustPolicy policy = fleet_.forge().NextPolicy();
   *policy.mutable_roots() = RootSet::Create({root.public_key()}, 1)->ToProto();
   Fleet::AddInvestigator("mallory", mallory, &policy);
-  policy.mutable_modules(0)->mutable_weights(0)->set_investigator("mallory");
+  Forge::RuleFor("file", &policy).mutable_weights(0)->set_investigator("mallory");
   const std::string policy_envelope = Forge::SignPolicy(policy, {&root});
   const v1::Action action = Valid();
   agent_->Stop();

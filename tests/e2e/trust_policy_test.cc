@@ -183,13 +183,7 @@ TEST_F(TrustPolicyTest, ModuleThatTheSignerHasNoWeightForIsRefused) {
   const PrivateKey other = NewKey();
   v1::TrustPolicy policy = forge().NextPolicy();
   Fleet::AddInvestigator("other", other, &policy);
-  int rules = 0;
-  for (v1::ModulePolicy& rule : *policy.mutable_modules()) {
-    if (rule.module() != "file") continue;
-    rule.mutable_weights(0)->set_investigator("other");
-    ++rules;
-  }
-  ASSERT_EQ(rules, 1);
+  Forge::RuleFor("file", &policy).mutable_weights(0)->set_investigator("other");
   ASSERT_TRUE(Takes(forge().SignPolicy(policy), 2));
   const std::string envelope = forge().Sign(Valid());
   EXPECT_EQ(host_.SendAction(envelope).reason(), v1::Refusal::REASON_INSUFFICIENT_WEIGHT);

@@ -1,5 +1,7 @@
 #include "tests/harness/forge.h"
 
+#include <gtest/gtest.h>
+
 #include "absl/time/clock.h"
 #include "core/action.h"
 #include "core/certificate.h"
@@ -123,6 +125,13 @@ v1::TrustPolicy Forge::NextPolicy(uint64_t version) const {
   v1::TrustPolicy policy = first_policy_;
   policy.set_version(version);
   return policy;
+}
+
+v1::ModulePolicy& Forge::RuleFor(std::string_view module, v1::TrustPolicy* policy) {
+  for (v1::ModulePolicy& rule : *policy->mutable_modules())
+    if (rule.module() == module) return rule;
+  ADD_FAILURE() << "the policy has no rule for " << module;
+  return *policy->add_modules();
 }
 
 std::string Forge::SignPolicy(const v1::TrustPolicy& policy) const {

@@ -56,6 +56,8 @@ class Forge {
   const v1::TrustPolicy& first_policy() const { return first_policy_; }
   // A copy of the first one with the next version (or `version`).
   v1::TrustPolicy NextPolicy(uint64_t version = 2) const;
+  // Its rule for a module that it has one for.
+  static v1::ModulePolicy& RuleFor(std::string_view module, v1::TrustPolicy* policy);
   // With all root keys.
   std::string SignPolicy(const v1::TrustPolicy& policy) const;
   static std::string SignPolicy(const v1::TrustPolicy& policy,
