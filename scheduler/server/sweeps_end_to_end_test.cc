@@ -30,9 +30,8 @@ class SweepsEndToEndTest : public ServerTest {
   }
   // Some hours ago: agents tell of no run before.
   void LaunchLongAgo(const v1::Action& sweep, v1::LaunchResponse* launched) {
-    clock_.Advance(-absl::Hours(6));
     const grpc::Status status = Launch(Sign(sweep), launched);
-    clock_.Advance(absl::Hours(6));
+    clock_.Advance(absl::Hours(3));
     ASSERT_TRUE(status.ok()) << status.error_message();
   }
   int64_t Hour(int ago) const {
@@ -281,7 +280,7 @@ TEST_F(SweepsEndToEndTest, WhoTookItOnAndNeverToldIsInTheVerdictsOnceItIsSilent)
   const auto peer = Connect(agent);
   const v1::Action sweep = NewSweep();
   v1::LaunchResponse launched;
-  LaunchLongAgo(sweep, &launched);
+  ASSERT_TRUE(Launch(Sign(sweep), &launched).ok());
   peer->ReadActionEnvelope();
   Accept(*peer, sweep.id());
   while (GetSweep(sweep.id()).sweep().agents_with_it() == 0) absl::SleepFor(absl::Milliseconds(5));
