@@ -122,6 +122,7 @@ TEST_F(MonitorRecurringTest, TheSameSignersDoNotTakeAllPlaces) {
   for (const bool restart : {false, true}) {
     if (restart) Restart();
     TakePastTheFirst(Hourly("not"));
+    ASSERT_THAT(Refusals(), SizeIs(restart ? 2 : 1));
     EXPECT_EQ(Refusals().back().refusal().reason(), v1::Refusal::REASON_BUSY);
     EXPECT_THAT(Refusals().back().refusal().detail(), HasSubstr("of the same signers"));
   }
