@@ -184,8 +184,12 @@ TEST_F(SweepTest, AHostThatNeverToldIsSilentEverywhere) {
       const Outcome report = Dragnet({"sweep", "report", sweep_.id(), "--output", format});
       EXPECT_EQ(report.status, 3) << format;
       EXPECT_THAT(report.out, AllOf(HasSubstr("web2"), HasSubstr("silent"),
-                                    HasSubstr("it refused the sweep"), Not(HasSubstr("\x1b"))))
+                                    HasSubstr("it refused the sweep")))
           << format;
+      // CSV is for programs, and has texts as they are but for formulas.
+      if (format != std::string_view("csv")) {
+        EXPECT_THAT(report.out, Not(HasSubstr("\x1b"))) << format;
+      }
       EXPECT_THAT(report.err, Not(HasSubstr("aren't in the signed document"))) << format;
     }
     EXPECT_EQ(Dragnet({"sweep", "show", sweep_.id(), "--check", "root-login"}).status, 3);

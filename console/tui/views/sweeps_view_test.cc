@@ -146,7 +146,7 @@ TEST_F(SweepsViewTest, HostsThatNeverToldAreSilent) {
   Open();
   EXPECT_TRUE(Shows(" 41 "));
   Press(Key::Code::kEnter);
-  ASSERT_TRUE(Shows("3 without it"));
+  ASSERT_TRUE(Shows("3 without it", 160));
   Press(Key::Code::kEnter);
   ASSERT_TRUE(Shows("Remedy for host-keys"));
   EXPECT_THAT(Screen(), HasSubstr("silent  off-9"));
