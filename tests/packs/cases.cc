@@ -243,6 +243,10 @@ absl::StatusOr<std::vector<std::string>> OwnChecks(std::string_view text, std::s
 }
 
 void MakeTree(const Entries& entries, const std::string& root) {
+  // What has none of etc, usr and bin is no image: nothing is checked there.
+  std::error_code etc;
+  std::filesystem::create_directories(root + "/etc", etc);
+  Need(!etc, "mkdir", root + "/etc");
   // In the order of paths a directory comes before what is in it.
   for (const auto& [path, entry] : entries) {
     if (entry.kind == Entry::Kind::kAbsent) continue;

@@ -187,6 +187,7 @@ class EmptyRootTest : public ::testing::Test {
   void TestBody() override {
     if (!IsRoot()) GTEST_SKIP() << "needs root, as the cases do";
     const TemporaryDirectory root;
+    MakeTree({}, root.path());
     const Finished finished =
         RunToEnd({"dragnet", "check", PackFile(pack_), "--output", "json", "--root", root.path()});
     const std::map<std::string, json> verdicts = Verdicts(finished);
