@@ -46,7 +46,8 @@ inline void ExpectRowsOnce(const ActionResults& results, const std::string& agen
   }
 }
 
-// Waits until the action has ended on the agent.
+// Waits until the action has ended on the agent. Longer than a link takes to give up a
+// connection that nothing comes back on (80 s: a ping a minute, and 20 s for its answer).
 inline absl::StatusOr<ActionResults> WaitForEnd(TestFleet& fleet, const std::string& action_id,
                                                 const std::string& agent) {
   absl::StatusOr<ActionResults> results = absl::UnavailableError("never asked");
@@ -58,7 +59,7 @@ inline absl::StatusOr<ActionResults> WaitForEnd(TestFleet& fleet, const std::str
         return state != v1::DISPATCH_STATE_WAITING && state != v1::DISPATCH_STATE_SENT &&
                state != v1::DISPATCH_STATE_RUNNING;
       },
-      absl::Seconds(60));
+      absl::Seconds(150));
   if (!ended && results.ok()) {
     return absl::DeadlineExceededError(results->states[agent].ShortDebugString());
   }
