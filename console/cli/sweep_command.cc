@@ -217,7 +217,7 @@ class SweepCommand : public Command {
                    .short_name = "-o",
                    .value_name = "FORMAT",
                    .help = "How to print (default: table).",
-                   .choices = {"table", "json", "jsonl", "csv", "junit"}},
+                   .choices = {"table", "json", "jsonl", "csv", "junit", "sarif"}},
                   &flags_.report_output);
   }
 

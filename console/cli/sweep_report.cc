@@ -9,6 +9,7 @@
 #include "console/cli/exit_status.h"
 #include "console/cli/interrupt.h"
 #include "console/cli/sweep.h"
+#include "console/cli/sweep_sarif.h"
 #include "console/form/describe.h"
 #include "console/form/recurrence.h"
 #include "console/investigation/action_builder.h"
@@ -226,11 +227,13 @@ absl::StatusOr<int> ReportAsPage(const SweepFlags& flags, Session& session) {
   return SweepExitStatus(found, report.verdicts, report.silent_in_all);
 }
 
-absl::StatusOr<int> ReportAsJunit(const SweepFlags& flags, Session& session) {
-  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 1, session));
+// As build servers and code scanning take it: gives every verdict to `add`, then calls
+// `finish` with the exit status.
+template <typename Add, typename Finish>
+absl::StatusOr<int> TellEachVerdict(const SignedSweep& found, Session& session, const Add& add,
+                                    const Finish& finish) {
   const Sweep& sweep = found.sweep;
   DRAGNET_ASSIGN_OR_RETURN(Client * client, session.client());
-  JunitWriter writer(sweep, session.io().out);
   v1::VerdictCounts counts;
   uint64_t silent = 0;
   const Interrupt interrupt;
@@ -242,11 +245,28 @@ absl::StatusOr<int> ReportAsJunit(const SweepFlags& flags, Session& session) {
         const bool is_verdict = sweep.Find(verdict.check()) != nullptr;
         if (is_verdict) Count(VerdictStatusOf(verdict.status()), &counts);
         silent += NeverTold(verdict) || (is_verdict && verdict.silent()) ? 1 : 0;
-        writer.Add(verdict);
+        add(verdict);
       }));
-  writer.Finish();
+  const int status = SweepExitStatus(found, counts, silent);
+  finish(status);
   DRAGNET_RETURN_IF_ERROR(session.io().out->Flush());
-  return SweepExitStatus(found, counts, silent);
+  return status;
+}
+
+absl::StatusOr<int> ReportAsJunit(const SweepFlags& flags, Session& session) {
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 1, session));
+  JunitWriter writer(found.sweep, session.io().out);
+  return TellEachVerdict(
+      found, session, [&](const v1::SweepVerdict& verdict) { writer.Add(verdict); },
+      [&](int) { writer.Finish(); });
+}
+
+absl::StatusOr<int> ReportAsSarif(const SweepFlags& flags, Session& session) {
+  DRAGNET_ASSIGN_OR_RETURN(const SignedSweep found, FindSignedSweep(flags.sweep, 1, session));
+  SweepSarif sarif(found.sweep);
+  return TellEachVerdict(
+      found, session, [&](const v1::SweepVerdict& verdict) { sarif.Add(verdict); },
+      [&](int status) { sarif.Write(status, session.io().out); });
 }
 
 }  // namespace
@@ -254,6 +274,7 @@ absl::StatusOr<int> ReportAsJunit(const SweepFlags& flags, Session& session) {
 absl::StatusOr<int> ReportSweep(const SweepFlags& flags, Session& session) {
   absl::StatusOr<int> status = flags.html.has_value()           ? ReportAsPage(flags, session)
                                : flags.report_output == "junit" ? ReportAsJunit(flags, session)
+                               : flags.report_output == "sarif" ? ReportAsSarif(flags, session)
                                                                 : ReportVerdicts(flags, session);
   // Said by whoever pressed it.
   if (absl::IsCancelled(status.status())) {

@@ -7,6 +7,7 @@
 #include "core/envelope.h"
 #include "core/order.h"
 #include "modules/module.h"
+#include "nlohmann/json.hpp"
 
 namespace dragnet::console {
 namespace {
@@ -173,6 +174,32 @@ TEST_F(SweepTest, ExitStatusTellsFailedFromUnknown) {
   EXPECT_EQ(Dragnet({"sweep", "show", sweep_.id()}).status, 3);
 }
 
+TEST_F(SweepTest, CodeScanningIsToldWhatDidNotPassAndWhere) {
+  v1::SweepVerdict failed = Verdict("web1", "root-login", "fail");
+  failed.set_reason("expected no row: [1 found](http://evil) \x1b[2J");
+  failed.clear_evidence();
+  failed.add_evidence(R"({"path":"/etc/ssh/sshd config","line":"7"})");
+  Tell({failed, Verdict("web1", "host-keys", "unknown"), Verdict("web2", "root-login", "pass"),
+        Verdict("web2", "made-up", "fail")});
+  const Outcome report = Dragnet({"sweep", "report", sweep_.id(), "--output", "sarif"});
+  EXPECT_EQ(report.status, 1);
+  EXPECT_THAT(report.out, Not(HasSubstr("\x1b")));
+  const auto run = nlohmann::json::parse(report.out)["runs"][0];
+  EXPECT_EQ(run["tool"]["driver"]["rules"].size(), 2u);
+  ASSERT_EQ(run["results"].size(), 2u);
+  const auto& result = run["results"][0];
+  EXPECT_EQ(result["ruleId"], "root-login");
+  EXPECT_EQ(run["tool"]["driver"]["rules"][result["ruleIndex"].get<size_t>()]["id"], "root-login");
+  EXPECT_EQ(result["kind"], "fail");
+  EXPECT_THAT(result["message"]["text"].get<std::string>(),
+              AllOf(HasSubstr("web1: "), Not(HasSubstr("](http"))));
+  const auto& location = result["locations"][0];
+  EXPECT_EQ(location["physicalLocation"]["artifactLocation"]["uri"],
+            "file:///etc/ssh/sshd%20config");
+  EXPECT_EQ(location["logicalLocations"][0]["name"], "web1");
+  EXPECT_EQ(run["results"][1]["kind"], "open");
+}
+
 // Every way to be told of a sweep, and where silence must be seen.
 TEST_F(SweepTest, AHostThatNeverToldIsSilentEverywhere) {
   Tell({Verdict("web1", "root-login", "pass"), Verdict("web1", "host-keys", "pass"),
@@ -180,7 +207,7 @@ TEST_F(SweepTest, AHostThatNeverToldIsSilentEverywhere) {
   // Whether the stream or the counts say so.
   for (const bool counted : {true, false}) {
     scheduler_->sweep.mutable_sweep()->set_agents_silent(counted ? 1 : 0);
-    for (const char* format : {"table", "csv", "json", "jsonl", "junit"}) {
+    for (const char* format : {"table", "csv", "json", "jsonl", "junit", "sarif"}) {
       const Outcome report = Dragnet({"sweep", "report", sweep_.id(), "--output", format});
       EXPECT_EQ(report.status, 3) << format;
       EXPECT_THAT(report.out, AllOf(HasSubstr("web2"), HasSubstr("silent"),
