@@ -75,8 +75,9 @@ std::variant<AuthorizedAction, RefusedAction> AuthorizeAction(std::string_view e
   for (const v1::Operation& operation : action->operations()) {
     const std::vector<std::string> needed = context.weights_needed(operation);
     if (needed.empty()) {
-      return refuse(Reason::REASON_MODULE_NOT_ALLOWED,
-                    StrCat("module ", operation.module(), ", or one that it runs, does not exist here"));
+      return refuse(
+          Reason::REASON_MODULE_NOT_ALLOWED,
+          StrCat("module ", operation.module(), ", or one that it runs, does not exist here"));
     }
     for (const std::string& module : needed) {
       const absl::Status weight = context.policy->CheckWeight(module, signers);

@@ -86,9 +86,7 @@ Json SarifRule(const check::v1::Check& check) {
 
 Json SarifTool(Json rules) {
   return {{"driver",
-           {{"name", "dragnet"},
-            {"version", std::string(kVersion)},
-            {"rules", std::move(rules)}}}};
+           {{"name", "dragnet"}, {"version", std::string(kVersion)}, {"rules", std::move(rules)}}}};
 }
 
 std::string SarifDocument(Json runs) {

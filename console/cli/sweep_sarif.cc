@@ -46,8 +46,8 @@ Json Locations(const v1::SweepVerdict& verdict) {
 
 void SweepSarif::Notify(std::string_view host, std::string_view words) {
   if (notifications_.size() >= kMostNotifications) return;
-  notifications_.push_back({{"level", "warning"},
-                            {"message", {{"text", SarifMessage(StrCat(host, ": ", words))}}}});
+  notifications_.push_back(
+      {{"level", "warning"}, {"message", {{"text", SarifMessage(StrCat(host, ": ", words))}}}});
 }
 
 void SweepSarif::Add(const v1::SweepVerdict& verdict) {
@@ -58,7 +58,8 @@ void SweepSarif::Add(const v1::SweepVerdict& verdict) {
   if (check == nullptr) return;
   if (verdict.silent() && last_silent_ != verdict.agent_id()) {
     last_silent_ = verdict.agent_id();
-    Notify(verdict.agent_name(), "silent: it told of neither of the last two runs: its verdicts are old");
+    Notify(verdict.agent_name(),
+           "silent: it told of neither of the last two runs: its verdicts are old");
   }
   const VerdictStatus status = VerdictStatusOf(verdict.status());
   if (status == VerdictStatus::kPass || status == VerdictStatus::kNotApplicable) return;
@@ -75,7 +76,8 @@ void SweepSarif::Add(const v1::SweepVerdict& verdict) {
        {"message", {{"text", SarifMessage(Message(verdict, *check))}}},
        {"locations", Locations(verdict)},
        // The same finding of the same host in the next run is the same to its reader.
-       {"partialFingerprints", {{"hostAndCheck/v1", StrCat(verdict.agent_id(), "/", check->id())}}}});
+       {"partialFingerprints",
+        {{"hostAndCheck/v1", StrCat(verdict.agent_id(), "/", check->id())}}}});
 }
 
 void SweepSarif::Write(int exit_status, Sink* sink) {

@@ -210,8 +210,8 @@ TEST_F(SweepTest, AHostThatNeverToldIsSilentEverywhere) {
     for (const char* format : {"table", "csv", "json", "jsonl", "junit", "sarif"}) {
       const Outcome report = Dragnet({"sweep", "report", sweep_.id(), "--output", format});
       EXPECT_EQ(report.status, 3) << format;
-      EXPECT_THAT(report.out, AllOf(HasSubstr("web2"), HasSubstr("silent"),
-                                    HasSubstr("it refused the sweep")))
+      EXPECT_THAT(report.out,
+                  AllOf(HasSubstr("web2"), HasSubstr("silent"), HasSubstr("it refused the sweep")))
           << format;
       // CSV is for programs, and has texts as they are but for formulas.
       if (format != std::string_view("csv")) {

@@ -10,11 +10,11 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
-#include "modules/partial_text.h"
-#include "modules/rows/row_values.h"
 #include "core/sql_expression.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "modules/partial_text.h"
+#include "modules/rows/row_values.h"
 
 namespace dragnet {
 namespace {

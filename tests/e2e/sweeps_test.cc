@@ -31,14 +31,15 @@ class SweepsTest : public ::testing::Test {
     Write(fleet_.temporary() + "/pack.yaml",
           StrCat("id: demo\ntitle: No marker lies around\nchecks:\n"
                  "  - id: no-marker\n    title: There is no marker\n    severity: high\n"
-                 "    command: file --path ", marker_, "\n    expect: not found\n"));
+                 "    command: file --path ",
+                 marker_, "\n    expect: not found\n"));
   }
 
   // Gives the id.
   std::string Add() {
-    const Finished added = fleet_.Dragnet({"sweep", "add", fleet_.temporary() + "/pack.yaml",
-                                           "--every", "* * * * *", "--tz", "Europe/Berlin", "-t",
-                                           "true", "--yes"});
+    const Finished added =
+        fleet_.Dragnet({"sweep", "add", fleet_.temporary() + "/pack.yaml", "--every", "* * * * *",
+                        "--tz", "Europe/Berlin", "-t", "true", "--yes"});
     EXPECT_EQ(added.status(), 0) << added.err;
     EXPECT_THAT(added.err, HasSubstr("every minute"));
     return std::string(absl::StripTrailingAsciiWhitespace(added.out));
@@ -51,8 +52,11 @@ class SweepsTest : public ::testing::Test {
   }
   // Exit status of `sweep show`: 0 passes, 1 fails, 3 nothing is known.
   bool Shows(const std::string& id, int status) {
-    return Eventually([&] { return fleet_.Dragnet({"sweep", "show", id}).status() == status; },
-                      kOccurrence);
+    return Eventually(
+        [&] {
+          return fleet_.Dragnet({"sweep", "show", id}).status() == status;
+        },
+        kOccurrence);
   }
   std::vector<nlohmann::json> Lines(const std::vector<std::string>& arguments) {
     const Finished finished = fleet_.Dragnet(arguments);
