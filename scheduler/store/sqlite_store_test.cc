@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <latch>
 #include <string>
 #include <thread>
@@ -176,14 +177,11 @@ class SqliteSweepTest : public SqliteStoreTest {
     record.set_sequence(1);
     record.mutable_rows()->add_rows(VerdictRow("time", run % 2 == 0 ? "pass" : "fail"));
     record.mutable_rows()->add_rows(VerdictRow("disk", "pass"));
-    absl::StatusOr<Appended> result;
-    absl::Notification done;
+    std::promise<absl::StatusOr<Appended>> result;
     store.AppendRecord(kAgent, record, now_, [&](absl::StatusOr<Appended> appended) {
-      result = std::move(appended);
-      done.Notify();
+      result.set_value(std::move(appended));
     });
-    done.WaitForNotification();
-    return result;
+    return result.get_future().get();
   }
   static void ExpectRunsOnce(Store& store, int runs) {
     const auto stored = store.Runs(kSweep, absl::InfinitePast(), 1000);
