@@ -74,6 +74,10 @@ dragnet_dependency(dep_compression
 dragnet_dependency(dep_grpc SHARED grpc++ grpc gpr STATIC ${grpc_static})
 # The scheduler alone uses it, and takes the shared one.
 dragnet_dependency(dep_microhttpd SHARED microhttpd STATIC microhttpd)
+# Its macros put no names of files into programs: packages are the same bytes wherever they
+# are built.
+target_compile_definitions(dep_crypto INTERFACE OPENSSL_NO_FILENAMES)
+target_compile_definitions(dep_ssl INTERFACE OPENSSL_NO_FILENAMES)
 foreach(dependency dep_absl dep_protobuf dep_crypto dep_ssl dep_sqlite dep_grpc)
   target_link_libraries(${dependency} INTERFACE Threads::Threads)
 endforeach()
@@ -89,6 +93,8 @@ pkg_check_modules(RE2 REQUIRED re2)
 pkg_check_modules(SECCOMP REQUIRED libseccomp)
 pkg_check_modules(MICROHTTPD REQUIRED libmicrohttpd)
 pkg_check_modules(TCMALLOC REQUIRED IMPORTED_TARGET libtcmalloc_minimal)
+pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
+pkg_check_modules(NATS REQUIRED IMPORTED_TARGET libnats)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(FMT REQUIRED IMPORTED_TARGET fmt)
 pkg_check_modules(SPDLOG REQUIRED IMPORTED_TARGET spdlog)

@@ -17,6 +17,8 @@ inline constexpr std::string_view kActionPayloadType = "application/vnd.dragnet.
 inline constexpr std::string_view kTrustPolicyPayloadType =
     "application/vnd.dragnet.trust.v1+protobuf";
 inline constexpr std::string_view kOrderPayloadType = "application/vnd.dragnet.order.v1+protobuf";
+inline constexpr std::string_view kReleasePayloadType =
+    "application/vnd.dragnet.release.v1+protobuf";
 
 inline constexpr size_t kMaxEnvelopeBytes = 1024 * 1024;
 inline constexpr int kMaxSignatures = 32;

@@ -121,10 +121,25 @@ absl::Status WriteNewFile(const std::string& path, std::string_view content, mod
   return SyncDirectory(DirectoryOf(path));
 }
 
+namespace {
+
+// The mode given, whatever the umask. Of the directory that was made just now, and not of
+// what a link leads to that someone put in its place.
+absl::Status SetDirectoryMode(const std::string& path, mode_t mode) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(StrCat("open ", path), errno);
+  if (::fchmod(fd.get(), mode) != 0) return ErrnoStatus(StrCat("chmod ", path), errno);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status MakeDirectories(const std::string& path, mode_t mode) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);
-    if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) {
+    if (::mkdir(part.c_str(), mode) == 0) {
+      DRAGNET_RETURN_IF_ERROR(SetDirectoryMode(part, mode));
+    } else if (errno != EEXIST) {
       return ErrnoStatus(StrCat("mkdir ", part), errno);
     }
     if (end == std::string::npos) break;

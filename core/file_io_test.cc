@@ -78,6 +78,12 @@ TEST_F(FileIoTest, MakesDirectoriesAndAcceptsThoseThere) {
   EXPECT_TRUE(MakeDirectories(directory_ + "/a/b/c", 0700).ok());
   EXPECT_TRUE(MakeDirectories(directory_ + "/a/b/c", 0700).ok());
   ASSERT_TRUE(WriteNewFile(directory_ + "/file", "", 0600).ok());
+  struct stat info;
+  const mode_t before = ::umask(077);
+  EXPECT_TRUE(MakeDirectories(directory_ + "/open", 0711).ok());
+  ::umask(before);
+  ASSERT_EQ(::stat((directory_ + "/open").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0711u) << "whatever the umask";
   EXPECT_FALSE(MakeDirectories(directory_ + "/file", 0700).ok());
   EXPECT_FALSE(MakeDirectories(directory_ + "/file/x", 0700).ok());
 }

@@ -10,10 +10,12 @@
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/keys.h"
+#include "core/release.h"
 #include "core/trust_policy.h"
 #include "core/uuid.h"
 #include "dragnet/v1/action.pb.h"
 #include "dragnet/v1/facts.pb.h"
+#include "dragnet/v1/release.pb.h"
 #include "dragnet/v1/trust.pb.h"
 
 namespace dragnet::testing {
@@ -32,7 +34,8 @@ inline std::string Signed(std::string_view payload_type, const google::protobuf:
 
 // A fleet: two of two root keys; alice (Ed25519) and bob (P-256) with weight 1
 // each, carol in the policy without any weight; module "file" needs weight 1,
-// "memory" needs 2.
+// "memory" needs 2. Releases need two of three keys in a policy that AddReleaseKeys
+// was called for.
 struct Fleet {
   std::string id = "test-0123456789ab";
   absl::Time now = absl::FromUnixSeconds(1'800'000'000);
@@ -40,6 +43,7 @@ struct Fleet {
   PrivateKey alice = NewKey();
   PrivateKey bob = NewKey(KeyAlgorithm::kEcdsaP256);
   PrivateKey carol = NewKey();
+  std::vector<PrivateKey> releasers = {NewKey(), NewKey(KeyAlgorithm::kEcdsaP256), NewKey()};
 
   RootSet Pinned() const {
     return *RootSet::Create({roots[0].public_key(), roots[1].public_key()}, 2);
@@ -64,6 +68,39 @@ struct Fleet {
   }
   TrustPolicy Policy(uint64_t version = 1) const {
     return *TrustPolicy::VerifyFirst(SignedPolicy(PolicyProto(version)), Pinned(), id);
+  }
+
+  void AddReleaseKeys(v1::TrustPolicy* policy, uint32_t threshold = 2) const {
+    for (const PrivateKey& key : releasers) {
+      *policy->mutable_release_keys()->add_keys() = key.public_key().ToProto();
+    }
+    policy->mutable_release_keys()->set_threshold(threshold);
+  }
+  // For linux/x86_64, issued a minute ago. Its files are the words "dragnet-agent 0.2.0"
+  // and so on: see ReleaseFileContent().
+  v1::Release ReleaseProto(std::string_view version = "0.2.0") const {
+    v1::Release release;
+    release.set_version(std::string(version));
+    *release.mutable_issued() = ToTimestamp(now - absl::Minutes(1));
+    *release.mutable_expires() = ToTimestamp(now + absl::Hours(24));
+    v1::Platform* platform = release.add_platforms();
+    platform->set_os("linux");
+    platform->set_arch("x86_64");
+    for (const std::string_view program : kAgentPrograms) {
+      const std::string content = ReleaseFileContent(program, version);
+      v1::ReleaseFile* file = platform->add_files();
+      file->set_name(std::string(program));
+      file->set_sha256(Sha256(content));
+      file->set_size(content.size());
+    }
+    return release;
+  }
+  static std::string ReleaseFileContent(std::string_view program, std::string_view version) {
+    return std::string(program) + " " + std::string(version);
+  }
+  // By two of the release keys.
+  std::string SignedRelease(const v1::Release& release) const {
+    return Signed(kReleasePayloadType, release, {&releasers[0], &releasers[1]});
   }
 
   v1::Action ActionProto(std::string_view module = "file") const {

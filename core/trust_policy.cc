@@ -11,7 +11,7 @@
 namespace dragnet {
 namespace {
 
-constexpr int kMaxRootKeys = 32;
+constexpr int kMaxThresholdKeys = 32;
 constexpr int kMaxInvestigators = 1000;
 constexpr int kMaxKeysPerInvestigator = 8;
 constexpr int kMaxModulePolicies = 1000;
@@ -20,6 +20,25 @@ constexpr uint32_t kMaxWeight = 1000;
 
 absl::Status Invalid(std::string_view field, std::string_view problem) {
   return absl::InvalidArgumentError(StrCat("trust policy ", field, ": ", problem));
+}
+
+template <typename Proto>
+absl::StatusOr<std::vector<PublicKey>> ParseKeys(const Proto& proto) {
+  std::vector<PublicKey> keys;
+  for (const v1::PublicKey& key : proto.keys()) {
+    DRAGNET_ASSIGN_OR_RETURN(PublicKey parsed, PublicKey::FromProto(key));
+    keys.push_back(std::move(parsed));
+    if (keys.size() > kMaxThresholdKeys) break;
+  }
+  return keys;
+}
+
+template <typename Proto>
+Proto SetToProto(const KeyThreshold& set) {
+  Proto proto;
+  for (const PublicKey& key : set.keys()) *proto.add_keys() = key.ToProto();
+  proto.set_threshold(set.threshold());
+  return proto;
 }
 
 bool IsPlainName(std::string_view name) {
@@ -76,6 +95,29 @@ absl::Status ValidateSecurityKeys(const v1::TrustPolicy& policy) {
   return absl::OkStatus();
 }
 
+// Who builds and who rolls out are two powers, and who changes the policy a third: one
+// stolen key must not be two of them. By SPKI, so that it isn't the same key as a
+// security key in one place and plain in another either.
+absl::Status ValidateReleaseKeys(const v1::TrustPolicy& policy) {
+  if (!policy.has_release_keys()) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const ReleaseKeySet release,
+                           ReleaseKeySet::FromProto(policy.release_keys()));
+  std::map<std::string, std::string> owners;
+  for (const v1::PublicKey& key : policy.roots().keys()) owners[key.spki()] = "a root key";
+  for (const v1::Investigator& investigator : policy.investigators()) {
+    for (const v1::PublicKey& key : investigator.keys()) {
+      owners[key.spki()] = StrCat("a key of investigator ", investigator.name());
+    }
+  }
+  for (const PublicKey& key : release.keys()) {
+    const auto owner = owners.find(key.spki());
+    if (owner == owners.end()) continue;
+    return absl::InvalidArgumentError(
+        StrCat("release key ", key.id(), " is ", owner->second, " too: make it one of its own"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateModules(const v1::TrustPolicy& policy) {
   if (policy.modules_size() > kMaxModulePolicies) return Invalid("modules", "too many");
   std::set<std::string> investigators;
@@ -111,58 +153,70 @@ absl::Status ValidateModules(const v1::TrustPolicy& policy) {
 bool IsInvestigatorName(std::string_view name) { return IsPlainName(name); }
 bool IsFleetId(std::string_view id) { return IsPlainName(id); }
 
-absl::StatusOr<RootSet> RootSet::Create(std::vector<PublicKey> keys, uint32_t threshold) {
-  if (keys.empty() || keys.size() > kMaxRootKeys) {
+absl::StatusOr<KeyThreshold> KeyThreshold::Create(const char* kind, std::vector<PublicKey> keys,
+                                                  uint32_t threshold) {
+  if (keys.empty() || keys.size() > kMaxThresholdKeys) {
     return absl::InvalidArgumentError(
-        StrCat("root keys: ", keys.size(), ", must be 1 to ", kMaxRootKeys));
+        StrCat(kind, " keys: ", keys.size(), ", must be 1 to ", kMaxThresholdKeys));
   }
   if (threshold < 1 || threshold > keys.size()) {
-    return absl::InvalidArgumentError(StrCat("root threshold: ", threshold,
-                                             ", must be 1 to the number of root keys (",
+    return absl::InvalidArgumentError(StrCat(kind, " threshold: ", threshold,
+                                             ", must be 1 to the number of ", kind, " keys (",
                                              keys.size(), ")"));
   }
   std::set<std::string> ids;
   for (const PublicKey& key : keys) {
     if (!ids.insert(key.id()).second) {
-      return absl::InvalidArgumentError(StrCat("root key ", key.id(), " is listed twice"));
+      return absl::InvalidArgumentError(StrCat(kind, " key ", key.id(), " is listed twice"));
     }
   }
   // In order of id, so that the same set is the same bytes.
   std::sort(keys.begin(), keys.end(),
             [](const PublicKey& a, const PublicKey& b) { return a.id() < b.id(); });
-  RootSet roots;
-  roots.keys_ = std::move(keys);
-  roots.threshold_ = threshold;
-  return roots;
+  KeyThreshold set;
+  set.kind_ = kind;
+  set.keys_ = std::move(keys);
+  set.threshold_ = threshold;
+  return set;
 }
 
-absl::StatusOr<RootSet> RootSet::FromProto(const v1::RootSet& proto) {
-  std::vector<PublicKey> keys;
-  for (const v1::PublicKey& key : proto.keys()) {
-    DRAGNET_ASSIGN_OR_RETURN(PublicKey parsed, PublicKey::FromProto(key));
-    keys.push_back(std::move(parsed));
-    if (keys.size() > kMaxRootKeys) break;
-  }
-  return Create(std::move(keys), proto.threshold());
-}
-
-v1::RootSet RootSet::ToProto() const {
-  v1::RootSet proto;
-  for (const PublicKey& key : keys_) *proto.add_keys() = key.ToProto();
-  proto.set_threshold(threshold_);
-  return proto;
-}
-
-absl::Status RootSet::CheckThreshold(const v1::Envelope& envelope) const {
+absl::Status KeyThreshold::CheckThreshold(const v1::Envelope& envelope) const {
   std::vector<const PublicKey*> keys;
   for (const PublicKey& key : keys_) keys.push_back(&key);
   const size_t valid = ValidSigners(envelope, keys).size();
   if (valid < threshold_ || threshold_ == 0) {
-    return absl::PermissionDeniedError(StrCat("signed by ", valid, " of ", keys_.size(),
-                                              " root keys, ", threshold_, " are needed"));
+    return absl::PermissionDeniedError(StrCat("signed by ", valid, " of ", keys_.size(), " ", kind_,
+                                              " keys, ", threshold_, " are needed"));
   }
   return absl::OkStatus();
 }
+
+absl::StatusOr<RootSet> RootSet::Create(std::vector<PublicKey> keys, uint32_t threshold) {
+  DRAGNET_ASSIGN_OR_RETURN(KeyThreshold set,
+                           KeyThreshold::Create("root", std::move(keys), threshold));
+  return RootSet(std::move(set));
+}
+
+absl::StatusOr<RootSet> RootSet::FromProto(const v1::RootSet& proto) {
+  DRAGNET_ASSIGN_OR_RETURN(std::vector<PublicKey> keys, ParseKeys(proto));
+  return Create(std::move(keys), proto.threshold());
+}
+
+v1::RootSet RootSet::ToProto() const { return SetToProto<v1::RootSet>(*this); }
+
+absl::StatusOr<ReleaseKeySet> ReleaseKeySet::Create(std::vector<PublicKey> keys,
+                                                    uint32_t threshold) {
+  DRAGNET_ASSIGN_OR_RETURN(KeyThreshold set,
+                           KeyThreshold::Create("release", std::move(keys), threshold));
+  return ReleaseKeySet(std::move(set));
+}
+
+absl::StatusOr<ReleaseKeySet> ReleaseKeySet::FromProto(const v1::ReleaseKeys& proto) {
+  DRAGNET_ASSIGN_OR_RETURN(std::vector<PublicKey> keys, ParseKeys(proto));
+  return Create(std::move(keys), proto.threshold());
+}
+
+v1::ReleaseKeys ReleaseKeySet::ToProto() const { return SetToProto<v1::ReleaseKeys>(*this); }
 
 absl::Status ValidateTrustPolicy(const v1::TrustPolicy& policy) {
   if (!IsFleetId(policy.fleet_id())) return Invalid("fleet_id", "not a fleet id");
@@ -179,6 +233,7 @@ absl::Status ValidateTrustPolicy(const v1::TrustPolicy& policy) {
   }
   DRAGNET_RETURN_IF_ERROR(ValidateInvestigators(policy));
   DRAGNET_RETURN_IF_ERROR(ValidateSecurityKeys(policy));
+  DRAGNET_RETURN_IF_ERROR(Annotate(ValidateReleaseKeys(policy), "trust policy release_keys"));
   return ValidateModules(policy);
 }
 
@@ -191,6 +246,10 @@ absl::StatusOr<TrustPolicy> TrustPolicy::Parse(std::string_view envelope_bytes,
   policy.envelope_bytes_ = std::string(envelope_bytes);
   DRAGNET_ASSIGN_OR_RETURN(policy.expires_, ToTime(policy.proto_.expires()));
   DRAGNET_ASSIGN_OR_RETURN(policy.roots_, RootSet::FromProto(policy.proto_.roots()));
+  if (policy.proto_.has_release_keys()) {
+    DRAGNET_ASSIGN_OR_RETURN(policy.release_keys_,
+                             ReleaseKeySet::FromProto(policy.proto_.release_keys()));
+  }
   for (const v1::Investigator& investigator : policy.proto_.investigators()) {
     for (const v1::PublicKey& key : investigator.keys()) {
       DRAGNET_ASSIGN_OR_RETURN(PublicKey parsed, PublicKey::FromProto(key));

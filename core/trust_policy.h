@@ -19,24 +19,51 @@
 
 namespace dragnet {
 
-// The root keys that a policy is checked against: those pinned in agent.toml
-// until a policy is held, then those of that policy.
-class RootSet {
+// Different keys of which some number must sign: m of n.
+class KeyThreshold {
  public:
-  // InvalidArgument: no keys, twice the same, threshold outside of [1, keys].
-  static absl::StatusOr<RootSet> Create(std::vector<PublicKey> keys, uint32_t threshold);
-  static absl::StatusOr<RootSet> FromProto(const v1::RootSet& proto);
-  v1::RootSet ToProto() const;
-
   // PermissionDenied unless at least the threshold of different keys signed.
   absl::Status CheckThreshold(const v1::Envelope& envelope) const;
 
   const std::vector<PublicKey>& keys() const { return keys_; }
   uint32_t threshold() const { return threshold_; }
 
+ protected:
+  // `kind` is for errors and a literal: "root", "release". InvalidArgument: no keys,
+  // more than 32, twice the same, threshold outside of [1, keys].
+  static absl::StatusOr<KeyThreshold> Create(const char* kind, std::vector<PublicKey> keys,
+                                             uint32_t threshold);
+
  private:
+  const char* kind_ = "";
   std::vector<PublicKey> keys_;
   uint32_t threshold_ = 0;
+};
+
+// The root keys that a policy is checked against: those pinned in agent.toml
+// until a policy is held, then those of that policy.
+class RootSet : public KeyThreshold {
+ public:
+  RootSet() = default;
+  // InvalidArgument: no keys, twice the same, threshold outside of [1, keys].
+  static absl::StatusOr<RootSet> Create(std::vector<PublicKey> keys, uint32_t threshold);
+  static absl::StatusOr<RootSet> FromProto(const v1::RootSet& proto);
+  v1::RootSet ToProto() const;
+
+ private:
+  explicit RootSet(KeyThreshold keys) : KeyThreshold(std::move(keys)) {}
+};
+
+// Whose signatures make a build of the agent a release (core/release.h).
+class ReleaseKeySet : public KeyThreshold {
+ public:
+  // InvalidArgument: no keys, twice the same, threshold outside of [1, keys].
+  static absl::StatusOr<ReleaseKeySet> Create(std::vector<PublicKey> keys, uint32_t threshold);
+  static absl::StatusOr<ReleaseKeySet> FromProto(const v1::ReleaseKeys& proto);
+  v1::ReleaseKeys ToProto() const;
+
+ private:
+  explicit ReleaseKeySet(KeyThreshold keys) : KeyThreshold(std::move(keys)) {}
 };
 
 class TrustPolicy {
@@ -66,6 +93,8 @@ class TrustPolicy {
   absl::Time expires() const { return expires_; }
   bool expired(absl::Time now) const { return now > expires_; }
   const RootSet& roots() const { return roots_; }
+  // Nothing: this policy names none, and only root keys make a release.
+  const std::optional<ReleaseKeySet>& release_keys() const { return release_keys_; }
 
   // Names of the different investigators with a valid signature on `envelope`.
   std::set<std::string> Signers(const v1::Envelope& envelope) const;
@@ -85,6 +114,7 @@ class TrustPolicy {
   std::string envelope_bytes_;
   absl::Time expires_;
   RootSet roots_;
+  std::optional<ReleaseKeySet> release_keys_;
   // Parallel: the key, and whose it is.
   std::vector<PublicKey> keys_;
   std::vector<std::string> key_owners_;

@@ -149,6 +149,60 @@ TEST_F(TrustPolicyTest, MalformedPoliciesAreRefusedByName) {
               HasSubstr("not an investigator"));
 }
 
+// ---- release keys
+
+TEST_F(TrustPolicyTest, ReleaseKeysAreThoseOfThePolicy) {
+  EXPECT_FALSE(held_.release_keys().has_value());
+  v1::TrustPolicy policy = fleet_.PolicyProto(6);
+  fleet_.AddReleaseKeys(&policy);
+  const auto next = held_.VerifySuccessor(fleet_.SignedPolicy(policy), fleet_.now);
+  ASSERT_TRUE(next.ok()) << next.status();
+  ASSERT_TRUE(next->release_keys().has_value());
+  EXPECT_EQ(next->release_keys()->keys().size(), 3u);
+  EXPECT_EQ(next->release_keys()->threshold(), 2u);
+  EXPECT_EQ(ReleaseKeySet::FromProto(next->release_keys()->ToProto())->keys().size(), 3u);
+}
+
+TEST_F(TrustPolicyTest, MalformedReleaseKeysAreRefusedByName) {
+  const auto problem = [&](auto change) {
+    v1::TrustPolicy policy = fleet_.PolicyProto();
+    fleet_.AddReleaseKeys(&policy);
+    EXPECT_TRUE(ValidateTrustPolicy(policy).ok());
+    change(*policy.mutable_release_keys());
+    const absl::Status status = ValidateTrustPolicy(policy);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  EXPECT_THAT(problem([](auto& r) { r.clear_keys(); }), HasSubstr("release keys: 0"));
+  EXPECT_THAT(problem([](auto& r) { r.set_threshold(0); }), HasSubstr("release threshold: 0"));
+  EXPECT_THAT(problem([](auto& r) { r.set_threshold(4); }), HasSubstr("release threshold: 4"));
+  EXPECT_THAT(problem([](auto& r) { *r.add_keys() = r.keys(0); }), HasSubstr("listed twice"));
+  EXPECT_THAT(problem([](auto& r) { r.mutable_keys(0)->set_spki("x"); }),
+              HasSubstr("release_keys"));
+  EXPECT_THAT(problem([](auto& r) {
+                while (r.keys_size() < 33) *r.add_keys() = NewKey().public_key().ToProto();
+              }),
+              HasSubstr("release keys: 33"));
+}
+
+TEST_F(TrustPolicyTest, AReleaseKeyIsNoRootKeyAndNoInvestigators) {
+  const testing::FakeSecurityKey token;
+  const auto with = [&](const v1::PublicKey& key) {
+    v1::TrustPolicy policy = fleet_.PolicyProto();
+    fleet_.AddReleaseKeys(&policy);
+    *policy.mutable_release_keys()->add_keys() = key;
+    *policy.mutable_investigators(2)->add_keys() = token.public_key().ToProto();
+    return ValidateTrustPolicy(policy);
+  };
+  EXPECT_TRUE(with(testing::FakeSecurityKey().public_key().ToProto()).ok());
+  EXPECT_THAT(std::string(with(fleet_.roots[1].public_key().ToProto()).message()),
+              HasSubstr("is a root key too"));
+  EXPECT_THAT(std::string(with(fleet_.bob.public_key().ToProto()).message()),
+              HasSubstr("a key of investigator bob too"));
+  EXPECT_FALSE(with(token.public_key().ToProto()).ok());
+  EXPECT_FALSE(with(token.inside().public_key().ToProto()).ok()) << "the same key, as a plain one";
+}
+
 TEST_F(TrustPolicyTest, WeightsOverflowNothing) {
   v1::TrustPolicy policy = fleet_.PolicyProto();
   policy.mutable_modules(0)->set_minimum_weight(0xFFFFFFFF);

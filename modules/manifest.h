@@ -50,6 +50,9 @@ struct ModuleManifest {
   // Looks at what runs (sockets, processes, the kernel's tables), which an
   // unpacked image doesn't have: there its checks are not applicable.
   bool needs_running_system = false;
+  // The monitor does it itself (agent/monitor): it changes the agent, which no worker
+  // can. It has no worker, is no check, and needs a fleet.
+  bool run_by_monitor = false;
   // What MIG calls it, for `dragnet-agent module NAME --mig` (modules/mig.h).
   std::span<const std::string_view> mig_names = {};
   // Other modules whose powers this one uses: an operation needs the weight

@@ -8,17 +8,18 @@ Executor::Executor(int threads, size_t max_waiting) : max_waiting_(max_waiting) 
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
 }
 
-Executor::~Executor() {
+void Executor::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
 }
 
 bool Executor::Run(std::function<void()> task) {
   absl::MutexLock lock(&mutex_);
-  if (tasks_.size() >= max_waiting_) return false;
+  if (stopping_ || tasks_.size() >= max_waiting_) return false;
   tasks_.push_back(std::move(task));
   return true;
 }

@@ -17,10 +17,11 @@ class Executor {
  public:
   // At most `max_waiting` tasks wait at a time.
   Executor(int threads, size_t max_waiting);
-  // Runs what waits, then ends.
-  ~Executor();
+  ~Executor() { Stop(); }
 
-  // False when too many tasks wait already; nothing is done then.
+  // Runs what waits, then ends: what is to be run after that isn't. Not by a task.
+  void Stop();
+  // False when too many tasks wait already, or it was stopped; nothing is done then.
   [[nodiscard]] bool Run(std::function<void()> task);
 
  private:

@@ -7,54 +7,47 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "core/clock.h"
 #include "core/file_io.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
 #include "core/version.h"
+#include "scheduler/certificate_command.h"
+#include "scheduler/cluster_commands.h"
+#include "scheduler/command_store.h"
+#include "scheduler/describe.h"
+#include "scheduler/duration_option.h"
+#include "scheduler/enrolment/ca_files.h"
 #include "scheduler/enrolment/enrolment.h"
 #include "scheduler/enrolment/issue.h"
 #include "scheduler/init/init.h"
+#include "scheduler/init/install.h"
 #include "scheduler/server/run.h"
 #include "scheduler/settings.h"
 #include "scheduler/store/act_as_owner.h"
 #include "scheduler/store/backup.h"
-#include "scheduler/store/sqlite_store.h"
 
 namespace dragnet::scheduler {
 namespace {
 
-enum ExitStatus { kDone = 0, kBadInput = 2, kUnreachable = 4 };
+enum ExitStatus { kDone = 0, kFailed = 1, kBadInput = 2, kUnreachable = 4 };
 
+// After 2 the service manager doesn't start it again, so that is only for what no second
+// try mends: a full disk, or one that fails, is none of these.
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "dragnet-scheduler: %s\n", std::string(status.message()).c_str());
-  const bool unreachable = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-  return unreachable ? kUnreachable : kBadInput;
-}
-
-// As absl::ParseDuration reads it, and in days: "90s", "24h", "365d".
-bool ParseLifetime(const std::string& text, absl::Duration* value) {
-  int64_t days = 0;
-  if (text.ends_with('d') && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) {
-    *value = absl::Hours(24) * days;
-    return true;
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return kUnreachable;
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kAborted:
+      return kFailed;
+    default:
+      return kBadInput;
   }
-  return absl::ParseDuration(text, value);
-}
-
-void AddDuration(CLI::App* command, const std::string& name, absl::Duration* value,
-                 const std::string& description) {
-  command
-      ->add_option_function<std::string>(
-          name,
-          [name, value](const std::string& text) {
-            if (!ParseLifetime(text, value) || *value <= absl::ZeroDuration())
-              throw CLI::ValidationError(name, "not a duration (90s, 30m, 24h, 365d): " + text);
-          },
-          description)
-      ->type_name("DURATION")
-      ->default_str(absl::FormatDuration(*value));
 }
 
 struct TokenOptions {
@@ -78,11 +71,12 @@ absl::StatusOr<std::map<std::string, std::string>> ParseTags(const std::vector<s
 absl::Status CreateTokenCommand(const TokenOptions& options) {
   DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(options.config));
   DRAGNET_ASSIGN_OR_RETURN(const auto labels, ParseTags(options.tags));
-  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteStore> store,
-                           SqliteStore::Open(settings.store, StoreUse::kCommand));
+  DRAGNET_ASSIGN_OR_RETURN(const CommandStore store, OpenForCommand(settings));
   DRAGNET_ASSIGN_OR_RETURN(
       const NewToken token,
-      CreateToken(*store, Clock::System().Now(), options.lifetime, options.uses, labels));
+      CreateToken(*store, Clock::System().Now(),
+                  {.lifetime = options.lifetime, .uses = options.uses, .labels = labels},
+                  "dragnet-scheduler token create"));
   std::printf("%s\n", token.token.c_str());
   return absl::OkStatus();
 }
@@ -96,18 +90,17 @@ struct IssueOptions {
 
 absl::StatusOr<IssuedIdentity> Issue(const Settings& settings, const std::string& request,
                                      absl::Duration lifetime) {
+  if (settings.ca_key.empty())
+    return absl::FailedPreconditionError(
+        "ca_key: is not here: issue it on the host of the scheduler that has the CA's key");
   // Run by root, too: the CA's key and the store belong to the scheduler's user.
-  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<ActAsOwner> owner,
-                           ActAsOwner::Of(std::filesystem::path(settings.store).parent_path()));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const std::unique_ptr<ActAsOwner> owner,
+      ActAsOwner::Of(std::filesystem::path(settings.server_key).parent_path()));
   const absl::Time now = Clock::System().Now();
-  DRAGNET_ASSIGN_OR_RETURN(const std::string certificate, ReadFile(settings.ca_certificate));
-  absl::StatusOr<std::string> key = ReadSecretFile(settings.ca_key);
-  if (!key.ok()) return Annotate(key.status(), StrCat("the CA's key", owner->words()));
-  absl::StatusOr<CertificateAuthority> ca = CertificateAuthority::Load(certificate, *key, now);
-  DRAGNET_RETURN_IF_ERROR(
-      Annotate(ca.status(), StrCat(settings.ca_certificate, " with ", settings.ca_key)));
-  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteStore> store,
-                           SqliteStore::Open(settings.store, StoreUse::kCommand));
+  const absl::StatusOr<CertificateAuthority> ca = LoadIssuingCa(settings, now);
+  if (!ca.ok()) return Annotate(ca.status(), StrCat("the CA", owner->words()));
+  DRAGNET_ASSIGN_OR_RETURN(const CommandStore store, OpenForCommand(settings));
   return IssueToInvestigator(request, settings.fleet_id, *ca, *store, now, lifetime);
 }
 
@@ -138,8 +131,17 @@ struct BackupOptions {
   bool replace = false;
 };
 
+// PostgreSQL copies and restores itself, with what belongs to it.
+absl::Status CheckIsFile(const Settings& settings) {
+  if (!IsPostgresUrl(settings.store)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "store: is in PostgreSQL, which has backups of its own (pg_basebackup, pg_dump): "
+      "docs/cluster.md, \"Backup and restore\"");
+}
+
 absl::Status BackupCommand(const BackupOptions& options) {
   DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(options.config));
+  DRAGNET_RETURN_IF_ERROR(CheckIsFile(settings));
   DRAGNET_ASSIGN_OR_RETURN(const BackupResult result, BackUp(settings.store, options.file));
   std::printf("%s: %s bytes, checked; %s blobs%s\n", options.file.c_str(),
               StrCat(result.bytes).c_str(), StrCat(result.blobs).c_str(),
@@ -149,6 +151,7 @@ absl::Status BackupCommand(const BackupOptions& options) {
 
 absl::Status RestoreCommand(const BackupOptions& options) {
   DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(options.config));
+  DRAGNET_RETURN_IF_ERROR(CheckIsFile(settings));
   DRAGNET_ASSIGN_OR_RETURN(
       const RestoreResult result,
       Restore(options.file, settings.store, {.replace = options.replace}, Clock::System().Now()));
@@ -171,9 +174,16 @@ absl::Status RestoreCommand(const BackupOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status InitCommand(InitOptions options) {
+absl::Status InitCommand(const InitOptions& options) {
+  const InstalledPlaces places;
+  if (options.install) DRAGNET_RETURN_IF_ERROR(CheckInstallable(places));
   DRAGNET_ASSIGN_OR_RETURN(const InitResult result,
                            InitializeFleet(options, Clock::System().Now()));
+  if (options.install) {
+    DRAGNET_RETURN_IF_ERROR(Annotate(InstallScheduler(options.directory, places),
+                                     StrCat("the fleet is made in ", options.directory,
+                                            ", and not all of its scheduler is installed")));
+  }
   std::fputs(NextSteps(options, result).c_str(), stdout);
   return absl::OkStatus();
 }
@@ -195,9 +205,20 @@ CLI::App* AddInit(CLI::App& app, InitOptions* options) {
   init->add_option("--root-threshold", options->root_threshold,
                    "How many of them must sign a trust policy")
       ->capture_default_str();
+  init->add_option("--release-keys", options->release_keys,
+                   "How many keys for releases of the agent; they can be added later, too")
+      ->capture_default_str();
+  init->add_option("--release-threshold", options->release_threshold,
+                   "How many of them must sign a release (default: all but one; of two, both)");
   init->add_option("--investigator", options->investigator, "Name of the first investigator")
       ->type_name("NAME")
-      ->capture_default_str();
+      ->default_str("the caller's");
+  init->add_flag("--allow-retire", options->allow_retire,
+                 "Let the first investigator alone retire hosts, which can't be undone from afar. "
+                 "Without, nobody may until the trust policy says who");
+  init->add_flag("--install", options->install,
+                 "Put the scheduler's part where its package's service reads it: "
+                 "/etc/dragnet/scheduler.toml and /var/lib/dragnet-scheduler; needs root");
   AddDuration(init, "--policy-lifetime", &options->policy_lifetime,
               "How long the first trust policy holds");
   AddDuration(init, "--token-lifetime", &options->token_lifetime,
@@ -288,7 +309,13 @@ int Main(int argc, char** argv) {
   const CLI::App* backup = AddBackup(app, &backup_options);
   BackupOptions restore_options;
   const CLI::App* restore = AddRestore(app, &restore_options);
+  std::string manual_directory;
+  CLI::App* manual = app.add_subcommand("manual", "Write the manual page and completion scripts");
+  manual->group("");  // for the build
+  manual->add_option("--dir", manual_directory, "Gets man/ and completions/")->required();
 
+  CertificateCommand certificates(app);
+  ClusterCommands cluster(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -301,7 +328,10 @@ int Main(int argc, char** argv) {
   if (token_create->parsed()) status = CreateTokenCommand(token_options);
   if (issue->parsed()) status = IssueCommand(issue_options);
   if (backup->parsed()) status = BackupCommand(backup_options);
+  if (manual->parsed()) status = WriteManual(app, manual_directory);
   if (restore->parsed()) status = RestoreCommand(restore_options);
+  if (certificates.parsed()) status = certificates.Run();
+  if (cluster.parsed()) status = cluster.Run();
   return status.ok() ? kDone : Fail(status);
 }
 

@@ -4,6 +4,7 @@
 #include "core/status_macros.h"
 #include "core/trust_policy.h"
 #include "scheduler/observe/http_server.h"
+#include "scheduler/settings_cluster.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -27,10 +28,9 @@ absl::StatusOr<Settings> LoadSettings(const std::string& path) {
   settings.fleet_id = file.RequiredString("fleet_id");
   settings.listen = file.String("listen", "0.0.0.0:7443");
   settings.ca_certificate = file.RequiredPath("ca_certificate");
-  settings.ca_key = file.RequiredPath("ca_key");
   settings.server_certificate = file.RequiredPath("server_certificate");
   settings.server_key = file.RequiredPath("server_key");
-  settings.store = file.RequiredPath("store");
+  ReadCluster(&file, &settings);
   settings.root_keys = file.PathList("root_keys");
   settings.root_threshold = static_cast<uint32_t>(file.Integer("root_threshold", 1, 1, 32));
   settings.agent_certificate_lifetime = file.Duration(

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "scheduler/settings_cluster.h"
 #include "scheduler/testing/temporary_directory.h"
 
 namespace dragnet::scheduler {
@@ -117,6 +118,136 @@ TEST(SettingsTest, AWebhookIsHttpsOrLoopbackThatWasAllowed) {
         "https://host /", "ftp://host/", "file:///etc/passwd", "HTTPS://host/",
         "http://localhost/"})
     EXPECT_FALSE(ok(url, true)) << url;
+}
+
+// As a cluster's: with the lines that a single scheduler's has in kNeeded.
+absl::StatusOr<Settings> LoadCluster(const std::string& store, const std::string& more) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/scheduler.toml";
+  std::ofstream(path) << "fleet_id = \"fleet-0123456789ab\"\nca_certificate = \"ca.pem\"\n"
+                         "server_certificate = \"s.pem\"\nserver_key = \"s.key\"\n"
+                         "root_keys = [\"root.pub\"]\nstore = \""
+                      << store << "\"\n"
+                      << more;
+  return LoadSettings(path);
+}
+
+constexpr char kDatabase[] =
+    "postgresql://dragnet@db1.example.org,db2.example.org/dragnet?sslmode=verify-full"
+    "&sslrootcert=/etc/dragnet/db-ca.pem&target_session_attrs=read-write";
+constexpr char kBus[] =
+    "bus = [\"nats://n1.example.org:4222\", \"nats://[2001:db8::1]:4222\"]\n"
+    "bus_ca = \"bus-ca.pem\"\nbus_certificate = \"bus.pem\"\nbus_key = \"bus.key\"\n";
+
+TEST(SettingsTest, AClusterNamesItsDatabaseAndItsBus) {
+  const absl::StatusOr<Settings> settings =
+      LoadCluster(kDatabase, std::string(kBus) +
+                                 "scheduler_name = \"s2\"\nbus_replicas = 1\n"
+                                 "bus_max_bytes = 1073741824\n");
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_TRUE(settings->clustered());
+  EXPECT_EQ(settings->store, kDatabase);
+  EXPECT_EQ(settings->bus.size(), 2U);
+  EXPECT_THAT(settings->bus_ca, HasSubstr("/bus-ca.pem"));
+  EXPECT_EQ(settings->scheduler_name, "s2");
+  EXPECT_EQ(settings->bus_replicas, 1);
+  EXPECT_EQ(settings->bus_max_bytes, uint64_t{1} << 30);
+  // Another one issues.
+  EXPECT_EQ(settings->ca_key, "");
+}
+
+TEST(SettingsTest, ASchedulerAloneNeedsTheCaKeyAndHasANameAllTheSame) {
+  EXPECT_THAT(LoadCluster("dragnet.db", "").status().ToString(), HasSubstr("ca_key: missing"));
+  EXPECT_THAT(LoadCluster(kDatabase, "").status().ToString(), HasSubstr("ca_key: missing"));
+  // On PostgreSQL, and alone.
+  const absl::StatusOr<Settings> settings = LoadCluster(kDatabase, "ca_key = \"ca.key\"\n");
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_FALSE(settings->clustered());
+  EXPECT_THAT(settings->scheduler_name, HasSubstr("-7443"));
+  EXPECT_EQ(settings->bus_replicas, 3);
+  EXPECT_EQ(settings->bus_max_bytes, uint64_t{4} << 30);
+}
+
+TEST(SettingsTest, ABusWithoutADatabaseForAllIsRefused) {
+  const absl::Status refused =
+      LoadCluster("dragnet.db", std::string(kBus) + "ca_key = \"ca.key\"\n").status();
+  EXPECT_THAT(refused.ToString(), HasSubstr("scheduler.toml:7: bus: needs store"));
+}
+
+TEST(SettingsTest, APasswordInTheDatabasesUrlIsRefusedWhereverItStands) {
+  for (const char* url : {
+           "postgresql://dragnet:secret@db1/dragnet?sslmode=verify-full",
+           "postgresql://db1/dragnet?sslmode=verify-full&password=secret",
+           "postgresql://db1/dragnet?sslmode=verify-full&pass%77ord=secret",
+           "postgres://dragnet:secret@%2Frun%2Fpostgresql/dragnet",
+           "postgresql://db1/dragnet?sslmode=verify-full&sslpassword=secret",
+       }) {
+    const std::string words = LoadCluster(url, "").status().ToString();
+    EXPECT_THAT(words, HasSubstr("scheduler.toml:6: store: has a ")) << url;
+    EXPECT_THAT(words, HasSubstr("client certificate")) << url;
+    EXPECT_THAT(words, ::testing::Not(HasSubstr("secret"))) << url;
+  }
+}
+
+TEST(SettingsTest, ADatabaseIsASocketOrAServerThatIsVerified) {
+  const auto words = [](const std::string& url) {
+    return LoadCluster(url, "ca_key = \"ca.key\"\n").status().ToString();
+  };
+  for (const char* mode : {"", "?sslmode=require", "?sslmode=verify-ca", "?sslmode=disable"}) {
+    EXPECT_THAT(words(std::string("postgresql://127.0.0.1/dragnet") + mode),
+                HasSubstr("sslmode=verify-full"))
+        << mode;
+  }
+  EXPECT_EQ(words("postgresql:///dragnet?host=/run/postgresql"), "OK");
+  EXPECT_EQ(words("postgresql://%2Frun%2Fpostgresql/dragnet"), "OK");
+  // One that is verified doesn't vouch for another.
+  EXPECT_THAT(words("postgresql:///dragnet?host=/run/postgresql,db2&target_session_attrs=primary"),
+              HasSubstr("sslmode=verify-full"));
+  EXPECT_THAT(words("postgresql:///dragnet?sslmode=verify-full"), HasSubstr("name its hosts"));
+  EXPECT_THAT(words("postgresql://db1,db2/dragnet?sslmode=verify-full"),
+              HasSubstr("target_session_attrs=read-write"));
+  EXPECT_THAT(words("postgresql://db1/dragnet?sslmode=verify-full&sslkey=db.key"),
+              HasSubstr("sslkey: must be an absolute path"));
+  EXPECT_THAT(words("postgresql://db1/dragnet?sslmode=verify-full&service=x"),
+              HasSubstr("service"));
+  // A socket that isn't one.
+  EXPECT_THAT(words("postgresql://%2Frun%2Fpostgresql/dragnet?hostaddr=192.0.2.1"),
+              HasSubstr("hostaddr"));
+  EXPECT_THAT(words("postgresql://db1/dragnet?sslmode=verify-full&host%61ddr=192.0.2.1"),
+              HasSubstr("hostaddr"));
+  EXPECT_THAT(words("postgresql://db1/dragnet?sslmode=verify-full&gssencmode=prefer"),
+              HasSubstr("gssencmode"));
+  EXPECT_THAT(words("postgresql://db1:x:y/"), HasSubstr("scheduler.toml:6: store: "));
+  EXPECT_THAT(words("mysql://db1/dragnet"), HasSubstr("begin with postgresql://"));
+}
+
+TEST(SettingsTest, ABusIsServersAndCertificates) {
+  const auto words = [](const std::string& lines) {
+    return LoadCluster(kDatabase, lines).status().ToString();
+  };
+  const std::string files =
+      "bus_ca = \"ca.pem\"\nbus_certificate = \"b.pem\"\nbus_key = \"b.key\"\n";
+  for (const char* server :
+       {"n1:4222", "tls://n1:4222", "nats://n1", "nats://:4222", "nats://user:secret@n1:4222",
+        "nats://n1:0", "nats://n1:65536", "nats://n1:4222/x", "nats://n1:x", "nats://n 1:4222"})
+    EXPECT_THAT(words(std::string("bus = [\"") + server + "\"]\n" + files),
+                HasSubstr("scheduler.toml:7: bus: must be a list of servers"))
+        << server;
+  EXPECT_THAT(words("bus = [\"nats://n1:4222\"]\nbus_ca = \"ca.pem\"\n"),
+              HasSubstr("bus_certificate: missing"));
+  EXPECT_THAT(words("ca_key = \"ca.key\"\nbus_ca = \"ca.pem\"\n"),
+              HasSubstr("scheduler.toml:8: bus_ca: there is no bus"));
+  EXPECT_THAT(words(std::string(kBus) + "bus_replicas = 2\n"), HasSubstr("must be 1 or 3"));
+  EXPECT_THAT(words(std::string(kBus) + "bus_max_bytes = 1\n"), HasSubstr("bus_max_bytes"));
+  for (const char* name : {"", "S1", "a b", "a_b", "s/1", "s2.example.org"})
+    EXPECT_THAT(words(std::string(kBus) + "scheduler_name = \"" + name + "\"\n"),
+                HasSubstr("scheduler_name: must be a-z"))
+        << name;
+}
+
+TEST(SettingsTest, ANameIsMadeOfWhatTheMachineIsCalled) {
+  EXPECT_EQ(DefaultSchedulerName("Web_1.Example.org", "0.0.0.0:7443"), "web-1-example-org-7443");
+  EXPECT_EQ(DefaultSchedulerName(std::string(200, 'x'), "[::]:7443").size(), 63U);
 }
 
 }  // namespace

@@ -207,10 +207,10 @@ void Gateway::InitializeProcess() {
 Gateway::Gateway(const Options& options, std::function<void()> wake)
     : parts_(std::make_unique<Parts>()) {
   parts_->wake = std::move(wake);
-  parts_->stub = v1::AgentGateway::NewStub(
-      rpc::NewChannel(options.address, options.ca_certificates,
-                      {options.certificate_chain, options.private_key}, kKeepaliveSeconds,
-                      options.sessions == nullptr ? nullptr : &options.sessions->cache_->sessions));
+  parts_->stub = v1::AgentGateway::NewStub(rpc::NewChannel(
+      options.address, options.ca_certificates, {options.certificate_chain, options.private_key},
+      kKeepaliveSeconds,
+      options.sessions == nullptr ? nullptr : &options.sessions->cache_->sessions, options.proxy));
 }
 
 Gateway::~Gateway() = default;

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/proxy.h"
 #include "dragnet/v1/agent_gateway.pb.h"
 
 namespace dragnet {
@@ -48,6 +49,8 @@ class Gateway {
     std::string private_key;
     // Null for none.
     const TlsSessions* sessions = nullptr;
+    // Null for a direct connection.
+    const Proxy* proxy = nullptr;
   };
 
   // For main(), before any thread.

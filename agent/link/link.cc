@@ -21,8 +21,6 @@
 namespace dragnet {
 namespace {
 
-constexpr absl::Duration kFirstRetry = absl::Seconds(1);
-constexpr absl::Duration kLongestRetry = absl::Seconds(60);
 // A session that lasted this long was a good one: the next retry is a first one.
 constexpr absl::Duration kGoodSession = absl::Seconds(10);
 constexpr absl::Duration kCallTimeout = absl::Seconds(30);
@@ -30,6 +28,8 @@ constexpr absl::Duration kWelcomeTimeout = absl::Seconds(30);
 constexpr absl::Duration kRenewalRetry = absl::Minutes(10);
 constexpr absl::Duration kMinHeartbeat = absl::Seconds(1);
 constexpr absl::Duration kMaxHeartbeat = absl::Hours(1);
+// So many times what the scheduler says it isn't silent for.
+constexpr int kSilences = 3;
 
 constexpr int kMaxSchedulers = 64;
 constexpr uint32_t kMaxRecordWindow = 1024;
@@ -52,6 +52,11 @@ uint32_t RandomSeed() {
 
 absl::Status Violation(std::string_view what) {
   return absl::InvalidArgumentError(StrCat("breaks the protocol: ", what));
+}
+
+absl::Duration HeartbeatInterval(const google::protobuf::Duration& said) {
+  return std::clamp(absl::Seconds(said.seconds()) + absl::Nanoseconds(said.nanos()), kMinHeartbeat,
+                    kMaxHeartbeat);
 }
 
 bool IsBounded(const v1::RecordKey& key) {
@@ -77,7 +82,9 @@ absl::StatusOr<std::vector<uint16_t>> PortsOf(const ipc::LinkStart& start) {
     }
     ports.push_back(port);
   }
-  return ports;
+  if (start.proxy().empty()) return ports;
+  DRAGNET_ASSIGN_OR_RETURN(const Proxy proxy, Proxy::FromUrl(start.proxy()));
+  return std::vector<uint16_t>{proxy.port()};
 }
 
 absl::Status ValidateLinkStart(const ipc::LinkStart& start) {
@@ -97,8 +104,11 @@ absl::Status ValidateLinkStart(const ipc::LinkStart& start) {
 Link::Link(MonitorSocket monitor, ipc::LinkStart start)
     : monitor_(std::move(monitor)),
       start_(std::move(start)),
-      retry_delay_(kFirstRetry, kLongestRetry, RandomSeed()),
-      deadline_(Elapsed()) {}
+      delays_(RandomSeed()),
+      deadline_(Elapsed()),
+      next_renewal_attempt_(Elapsed() + absl::Seconds(start_.keep_certificate_seconds())) {
+  if (!start_.proxy().empty()) proxy_ = *Proxy::FromUrl(start_.proxy());
+}
 
 const std::string& Link::scheduler() const { return start_.schedulers(current_scheduler_); }
 
@@ -197,6 +207,12 @@ absl::Status Link::HandleGateway() {
   }
   if (gateway_ == nullptr) return absl::OkStatus();
   if (auto ended = gateway_->ended(); ended.has_value()) return GiveUp(Attempt::kSession, *ended);
+  // Only now: what came while this process stood still was taken before.
+  if (state_ == State::kConnected && Elapsed() - heard_ > patience_) {
+    return GiveUp(Attempt::kSession,
+                  absl::UnavailableError(
+                      StrCat("it has said nothing for ", absl::FormatDuration(patience_))));
+  }
   // A message may have left since: the next one can be taken.
   return HandleMonitor();
 }
@@ -225,6 +241,7 @@ void Link::Connect(bool with_identity) {
   Gateway::Options options;
   options.address = scheduler();
   options.ca_certificates = start_.ca_certificates();
+  options.proxy = proxy_.has_value() ? &*proxy_ : nullptr;
   if (with_identity) {
     options.certificate_chain = identity_->certificate_chain();
     options.private_key = identity_->private_key();
@@ -261,24 +278,34 @@ absl::Status Link::GiveUp(Attempt attempt, const absl::Status& why) {
   // A session that was resumed may be why: the next one is negotiated anew.
   if (state_ == State::kGreeting) sessions_.Clear();
   const bool was_good = state_ == State::kConnected && Elapsed() - connected_since_ >= kGoodSession;
-  if (was_good) retry_delay_.Reset();
-  return WaitBeforeRetry(PlainReason(attempt, scheduler(), why, absl::Now()));
+  if (was_good) delays_.Reset();
+  // As it answers, and not as the network says.
+  const bool refused = attempt == Attempt::kSession &&
+                       (absl::IsUnauthenticated(why) || absl::IsPermissionDenied(why));
+  return WaitBeforeRetry(PlainReason(attempt, scheduler(), why, absl::Now(),
+                                     proxy_.has_value() ? proxy_->address() : ""),
+                         delays_.After(attempt, why), refused);
 }
 
 absl::Status Link::WaitBeforeRetry(const std::string& reason) {
+  return WaitBeforeRetry(reason, delays_.Next(), /*refused=*/false);
+}
+
+absl::Status Link::WaitBeforeRetry(const std::string& reason, absl::Duration delay, bool refused) {
   gateway_.reset();
   const bool was_connected = std::exchange(state_, State::kWaiting) == State::kConnected;
-  deadline_ = Elapsed() + retry_delay_.Next();
+  deadline_ = Elapsed() + delay;
   ReleaseUnusedMemory();
   // Once each, however often it is tried again.
   if (!was_connected && reason == last_reason_) return absl::OkStatus();
-  return TellDisconnected(reason);
+  return TellDisconnected(reason, refused);
 }
 
-absl::Status Link::TellDisconnected(const std::string& reason) {
+absl::Status Link::TellDisconnected(const std::string& reason, bool refused) {
   last_reason_ = reason;
   ipc::LinkToMonitor message;
   message.mutable_disconnected()->set_reason(reason);
+  message.mutable_disconnected()->set_refused(refused);
   return monitor_.Write(message);
 }
 
@@ -290,15 +317,14 @@ absl::Status Link::HandleEnrolled(absl::StatusOr<v1::EnrollResponse> response) {
   if (!status.ok()) return GiveUp(Attempt::kEnrolment, status);
   sessions_.Clear();
   // With the identity that it got, at the same scheduler.
-  retry_delay_.Reset();
+  delays_.Reset();
   StartSession();
   return absl::OkStatus();
 }
 
 absl::Status Link::StartRenewalIfDue() {
-  if (absl::Now() < identity_->renewal_time() || Elapsed() < next_renewal_attempt_) {
-    return absl::OkStatus();
-  }
+  const bool due = renewal_asked_for_ || absl::Now() >= identity_->renewal_time();
+  if (!due || Elapsed() < next_renewal_attempt_) return absl::OkStatus();
   next_renewal_attempt_ = Elapsed() + kRenewalRetry;
   DRAGNET_ASSIGN_OR_RETURN(std::string csr, identity_->SigningRequest());
   v1::RenewRequest request;
@@ -312,6 +338,7 @@ absl::Status Link::HandleRenewed(absl::StatusOr<v1::RenewResponse> response) {
   if (status.ok()) status = identity_->TakeCertificate(response->certificate_chain());
   // There is a third of the lifetime left to try again; the session goes on.
   if (!status.ok() || state_ != State::kConnected) return absl::OkStatus();
+  renewal_asked_for_ = false;
   // The open connection still shows the old certificate, and so would one that
   // resumes its session.
   sessions_.Clear();
@@ -323,6 +350,7 @@ absl::Status Link::HandleRenewed(absl::StatusOr<v1::RenewResponse> response) {
 // ---- the session
 
 absl::Status Link::HandleReceived(v1::SchedulerMessage message) {
+  heard_ = Elapsed();
   absl::Status status;
   const bool is_welcome = message.content_case() == v1::SchedulerMessage::kWelcome;
   if (is_welcome != (state_ == State::kGreeting)) {
@@ -341,15 +369,16 @@ absl::Status Link::HandleWelcome(const v1::Welcome& welcome) {
   if (welcome.record_window() < 1 || welcome.record_window() > kMaxRecordWindow) {
     return GiveUp(Attempt::kSession, Violation("record window out of 1 to 1024"));
   }
-  absl::Duration interval = absl::Seconds(welcome.heartbeat_interval().seconds()) +
-                            absl::Nanoseconds(welcome.heartbeat_interval().nanos());
-  heartbeat_interval_ = std::clamp(interval, kMinHeartbeat, kMaxHeartbeat);
+  heartbeat_interval_ = HeartbeatInterval(welcome.heartbeat_interval());
+  patience_ = welcome.has_alive_interval() ? kSilences * HeartbeatInterval(welcome.alive_interval())
+                                           : absl::InfiniteDuration();
   state_ = State::kConnected;
   connected_since_ = Elapsed();
   next_heartbeat_ = connected_since_ + heartbeat_interval_;
   last_reason_.clear();
   ipc::LinkToMonitor message;
   message.mutable_connected()->set_record_window(welcome.record_window());
+  message.mutable_connected()->set_scheduler(scheduler());
   DRAGNET_RETURN_IF_ERROR(monitor_.Write(message));
   // Starting, TLS and enrolment took memory that a session doesn't need.
   ReleaseUnusedMemory();
@@ -390,6 +419,12 @@ absl::Status Link::Forward(v1::SchedulerMessage message) {
       message.mutable_blob_part()->DiscardUnknownFields();
       *forwarded.mutable_blob_part() = std::move(*message.mutable_blob_part());
       break;
+    case v1::SchedulerMessage::kRenewCertificate:
+      // The link's own; not more often than it tries by itself.
+      renewal_asked_for_ = true;
+      return StartRenewalIfDue();
+    case v1::SchedulerMessage::kAlive:
+      return absl::OkStatus();
     default:
       // Of a later version; what it says isn't for agents of this one.
       return absl::OkStatus();

@@ -23,18 +23,20 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "agent/ipc/ipc.pb.h"
+#include "agent/link/attempt_delays.h"
 #include "agent/link/gateway.h"
 #include "agent/link/identity.h"
 #include "agent/link/monitor_socket.h"
 #include "agent/link/reason.h"
-#include "agent/link/retry_delay.h"
 #include "agent/link/wake.h"
+#include "core/proxy.h"
 
 namespace dragnet {
 
 // Bounds that hold for a LinkStart: the monitor's configuration is a person's.
 absl::Status ValidateLinkStart(const ipc::LinkStart& start);
-// The TCP ports of `schedulers`, for the sandbox.
+// The TCP ports that are connected to, for the sandbox: those of `schedulers`, or the
+// proxy's alone, so that nothing gets around it.
 absl::StatusOr<std::vector<uint16_t>> PortsOf(const ipc::LinkStart& start);
 
 class Link {
@@ -63,6 +65,7 @@ class Link {
   void StartSession();
   absl::Status GiveUp(Attempt attempt, const absl::Status& why);
   absl::Status WaitBeforeRetry(const std::string& reason);
+  absl::Status WaitBeforeRetry(const std::string& reason, absl::Duration delay, bool refused);
 
   // ---- enrolment and renewal
   absl::Status HandleEnrolled(absl::StatusOr<v1::EnrollResponse> response);
@@ -76,18 +79,19 @@ class Link {
   void SendHeartbeatIfDue();
   bool may_take_from_monitor() const;
 
-  absl::Status TellDisconnected(const std::string& reason);
+  absl::Status TellDisconnected(const std::string& reason, bool refused = false);
 
   const std::string& scheduler() const;
 
   MonitorSocket monitor_;
   ipc::LinkStart start_;
+  std::optional<Proxy> proxy_;
   Wake wake_;
   std::optional<Identity> identity_;
   TlsSessions sessions_;
   std::unique_ptr<Gateway> gateway_;
   State state_ = State::kWaiting;
-  RetryDelay retry_delay_;
+  AttemptDelays delays_;
   int next_scheduler_ = 0;
   int current_scheduler_ = 0;
   std::string last_reason_;
@@ -96,8 +100,13 @@ class Link {
   absl::Duration deadline_;  // of the wait for a retry, or for the welcome
   absl::Duration next_heartbeat_;
   absl::Duration next_renewal_attempt_;
+  // The scheduler asked for it; until one has come.
+  bool renewal_asked_for_ = false;
   absl::Duration connected_since_;
   absl::Duration heartbeat_interval_;
+  // When the scheduler has last said anything, and after how long a silence it isn't there.
+  absl::Duration heard_;
+  absl::Duration patience_;
 };
 
 }  // namespace dragnet

@@ -7,13 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
-#include "agent/ipc/frame.h"
-#include "agent/ipc/ipc.pb.h"
-#include "agent/link/testing/fake_gateway.h"
-#include "agent/sandbox/spawn.h"
+#include "agent/link/testing/link_fixture.h"
 #include "core/envelope.h"
 #include "core/file_io.h"
 #include "core/order.h"
@@ -26,157 +24,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr char kAgentId[] = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
-constexpr char kSpiffeUri[] = "URI:spiffe://demo-0123/agent/6ba7b810-9dad-41d1-80b4-00c04fd430c8";
-constexpr sandbox::UserAndGroup kNobody = {65534, 65534};
-
-class LinkTest : public testing::Test {
- protected:
-  void SetUp() override {
-    char name[] = "/tmp/dragnet-link-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    directory_ = name;
-    std::filesystem::permissions(directory_, std::filesystem::perms(0755));
-    std::filesystem::copy_file(DRAGNET_LINK, directory_ + "/dragnet-link");
-    std::filesystem::create_directory(Identity());
-    std::filesystem::permissions(Identity(), std::filesystem::perms(0700));
-    if (IsRoot()) {
-      ASSERT_EQ(::chown(Identity().c_str(), kNobody.uid, kNobody.gid), 0);
-    }
-  }
-  void TearDown() override {
-    StopLink();
-    std::filesystem::remove_all(directory_);
-  }
-
-  static bool IsRoot() { return ::geteuid() == 0; }
-  std::string Identity() const { return directory_ + "/identity"; }
-
-  // As if enrolled before.
-  void HaveCertificate(absl::Time not_before = absl::Now() - absl::Hours(1),
-                       absl::Duration lifetime = absl::Hours(100),
-                       const std::string& name = kSpiffeUri) {
-    PrivateKey key = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);
-    WriteIdentityFile("tls.key", key.ToPem());
-    WriteIdentityFile("tls.pem", ca_.Issue(key.public_key(), name, not_before, lifetime));
-  }
-
-  void WriteIdentityFile(const std::string& name, const std::string& content) {
-    std::string path = Identity() + "/" + name;
-    ASSERT_TRUE(WriteFileAtomically(path, content, 0600).ok());
-    if (IsRoot()) {
-      ASSERT_EQ(::chown(path.c_str(), kNobody.uid, kNobody.gid), 0);
-    }
-  }
-
-  ipc::LinkStart Start(std::vector<std::string> schedulers) const {
-    ipc::LinkStart start;
-    for (std::string& scheduler : schedulers) start.add_schedulers(std::move(scheduler));
-    start.set_ca_certificates(ca_.pem());
-    start.set_agent_id(kAgentId);
-    start.set_fleet_id("demo-0123");
-    start.set_identity_directory(Identity());
-    start.mutable_hello()->mutable_facts()->set_name("host");
-    start.mutable_hello()->set_trust_policy_version(7);
-    return start;
-  }
-
-  void StartLink(const ipc::LinkStart& start) {
-    SpawnLink();
-    ipc::MonitorToLink message;
-    *message.mutable_start() = start;
-    Send(message);
-  }
-
-  void SpawnLink() {
-    auto sockets = sandbox::NewSocketPair();
-    ASSERT_TRUE(sockets.ok()) << sockets.status();
-    sandbox::SpawnOptions options;
-    options.program = directory_ + "/dragnet-link";
-    options.arguments = {"--allow-missing-walls"};
-    options.allow_missing_walls = !IsRoot();
-    options.fds = {{sockets->second.get(), 3}, {2, 2}};
-    if (IsRoot()) options.user = kNobody;
-    absl::StatusOr<sandbox::Child> child = sandbox::Spawn(options);
-    ASSERT_TRUE(child.ok()) << child.status();
-    link_ = *std::move(child);
-    monitor_ = std::move(sockets->first);
-  }
-
-  // As the monitor goes.
-  sandbox::ChildExit StopLink() {
-    monitor_.Reset();
-    if (!link_.valid()) return {};
-    absl::StatusOr<sandbox::ChildExit> exit = link_.Reap();
-    EXPECT_TRUE(exit.ok()) << exit.status();
-    return exit.ok() ? *exit : sandbox::ChildExit();
-  }
-
-  void Send(const ipc::MonitorToLink& message) {
-    absl::Status status = WriteFrame(monitor_.get(), message);
-    ASSERT_TRUE(status.ok()) << status;
-  }
-
-  void SendRecord(uint64_t sequence) {
-    ipc::MonitorToLink message;
-    message.mutable_message()->mutable_record()->set_sequence(sequence);
-    Send(message);
-  }
-
-  ipc::LinkToMonitor Receive() {
-    ipc::LinkToMonitor message;
-    absl::Status status = ReadFrame(monitor_.get(), &message);
-    EXPECT_TRUE(status.ok()) << status;
-    return message;
-  }
-
-  std::string ReceiveDisconnected() {
-    ipc::LinkToMonitor message = Receive();
-    EXPECT_TRUE(message.has_disconnected()) << message.ShortDebugString();
-    return message.disconnected().reason();
-  }
-
-  void ReceiveConnected() {
-    ipc::LinkToMonitor message = Receive();
-    EXPECT_TRUE(message.has_connected()) << message.ShortDebugString();
-  }
-
-  // A session that is up.
-  FakeSession* Connect(FakeGateway& gateway) {
-    FakeSession* session = gateway.AwaitSession();
-    session->Greet();
-    ReceiveConnected();
-    return session;
-  }
-
-  // What a link that is freshly started says to `message` in its session.
-  std::string ReasonToLeave(FakeGateway& gateway, const v1::SchedulerMessage& message) {
-    StopLink();
-    StartLink(Start({gateway.address()}));
-    Connect(gateway)->Write(message);
-    return ReceiveDisconnected();
-  }
-
-  // Issues what the link asks for.
-  FakeGateway::EnrollHandler Enrolling(std::string token) const {
-    return [this, token](const v1::EnrollRequest& request, v1::EnrollResponse* response) {
-      if (request.token() != token || request.agent_id() != kAgentId) {
-        return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "token expired");
-      }
-      absl::StatusOr<PublicKey> key = ParseSigningRequest(request.csr());
-      EXPECT_TRUE(key.ok()) << key.status();
-      response->set_certificate_chain(
-          ca_.Issue(*key, kSpiffeUri, absl::Now() - absl::Hours(1), absl::Hours(100)));
-      return grpc::Status::OK;
-    };
-  }
-
-  TestCa ca_;
-  std::string directory_;
-  sandbox::Child link_;
-  UniqueFd monitor_;
-};
 
 // ---- identity
 
@@ -240,7 +87,7 @@ TEST_F(LinkTest, RefusedEnrolmentSaysWhyAndKeepsTheKey) {
   start.set_enrolment_token("old");
   StartLink(start);
   std::string reason = ReceiveDisconnected();
-  EXPECT_THAT(reason, HasSubstr("token is unknown, expired or used up"));
+  EXPECT_THAT(reason, HasSubstr("token is unknown, expired, revoked or used up"));
   EXPECT_THAT(reason, HasSubstr("token \\x1b[31mexpired"));
   StopLink();
 
@@ -342,6 +189,89 @@ TEST_F(LinkTest, RenewsAfterTwoThirdsOfTheLifetimeAndConnectsAnew) {
   EXPECT_THAT(*ReadFile(Identity() + "/tls.pem"), HasSubstr(new_session->peer_certificate()));
 }
 
+TEST_F(LinkTest, RenewsWhenItIsAskedToAndNotAgainAtOnce) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  std::atomic<int> renewals = 0;
+  gateway.OnRenew([&](const v1::RenewRequest& request, v1::RenewResponse* response) {
+    ++renewals;
+    response->set_certificate_chain(
+        ca_.Issue(*ParseSigningRequest(request.csr()), kSpiffeUri, absl::Now(), absl::Hours(100)));
+    return grpc::Status::OK;
+  });
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = Connect(gateway);
+  const std::string old_certificate = session->peer_certificate();
+  v1::SchedulerMessage ask;
+  ask.mutable_renew_certificate();
+  session->Write(ask);
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("renewed"));
+  FakeSession* next = Connect(gateway);
+  EXPECT_NE(next->peer_certificate(), old_certificate);
+  session->End(grpc::Status::OK);
+
+  // What it sends is read in order: it is asked, and goes on.
+  next->Write(ask);
+  v1::SchedulerMessage message;
+  message.set_order_envelope("order");
+  next->Write(message);
+  EXPECT_EQ(Receive().order_envelope(), "order");
+  SendRecord(1);
+  EXPECT_EQ(next->Read()->record().sequence(), 1u);
+  EXPECT_EQ(renewals, 1);
+}
+
+TEST_F(LinkTest, WhileItsVersionIsOnTrialItKeepsTheCertificateThatIsThere) {
+  HaveCertificate(absl::Now() - absl::Hours(70), absl::Hours(100));
+  FakeGateway gateway(ca_);
+  std::atomic<int> renewals = 0;
+  gateway.OnRenew([&](const v1::RenewRequest&, v1::RenewResponse*) {
+    ++renewals;
+    return grpc::Status::CANCELLED;
+  });
+  ipc::LinkStart start = Start({gateway.address()});
+  start.set_keep_certificate_seconds(3600);
+  StartLink(start);
+  FakeSession* session = Connect(gateway);
+  v1::SchedulerMessage ask;
+  ask.mutable_renew_certificate();
+  session->Write(ask);
+  // Behind it, and answered: it was read, and nothing is under way.
+  v1::SchedulerMessage message;
+  message.set_order_envelope("order");
+  session->Write(message);
+  EXPECT_EQ(Receive().order_envelope(), "order");
+  SendRecord(1);
+  EXPECT_EQ(session->Read()->record().sequence(), 1u);
+  EXPECT_EQ(renewals, 0);
+}
+
+TEST_F(LinkTest, ACertificateOfAnotherCaThatItIsAskedToTakeIsNotTaken) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  TestCa other;
+  std::atomic<int> renewals = 0;
+  gateway.OnRenew([&](const v1::RenewRequest& request, v1::RenewResponse* response) {
+    response->set_certificate_chain(other.Issue(*ParseSigningRequest(request.csr()), kSpiffeUri,
+                                                absl::Now(), absl::Hours(100)));
+    ++renewals;
+    return grpc::Status::OK;
+  });
+  const std::string before = *ReadFile(Identity() + "/tls.pem");
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = Connect(gateway);
+  v1::SchedulerMessage ask;
+  ask.mutable_renew_certificate();
+  session->Write(ask);
+  while (renewals == 0) {
+    SendRecord(1);
+    EXPECT_EQ(session->Read()->record().sequence(), 1u);
+  }
+  SendRecord(2);
+  EXPECT_EQ(session->Read()->record().sequence(), 2u);
+  EXPECT_EQ(*ReadFile(Identity() + "/tls.pem"), before);
+}
+
 TEST_F(LinkTest, RefusedRenewalLeavesTheSessionUp) {
   HaveCertificate(absl::Now() - absl::Hours(70), absl::Hours(100));
   FakeGateway gateway(ca_);
@@ -404,6 +334,26 @@ TEST_F(LinkTest, SendsHeartbeatsAsOftenAsWelcomeSays) {
   }
 }
 
+// It is there as far as the connection can tell.
+TEST_F(LinkTest, ASchedulerThatIsSilentForLongerThanItSaidIsLeft) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  FakeSession* session = gateway.AwaitSession();
+  session->Greet(8, /*heartbeat_seconds=*/1, /*alive_seconds=*/1);
+  ReceiveConnected();
+  v1::SchedulerMessage alive;
+  alive.mutable_alive();
+  // Longer than its patience, which each of these renews.
+  for (int heartbeat = 0; heartbeat < 5; ++heartbeat) {
+    std::optional<v1::AgentMessage> message = session->Read();
+    ASSERT_TRUE(message.has_value() && message->has_heartbeat());
+    ASSERT_TRUE(session->Write(alive));
+  }
+  EXPECT_THAT(ReceiveDisconnected(), HasSubstr("it has said nothing for 3s"));
+  EXPECT_FALSE(gateway.AwaitSession()->Greet().facts().name().empty());
+}
+
 TEST_F(LinkTest, ConnectsAgainWhenTheSchedulerComesBack) {
   HaveCertificate();
   auto gateway = std::make_unique<FakeGateway>(ca_);
@@ -455,8 +405,18 @@ TEST_F(LinkTest, RevocationIsPassedOnInPlainWords) {
   FakeGateway gateway(ca_);
   StartLink(Start({gateway.address()}));
   Connect(gateway)->End(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "certificate revoked"));
-  EXPECT_THAT(ReceiveDisconnected(),
+  const ipc::Disconnected disconnected = Receive().disconnected();
+  EXPECT_THAT(disconnected.reason(),
               HasSubstr("certificate was refused (revoked?): certificate revoked"));
+  EXPECT_TRUE(disconnected.refused());
+}
+
+TEST_F(LinkTest, OtherEndsOfASessionAreNoRevocation) {
+  HaveCertificate();
+  FakeGateway gateway(ca_);
+  StartLink(Start({gateway.address()}));
+  Connect(gateway)->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "certificate revoked"));
+  EXPECT_FALSE(Receive().disconnected().refused());
 }
 
 // ---- a hostile scheduler

@@ -1,5 +1,6 @@
 // The link's parts that need no process: reasons and delays.
 #include "absl/time/time.h"
+#include "agent/link/attempt_delays.h"
 #include "agent/link/reason.h"
 #include "agent/link/retry_delay.h"
 #include "core/strings.h"
@@ -52,6 +53,44 @@ TEST(ReasonTest, EnrolmentSaysWhatToDo) {
               HasSubstr("get a new one"));
   EXPECT_THAT(Reason(absl::AlreadyExistsError("no"), Attempt::kEnrolment),
               HasSubstr("another key holds this agent id"));
+}
+
+TEST(ReasonTest, EnrolmentThatWaitsForAnOperatorSaysSo) {
+  const absl::Status waits = absl::UnavailableError("an operator has yet to let this host in");
+  EXPECT_EQ(Reason(waits, Attempt::kEnrolment),
+            "scheduler s.example:7443: an operator has yet to let this host in");
+  EXPECT_TRUE(WaitsForOperator(waits));
+  EXPECT_FALSE(WaitsForOperator(absl::UnavailableError("Connection refused")));
+  EXPECT_FALSE(WaitsForOperator(absl::InternalError(waits.message())));
+  EXPECT_THAT(Reason(absl::PermissionDeniedError("an operator decided"), Attempt::kEnrolment),
+              HasSubstr("this host is not let in; it asks again in an hour or so"));
+}
+
+TEST(AttemptDelaysTest, AHostThatIsNotLetInAsksAgainLate) {
+  for (uint32_t seed = 1; seed < 200; ++seed) {
+    AttemptDelays delays(seed);
+    const absl::Duration denied =
+        delays.After(Attempt::kEnrolment, absl::PermissionDeniedError("no"));
+    EXPECT_GE(denied, absl::Minutes(30));
+    EXPECT_LE(denied, absl::Minutes(90));
+    // A session that is refused is another matter, as is a scheduler that isn't there.
+    EXPECT_LE(delays.After(Attempt::kSession, absl::PermissionDeniedError("no")), absl::Minutes(1));
+    EXPECT_LE(delays.After(Attempt::kEnrolment, absl::UnavailableError("x")), absl::Minutes(1));
+  }
+}
+
+TEST(AttemptDelaysTest, HostsThatWaitForAnOperatorAskSoonThenOnceAMinute) {
+  const absl::Status waits = absl::UnavailableError("an operator has yet to let this host in");
+  absl::Duration sum;
+  constexpr int kHosts = 1000;
+  for (uint32_t seed = 1; seed <= kHosts; ++seed) {
+    AttemptDelays delays(seed * 7919);
+    EXPECT_LE(delays.After(Attempt::kEnrolment, waits), absl::Seconds(1));
+    for (int i = 0; i < 10; ++i) delays.After(Attempt::kEnrolment, waits);
+    sum += delays.After(Attempt::kEnrolment, waits);
+  }
+  EXPECT_GT(sum / kHosts, absl::Seconds(50));
+  EXPECT_LT(sum / kHosts, absl::Seconds(70));
 }
 
 TEST(RetryDelayTest, FirstRetryComesWithinASecondAndNoneLaterThanAMinute) {

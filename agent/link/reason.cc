@@ -8,6 +8,9 @@ namespace {
 
 constexpr size_t kMaxReasonBytes = 500;
 constexpr size_t kMaxQuotedBytes = 250;
+// The scheduler's words (scheduler/enrolment). Who says so falsely makes this host wait for
+// two minutes at most.
+constexpr std::string_view kYetToBeLetIn = "an operator has yet to let this host in";
 
 std::string Clock(absl::Time now) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone());
@@ -46,6 +49,35 @@ constexpr Trouble kTroubles[] = {
     {"GOAWAY", "the connection was closed"},
 };
 
+// The same where a proxy is between: what goes wrong before TLS is the proxy's.
+constexpr Trouble kProxyTroubles[] = {
+    {"response code 407", "the proxy wants another user and password"},
+    {"response code 403", "the proxy does not let it through to the scheduler"},
+    {"response code 502", "the proxy can not reach the scheduler"},
+    {"response code 503", "the proxy can not reach the scheduler"},
+    {"response code 504", "the proxy got no answer from the scheduler"},
+    {"HTTP proxy returned response code", "the proxy does not connect it to the scheduler"},
+    {"Expected 'H'", "it does not speak HTTP; is it a proxy?"},
+    {"Expected 'T'", "it does not speak HTTP; is it a proxy?"},
+    {"Expected HTTP", "it does not speak HTTP; is it a proxy?"},
+    {"Expected status code", "it does not speak HTTP; is it a proxy?"},
+    {"Didn't find ':'", "it does not speak HTTP; is it a proxy?"},
+    {"HTTP header", "the proxy's answer is too long"},
+    {"FD Shutdown", "no answer from the proxy, or from the scheduler behind it"},
+    {"Handshake timed out", "no answer from the proxy, or from the scheduler behind it"},
+    {"Socket closed", "the proxy, or the scheduler behind it, closed the connection"},
+    {"Did not finish headers", "the proxy, or the scheduler behind it, closed the connection"},
+    {"Connection refused", "the proxy's port is closed"},
+    {"DNS resolution failed", "the proxy's name does not resolve"},
+};
+
+std::string ProxyTrouble(std::string_view words) {
+  for (const Trouble& trouble : kProxyTroubles) {
+    if (words.find(trouble.words) != std::string_view::npos) return std::string(trouble.means);
+  }
+  return "";
+}
+
 std::string ConnectionTrouble(std::string_view words, absl::Time now) {
   for (const Trouble& trouble : kTroubles) {
     if (words.find(trouble.words) == std::string_view::npos) continue;
@@ -60,7 +92,12 @@ std::string Refusal(Attempt attempt, absl::StatusCode code) {
   if (attempt == Attempt::kEnrolment) {
     switch (code) {
       case absl::StatusCode::kUnauthenticated:
-        return "the enrolment token is unknown, expired or used up; get a new one";
+        return "the enrolment token is unknown, expired, revoked or used up; get a new one";
+      case absl::StatusCode::kPermissionDenied:
+        return "this host is not let in; it asks again in an hour or so, or when the agent is "
+               "restarted";
+      case absl::StatusCode::kUnavailable:
+        return "";
       case absl::StatusCode::kAlreadyExists:
         return "another key holds this agent id; remove the agent from the fleet, or its state "
                "directory here";
@@ -86,12 +123,20 @@ std::string Refusal(Attempt attempt, absl::StatusCode code) {
 
 }  // namespace
 
+bool WaitsForOperator(const absl::Status& status) {
+  return absl::IsUnavailable(status) &&
+         ToStd(status.message()).find(kYetToBeLetIn) != std::string_view::npos;
+}
+
 std::string PlainReason(Attempt attempt, std::string_view scheduler, const absl::Status& status,
-                        absl::Time now) {
+                        absl::Time now, std::string_view proxy) {
   std::string_view words = ToStd(status.message());
   std::string quoted = ForTerminal(Shorten(words, kMaxQuotedBytes));
   std::string plain;
-  if (absl::IsUnavailable(status)) plain = ConnectionTrouble(words, now);
+  if (absl::IsUnavailable(status) && !WaitsForOperator(status)) {
+    if (!proxy.empty()) plain = ProxyTrouble(words);
+    if (plain.empty()) plain = ConnectionTrouble(words, now);
+  }
   const bool understood = !plain.empty();
   if (plain.empty()) plain = Refusal(attempt, status.code());
   // The connection's own words add nothing to ours; the scheduler's may.
@@ -100,7 +145,8 @@ std::string PlainReason(Attempt attempt, std::string_view scheduler, const absl:
   } else if (!understood && !quoted.empty()) {
     plain += StrCat(": ", quoted);
   }
-  return Shorten(StrCat("scheduler ", scheduler, ": ", plain), kMaxReasonBytes);
+  const std::string through = proxy.empty() ? "" : StrCat(" through proxy ", proxy);
+  return Shorten(StrCat("scheduler ", scheduler, through, ": ", plain), kMaxReasonBytes);
 }
 
 }  // namespace dragnet

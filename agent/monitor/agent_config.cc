@@ -1,5 +1,6 @@
 #include "agent/monitor/agent_config.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "core/config.h"
 #include "core/file_io.h"
+#include "core/proxy.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 
@@ -16,6 +18,8 @@ namespace {
 constexpr int64_t kMaxMemory = int64_t{64} << 30;
 constexpr int64_t kMaxSpool = int64_t{1} << 40;
 constexpr int64_t kMaxWorkers = 16;
+constexpr char kDefaultStateDirectory[] = "/var/lib/dragnet";
+constexpr char kByPackageManager[] = "package-manager";
 // core/action.h: what a signer can ask for.
 constexpr int64_t kMaxCpuSharePercent = 6400;
 
@@ -75,6 +79,33 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
   return token;
 }
 
+// What authenticates every host to the proxy is no other user's of this one. Not asked of
+// who isn't root: that is a first try, from a kit.
+absl::Status CheckKeepsPassword(const std::string& path, const Proxy& proxy) {
+  if (proxy.authorization().empty() || ::geteuid() != 0) return absl::OkStatus();
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("stat ", path), errno);
+  if ((info.st_mode & 077) == 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      StrCat(path,
+             ": proxy: has a password in it, and others than root can read the file: chmod "
+             "600 ",
+             path));
+}
+
+std::string ReadReleaseDirectory(ConfigFile& file, const std::string& state_directory) {
+  return file.Path("release_dir", StrCat(state_directory, "-releases"));
+}
+
+absl::Duration ReadTrialTime(ConfigFile& file) {
+  return file.Duration("trial_time", AgentConfig().trial_time, absl::Seconds(10), absl::Hours(1));
+}
+
+absl::Duration ReadConfirmTime(ConfigFile& file) {
+  return file.Duration("confirm_time", AgentConfig().confirm_time, absl::Seconds(1),
+                       absl::Hours(1));
+}
+
 }  // namespace
 
 absl::StatusOr<sandbox::UserAndGroup> ResolveUser(const std::string& configured,
@@ -113,6 +144,22 @@ std::vector<std::string> LimitLines(const AgentConfig& config) {
   return lines;
 }
 
+AgentConfig LoadLaunchConfig(const std::string& path, const std::string& own_directory) {
+  absl::StatusOr<ConfigFile> file = ConfigFile::Load(path);
+  if (!file.ok()) file = ConfigFile::Parse("", "/");
+  AgentConfig config;
+  config.state_directory = file->Path("state_dir", kDefaultStateDirectory);
+  config.release_directory = ReadReleaseDirectory(*file, config.state_directory);
+  config.program_directory = file->Path("program_dir", own_directory);
+  config.enrolment_token_file = file->Path("enrolment_token_file", "");
+  if (file->String("upgrade", "") == kByPackageManager) {
+    config.upgrade = AgentConfig::Upgrade::kPackageManager;
+  }
+  config.trial_time = ReadTrialTime(*file);
+  config.confirm_time = ReadConfirmTime(*file);
+  return config;
+}
+
 absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
                                             const std::string& own_directory) {
   DRAGNET_ASSIGN_OR_RETURN(ConfigFile file, ConfigFile::Load(path));
@@ -122,8 +169,8 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
   const std::string ca_file = file.RequiredPath("ca_file");
   const std::vector<std::string> root_keys = file.PathList("root_keys");
   const int64_t root_threshold = file.Integer("root_threshold", 1, 1, 32);
-  config.state_directory = file.Path("state_dir", "/var/lib/dragnet");
-  const std::string token_file = file.Path("enrolment_token_file", "");
+  config.state_directory = file.Path("state_dir", kDefaultStateDirectory);
+  config.enrolment_token_file = file.Path("enrolment_token_file", "");
   config.name = file.String("name", "");
   config.link_user = file.String("link_user", "");
   config.worker_user = file.String("worker_user", "");
@@ -141,8 +188,24 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
   }
   config.privacy = file.Bool("privacy", false);
   config.allow_missing_walls = file.Bool("allow_missing_walls", false);
+  const std::string upgrade = file.String("upgrade", "self");
+  config.release_group = file.String("release_group", "");
+  config.release_directory = ReadReleaseDirectory(file, config.state_directory);
+  config.trial_time = ReadTrialTime(file);
+  config.confirm_time = ReadConfirmTime(file);
+  config.proxy = file.String("proxy", "");
   DRAGNET_RETURN_IF_ERROR(file.Finish());
 
+  if (upgrade == kByPackageManager) {
+    config.upgrade = AgentConfig::Upgrade::kPackageManager;
+  } else if (upgrade != "self") {
+    return absl::InvalidArgumentError(
+        StrCat(path, ": upgrade: \"", upgrade, "\" is neither \"self\" nor \"package-manager\""));
+  }
+  if (config.release_directory.starts_with(config.state_directory + "/")) {
+    return absl::InvalidArgumentError(
+        StrCat(path, ": release_dir: must not be below state_dir, which workers can't see"));
+  }
   if (!IsFleetId(config.fleet_id)) {
     return absl::InvalidArgumentError(StrCat(path, ": fleet_id: not a fleet id"));
   }
@@ -156,11 +219,19 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path,
   if (config.tags.size() > 64 || config.name.size() > 255) {
     return absl::InvalidArgumentError(StrCat(path, ": at most 64 tags and 255 bytes of name"));
   }
+  if (!config.proxy.empty()) {
+    const absl::StatusOr<Proxy> proxy = Proxy::FromUrl(config.proxy);
+    if (!proxy.ok()) return Annotate(proxy.status(), StrCat(path, ": proxy"));
+    DRAGNET_RETURN_IF_ERROR(CheckKeepsPassword(path, *proxy));
+  }
   DRAGNET_ASSIGN_OR_RETURN(config.ca_certificates, ReadFile(ca_file));
   absl::StatusOr<RootSet> roots = LoadRootKeys(root_keys, root_threshold);
   if (!roots.ok()) return Annotate(roots.status(), StrCat(path, ": root_keys"));
   config.root_keys = *std::move(roots);
-  DRAGNET_ASSIGN_OR_RETURN(config.enrolment_token, ReadToken(token_file));
+  DRAGNET_ASSIGN_OR_RETURN(config.enrolment_token, ReadToken(config.enrolment_token_file));
+  struct stat token;
+  if (!config.enrolment_token.empty() && ::stat(config.enrolment_token_file.c_str(), &token) == 0)
+    config.enrolment_token_written = absl::TimeFromTimespec(token.st_mtim);
   return config;
 }
 

@@ -1,6 +1,7 @@
 #include "agent/monitor/agent_config.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -31,13 +32,16 @@ class AgentConfigTest : public ::testing::Test {
   }
   // With these lines besides those that it needs.
   absl::StatusOr<AgentConfig> Load(const std::string& settings, const std::string& limits = "") {
+    std::filesystem::remove(directory_ + "/agent.toml");
     Write("agent.toml", StrCat("fleet_id = \"fleet-1\"\nschedulers = [\"host:7443\"]\n"
                                "ca_file = \"ca.pem\"\nroot_keys = [\"root.pub\"]\n",
                                settings, "\n[limits]\n", limits));
+    if (::chmod((directory_ + "/agent.toml").c_str(), mode_) != 0) std::abort();
     return LoadAgentConfig(directory_ + "/agent.toml", directory_);
   }
 
   std::string directory_;
+  mode_t mode_ = 0600;
 };
 
 TEST_F(AgentConfigTest, DefaultsAreGentle) {
@@ -50,6 +54,45 @@ TEST_F(AgentConfigTest, DefaultsAreGentle) {
   EXPECT_FALSE(config->spool_min_free_bytes.has_value());
 }
 
+TEST_F(AgentConfigTest, ANewVersionIsKeptAfterAMinuteUnlessItIsSaidOtherwise) {
+  EXPECT_EQ(Load("")->confirm_time, absl::Minutes(1));
+  EXPECT_EQ(Load("confirm_time = \"1s\"\n")->confirm_time, absl::Seconds(1));
+  for (const char* wrong : {"0s", "2h", "soon"}) {
+    const auto config = Load(StrCat("confirm_time = \"", wrong, "\"\n"));
+    EXPECT_THAT(std::string(config.status().message()), HasSubstr("confirm_time")) << wrong;
+  }
+}
+
+// --- what the base reads before another version takes its place
+
+TEST_F(AgentConfigTest, WhatTheBaseDoesntKnowDoesntKeepItFromStartingAnother) {
+  const std::string path = directory_ + "/agent.toml";
+  const std::string settings =
+      "a_key_of_tomorrow = true\nworkers = \"many\"\nrelease_dir = \"releases\"\n"
+      "trial_time = \"20s\"\nenrolment_token_file = \"token\"\n"
+      "upgrade = \"package-manager\"\n";
+  ASSERT_FALSE(Load(settings, "tomorrow = 1\n").ok());
+  AgentConfig config = LoadLaunchConfig(path, directory_);
+  EXPECT_EQ(config.state_directory, "/var/lib/dragnet");
+  EXPECT_EQ(config.release_directory, directory_ + "/releases");
+  EXPECT_EQ(config.enrolment_token_file, directory_ + "/token");
+  EXPECT_EQ(config.program_directory, directory_);
+  EXPECT_EQ(config.trial_time, absl::Seconds(20));
+  EXPECT_EQ(config.upgrade, AgentConfig::Upgrade::kPackageManager);
+  Write("agent.toml", "state_dir = \"/srv/agent\"\nupgrade = \"by-tomorrow\"\ntrial_time = 7\n");
+  config = LoadLaunchConfig(path, directory_);
+  EXPECT_EQ(config.state_directory, "/srv/agent");
+  EXPECT_EQ(config.release_directory, "/srv/agent-releases");
+  EXPECT_EQ(config.trial_time, absl::Minutes(5));
+  EXPECT_EQ(config.upgrade, AgentConfig::Upgrade::kSelf);
+  for (const char* broken : {"state_dir = ", "\xff\xff", ""}) {
+    Write("agent.toml", broken);
+    EXPECT_EQ(LoadLaunchConfig(path, directory_).release_directory, "/var/lib/dragnet-releases");
+  }
+  std::filesystem::remove(path);
+  EXPECT_EQ(LoadLaunchConfig(path, directory_).release_directory, "/var/lib/dragnet-releases");
+}
+
 TEST_F(AgentConfigTest, WhatIsSetCountsAndOneOperationMayUseWhatItIsAllowed) {
   const auto config = Load("spool_bytes = 1048576\nspool_min_free_bytes = 0\n",
                            "cpu_share_percent = 6400\nmemory_bytes = 134217728\n");
@@ -60,6 +103,35 @@ TEST_F(AgentConfigTest, WhatIsSetCountsAndOneOperationMayUseWhatItIsAllowed) {
   EXPECT_EQ(config->spool_bytes, uint64_t{1} << 20);
   EXPECT_EQ(config->spool_min_free_bytes, 0u);
   EXPECT_EQ(Load("", "cpu_share_percent_total = 30\n")->cpu_share_percent_total, 30u);
+}
+
+TEST_F(AgentConfigTest, ProxyIsLookedAtAndItsPasswordNotTold) {
+  EXPECT_EQ(Load("proxy = \"http://u:p@proxy:3128\"\n")->proxy, "http://u:p@proxy:3128");
+  const absl::Status wrong = Load("proxy = \"https://u:secret@proxy:3128\"\n").status();
+  EXPECT_THAT(std::string(wrong.message()), ::testing::AllOf(HasSubstr("agent.toml: proxy: "),
+                                                             ::testing::Not(HasSubstr("secret"))));
+  EXPECT_FALSE(Load("proxy = \"http://u:p\\u000d\\u000aX: y@proxy:3128\"\n").ok());
+}
+
+// As root alone: whoever tries an agent out has no other users to keep it from.
+TEST_F(AgentConfigTest, ThePasswordOfAProxyIsNoOtherUsers) {
+  const std::string with_password = "proxy = \"http://u:secret@proxy:3128\"\n";
+  for (const mode_t mode : {0644, 0640, 0604}) {
+    mode_ = mode;
+    const absl::Status status = Load(with_password).status();
+    if (::geteuid() != 0) {
+      EXPECT_TRUE(status.ok()) << status;
+      continue;
+    }
+    EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+    EXPECT_THAT(std::string(status.message()),
+                ::testing::AllOf(HasSubstr("chmod 600 " + directory_ + "/agent.toml"),
+                                 ::testing::Not(HasSubstr("secret"))));
+  }
+  mode_ = 0600;
+  EXPECT_TRUE(Load(with_password).ok());
+  mode_ = 0644;
+  EXPECT_TRUE(Load("proxy = \"http://proxy:3128\"\n").ok());
 }
 
 TEST_F(AgentConfigTest, ItsLimitsAreSaidInLinesForPeople) {

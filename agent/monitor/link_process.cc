@@ -36,7 +36,7 @@ constexpr absl::Duration kHealthyRun = absl::Minutes(1);
 }  // namespace
 
 bool LinkProcess::EnsureRunning(const ipc::LinkStart& start) {
-  if (running() || SteadyNow() < restart_time_) return false;
+  if (running() || held_ || SteadyNow() < restart_time_) return false;
   if (const absl::Status status = Start(); !status.ok()) {
     Lose(status);
     return false;
@@ -91,7 +91,7 @@ void LinkProcess::AddPollFds(std::vector<pollfd>* fds) const {
 }
 
 absl::Time LinkProcess::deadline() const {
-  if (!running()) return restart_time_;
+  if (!running()) return held_ ? absl::InfiniteFuture() : restart_time_;
   return maybe_more_ ? absl::InfinitePast() : absl::InfiniteFuture();
 }
 
@@ -175,18 +175,37 @@ void LinkProcess::LogItsWords() {
   }
 }
 
-void LinkProcess::Lose(const absl::Status& why) {
+void LinkProcess::Restart(std::string_view why) {
+  if (!running()) return;
+  Lose(absl::UnavailableError(ToAbsl(why)));
+  back_off_ = absl::ZeroDuration();
+  restart_time_ = SteadyNow();
+}
+
+void LinkProcess::Hold(bool held) {
+  if (held == held_) return;
+  held_ = held;
+  restart_time_ = absl::InfinitePast();
+  if (held) End();
+}
+
+std::string LinkProcess::End() {
   LogItsWords();
-  std::string how = std::string(why.message());
+  std::string how;
   if (child_.valid()) {
     child_.Signal(SIGKILL).IgnoreError();
-    if (const auto exited = child_.Reap(); exited.ok())
-      how += StrCat(" (", exited->ToString(), ")");
+    if (const auto exited = child_.Reap(); exited.ok()) how = exited->ToString();
   }
   socket_.Reset();
   stderr_.Reset();
   maybe_more_ = false;
   output_.clear();
+  return how;
+}
+
+void LinkProcess::Lose(const absl::Status& why) {
+  std::string how = std::string(why.message());
+  if (const std::string end = End(); !end.empty()) how += StrCat(" (", end, ")");
   const bool was_healthy = SteadyNow() - started_ >= kHealthyRun;
   back_off_ = was_healthy ? kMinBackOff : std::clamp(back_off_ * 2, kMinBackOff, kMaxBackOff);
   restart_time_ = SteadyNow() + back_off_;

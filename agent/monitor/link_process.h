@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,6 +38,11 @@ class LinkProcess {
   // first message. True when it was started now.
   bool EnsureRunning(const ipc::LinkStart& start);
   bool running() const { return socket_.valid(); }
+  // Ends it, to be started again at once with another `start`.
+  void Restart(std::string_view why);
+  // Held: it is ended, and not started until it is let go, and then at once.
+  void Hold(bool held);
+  bool held() const { return held_; }
 
   void AddPollFds(std::vector<pollfd>* fds) const;
   // When to go on although no descriptor is ready, on SteadyNow's scale: the
@@ -60,6 +66,8 @@ class LinkProcess {
                             int* messages);
   void LogItsWords();
   void Lose(const absl::Status& why);
+  // How it ended, if it ran.
+  std::string End();
 
   const LinkEnvironment environment_;
   sandbox::Child child_;
@@ -72,6 +80,7 @@ class LinkProcess {
   absl::Time started_;
   absl::Time restart_time_ = absl::InfinitePast();
   absl::Duration back_off_;
+  bool held_ = false;
 };
 
 }  // namespace dragnet

@@ -18,18 +18,29 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "agent/footprint/footprint.h"
 #include "agent/monitor/agent_config.h"
 #include "agent/monitor/check_command.h"
+#include "agent/monitor/forget_identity.h"
 #include "agent/monitor/host_facts.h"
+#include "agent/monitor/host_fingerprint.h"
+#include "agent/monitor/identity_command.h"
 #include "agent/monitor/log.h"
 #include "agent/monitor/module_command.h"
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/reach.h"
+#include "agent/monitor/respawn.h"
+#include "agent/monitor/retirement.h"
+#include "agent/monitor/upgrade/launch.h"
+#include "agent/monitor/upgrade/restore.h"
+#include "agent/monitor/upgrade/trial.h"
 #include "agent/sandbox/capabilities.h"
 #include "agent/sandbox/missing_walls.h"
 #include "core/action.h"
 #include "core/file_io.h"
+#include "core/journal.h"
+#include "core/service_notify.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -39,15 +50,33 @@ namespace dragnet {
 namespace {
 
 constexpr int kExitDone = 0;
+// Of this moment, as far as can be told: who started this tries again.
+constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitNotRun = 3;
 
 constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
 
-  dragnet-agent run --config FILE
+  dragnet-agent run --config FILE [--respawn]
       Runs the agent. Enrols by itself on its first start, with the token that
       the configuration names.
-  dragnet-agent module NAME --params FILE|- [--mig] [--worker-user USER] [--cpu-share PERCENT]
+      --respawn: starts it again when it dies, after 1 to 60 seconds: for hosts
+      without a service manager that does (sysvinit, a container, where it may be
+      process 1). Ends with it when it was stopped (exit status 0), when its
+      configuration is bad (2), or when the host was retired (5). What may be
+      otherwise at the next start, as a full disk, ends it with 1.
+  dragnet-agent identity --config FILE
+      Prints who this host's agent is: its id and fleet, the SHA-256 of its key's
+      SubjectPublicKeyInfo as `dragnet enroll requests` shows it, how long its
+      certificate holds, and this program's version. The agent may be running.
+  dragnet-agent forget-identity --config FILE
+      For the image that machines are made from, with the agent stopped: removes its
+      TLS key and certificate, its id and what it has yet to tell. The next start
+      draws a new identity, and enrols it.
+  dragnet-agent keep-identity --config FILE
+      After this machine got a new mainboard, with the agent stopped: its identity is
+      this machine's from now on, and it no longer says that its disk was copied.
+  dragnet-agent module NAME [--params FILE|-] [--mig] [--worker-user USER] [--cpu-share PERCENT]
       Runs one module on this host in the same sandboxed worker as in
       production; no fleet needed. JSON parameters in ("{}" when --params is not
       given). JSON Lines out: {"row":{…}} per finding, last {"summary":{…}}.
@@ -60,17 +89,18 @@ constexpr char kHelp[] = R"(dragnet-agent: obeys signed actions on this host.
       sandboxed workers as in production; no fleet needed, and no root where the
       checks don't need it. For `dragnet check`, which makes the pack (a serialised
       dragnet.check.v1.CheckParameters) and shows what comes out: JSON Lines,
-      {"verdict":{…}} per check, last {"summary":{…}}. --workers: so many at a time,
-      1 to 64, 2 when it isn't given. Exit status 0: all were run. In a container
-      that can't give every wall it goes on, and says without which.
+      {"verdict":{…}} per check, last {"summary":{…}}. Exit status 0: all were run.
+      In a container that can't give every wall it goes on, and says without which.
+      --root: the image's directory.
+      --workers: so many at a time, 1 to 64, 2 when it isn't given.
   dragnet-agent --version | --help
 
 Modules:
 )";
 
-int Fail(const absl::Status& status) {
+int Fail(const absl::Status& status, int exit_status = kExitUsage) {
   fprintf(stderr, "dragnet-agent: %s\n", ForTerminal(ToStd(status.message())).c_str());
-  return kExitUsage;
+  return exit_status;
 }
 
 std::string OwnDirectory() {
@@ -127,10 +157,16 @@ absl::StatusOr<UniqueFd> LeaveNetwork(bool allow_missing_walls) {
   return UniqueFd();
 }
 
-absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
+// What agent.toml says, and nothing that could be otherwise at the next start.
+// `own_programs`: link and worker beside this program, whatever the configuration says:
+// those of another version don't fit.
+absl::StatusOr<Monitor::Environment> Configure(const std::string& config_path, bool own_programs) {
   Monitor::Environment environment;
+  environment.config_path = config_path;
+  if (IsRoot()) DRAGNET_RETURN_IF_ERROR(CheckOwnedByRoot(config_path));
   DRAGNET_ASSIGN_OR_RETURN(environment.config, LoadAgentConfig(config_path, OwnDirectory()));
   AgentConfig& config = environment.config;
+  if (own_programs) config.program_directory = OwnDirectory();
   const bool allow_missing_walls = config.allow_missing_walls || !IsRoot();
 
   environment.link.program = config.program_directory + "/dragnet-link";
@@ -138,19 +174,25 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   environment.link.allow_missing_walls = allow_missing_walls;
   environment.worker.allow_missing_walls = allow_missing_walls;
   if (IsRoot()) {
-    DRAGNET_RETURN_IF_ERROR(CheckOwnedByRoot(config_path));
     DRAGNET_ASSIGN_OR_RETURN(environment.link.user,
                              ResolveUser(config.link_user, kDefaultLinkUser));
     DRAGNET_ASSIGN_OR_RETURN(environment.worker.user,
                              ResolveUser(config.worker_user, kDefaultWorkerUser));
     DRAGNET_RETURN_IF_ERROR(CheckUsers(*environment.link.user, *environment.worker.user));
+  }
+  environment.worker.hidden_directory = config.state_directory;
+  environment.worker.privacy = config.privacy;
+  environment.worker.idle_io = true;
+  return environment;
+}
+
+absl::Status SetStage(Monitor::Environment& environment) {
+  const AgentConfig& config = environment.config;
+  if (IsRoot()) {
     DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.link.program, *environment.link.user));
     DRAGNET_RETURN_IF_ERROR(CheckReachable(environment.worker.program, *environment.worker.user));
   }
   DRAGNET_RETURN_IF_ERROR(MakeStateDirectory(config, environment.link.user));
-  environment.worker.hidden_directory = config.state_directory;
-  environment.worker.privacy = config.privacy;
-  environment.worker.idle_io = true;
 
   // Notes, not reasons to refuse.
   for (const std::string& wall : sandbox::FindWeakWalls()) LogInfo(StrCat("note: ", wall));
@@ -158,12 +200,12 @@ absl::StatusOr<Monitor::Environment> SetStage(const std::string& config_path) {
   for (const std::string& wall : environment.missing_walls) {
     LogWarning(StrCat("missing wall: ", wall));
   }
-  if (!environment.missing_walls.empty() && !allow_missing_walls) {
-    return absl::FailedPreconditionError(
-        StrCat("this host can't give all walls of the sandbox (", environment.missing_walls[0],
-               "): set allow_missing_walls = true in ", config_path, " to run without"));
+  if (!environment.missing_walls.empty() && !environment.link.allow_missing_walls) {
+    return absl::FailedPreconditionError(StrCat(
+        "this host can't give all walls of the sandbox (", environment.missing_walls[0],
+        "): set allow_missing_walls = true in ", environment.config_path, " to run without"));
   }
-  return environment;
+  return absl::OkStatus();
 }
 
 // The monitor's own signals, as a descriptor for its loop.
@@ -180,13 +222,77 @@ absl::StatusOr<UniqueFd> StopSignals() {
   return fd;
 }
 
-absl::Status RunAgent(const std::string& config_path) {
-  DRAGNET_ASSIGN_OR_RETURN(Monitor::Environment environment, SetStage(config_path));
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store,
-                           StateStore::Open(environment.config.state_directory + "/agent.db"));
+// Nothing while this host is in the fleet.
+std::optional<int> EndIfRetired(const AgentConfig& config) {
+  const std::optional<std::string> words = FinishRetirement(PlacesOf(config));
+  if (!words.has_value()) return std::nullopt;
+  for (const absl::string_view line : absl::StrSplit(*words, '\n')) {
+    fprintf(stderr, "dragnet-agent: %s\n", ForTerminal(ToStd(line)).c_str());
+  }
+  return kExitRetired;
+}
+
+// As it was before an upgrade, if this version can't read what it is now.
+absl::StatusOr<std::unique_ptr<StateStore>> OpenState(const AgentConfig& config) {
+  const std::string database = config.state_directory + "/agent.db";
+  RestoreOptions options;
+  options.snapshots = ReleaseDirectory(config.release_directory).SnapshotDirectory();
+  options.fleet_id = config.fleet_id;
+  options.now = Clock::System().Now();
+  DRAGNET_RETURN_IF_ERROR(RestoreStateIfNewer(database, options));
+  return StateStore::Open(database);
+}
+
+// For commands: whoever gives one means the state as it is, and a version that runs again
+// would find it taken back.
+absl::StatusOr<std::unique_ptr<StateStore>> OpenStateAsItIs(const AgentConfig& config,
+                                                            std::string_view command) {
+  const std::string database = config.state_directory + "/agent.db";
+  if (const absl::Status status = CheckNotNewer(database); !status.ok()) {
+    return absl::FailedPreconditionError(
+        StrCat(status.message(), "; nothing was done. Use the dragnet-agent of the version that ",
+               config.release_directory, "/state names: ", config.release_directory,
+               "/VERSION/dragnet-agent ", command));
+  }
+  return StateStore::Open(database);
+}
+
+absl::Status ForgetIdentity(const AgentConfig& config) {
+  // Locks it: an agent that runs would go on with what it has in memory.
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<StateStore> store,
+                           OpenStateAsItIs(config, "forget-identity"));
+  ReleaseDirectory releases(config.release_directory);
+  DRAGNET_RETURN_IF_ERROR(RemoveBelongingsOfIdentity(config.state_directory, &releases));
+  return store->ForgetIdentity();
+}
+
+absl::Status KeepIdentity(const AgentConfig& config) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<StateStore> store,
+                           OpenStateAsItIs(config, "keep-identity"));
+  return store->SaveHostFingerprint(CollectHostFingerprint());
+}
+
+int ChangeIdentity(const std::string& command, const std::string& config_path) {
+  const absl::StatusOr<AgentConfig> config = LoadAgentConfig(config_path, OwnDirectory());
+  if (!config.ok()) return Fail(config.status());
+  const absl::Status status =
+      command == "keep-identity" ? KeepIdentity(*config) : ForgetIdentity(*config);
+  return status.ok() ? kExitDone : Fail(status);
+}
+
+absl::StatusOr<int> RunConfigured(Monitor::Environment environment, char** arguments) {
+  const AgentConfig config = environment.config;
+  const std::string config_path = environment.config_path;
+  DRAGNET_RETURN_IF_ERROR(SetStage(environment));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenState(config));
+  environment.host_fingerprint = CollectHostFingerprint();
+  if (const absl::StatusOr<std::string> id = store->AgentId(); id.ok()) SetLogAgent(*id);
   // While the host's network is still there to be looked at.
   environment.facts = CollectHostFacts();
   environment.look_at_host = CollectHostFacts;
+  std::string problem;
+  environment.service = ServiceNotifier::OpenFromEnvironment(&problem);
+  if (!problem.empty()) LogWarning(problem);
   UniqueFd host_network;
   if (IsRoot()) {
     DRAGNET_ASSIGN_OR_RETURN(host_network, LeaveNetwork(environment.worker.allow_missing_walls));
@@ -197,12 +303,99 @@ absl::Status RunAgent(const std::string& config_path) {
 
   DRAGNET_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());
   DRAGNET_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Monitor> monitor,
+      std::unique_ptr<Monitor> monitor,
       Monitor::Create(std::move(environment), std::move(store), Clock::System()));
   LogInfo(StrCat("dragnet-agent ", kVersion, " runs with ", config_path));
   DRAGNET_RETURN_IF_ERROR(monitor->Run(stop.get()));
+  const std::string next = monitor->program_to_become();
+  // With its link and its hold on the state, which another program opens.
+  monitor.reset();
+  if (!next.empty()) return Become(next, arguments, host_network.get());
+  if (const std::optional<int> status = EndIfRetired(config)) return *status;
   LogInfo("stopped");
-  return absl::OkStatus();
+  return kExitDone;
+}
+
+// A configuration that is as wrong at each further start. What only couldn't be read
+// now isn't.
+bool IsFinal(const absl::Status& configured) {
+  return absl::IsInvalidArgument(configured) || absl::IsNotFound(configured) ||
+         absl::IsPermissionDenied(configured) || absl::IsFailedPrecondition(configured);
+}
+
+struct End {
+  int exit_status = kExitDone;
+  absl::Status why = absl::OkStatus();
+};
+
+End RunLaunched(const Launch& launch, const std::string& config_path, char** arguments) {
+  absl::StatusOr<Monitor::Environment> environment =
+      Configure(config_path, /*own_programs=*/launch.is_release);
+  if (!environment.ok()) {
+    return {IsFinal(environment.status()) ? kExitUsage : kExitFailed, environment.status()};
+  }
+  environment->launch = launch;
+  const absl::StatusOr<int> status = RunConfigured(*std::move(environment), arguments);
+  if (!status.ok()) return {kExitFailed, status.status()};
+  return {*status};
+}
+
+int RunAgent(const std::string& config_path, char** arguments) {
+  SetLogJournal(Journal::OfStandardError("dragnet-agent"));
+  // It says what is executed as root.
+  if (IsRoot()) {
+    if (const absl::Status owned = CheckOwnedByRoot(config_path); !owned.ok()) return Fail(owned);
+  }
+  const AgentConfig config = LoadLaunchConfig(config_path, OwnDirectory());
+  if (const std::optional<int> status = EndIfRetired(config)) return *status;
+  // The version that an upgrade put over this one takes its place here, and this doesn't
+  // return. It may know more keys than this one.
+  const Launch launch = LaunchCurrent(config, arguments);
+  const absl::StatusOr<UniqueFd> network = sandbox::OpenNetworkNamespace();
+  const End end = RunLaunched(launch, config_path, arguments);
+  if (end.why.ok()) return end.exit_status;
+  // An unconfirmed version that can't run must not leave the host without an agent,
+  // whatever a service manager makes of its exit status: the base counts its starts.
+  if (launch.is_release && !launch.state.confirmed) {
+    LogWarning(StrCat("version ", kVersion, " can't run: ", end.why.message()));
+    return Fail(Become(launch.state.base_program, arguments,
+                       IsRoot() && network.ok() ? network->get() : -1),
+                kExitFailed);
+  }
+  return Fail(end.why, end.exit_status);
+}
+
+// What a version that is to be taken does first (agent/monitor/upgrade/trial.h).
+absl::StatusOr<std::string> TryAsAgent(const std::string& config_path,
+                                       const std::string& state_copy,
+                                       const std::string& release_version) {
+  DRAGNET_RETURN_IF_ERROR(CheckTrialVersion(release_version));
+  DRAGNET_ASSIGN_OR_RETURN(Monitor::Environment environment,
+                           Configure(config_path, /*own_programs=*/true));
+  DRAGNET_RETURN_IF_ERROR(SetStage(environment));
+  const v1::Facts facts = CollectHostFacts();
+  UniqueFd host_network;
+  if (IsRoot()) {
+    DRAGNET_ASSIGN_OR_RETURN(host_network, LeaveNetwork(environment.worker.allow_missing_walls));
+  }
+  environment.worker.host_network_fd = host_network.get();
+  environment.worker.monitor_has_no_network = host_network.valid();
+  environment.link.host_network_fd = host_network.get();
+  ::signal(SIGPIPE, SIG_IGN);
+  return RunTrial({.config = environment.config,
+                   .worker = environment.worker,
+                   .link = environment.link,
+                   .facts = facts,
+                   .missing_walls = environment.missing_walls},
+                  state_copy);
+}
+
+int TrialCommand(const std::string& config_path, const std::string& state_copy,
+                 const std::string& release_version, const std::string& nonce) {
+  const absl::StatusOr<std::string> passed = TryAsAgent(config_path, state_copy, release_version);
+  if (!passed.ok()) return Fail(passed.status(), kExitFailed);
+  printf("%s; passed %s\n", passed->c_str(), nonce.c_str());
+  return kExitDone;
 }
 
 absl::StatusOr<std::string> ReadParameters(const std::string& path) {
@@ -302,6 +495,18 @@ int CheckCommand(const std::string& pack_path, const std::string& root, int work
   return RunCheckCommand(*pack, surroundings, workers);
 }
 
+int IdentityCommand(const std::string& config_path) {
+  const absl::StatusOr<AgentConfig> config = LoadAgentConfig(config_path, OwnDirectory());
+  if (!config.ok()) return Fail(config.status());
+  const absl::StatusOr<std::string> lines = DescribeIdentity(*config, Clock::System().Now());
+  if (!lines.ok()) {
+    Fail(lines.status());
+    return kExitNotRun;
+  }
+  fputs(lines->c_str(), stdout);
+  return kExitDone;
+}
+
 int Usage(std::string_view problem) {
   fprintf(stderr, "dragnet-agent: %s; see dragnet-agent --help\n", std::string(problem).c_str());
   return kExitUsage;
@@ -315,6 +520,9 @@ struct CommandLine {
   bool mig = false;
   std::string pack;
   std::string root;
+  std::string state_copy;
+  std::string release_version;
+  std::string nonce;
   int workers = 2;
   std::vector<std::string> words;  // what isn't an option
 };
@@ -329,6 +537,9 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
                                     {"pack", required_argument, nullptr, 'k'},
                                     {"root", required_argument, nullptr, 'r'},
                                     {"workers", required_argument, nullptr, 'w'},
+                                    {"state-copy", required_argument, nullptr, 'd'},
+                                    {"release-version", required_argument, nullptr, 'v'},
+                                    {"nonce", required_argument, nullptr, 'n'},
                                     {nullptr, 0, nullptr, 0}};
   CommandLine line;
   // It would say each error in a line of its own; with ':' it tells them apart.
@@ -360,6 +571,15 @@ std::optional<CommandLine> ParseCommandLine(int argc, char** argv) {
         break;
       case 'r':
         line.root = optarg;
+        break;
+      case 'd':
+        line.state_copy = optarg;
+        break;
+      case 'v':
+        line.release_version = optarg;
+        break;
+      case 'n':
+        line.nonce = optarg;
         break;
       case 'w':
         if (!absl::SimpleAtoi(optarg, &line.workers) || line.workers < 1 ||
@@ -398,6 +618,8 @@ int Main(int argc, char** argv) {
     printf("dragnet-agent %s\n", kVersion);
     return kExitDone;
   }
+  // getopt(3) changes their order; another version is started with those that were given.
+  std::vector<char*> given(argv, argv + argc + 1);
   const std::optional<CommandLine> line = ParseCommandLine(argc, argv);
   if (!line.has_value()) return kExitUsage;
   const std::string command = line->words.empty() ? "" : line->words[0];
@@ -411,11 +633,26 @@ int Main(int argc, char** argv) {
     if (line->pack.empty()) return Usage("check: --pack FILE is missing");
     return CheckCommand(line->pack, line->root, line->workers, line->worker_user);
   }
+  if (command == "identity") {
+    if (line->words.size() != 1) return Usage(StrCat("identity: what is ", line->words[1], "?"));
+    if (line->config.empty()) return Usage("identity: --config FILE is missing");
+    return IdentityCommand(line->config);
+  }
+  if (command == "forget-identity" || command == "keep-identity") {
+    if (line->words.size() != 1) return Usage(StrCat(command, ": what is ", line->words[1], "?"));
+    if (line->config.empty()) return Usage(StrCat(command, ": --config FILE is missing"));
+    return ChangeIdentity(command, line->config);
+  }
   if (command == "run") {
     if (line->words.size() != 1) return Usage(StrCat("run: what is ", line->words[1], "?"));
     if (line->config.empty()) return Usage("run: --config FILE is missing");
-    const absl::Status status = RunAgent(line->config);
-    return status.ok() ? kExitDone : Fail(status);
+    return RunAgent(line->config, given.data());
+  }
+  if (command == "trial") {
+    if (line->config.empty() || line->state_copy.empty() || line->words.size() != 1) {
+      return Usage("trial: an upgrade starts this, with --config, --state-copy, --release-version");
+    }
+    return TrialCommand(line->config, line->state_copy, line->release_version, line->nonce);
   }
   return Usage(command.empty() ? "no command given" : StrCat("there is no command ", command));
 }
@@ -425,5 +662,10 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   dragnet::KeepHeapSmall();
+  // Before anything is loaded: this process stays as small as it is now.
+  if (dragnet::RespawnOptions options; dragnet::TakeRespawn(argc, argv, &options.arguments)) {
+    options.program = dragnet::OwnDirectory() + "/dragnet-agent";
+    return dragnet::Respawn(options);
+  }
   return dragnet::Main(argc, argv);
 }

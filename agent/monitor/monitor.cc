@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -10,7 +11,9 @@
 
 #include "agent/footprint/footprint.h"
 #include "agent/monitor/check_run.h"
-#include "agent/monitor/host_facts.h"
+#include "agent/monitor/forget_identity.h"
+#include "agent/monitor/host_fingerprint.h"
+#include "agent/monitor/link_start.h"
 #include "agent/monitor/log.h"
 #include "core/action.h"
 #include "core/file_io.h"
@@ -48,6 +51,7 @@ Monitor::Monitor(Environment environment, std::unique_ptr<StateStore> store, con
       store_(std::move(store)),
       clock_(clock),
       link_(environment_.link),
+      releases_(environment_.config.release_directory),
       queue_(*store_) {}
 
 absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Create(Environment environment,
@@ -60,11 +64,18 @@ absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Create(Environment environment
 
 absl::Status Monitor::Initialize() {
   const AgentConfig& config = environment_.config;
+  DRAGNET_RETURN_IF_ERROR(LookForClone());
   DRAGNET_ASSIGN_OR_RETURN(const std::string id, store_->AgentId());
+  SetLogAgent(id);
   AddOwnFacts(id, &environment_.facts);
   DRAGNET_ASSIGN_OR_RETURN(policy_, store_->LoadTrustPolicy(config.root_keys, config.fleet_id));
+  DRAGNET_ASSIGN_OR_RETURN(const bool policy_is_newer,
+                           store_->TookPolicyWith(config.ca_certificates));
+  ChooseCaCertificates(policy_is_newer);
   DRAGNET_ASSIGN_OR_RETURN(blobs_, BlobCache::Open(config.state_directory + "/blobs"));
   DRAGNET_ASSIGN_OR_RETURN(standing_, StandingActions::Load(*store_, id, &orders_));
+  DRAGNET_ASSIGN_OR_RETURN(retiring_, LoadRetiring(config.state_directory));
+  PrepareUpgrades();
   return ReportInterrupted();
 }
 
@@ -74,6 +85,36 @@ void Monitor::AddOwnFacts(const std::string& id, v1::Facts* facts) const {
   facts->set_fleet_id(config.fleet_id);
   if (!config.name.empty()) facts->set_name(config.name);
   facts->mutable_tags()->insert(config.tags.begin(), config.tags.end());
+  if (is_clone_) (*facts->mutable_environment())["cloned"] = "yes";
+}
+
+absl::Status Monitor::LookForClone() {
+  const std::string& now = environment_.host_fingerprint;
+  DRAGNET_ASSIGN_OR_RETURN(const std::string stored, store_->HostFingerprint());
+  if (now.empty()) return absl::OkStatus();
+  // There was none yet, or with less in it.
+  if (!IsAnotherHost(stored, now)) {
+    const bool tells_as_much = now.size() >= stored.size() && now != stored;
+    return tells_as_much ? store_->SaveHostFingerprint(now) : absl::OkStatus();
+  }
+  if (environment_.config.enrolment_token.empty()) {
+    is_clone_ = true;
+    LogWarning(
+        "this is another machine than the one that the agent's identity was drawn on, and "
+        "there is no enrolment token: it goes on as it is. A copied disk: dragnet-agent "
+        "forget-identity, and a new token. A new mainboard: dragnet-agent keep-identity");
+    return absl::OkStatus();
+  }
+  LogWarning(
+      "this is another machine than the one that the agent's identity was drawn on, as after "
+      "its disk was copied: it enrols anew, and what waited to be told of the other is dropped");
+  // The files first: a kill in between leaves the old id without a certificate, and the
+  // next start comes here again.
+  DRAGNET_RETURN_IF_ERROR(
+      RemoveBelongingsOfIdentity(environment_.config.state_directory, &releases_));
+  DRAGNET_RETURN_IF_ERROR(store_->ForgetIdentity());
+  DRAGNET_RETURN_IF_ERROR(store_->AgentId().status());
+  return store_->SaveHostFingerprint(now);
 }
 
 // Opens the inputs of the run's next operation. False when a blob isn't here
@@ -147,9 +188,22 @@ absl::Status Monitor::ReportInterrupted() {
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<InterruptedOperation> operations,
                            store_->Interrupted());
   for (const InterruptedOperation& operation : operations) {
+    if (IsOwedUpgrade(operation)) {
+      owed_upgrade_ = operation;
+      continue;
+    }
     auto run = std::make_unique<ActionRun>();
     run->action.set_id(operation.action_id);
     run->occurrence = operation.occurrence;
+    if (retiring_.has_value() && operation.action_id == retiring_->action_id &&
+        operation.operation == retiring_->operation) {
+      // It was begun, and is gone on with.
+      run->next_operation = static_cast<int>(operation.operation);
+      run->next_sequence = operation.next_sequence;
+      TellRetirement(*run);
+      actions_.push_back(std::move(run));
+      continue;
+    }
     v1::ResultRecord& record = run->unwritten.emplace_back();
     record.set_action_id(operation.action_id);
     record.set_occurrence(operation.occurrence);
@@ -166,20 +220,31 @@ absl::Status Monitor::ReportInterrupted() {
 }
 
 absl::Status Monitor::Run(int stop_fd) {
+  environment_.service.SetReady();
   bool stop = false;
-  while (!stop) {
+  while (!stop && !become_) {
     DRAGNET_ASSIGN_OR_RETURN(stop, Turn(stop_fd, absl::Hours(1)));
+  }
+  if (become_) {
+    // Another program goes on as the same service, and has to start first.
+    environment_.service.KeepAlive();
+  } else {
+    environment_.service.Stopping();
   }
   EndAllOperations();
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Monitor::Turn(int stop_fd, absl::Duration longest) {
-  if (!link_.running() && SteadyNow() >= link_.deadline() && link_.EnsureRunning(LinkStart())) {
-    connected_ = false;
+  if (!link_.running() && SteadyNow() >= link_.deadline()) {
+    const ipc::LinkStart start = LinkStart();
+    link_ca_certificates_ = start.ca_certificates();
+    if (link_.EnsureRunning(start)) connected_ = false;
   }
   SendRecords();
   RequestBlobPart();
+  // From here only: a loop that hangs is heard no more of, whatever else runs.
+  environment_.service.Advance();
   std::vector<pollfd> fds = PollFds(stop_fd);
   const absl::Duration wait =
       std::clamp(NextDeadline() - SteadyNow(), absl::ZeroDuration(), longest);
@@ -193,9 +258,16 @@ absl::StatusOr<bool> Monitor::Turn(int stop_fd, absl::Duration longest) {
   }
   if ((fds[0].revents & POLLIN) != 0) return true;
   link_.Advance([this](const ipc::LinkToMonitor& message) { HandleLinkMessage(message); });
-  if (!link_.running()) connected_ = false;
+  // It knows the scheduler by what it was started with.
+  if (link_.running() && ca_certificates_ != link_ca_certificates_)
+    link_.Restart("the trust policy names other CA certificates");
+  if (!link_.running() && connected_) {
+    connected_ = false;
+    environment_.service.SetStatus("not connected: dragnet-link ended");
+  }
   AdvanceActions();
-  return false;
+  AdvanceUpgrade();
+  return retired_;
 }
 
 std::vector<pollfd> Monitor::PollFds(int stop_fd) const {
@@ -208,7 +280,8 @@ std::vector<pollfd> Monitor::PollFds(int stop_fd) const {
 }
 
 absl::Time Monitor::NextDeadline() const {
-  absl::Time deadline = link_.deadline();
+  absl::Time deadline =
+      std::min({link_.deadline(), environment_.service.deadline(), UpgradeDeadline()});
   for (const auto& run : actions_) {
     if (run->worker != nullptr) deadline = std::min(deadline, run->worker->deadline());
   }
@@ -222,7 +295,7 @@ absl::Time Monitor::NextDeadline() const {
     if (!orders_.IsPaused(run->action.id())) continue;
     deadline = std::min(deadline, SteadyNow() + kPauseCheckInterval);
   }
-  if (disk_full_ || spool_full_ || !unjournaled_.empty())
+  if (disk_full_ || spool_full_ || !unjournaled_.empty() || retirement_told_.has_value())
     deadline = std::min(deadline, SteadyNow() + kRetryInterval);
   if (may_shrink_ && !disk_full_) deadline = absl::InfinitePast();
   return deadline;
@@ -230,11 +303,28 @@ absl::Time Monitor::NextDeadline() const {
 
 // --- what the link delivers
 
+// The link's words: only for people.
+void Monitor::SayConnected(std::string_view scheduler) {
+  const std::string words =
+      StrCat("connected to ", scheduler.empty() ? "a scheduler" : Shorten(scheduler, 256));
+  LogInfo(words);
+  environment_.service.SetStatus(words);
+}
+
+void Monitor::SayNotConnected(std::string_view reason) {
+  const std::string words = StrCat("not connected: ", reason);
+  LogWarning(words);
+  environment_.service.SetStatus(words);
+}
+
 void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
   switch (message.content_case()) {
     case ipc::LinkToMonitor::kConnected:
-      LogInfo("connected to a scheduler");
+      SayConnected(message.connected().scheduler());
       connected_ = true;
+      NoteEnrolled();
+      connected_since_ = SteadyNow();
+      refused_ = false;
       window_ = std::clamp<uint32_t>(message.connected().record_window(), 1, 1024);
       if (const absl::Status status = queue_.Restart(); !status.ok()) {
         LogWarning(StrCat("spool: ", status.message()));
@@ -242,8 +332,9 @@ void Monitor::HandleLinkMessage(const ipc::LinkToMonitor& message) {
       asked_for_.reset();
       return;
     case ipc::LinkToMonitor::kDisconnected:
-      LogWarning(StrCat("not connected: ", Shorten(message.disconnected().reason(), 1024)));
+      SayNotConnected(Shorten(message.disconnected().reason(), 1024));
       connected_ = false;
+      refused_ = message.disconnected().refused();
       return;
     case ipc::LinkToMonitor::kActionEnvelope:
       return HandleActionEnvelope(message.action_envelope());
@@ -276,6 +367,14 @@ std::string Monitor::WhyNoLonger(const ActionRun& run) const {
   return refused == nullptr ? "" : refused->detail;
 }
 
+// Sent again, because the scheduler can't know whether it came, and not true of this host
+// any more: an upgrade changes the version, which its target asks for. To refuse it as
+// "not targeted" would take the place of its result.
+bool Monitor::TookOn(const RefusedAction& refused) {
+  return refused.reason == v1::Refusal::REASON_NOT_TARGETED &&
+         store_->JournalHolds(refused.action_id, 0).value_or(false);
+}
+
 void Monitor::HandleActionEnvelope(const std::string& bytes) {
   // A scheduler sends it again when it can't know whether it came. Nothing follows.
   if (const std::string id = standing_->IdOf(bytes); !id.empty()) return SayAccepted(id);
@@ -291,12 +390,14 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
   if (const auto* refused = std::get_if<RefusedAction>(&decision)) {
     const std::string detail =
         journal_error.ok() ? refused->detail : std::string(journal_error.message());
-    const bool replayed = refused->reason == v1::Refusal::REASON_REPLAYED && journal_error.ok();
+    const bool replayed =
+        journal_error.ok() && (refused->reason == v1::Refusal::REASON_REPLAYED || TookOn(*refused));
     if (replayed && store_->WasCancelled(refused->action_id).value_or(false)) {
       return Refuse(bytes, refused->action_id, v1::Refusal::REASON_CANCELLED,
                     CancellationWords(refused->action_id));
     }
-    return Refuse(bytes, refused->action_id, refused->reason, detail);
+    return Refuse(bytes, refused->action_id,
+                  replayed ? v1::Refusal::REASON_REPLAYED : refused->reason, detail);
   }
   auto& authorized = std::get<AuthorizedAction>(decision);
   const std::string id = authorized.action.id();
@@ -304,6 +405,9 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
   if (orders_.IsCancelled(id) ||
       std::find(unjournaled_.begin(), unjournaled_.end(), id) != unjournaled_.end()) {
     return Refuse(bytes, id, v1::Refusal::REASON_CANCELLED, CancellationWords(id));
+  }
+  if (retiring_.has_value()) {
+    return Refuse(bytes, id, v1::Refusal::REASON_BUSY, "this host is being retired");
   }
   if (authorized.action.has_recurrence()) {
     const absl::Status taken = TakeOnStanding(std::move(authorized), bytes);
@@ -330,7 +434,7 @@ void Monitor::HandleActionEnvelope(const std::string& bytes) {
 absl::Status Monitor::TakeOn(v1::Action action, const std::string& envelope) {
   DRAGNET_RETURN_IF_ERROR(
       store_->JournalTaken(action.id(), 0, action.operations_size(), clock_.Now()));
-  LogInfo(StrCat("action ", action.id(), " taken on: ", action.name()));
+  LogInfo(StrCat("action ", action.id(), " taken on: ", action.name()), action.id());
   SayAccepted(action.id());
   auto run = std::make_unique<ActionRun>();
   run->action = std::move(action);
@@ -350,7 +454,8 @@ void Monitor::SayAccepted(const std::string& action_id) {
 void Monitor::Refuse(const std::string& envelope, std::string_view action_id,
                      v1::Refusal::Reason reason, std::string_view detail, int64_t occurrence) {
   LogWarning(StrCat("refused ", action_id.empty() ? "an envelope" : "action ", action_id, ": ",
-                    v1::Refusal::Reason_Name(reason), ": ", detail));
+                    v1::Refusal::Reason_Name(reason), ": ", detail),
+             action_id);
   v1::ResultRecord record;
   record.set_action_id(std::string(action_id));
   record.set_occurrence(occurrence);
@@ -374,6 +479,7 @@ void Monitor::Refuse(const std::string& envelope, std::string_view action_id,
 }
 
 void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
+  if (retiring_.has_value()) return;
   if (policy_.has_value() && policy_->envelope_bytes() == bytes) return;
   const absl::Time now = clock_.Now();
   absl::StatusOr<TrustPolicy> policy =
@@ -386,11 +492,14 @@ void Monitor::HandleTrustPolicyEnvelope(const std::string& bytes) {
         StrCat("trust policy version ", policy->version(), " has expired by this host's clock"));
   }
   absl::Status status = policy.status();
-  if (status.ok()) status = store_->SaveTrustPolicy(*policy, environment_.config.root_keys);
+  if (status.ok())
+    status = store_->SaveTrustPolicy(*policy, environment_.config.root_keys,
+                                     environment_.config.ca_certificates);
   if (!status.ok()) {
     return Refuse(bytes, "", v1::Refusal::REASON_POLICY_REJECTED, ToStd(status.message()));
   }
   policy_ = *std::move(policy);
+  ChooseCaCertificates(/*policy_is_newer=*/true);
   LogInfo(StrCat("trust policy version ", policy_->version(), " taken"));
   v1::AgentMessage taken;
   taken.mutable_policy_taken()->set_version(policy_->version());
@@ -470,7 +579,7 @@ void Monitor::AdvanceActions() {
   GiveDiskBack();
   CheckSpool();
   JournalCancellations();
-  StartOccurrences();
+  if (!retiring_.has_value()) StartOccurrences();
   for (auto& run : actions_) {
     ObeyOrder(*run);
     if (run->worker != nullptr) AdvanceWorker(*run);
@@ -481,6 +590,7 @@ void Monitor::AdvanceActions() {
   EndSurplusPaused();
   ReleaseHeld();
   for (const bool recurring : {false, true}) StartOperations(recurring);
+  AdvanceRetirement();
   ShareCpu();
   std::erase_if(actions_, [](const std::unique_ptr<ActionRun>& run) {
     return run->worker == nullptr && run->unwritten.empty() &&
@@ -490,8 +600,8 @@ void Monitor::AdvanceActions() {
 
 void Monitor::StartOperations(bool recurring) {
   for (auto& run : actions_) {
-    // One that could only stand still would use up its time.
-    if (spool_full_) return;
+    // One that could only stand still would use up its time. During a trial none starts.
+    if (spool_full_ || link_.held() || retiring_.has_value()) return;
     if (run->action.has_recurrence() != recurring || !HasPlace(*run)) continue;
     if (run->worker != nullptr || run->next_operation >= run->action.operations_size()) continue;
     if (orders_.IsPaused(run->action.id())) continue;
@@ -499,11 +609,18 @@ void Monitor::StartOperations(bool recurring) {
   }
 }
 
+bool Monitor::IsMonitors(const ActionRun& run) {
+  if (run.next_operation >= run.action.operations_size()) return false;
+  const ModuleManifest* module = FindManifest(run.action.operations(run.next_operation).module());
+  return module != nullptr && module->run_by_monitor;
+}
+
 bool Monitor::HasPlace(const ActionRun& run) const {
+  if (IsMonitors(run)) return true;
   int all = 0;
   int recurring = 0;
   for (const auto& other : actions_) {
-    if (other->worker == nullptr || other->held) continue;
+    if (other->worker == nullptr || other->held || IsMonitors(*other)) continue;
     ++all;
     recurring += other->action.has_recurrence() ? 1 : 0;
   }
@@ -524,19 +641,23 @@ void Monitor::StartOperation(ActionRun& run) {
   StopWaiting(run);
   run.next_sequence = 1;
   if (const std::string why = WhyNoLonger(run); !why.empty()) {
-    LogWarning(StrCat("action ", run.action.id(), " no longer allowed: ", why));
+    LogWarning(StrCat("action ", run.action.id(), " no longer allowed: ", why), run.action.id());
     return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED,
                                     StrCat("no longer allowed when its turn came: ", why)));
   }
   if (!has_blobs) {
     return EndOperation(run, NotRun(v1::TERMINATION_NOT_STARTED, ToStd(blob_error.message())));
   }
-  run.worker = NewRun(run, operation, inputs);
+  if (Retires(run)) return Retire(run);
+  run.worker = NewRun(run, operation, std::move(inputs));
   AdvanceWorker(run);
 }
 
 std::unique_ptr<OperationRun> Monitor::NewRun(const ActionRun& run, const v1::Operation& operation,
-                                              const std::vector<UniqueFd>& inputs) const {
+                                              std::vector<UniqueFd> inputs) {
+  if (operation.module() == kUpgradeModule) {
+    return NewUpgradeRun(run, operation, std::move(inputs));
+  }
   const OperationLimits& ceiling = environment_.config.limits;
   const bool scheduled = run.action.has_recurrence();
   if (operation.module() == kCheckModule) {
@@ -638,7 +759,8 @@ void Monitor::WriteRecords(ActionRun& run) {
     return;
   }
   if (!disk_full_told_) {
-    LogWarning(StrCat("results of action ", run.action.id(), " wait: ", status.message()));
+    LogWarning(StrCat("results of action ", run.action.id(), " wait: ", status.message()),
+               run.action.id());
   }
   disk_full_ = true;
   disk_full_told_ = true;
@@ -695,30 +817,46 @@ void Monitor::SendToScheduler(const v1::AgentMessage& message) {
 }
 
 v1::Hello Monitor::Hello() const {
-  v1::Hello hello;
-  *hello.mutable_facts() = environment_.facts;
-  hello.set_trust_policy_version(policy_.has_value() ? policy_->version() : 0);
-  for (const std::string& wall : environment_.missing_walls) hello.add_missing_walls(wall);
-  hello.set_boot_id(BootId());
-  for (const std::string& line : LimitLines(environment_.config)) hello.add_limits(line);
+  v1::Hello hello =
+      MakeHello(environment_.config, environment_.facts,
+                policy_.has_value() ? policy_->version() : 0, environment_.missing_walls);
+  if (is_clone_) {
+    hello.add_limits("this machine is another than the one that its identity was drawn on");
+  }
+  for (const std::string& line : UpgradeLines()) hello.add_limits(line);
   return hello;
 }
 
+void Monitor::ChooseCaCertificates(bool policy_is_newer) {
+  ca_certificates_ = CaCertificates(environment_.config,
+                                    policy_.has_value() && policy_is_newer ? &*policy_ : nullptr);
+}
+
 ipc::LinkStart Monitor::LinkStart() const {
-  const AgentConfig& config = environment_.config;
-  ipc::LinkStart start;
-  for (const std::string& scheduler : config.schedulers) start.add_schedulers(scheduler);
-  start.set_ca_certificates(config.ca_certificates);
-  start.set_agent_id(environment_.facts.id());
-  start.set_fleet_id(config.fleet_id);
-  start.set_identity_directory(config.state_directory + "/link");
-  // A token may be good for many hosts: a link that has its certificate doesn't
-  // get it.
-  if (::access((start.identity_directory() + "/tls.pem").c_str(), F_OK) != 0) {
-    start.set_enrolment_token(config.enrolment_token);
+  // Where the state can't tell, it gets none.
+  const absl::StatusOr<std::optional<absl::Time>> with = store_->EnrolledWith();
+  ipc::LinkStart start =
+      MakeLinkStart(environment_.config, ca_certificates_, Hello(),
+                    with.ok() ? with->value_or(absl::InfinitePast()) : absl::InfiniteFuture());
+  // Until it is confirmed or gone, whichever comes.
+  if (!release_state().confirmed) {
+    start.set_keep_certificate_seconds(
+        static_cast<uint32_t>(absl::ToInt64Seconds(environment_.config.trial_time)));
   }
-  *start.mutable_hello() = Hello();
   return start;
+}
+
+// The time of the file, and not the clock's: they are compared with each other.
+void Monitor::NoteEnrolled() {
+  const AgentConfig& config = environment_.config;
+  const auto with = store_->EnrolledWith();
+  if (!with.ok()) return LogWarning(ToStd(with.status().message()));
+  const absl::Time written =
+      config.enrolment_token.empty() ? clock_.Now() : config.enrolment_token_written;
+  if (with->has_value() && (config.enrolment_token.empty() || written <= **with)) return;
+  if (const absl::Status saved = store_->SaveEnrolledWith(written); !saved.ok()) {
+    LogWarning(StrCat("that this host is enrolled: ", saved.message()));
+  }
 }
 
 }  // namespace dragnet

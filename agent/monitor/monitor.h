@@ -19,17 +19,21 @@
 #include "agent/monitor/blob_cache.h"
 #include "agent/monitor/link_process.h"
 #include "agent/monitor/orders.h"
+#include "agent/monitor/retirement.h"
 #include "agent/monitor/spool_queue.h"
 #include "agent/monitor/standing_actions.h"
 #include "agent/monitor/state_store.h"
+#include "agent/monitor/upgrade/launch.h"
+#include "agent/monitor/upgrade/upgrade_run.h"
 #include "agent/monitor/worker_run.h"
 #include "core/authorization.h"
 #include "core/clock.h"
+#include "core/service_notify.h"
 #include "dragnet/v1/action.pb.h"
 
 namespace dragnet {
 
-class Monitor {
+class Monitor : private UpgradeHost {
  public:
   // Actions that wait or run; further ones are refused with REASON_BUSY.
   static constexpr size_t kMaxActions = 64;
@@ -46,20 +50,32 @@ class Monitor {
     // As they are by now, for each occurrence of a recurring action; null: the same.
     // Their addresses aren't asked for: the monitor has left the host's network.
     std::function<v1::Facts()> look_at_host;
+    // As CollectHostFingerprint(); empty: not known.
+    std::string host_fingerprint;
     std::vector<std::string> missing_walls;
     WorkerEnvironment worker;
     LinkEnvironment link;
+    // Which version this is, and where its configuration was read.
+    Launch launch;
+    std::string config_path;
+    // What started this agent; by default nobody.
+    ServiceNotifier service;
   };
 
   static absl::StatusOr<std::unique_ptr<Monitor>> Create(Environment environment,
                                                          std::unique_ptr<StateStore> store,
                                                          const Clock& clock);
 
-  // Until `stop_fd` is readable; then running operations are ended and say so.
+  // Until `stop_fd` is readable, or another program takes over, when running operations
+  // are ended and say so; or until the host was retired: then FinishRetirement() is the
+  // caller's, after this object.
   absl::Status Run(int stop_fd);
+  // Which one that is: dragnet-agent as the package manager installed it, which starts
+  // what is to run. Empty: the agent is to end.
+  std::string program_to_become() const;
 
   // One turn of the loop: waits for at most `longest`, then does what can be
-  // done. True when `stop_fd` is readable; -1 for none.
+  // done. True when `stop_fd` is readable (-1 for none), or the host was retired.
   absl::StatusOr<bool> Turn(int stop_fd, absl::Duration longest);
 
   // What the link delivers. Public for tests that attack it without a link.
@@ -89,11 +105,17 @@ class Monitor {
 
   Monitor(Environment environment, std::unique_ptr<StateStore> store, const Clock& clock);
   absl::Status Initialize();
+  // Whether this state was made on another machine: then a new identity is drawn where
+  // there is a token to enrol it with.
+  absl::Status LookForClone();
   absl::Status ReportInterrupted();
 
   void HandleActionEnvelope(const std::string& bytes);
+  bool TookOn(const RefusedAction& refused);
   void HandleTrustPolicyEnvelope(const std::string& bytes);
   void HandleOrderEnvelope(const std::string& bytes);
+  void SayConnected(std::string_view scheduler);
+  void SayNotConnected(std::string_view reason);
   void HandleAcknowledgement(const v1::RecordKey& key);
   absl::Status TakeOn(v1::Action action, const std::string& envelope);
   // A recurring one: nothing of it runs yet.
@@ -139,13 +161,26 @@ class Monitor {
   void StartOperations(bool recurring);
   void StartOperation(ActionRun& run);
   std::unique_ptr<OperationRun> NewRun(const ActionRun& run, const v1::Operation& operation,
-                                       const std::vector<UniqueFd>& inputs) const;
+                                       std::vector<UniqueFd> inputs);
+  // Its next operation is the monitor's own (ModuleManifest::run_by_monitor): it has no
+  // worker, so no place of one.
+  static bool IsMonitors(const ActionRun& run);
   bool HasBlobs(ActionRun& run, std::vector<UniqueFd>* inputs);
   void HandleBlobPart(const v1::BlobPart& part);
   // Its next operation names this blob.
   static bool Awaits(const ActionRun& run, const v1::Blob& fetched);
   void StopWaiting(ActionRun& run);
   void RequestBlobPart();
+  // --- retirement (monitor_retirement.cc)
+  // Of the run's next operation, in place of a worker.
+  void Retire(ActionRun& run);
+  absl::Status CheckRetirement(const ActionRun& run) const;
+  // What was destroyed, and the end of the operation.
+  void TellRetirement(ActionRun& run);
+  void AdvanceRetirement();
+  bool RetirementIsUntold();
+  static bool Retires(const ActionRun& run);
+
   v1::ResultRecord& AddRecord(ActionRun& run);
   void EndOperation(ActionRun& run, const v1::OperationSummary& summary);
   void WriteRecords(ActionRun& run);
@@ -163,6 +198,37 @@ class Monitor {
   void SendToScheduler(const v1::AgentMessage& message);
   v1::Hello Hello() const;
   ipc::LinkStart LinkStart() const;
+  void NoteEnrolled();
+  // By which the link knows a scheduler: those of the policy, or of the configuration,
+  // whichever came later.
+  void ChooseCaCertificates(bool policy_is_newer);
+
+  // --- upgrades (monitor_upgrade.cc)
+  absl::StatusOr<AuthorizedRelease> Authorize(std::string_view release) override;
+  bool by_package_manager() const override;
+  std::string running_version() const override;
+  std::string WhyNotNow() override;
+  void HoldLink(bool held) override;
+  absl::Status CopyState(const std::string& path, bool with_spool) override {
+    return store_->CopyTo(path,
+                          with_spool ? StateStore::Spool::kWith : StateStore::Spool::kWithout);
+  }
+  absl::StatusOr<std::unique_ptr<Trial>> StartTrial(const InstalledRelease& release) override;
+  ReleaseDirectory& releases() override { return releases_; }
+  const ReleaseState& release_state() const override { return environment_.launch.state; }
+  absl::Status ForgetFormer() override;
+  void Become(const ReleaseState& next) override;
+  std::unique_ptr<OperationRun> NewUpgradeRun(const ActionRun& run, const v1::Operation& operation,
+                                              std::vector<UniqueFd> inputs);
+  void PrepareUpgrades();
+  // The upgrade by which this version came: it is told when that is known.
+  bool IsOwedUpgrade(const InterruptedOperation& operation) const;
+  void TellOfUpgrade();
+  void Confirm();
+  void GiveUp();
+  void AdvanceUpgrade();
+  absl::Time UpgradeDeadline() const;
+  std::vector<std::string> UpgradeLines() const;
 
   absl::Time NextDeadline() const;
   std::vector<pollfd> PollFds(int stop_fd) const;
@@ -175,6 +241,19 @@ class Monitor {
   // The request that was sent and not answered in this session.
   std::optional<v1::BlobRequest> asked_for_;
   LinkProcess link_;
+  std::string ca_certificates_;  // PEM
+  // Of the link that runs.
+  std::string link_ca_certificates_;
+  ReleaseDirectory releases_;
+  // Another program is to take over.
+  bool become_ = false;
+  std::optional<InterruptedOperation> owed_upgrade_;
+  // Of an unconfirmed version, on SteadyNow's scale: when it goes back, since when it is
+  // connected, and when a state that couldn't be written is tried again.
+  absl::Time give_up_ = absl::InfiniteFuture();
+  absl::Time connected_since_ = absl::InfiniteFuture();
+  absl::Time next_write_ = absl::InfinitePast();
+  bool expiry_told_ = false;
 
   std::deque<std::unique_ptr<ActionRun>> actions_;
   OrderBook orders_;
@@ -191,6 +270,17 @@ class Monitor {
   bool may_shrink_ = true;
   // True at the start and while actions run, until memory was released.
   bool busy_ = true;
+
+  // Another machine's state, and no token for an identity of this one's own.
+  bool is_clone_ = false;
+  // Ordered and begun, maybe by an earlier process: nothing else runs any more.
+  std::optional<RetirementMark> retiring_;
+  // A scheduler said that this host's certificate is no longer good: that it heard, or
+  // that it never will.
+  bool refused_ = false;
+  // Since when its answer is known to have arrived, on SteadyNow's scale.
+  std::optional<absl::Time> retirement_told_;
+  bool retired_ = false;
 
   // The session's window: how many records may be unacknowledged.
   bool connected_ = false;

@@ -55,7 +55,10 @@ class MonitorTest : public ::testing::Test {
     environment.worker.allow_missing_walls = true;
     environment.link.program = "/nosuch/dragnet-link";
     environment.look_at_host = look_at_host_;
+    environment.service = std::move(service_);
+    environment.host_fingerprint = host_fingerprint_;
     if (configure_) configure_(environment.config);
+    if (adjust_) adjust_(environment);
     auto store = StateStore::Open(directory_ + "/agent.db");
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = store->get();
@@ -143,7 +146,12 @@ class MonitorTest : public ::testing::Test {
   std::unique_ptr<Monitor> monitor_;
   // What the next Restart changes in the configuration.
   std::function<void(AgentConfig&)> configure_;
+  // And in all else.
+  std::function<void(Monitor::Environment&)> adjust_;
   std::function<v1::Facts()> look_at_host_;
+  // Of the next Restart() only.
+  ServiceNotifier service_;
+  std::string host_fingerprint_;
 };
 
 class MonitorOrderTest : public MonitorTest {

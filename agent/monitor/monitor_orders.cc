@@ -74,7 +74,7 @@ void Monitor::HandleOrderEnvelope(const std::string& bytes) {
                   StrCat(orders_.Find(action_id)->words, "; that can't be undone"));
   }
   orders_.Put(authorized, bytes, clock_.Now(), [this](std::string_view id) { return IsHere(id); });
-  LogInfo(StrCat("action ", action_id, " ", orders_.Find(action_id)->words));
+  LogInfo(StrCat("action ", action_id, " ", orders_.Find(action_id)->words), action_id);
   if (authorized.order.kind() != v1::Order::KIND_CANCEL) {
     standing_->Put(action_id, *orders_.Find(action_id));
   } else if (standing_->Find(action_id) != nullptr) {

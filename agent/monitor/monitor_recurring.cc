@@ -31,13 +31,15 @@ absl::Status Monitor::TakeOnStanding(AuthorizedAction authorized, const std::str
   const std::string name = action.name();
   DRAGNET_RETURN_IF_ERROR(
       standing_->Take(std::move(action), envelope, clock_.Now(), orders_.Find(id)));
-  LogInfo(StrCat("recurring action ", id, " taken on: ", name));
+  LogInfo(StrCat("recurring action ", id, " taken on: ", name), id);
   SayAccepted(id);
   AdvanceActions();
   return absl::OkStatus();
 }
 
 void Monitor::StartOccurrences() {
+  // During a trial: what is due then begins after it, in the version that comes up.
+  if (link_.held()) return;
   standing_->Look(clock_.Now(), orders_);
   for (const StandingActions::News& news : standing_->TakeNews()) {
     Refuse(news.envelope, news.action_id, news.reason, news.detail);
@@ -77,13 +79,14 @@ void Monitor::StartOccurrence(const StandingActions::Due& due) {
   }
   if (const absl::Status begun = standing_->Begin(due); !begun.ok()) {
     if (!disk_full_told_) {
-      LogWarning(StrCat("an occurrence of action ", due.action_id, " waits: ", begun.message()));
+      LogWarning(StrCat("an occurrence of action ", due.action_id, " waits: ", begun.message()),
+                 due.action_id);
     }
     disk_full_ = true;
     disk_full_told_ = true;
     return;
   }
-  LogInfo(StrCat("action ", due.action_id, ": occurrence ", occurrence, " begins"));
+  LogInfo(StrCat("action ", due.action_id, ": occurrence ", occurrence, " begins"), due.action_id);
   auto run = std::make_unique<ActionRun>();
   run->action = std::move(std::get<AuthorizedAction>(decision).action);
   run->envelope = envelope;

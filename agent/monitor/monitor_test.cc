@@ -154,6 +154,22 @@ TEST_F(MonitorTest, AReplayIsRefusedAlsoAfterARestart) {
   EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED);
 }
 
+// As an upgrade's, whose target asks for another version than it leaves behind.
+TEST_F(MonitorTest, AReplayIsOneAlsoWhenItsTargetIsNoLongerTrue) {
+  DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
+  v1::Action action = ActionThat("clean");
+  action.set_target("name='before'");
+  configure_ = [](AgentConfig& config) { config.name = "before"; };
+  Restart();
+  const std::string envelope = SignedByAlice(action);
+  DeliverAction(envelope);
+  RunUntil([&] { return !Spool().empty() && Spool().back().has_summary(); });
+  configure_ = [](AgentConfig& config) { config.name = "after"; };
+  Restart();
+  DeliverAction(envelope);
+  EXPECT_EQ(Spool().back().refusal().reason(), v1::Refusal::REASON_REPLAYED);
+}
+
 TEST_F(MonitorTest, WhatAKilledMonitorBeganSaysSoAndIsNotRunAgain) {
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
   const v1::Action action = ActionThat("hang");
@@ -313,7 +329,8 @@ TEST_F(MonitorTest, AFullSpoolStopsTheWorkerAndItsSummaryGetsThroughAndSaysSo) {
   Restart();
   DeliverPolicy(fleet_.SignedPolicy(fleet_.PolicyProto()));
   v1::Action action = ActionThat("many-rows");
-  action.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(2);
+  // Long enough for a megabyte of rows, instrumented and on a busy machine.
+  action.mutable_operations(0)->mutable_limits()->mutable_wall_time()->set_seconds(8);
   DeliverAction(SignedByAlice(action));
   RunUntil([&] { return SummaryOf(action).has_value(); });
   const v1::OperationSummary summary = *SummaryOf(action);

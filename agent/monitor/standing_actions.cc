@@ -194,7 +194,7 @@ void StandingActions::Look(absl::Time now, const OrderBook& orders) {
     const std::optional<absl::Time> lost = Lost(entry->second, now);
     LookAt(entry->first, entry->second, now, paused);
     if (IsOver(entry->second, now, paused) && store_.RemoveStanding(entry->first).ok()) {
-      LogInfo(StrCat("recurring action ", entry->first, " is over"));
+      LogInfo(StrCat("recurring action ", entry->first, " is over"), entry->first);
       if (lost.has_value()) {
         news_.push_back(
             {entry->first, entry->second.envelope, v1::Refusal::REASON_EXPIRED,
@@ -228,7 +228,7 @@ void StandingActions::LookAt(const std::string& id, Standing& standing, absl::Ti
   if (!due.has_value() || (standing.due.has_value() && *due <= *standing.due)) return;
   const bool missed = now - DueTime(standing, *due) > kOnTime;
   if (missed && standing.action.recurrence().missed() == v1::Recurrence::MISSED_SKIP) {
-    LogInfo(StrCat("recurring action ", id, ": an occurrence was missed and is left out"));
+    LogInfo(StrCat("recurring action ", id, ": an occurrence was missed and is left out"), id);
     // Without room for it on the disk it is found again, and left out again.
     if (store_.AdvanceStanding(id, *due, standing.refused).ok()) standing.last_occurrence = *due;
     return;
@@ -260,7 +260,7 @@ bool StandingActions::FindSchedule(const std::string& id, Standing& standing) {
   const v1::Recurrence& recurrence = standing.action.recurrence();
   absl::StatusOr<Schedule> schedule = Schedule::Parse(recurrence.cron(), recurrence.time_zone());
   if (!schedule.ok()) return false;
-  LogInfo(StrCat("recurring action ", id, ": this host has its time zone again"));
+  LogInfo(StrCat("recurring action ", id, ": this host has its time zone again"), id);
   standing.schedule = *std::move(schedule);
   return true;
 }

@@ -1,5 +1,6 @@
 #include "agent/monitor/state_store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -8,7 +9,10 @@
 #include <limits>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/numbers.h"
+#include "agent/monitor/state_store_statement.h"
 #include "core/file_io.h"
+#include "core/keys.h"
 #include "core/order.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -24,6 +28,10 @@ constexpr int64_t kKeptFreePages = 256;
 // For each of them another one may have to be moved.
 constexpr int64_t kPagesPerShrink = 256;
 
+// What an older version must be able to take from here when it is back in place
+// (StateStore::CarryOver): `value`, `journal`, `cancelled` and `unfinished` keep their columns
+// and what these mean in every later version. One that must change that has to leave a
+// journal_floor that is as high as all that it took.
 constexpr char kSchema[] = R"sql(
 CREATE TABLE value(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE journal(
@@ -63,112 +71,7 @@ CREATE TABLE standing(
   order_expires INTEGER NOT NULL, order_sha256 BLOB NOT NULL) WITHOUT ROWID;
 )sql";
 
-// Not below the id of any action that was made until `time`.
-std::string HighestIdUntil(absl::Time time) {
-  // 48 bits of milliseconds; what follows is lower than this sign.
-  constexpr size_t kTimeCharacters = 13;
-  return NewUuidV7(time).substr(0, kTimeCharacters) + "~";
-}
-
-absl::Status StoreError(sqlite3* database, std::string_view what) {
-  const int code = sqlite3_errcode(database);
-  const std::string message = StrCat("agent state: ", what, ": ", sqlite3_errmsg(database));
-  if (code == SQLITE_FULL || code == SQLITE_IOERR) return absl::ResourceExhaustedError(message);
-  if (code == SQLITE_BUSY) {
-    return absl::FailedPreconditionError(
-        StrCat(message, ": is another dragnet-agent running with this state_dir?"));
-  }
-  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return absl::DataLossError(message);
-  return absl::InternalError(message);
-}
-
 }  // namespace
-
-// One prepared statement: bind in order, step, read columns in order.
-class StateStore::Statement {
- public:
-  Statement(sqlite3* database, std::string_view sql) : database_(database), sql_(sql) {
-    sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement_, nullptr);
-  }
-  // One of StateStore::Kept, which is left as it was found.
-  Statement(sqlite3* database, std::string_view sql, sqlite3_stmt* kept)
-      : database_(database), sql_(sql), statement_(kept), kept_(true) {}
-  ~Statement() {
-    if (kept_) {
-      sqlite3_reset(statement_);
-      sqlite3_clear_bindings(statement_);
-    } else {
-      sqlite3_finalize(statement_);
-    }
-  }
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-
-  Statement& Bind(int64_t value) {
-    sqlite3_bind_int64(statement_, ++bound_, value);
-    return *this;
-  }
-  Statement& Bind(std::string_view text) {
-    sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
-    return *this;
-  }
-  Statement& BindBlob(std::string_view bytes) {
-    sqlite3_bind_blob64(statement_, ++bound_, bytes.data() != nullptr ? bytes.data() : "",
-                        bytes.size(), SQLITE_STATIC);
-    return *this;
-  }
-  // True on a row, false at the end.
-  absl::StatusOr<bool> Step() {
-    const int result = statement_ == nullptr ? SQLITE_ERROR : sqlite3_step(statement_);
-    if (result == SQLITE_ROW) return true;
-    if (result == SQLITE_DONE) return false;
-    return StoreError(database_, sql_);
-  }
-  absl::Status Run() { return Step().status(); }
-
-  int64_t Integer(int column) { return sqlite3_column_int64(statement_, column); }
-  std::string Bytes(int column) {
-    const void* bytes = sqlite3_column_blob(statement_, column);
-    const auto size = static_cast<size_t>(sqlite3_column_bytes(statement_, column));
-    return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), size);
-  }
-
- private:
-  sqlite3* database_;
-  std::string_view sql_;
-  sqlite3_stmt* statement_ = nullptr;
-  bool kept_ = false;
-  int bound_ = 0;
-};
-
-// Rolls back unless it was committed.
-class StateStore::Transaction {
- public:
-  explicit Transaction(sqlite3* database) : database_(database) {
-    open_ = sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK;
-    if (!open_) begun_ = StoreError(database_, "begin");
-  }
-  ~Transaction() {
-    if (open_) sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-
-  // Not OK: each statement that followed would be committed by itself.
-  const absl::Status& begun() const { return begun_; }
-  absl::Status Commit() {
-    if (sqlite3_exec(database_, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) {
-      return StoreError(database_, "commit");
-    }
-    open_ = false;
-    return absl::OkStatus();
-  }
-
- private:
-  sqlite3* database_;
-  bool open_;
-  absl::Status begun_;
-};
 
 absl::StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& path) {
   // Made here so that it never exists with a wider mode.
@@ -238,13 +141,17 @@ absl::Status StateStore::Initialize() {
   // A file from before: rewritten once. Without room for that it stays as it
   // is, and as large as it once was.
   if (auto_vacuum == 0) Statement(database_, "VACUUM").Run().IgnoreError();
+  DRAGNET_ASSIGN_OR_RETURN(spooled_bytes_, CountSpool());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> StateStore::CountSpool() {
   Statement spooled(database_,
                     "SELECT ifnull(sum(length(record)) FILTER (WHERE sequence>0),0),"
                     " count(*) FILTER (WHERE sequence=0) FROM spool");
   DRAGNET_RETURN_IF_ERROR(spooled.Step().status());
-  spooled_bytes_ = static_cast<uint64_t>(spooled.Integer(0));
   spooled_refusals_ = spooled.Integer(1);
-  return absl::OkStatus();
+  return static_cast<uint64_t>(spooled.Integer(0));
 }
 
 absl::StatusOr<std::optional<std::string>> StateStore::LoadValue(std::string_view key) {
@@ -269,6 +176,40 @@ absl::StatusOr<std::string> StateStore::AgentId() {
   return id;
 }
 
+absl::StatusOr<std::string> StateStore::HostFingerprint() {
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> stored, LoadValue("host_fingerprint"));
+  return stored.value_or("");
+}
+
+absl::Status StateStore::SaveHostFingerprint(std::string_view fingerprint) {
+  return SaveValue("host_fingerprint", fingerprint);
+}
+
+absl::StatusOr<std::optional<absl::Time>> StateStore::EnrolledWith() {
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> stored, LoadValue("enrolled_with"));
+  int64_t nanoseconds = 0;
+  if (!stored.has_value() || !absl::SimpleAtoi(ToAbsl(*stored), &nanoseconds)) return std::nullopt;
+  return absl::FromUnixNanos(nanoseconds);
+}
+
+absl::Status StateStore::SaveEnrolledWith(absl::Time token_written) {
+  return SaveValue("enrolled_with", StrCat(absl::ToUnixNanos(token_written)));
+}
+
+absl::Status StateStore::ForgetIdentity() {
+  Transaction transaction(database_);
+  DRAGNET_RETURN_IF_ERROR(transaction.begun());
+  for (const char* sql : {"DELETE FROM value WHERE key IN ('agent_id', 'host_fingerprint',"
+                          " 'enrolled_with')",
+                          "DELETE FROM spool", "DELETE FROM unfinished"}) {
+    DRAGNET_RETURN_IF_ERROR(Statement(database_, sql).Run());
+  }
+  DRAGNET_RETURN_IF_ERROR(transaction.Commit());
+  spooled_bytes_ = 0;
+  spooled_refusals_ = 0;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<TrustPolicy>> StateStore::LoadTrustPolicy(const RootSet& pinned,
                                                                        std::string_view fleet_id) {
   DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> envelope, LoadValue("trust_policy"));
@@ -278,12 +219,19 @@ absl::StatusOr<std::optional<TrustPolicy>> StateStore::LoadTrustPolicy(const Roo
   return policy;
 }
 
-absl::Status StateStore::SaveTrustPolicy(const TrustPolicy& policy, const RootSet& pinned) {
+absl::Status StateStore::SaveTrustPolicy(const TrustPolicy& policy, const RootSet& pinned,
+                                         std::string_view ca_certificates) {
   Transaction transaction(database_);
   DRAGNET_RETURN_IF_ERROR(transaction.begun());
   DRAGNET_RETURN_IF_ERROR(SaveValue("trust_policy", policy.envelope_bytes()));
   DRAGNET_RETURN_IF_ERROR(SaveValue("pinned_roots", pinned.ToProto().SerializeAsString()));
+  DRAGNET_RETURN_IF_ERROR(SaveValue("ca_file_sha256", Sha256(ca_certificates)));
   return transaction.Commit();
+}
+
+absl::StatusOr<bool> StateStore::TookPolicyWith(std::string_view ca_certificates) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> sha256, LoadValue("ca_file_sha256"));
+  return !sha256.has_value() || *sha256 == Sha256(ca_certificates);
 }
 
 absl::StatusOr<bool> StateStore::JournalHolds(std::string_view action_id, int64_t occurrence) {
@@ -473,11 +421,16 @@ absl::Status StateStore::PruneJournal(absl::Time now) {
     if (!row) break;
     highest = std::max(highest, oldest.Bytes(0));
   }
-  if (highest.empty()) return absl::OkStatus();
-  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> floor, LoadValue("journal_floor"));
-  if (floor.has_value() && *floor >= highest) return absl::OkStatus();
-  return SaveValue("journal_floor", highest);
+  return highest.empty() ? absl::OkStatus() : RaiseJournalFloor(highest);
 }
+
+absl::Status StateStore::RaiseJournalFloor(const std::string& action_id) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<std::string> floor, LoadValue("journal_floor"));
+  if (floor.has_value() && *floor >= action_id) return absl::OkStatus();
+  return SaveValue("journal_floor", action_id);
+}
+
+int64_t StateStore::OwnSchemaVersion() { return kSchemaVersion; }
 
 absl::StatusOr<std::vector<InterruptedOperation>> StateStore::Interrupted() {
   Statement statement(
@@ -595,6 +548,12 @@ absl::StatusOr<std::optional<SpooledRecord>> StateStore::NextOf(SpoolPlace* plac
   place->sequence = statement.Integer(2);
   place->envelope_sha256 = statement.Bytes(3);
   return SpooledRecord{statement.Integer(0), statement.Bytes(1)};
+}
+
+absl::StatusOr<bool> StateStore::HoldsRecordsOf(std::string_view action_id) {
+  return Statement(database_, "SELECT 1 FROM spool WHERE action_id=? LIMIT 1")
+      .Bind(action_id)
+      .Step();
 }
 
 absl::StatusOr<std::vector<int64_t>> StateStore::Acknowledge(std::span<const v1::RecordKey> keys) {

@@ -66,6 +66,16 @@ struct SpoolPlace {
   std::string envelope_sha256;
 };
 
+// What StateStore::CarryOver could take.
+struct CarriedOver {
+  // Who the host is. False: neither of the two says it.
+  bool identity = false;
+  // A newer trust policy, which holds.
+  bool policy = false;
+  // What was taken and cancelled. False: all that was made until then counts as held.
+  bool journal = false;
+};
+
 struct SpooledRecord {
   int64_t position = 0;  // rises; the order of sending
   std::string bytes;     // serialised ResultRecord
@@ -91,14 +101,49 @@ class StateStore {
   StateStore(const StateStore&) = delete;
   StateStore& operator=(const StateStore&) = delete;
 
+  // --- copies, for upgrades (agent/monitor/upgrade)
+  // Which schema a file has that no process has open, and which one this program makes.
+  static absl::StatusOr<int64_t> SchemaVersionOf(const std::string& path);
+  static int64_t OwnSchemaVersion();
+  // Puts a copy of all that is committed at `path`, which must not be there; mode 0600,
+  // synced, with its directory. ResourceExhausted, before it begins, when the disk has no
+  // room for it.
+  enum class Spool { kWith, kWithout };
+  absl::Status CopyTo(const std::string& path, Spool spool = Spool::kWith);
+  // For what takes the place of `newer`, a database of a later version that no process has
+  // open: takes who the host is, what was taken, cancelled and not finished, and a newer
+  // trust policy that holds, so that nothing runs again. Where the journal can't be read,
+  // or has no room here, every action made until `made_until`, and a while after it, counts
+  // as held. Recurring actions, which may have run or been cancelled since, are forgotten,
+  // and what is spooled here of another agent's id.
+  absl::StatusOr<CarriedOver> CarryOver(const std::string& newer, std::string_view fleet_id,
+                                        absl::Time made_until);
+
   // Drawn on the first start.
   absl::StatusOr<std::string> AgentId();
+  // As it was saved (agent/monitor/host_fingerprint.h); empty if it never was.
+  absl::StatusOr<std::string> HostFingerprint();
+  absl::Status SaveHostFingerprint(std::string_view fingerprint);
+  // When the enrolment token was written that this identity has been connected with, or
+  // since: that one isn't handed out any more. Nothing: it never was connected.
+  absl::StatusOr<std::optional<absl::Time>> EnrolledWith();
+  absl::Status SaveEnrolledWith(absl::Time token_written);
+  // The next AgentId() draws another one. The fingerprint is forgotten with it, and what
+  // the old one has yet to tell: results, and which operations had begun. Journal, trust
+  // policy and recurring actions stay, so that nothing runs twice, and no older policy
+  // is taken.
+  absl::Status ForgetIdentity();
 
   // The stored policy. Nothing if none was stored, or if it was stored under
   // other pinned root keys than these: who changes the pins starts anew.
   absl::StatusOr<std::optional<TrustPolicy>> LoadTrustPolicy(const RootSet& pinned,
                                                              std::string_view fleet_id);
-  absl::Status SaveTrustPolicy(const TrustPolicy& policy, const RootSet& pinned);
+  // `ca_certificates` are those of the configuration at this time.
+  absl::Status SaveTrustPolicy(const TrustPolicy& policy, const RootSet& pinned,
+                               std::string_view ca_certificates);
+  // Whether the configuration had these CA certificates when the policy was saved: if
+  // not, someone has put others there since.
+  absl::StatusOr<bool> TookPolicyWith(std::string_view ca_certificates);
 
   // --- replay journal
   absl::StatusOr<bool> JournalHolds(std::string_view action_id, int64_t occurrence);
@@ -151,6 +196,8 @@ class StateStore {
   // For a record whose bytes are damaged: it is forgotten. If it was the end of its
   // operation, a summary that says so stands in its place, and is returned.
   absl::StatusOr<std::optional<v1::ResultRecord>> ReplaceUnreadable(int64_t position);
+  // Whether a record of this action waits for a scheduler.
+  absl::StatusOr<bool> HoldsRecordsOf(std::string_view action_id);
   // Serialised bytes of all records waiting; without refusals, which are bounded
   // by their number.
   uint64_t spooled_bytes() const { return spooled_bytes_; }
@@ -173,6 +220,19 @@ class StateStore {
   absl::Status Advance(std::string_view action_id, absl::Time occurrence,
                        v1::Refusal::Reason refused);
   absl::Status PruneJournal(absl::Time now);
+  absl::Status RaiseJournalFloor(const std::string& action_id);
+  // Of the database that is attached as `newer`.
+  absl::StatusOr<std::map<std::string, std::string>> NewerValues();
+  absl::StatusOr<CarriedOver> CarryAttached(std::string_view fleet_id, absl::Time made_until,
+                                            bool with_tables);
+  absl::Status CarryIdentity(const std::map<std::string, std::string>& newer);
+  absl::StatusOr<bool> CarryPolicy(const std::map<std::string, std::string>& newer,
+                                   std::string_view fleet_id);
+  absl::Status CarryJournal(const std::map<std::string, std::string>& newer);
+  absl::Status CarryUnfinished();
+  absl::Status CopyWithoutSpool(const std::string& path);
+  // Counts the refusals, too.
+  absl::StatusOr<uint64_t> CountSpool();
   // The integer that it answers; 0 when it says nothing.
   absl::StatusOr<int64_t> Pragma(std::string_view name);
 

@@ -430,7 +430,11 @@ TEST_F(StateStoreTest, AFileThatWasMadeWithoutThatShrinksToo) {
 
 TEST_F(StateStoreTest, ThePolicySurvivesAndChangedPinsStartAnew) {
   const TrustPolicy policy = fleet_.Policy(7);
-  ASSERT_TRUE(store_->SaveTrustPolicy(policy, fleet_.Pinned()).ok());
+  // Nothing was said of it, as by versions before this one.
+  EXPECT_TRUE(*store_->TookPolicyWith("CA"));
+  ASSERT_TRUE(store_->SaveTrustPolicy(policy, fleet_.Pinned(), "CA").ok());
+  EXPECT_TRUE(*store_->TookPolicyWith("CA"));
+  EXPECT_FALSE(*store_->TookPolicyWith("another CA"));
   Reopen();
   EXPECT_EQ((*store_->LoadTrustPolicy(fleet_.Pinned(), fleet_.id))->version(), 7u);
   // The same keys in another order are the same pins.

@@ -315,7 +315,8 @@ TEST(WorkerRunTest, WithoutRoomForItsRowsItStandsStillAndSaysSo) {
 TEST(WorkerRunTest, ItGoesOnWhenThereIsRoomAndLosesNothing) {
   WorkerRun run(kManifest, JobThat("many-rows"), {}, EnvironmentOf());
   run.Pause(true);
-  TurnUntil(run, SteadyNow() + absl::Seconds(1));
+  // Until it has rows that it can't give away.
+  TurnUntil(run, SteadyNow() + absl::Seconds(5));
   run.Pause(false);
   EXPECT_EQ(TurnToItsEnd(run), 10'000u);
   EXPECT_EQ(run.summary()->outcome(), v1::OUTCOME_FOUND);

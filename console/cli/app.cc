@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "console/cli/command.h"
 #include "console/cli/help.h"
+#include "console/cli/self_description.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -57,33 +58,27 @@ std::vector<HelpEntry> EntriesOf(const CommandList& commands, CommandGroup group
 
 std::string TopHelp(const CommandList& commands, size_t width) {
   std::vector<HelpEntry> program = EntriesOf(commands, CommandGroup::kProgram);
-  program.push_back({"help", "Everything about one command or module: dragnet help file"});
+  program.push_back({"help", std::string(kHelpCommandHelp)});
   std::string text =
       "dragnet: ask every host of a fleet, now\n\n"
       "Usage: dragnet [--config FILE] COMMAND [flags]\n\n";
-  StrAppend(
-      &text,
-      RenderEntries("Ask the hosts (one command per module; you see what you sign first)",
-                    EntriesOf(commands, CommandGroup::kModules), width),
-      "\n",
-      RenderEntries("Investigations", EntriesOf(commands, CommandGroup::kInvestigations), width),
-      "\n", RenderEntries("Fleet", EntriesOf(commands, CommandGroup::kFleet), width), "\n",
-      RenderEntries("This program", program, width), "\n",
-      RenderEntries("Flags",
-                    {{"--config FILE",
-                      "Configuration (default: $DRAGNET_CONFIG, else "
-                      "~/.config/dragnet/console.toml)."},
-                     {"--version", "Print the version."},
-                     {"-h, --help", "This, or the flags of a command."}},
-                    width),
-      "\n",
-      RenderEntries("Exit status",
-                    {{"0", "done: every agent of the target looked at everything"},
-                     {"1", "a check failed"},
-                     {"2", "wrong usage or input"},
-                     {"3", "incomplete: something was not looked at, or agents are offline"},
-                     {"4", "refused, or no scheduler"}},
-                    width));
+  StrAppend(&text,
+            RenderEntries(std::string(GroupTitle(CommandGroup::kModules)),
+                          EntriesOf(commands, CommandGroup::kModules), width),
+            "\n",
+            RenderEntries(std::string(GroupTitle(CommandGroup::kInvestigations)),
+                          EntriesOf(commands, CommandGroup::kInvestigations), width),
+            "\n",
+            RenderEntries(std::string(GroupTitle(CommandGroup::kFleet)),
+                          EntriesOf(commands, CommandGroup::kFleet), width),
+            "\n", RenderEntries(std::string(GroupTitle(CommandGroup::kProgram)), program, width),
+            "\n",
+            RenderEntries("Flags",
+                          {{"--config FILE", std::string(kConfigHelp)},
+                           {"--version", std::string(kVersionHelp)},
+                           {"-h, --help", std::string(kHelpHelp)}},
+                          width),
+            "\n", RenderEntries("Exit status", ExitStatuses(), width));
   return text;
 }
 
@@ -109,8 +104,7 @@ void AddProgramFlags(CommandLine& line, std::string* config) {
   line.StartGroup("Program");
   line.AddValue({.name = "--config",
                  .value_name = "FILE",
-                 .help = "Configuration (default: $DRAGNET_CONFIG, else "
-                         "~/.config/dragnet/console.toml).",
+                 .help = std::string(kConfigHelp),
                  .completion = Completion::kFile},
                 config);
 }

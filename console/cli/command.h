@@ -59,11 +59,14 @@ std::unique_ptr<Command> NewLaunchCommand();
 std::unique_ptr<Command> NewAgentsCommand();
 std::unique_ptr<Command> NewRefusalsCommand();
 std::unique_ptr<Command> NewEnrollCommand();
+std::unique_ptr<Command> NewPackageCommand();
 std::unique_ptr<Command> NewTrustCommand();
+std::unique_ptr<Command> NewReleaseCommand();
+// In place of the module's own command.
+std::unique_ptr<Command> NewUpgradeCommand();
 std::unique_ptr<Command> NewKeygenCommand();
 std::unique_ptr<Command> NewCompletionCommand(const ModuleCatalog& modules);
 std::unique_ptr<Command> NewCheckCommand();
 // Commands of the design that this version doesn't have: refused by name.
-std::unique_ptr<Command> NewUnsupportedCommand(std::string name, std::string summary);
 
 }  // namespace dragnet::console

@@ -1,5 +1,7 @@
 // The list of commands: a new one is a file and a line here.
+#include "console/cli/agents_retire.h"
 #include "console/cli/command.h"
+#include "console/cli/manual_command.h"
 #include "modules/weights.h"
 
 namespace dragnet::console {
@@ -9,6 +11,10 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   for (const Module* module : modules.modules) {
     // Its parameters are packs: `dragnet check`, and sweeps.
     if (module->manifest().name == kCheckModule) continue;
+    // Who retires a host looks it up first: `dragnet agents retire`.
+    if (module->manifest().name == kRetireModule) continue;
+    // `dragnet upgrade` takes a bundle, of which it makes the parameters.
+    if (module->manifest().name == "upgrade") continue;
     commands.push_back(NewModuleCommand(*module, modules));
   }
   commands.push_back(NewConsoleCommand());
@@ -30,11 +36,14 @@ CommandList AllCommands(const ModuleCatalog& modules) {
   commands.push_back(NewRefusalsCommand());
   commands.push_back(NewStatusCommand());
   commands.push_back(NewEnrollCommand());
+  commands.push_back(NewPackageCommand());
   commands.push_back(NewTrustCommand());
+  commands.push_back(NewReleaseCommand());
+  commands.push_back(NewUpgradeCommand());
   commands.push_back(NewKeygenCommand());
   commands.push_back(NewCheckCommand());
   commands.push_back(NewCompletionCommand(modules));
-  commands.push_back(NewUnsupportedCommand("package", "packages of the agent"));
+  commands.push_back(NewManualCommand(modules));
   return commands;
 }
 

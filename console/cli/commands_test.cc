@@ -25,7 +25,11 @@ class CommandsTest : public testing::ConsoleTest {};
 TEST_F(CommandsTest, AgentsAreListed) {
   scheduler_->agents = {Agent("web1", "id1"),
                         Agent("evil\x1b[2J", "id2", v1::AgentInfo::STATE_REVOKED)};
-  const Outcome outcome = Dragnet({"agents", "-t", "os='linux'"});
+  const Outcome without = Dragnet({"agents"});
+  EXPECT_THAT(without.out, Not(HasSubstr("revoked")));
+  EXPECT_THAT(without.err, HasSubstr("1 more was retired or revoked (--all shows them)"));
+  scheduler_->targets.clear();
+  const Outcome outcome = Dragnet({"agents", "-t", "os='linux'", "--all"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("web1"));
   EXPECT_THAT(outcome.out, HasSubstr("online"));
@@ -48,6 +52,19 @@ TEST_F(CommandsTest, AgentByNameIsAskedForWithoutOpeningTheExpression) {
   scheduler_->agents = {Agent("a'b", "id1")};
   EXPECT_EQ(Dragnet({"refusals", "a'b"}).status, 0);
   EXPECT_THAT(scheduler_->targets, ElementsAre("id='a''b' or name='a''b'"));
+}
+
+TEST_F(CommandsTest, RetirementThatNobodyMayOrderSaysWhatAllowsIt) {
+  scheduler_->agents = {Agent("web1", "3f1e4b0a-52c8-4c07-9d6e-1f0a2b3c4d5e")};
+  const Outcome outcome = Dragnet({"agents", "retire", "web1", "--yes"});
+  EXPECT_EQ(outcome.status, 4);
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("module retire has no rule in trust policy version"),
+                    HasSubstr("dragnet trust draft next.json\n"),
+                    HasSubstr("dragnet trust weight next.json retire --minimum 2 --of alice=1"),
+                    HasSubstr("dragnet trust sign next.json --key root-1.key\n"),
+                    HasSubstr("dragnet trust publish next.json\n")));
+  EXPECT_THAT(scheduler_->launched, IsEmpty());
 }
 
 TEST_F(CommandsTest, TwoAgentsOfOneNameAreNotGuessedBetween) {
@@ -558,17 +575,98 @@ TEST_F(CommandsTest, StacksThatMakeNoSenseAreRefusedByName) {
 // ---- enroll, trust
 
 TEST_F(CommandsTest, TokenAloneIsOnStandardOutput) {
-  const Outcome outcome =
-      Dragnet({"enroll", "token", "--uses", "5", "--lifetime", "24h", "--tag", "env=prod"});
+  const Outcome outcome = Dragnet(
+      {"enroll", "token", "create", "--uses", "5", "--lifetime", "24h", "--tag", "env=prod"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "00c0ffee\n");
   ASSERT_THAT(scheduler_->tokens, SizeIs(1));
   EXPECT_EQ(scheduler_->tokens[0].uses(), 5u);
   EXPECT_EQ(scheduler_->tokens[0].lifetime().seconds(), 86400);
   EXPECT_EQ(scheduler_->tokens[0].tags().at("env"), "prod");
-  EXPECT_EQ(Dragnet({"enroll", "token", "--uses", "0"}).status, 2);
-  EXPECT_EQ(Dragnet({"enroll", "token", "--tag", "x"}).status, 2);
+  EXPECT_EQ(Dragnet({"enroll", "token", "create", "--uses", "0"}).status, 2);
+  EXPECT_EQ(Dragnet({"enroll", "token", "create", "--tag", "x"}).status, 2);
   EXPECT_EQ(Dragnet({"enroll"}).status, 2);
+}
+
+TEST_F(CommandsTest, ATokenSaysWhereHostsMayComeFromAndWhomTheyReplace) {
+  const std::string id = "11111111-2222-4333-8444-555555555555";
+  const Outcome outcome =
+      Dragnet({"enroll", "token", "create", "--network", "10.0.0.0/8", "--network", "2001:db8::/32",
+               "--approval", "--note", "rack 7", "--replaces", id});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "00c0ffee\n");
+  EXPECT_THAT(outcome.err, HasSubstr("Token 0123456789abcdef, good for 1 host from 10.0.0.0/8 or "
+                                     "2001:db8::/32"));
+  EXPECT_THAT(outcome.err, HasSubstr(StrCat("Agent ", id, " is revoked when it is used")));
+  EXPECT_THAT(outcome.err, HasSubstr("waits for dragnet enroll approve"));
+  ASSERT_THAT(scheduler_->tokens, SizeIs(1));
+  const v1::CreateEnrolmentTokenRequest& request = scheduler_->tokens[0];
+  EXPECT_THAT(request.networks(), ElementsAre("10.0.0.0/8", "2001:db8::/32"));
+  EXPECT_TRUE(request.needs_approval());
+  EXPECT_EQ(request.note(), "rack 7");
+  EXPECT_EQ(request.replaces_agent_id(), id);
+  EXPECT_EQ(Dragnet({"enroll", "token", "create", "--replaces", id, "--uses", "2"}).status, 2);
+  EXPECT_EQ(Dragnet({"enroll", "token"}).status, 2);
+  EXPECT_EQ(Dragnet({"enroll", "token", "--uses", "2"}).status, 2);
+}
+
+TEST_F(CommandsTest, TokensAreListedAndRevokedByTheBeginningOfTheirId) {
+  for (const char* id : {"aa00000000000001", "aa00000000000002", "bb00000000000003"}) {
+    v1::EnrolmentToken& token = scheduler_->enrolment_tokens.emplace_back();
+    token.set_token_id(id);
+    token.set_created_by("ida\x1b[2J");
+    token.set_uses(5);
+    token.set_uses_left(2);
+    token.add_networks("10.0.0.0/8");
+  }
+  Outcome outcome = Dragnet({"enroll", "token", "list"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("bb00000000000003"));
+  EXPECT_THAT(outcome.out, HasSubstr("10.0.0.0/8"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(Dragnet({"enroll", "token", "list", "--all", "-o", "csv"}).out, HasSubstr("revoked"));
+  EXPECT_THAT(Dragnet({"enroll", "token", "list", "-o", "jsonl"}).out,
+              HasSubstr("\"tokenId\":\"aa00000000000001\""));
+  outcome = Dragnet({"enroll", "token", "revoke", "aa"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("aa00000000000001, aa00000000000002"));
+  EXPECT_EQ(Dragnet({"enroll", "token", "revoke", "cc"}).status, 2);
+  // The token itself, by mistake.
+  EXPECT_EQ(Dragnet({"enroll", "token", "revoke", std::string(64, 'a')}).status, 2);
+  EXPECT_THAT(scheduler_->revoked_tokens, IsEmpty());
+  outcome = Dragnet({"enroll", "token", "revoke", "bb"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("3 hosts have joined with it"));
+  EXPECT_THAT(scheduler_->revoked_tokens, ElementsAre("bb00000000000003"));
+}
+
+TEST_F(CommandsTest, HostsThatWaitAreDecidedAboutByTheKeyThatWasShown) {
+  for (const char* id :
+       {"aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"}) {
+    v1::EnrolmentRequest& request = scheduler_->enrolment_requests.emplace_back();
+    request.set_agent_id(id);
+    request.mutable_facts()->set_name(StrCat("web\x1b[2J-", std::string(1, id[35])));
+    request.set_address("10.0.0.1");
+    request.set_key_sha256(std::string(64, id[35]));
+  }
+  Outcome outcome = Dragnet({"enroll", "requests"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(std::string(64, '2')));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\x1b")));
+  outcome = Dragnet({"enroll", "approve", "aaaaaaaa", "--yes"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("2 hosts that wait match it"));
+  EXPECT_EQ(Dragnet({"enroll", "approve", "bbbb", "--yes"}).status, 2);
+  EXPECT_EQ(Dragnet({"enroll", "approve", "", "--yes"}).status, 2);
+  EXPECT_THAT(scheduler_->decisions, IsEmpty());
+  EXPECT_EQ(Dragnet({"enroll", "approve", "0001", "--yes"}).status, 0);
+  EXPECT_EQ(Dragnet({"enroll", "deny", "aaaaaaaa-0000-4000-8000-000000000002", "-y"}).status, 0);
+  ASSERT_THAT(scheduler_->decisions, SizeIs(2));
+  EXPECT_TRUE(scheduler_->decisions[0].approve());
+  EXPECT_EQ(scheduler_->decisions[0].key_sha256(), std::string(64, '1'));
+  EXPECT_FALSE(scheduler_->decisions[1].approve());
+  EXPECT_EQ(scheduler_->decisions[1].agent_id(), "aaaaaaaa-0000-4000-8000-000000000002");
+  EXPECT_EQ(scheduler_->decisions[1].key_sha256(), std::string(64, '2'));
 }
 
 TEST_F(CommandsTest, WhatIsNotATokenIsNotPrinted) {
@@ -576,7 +674,7 @@ TEST_F(CommandsTest, WhatIsNotATokenIsNotPrinted) {
                                    std::string("00FF"), std::string(257, 'a')}) {
     scheduler_->token = token;
     for (const char* format : {"table", "json"}) {
-      const Outcome outcome = Dragnet({"enroll", "token", "-o", format});
+      const Outcome outcome = Dragnet({"enroll", "token", "create", "-o", format});
       EXPECT_EQ(outcome.status, 2);
       EXPECT_EQ(outcome.out, "");
       EXPECT_THAT(outcome.err, HasSubstr("not a token"));
@@ -584,7 +682,7 @@ TEST_F(CommandsTest, WhatIsNotATokenIsNotPrinted) {
     }
   }
   scheduler_->token = std::string(256, 'a');
-  EXPECT_EQ(Dragnet({"enroll", "token"}).status, 0);
+  EXPECT_EQ(Dragnet({"enroll", "token", "create"}).status, 0);
 }
 
 TEST_F(CommandsTest, TrustIsShown) {

@@ -66,8 +66,8 @@ TEST_F(CompletionTest, BashOffersFiles) {
 }
 
 TEST_F(CompletionTest, BashOffersSubcommands) {
-  EXPECT_EQ(Complete("dragnet agents re"), "refusals\nrevoke\n");
-  EXPECT_EQ(Complete("dragnet enroll token --life"), "--lifetime\n");
+  EXPECT_EQ(Complete("dragnet agents re"), "refusals\nrevoke\nretire\n");
+  EXPECT_EQ(Complete("dragnet enroll token create --life"), "--lifetime\n");
   EXPECT_EQ(Complete("dragnet help sam"), "sample\n");
 }
 
@@ -80,6 +80,13 @@ TEST_F(CompletionTest, ZshTakesTheScript) {
                    "; print $_comps[dragnet]"),
             0644);
   EXPECT_EQ(Shell("zsh -f", Path("test.zsh")), "_dragnet\n");
+}
+
+TEST_F(CompletionTest, FishHasAScript) {
+  EXPECT_EQ(Complete("dragnet completion f"), "fish\n");
+  const std::string script = Dragnet({"completion", "fish"}).out;
+  EXPECT_THAT(script, AllOf(HasSubstr("complete -c dragnet -f\n"), HasSubstr("-l also-hash"),
+                            HasSubstr("case 'agents/revoke'\n"), Not(HasSubstr("manual"))));
 }
 
 }  // namespace

@@ -20,9 +20,10 @@ absl::StatusOr<DocumentFile> ReadDocumentFile(const std::string& path, Session& 
 absl::StatusOr<DocumentFile> ReadPolicyFile(const std::string& path, Session& session) {
   DRAGNET_ASSIGN_OR_RETURN(DocumentFile file, ReadDocumentFile(path, session));
   if (file.document.policy() == nullptr) {
-    return absl::InvalidArgumentError(
-        StrCat(path, ": this is ", file.document.action() != nullptr ? "an action" : "an order",
-               ", not a trust policy", " (dragnet sign and dragnet verify take it)"));
+    return absl::InvalidArgumentError(StrCat(
+        path, ": this is ", file.document.kind(), ", not a trust policy",
+        file.document.release() != nullptr ? " (dragnet release sign and dragnet verify take it)"
+                                           : " (dragnet sign and dragnet verify take it)"));
   }
   return file;
 }

@@ -45,6 +45,10 @@ class LaunchCommand : public Command {
       return absl::InvalidArgumentError(
           StrCat(file_, ": a trust policy: dragnet trust publish ", file_));
     }
+    if (file.document.release() != nullptr) {
+      return absl::InvalidArgumentError(
+          StrCat(file_, ": a release, which moves no agent by itself: dragnet upgrade BUNDLE"));
+    }
     DRAGNET_RETURN_IF_ERROR(Annotate(CheckNotExpired(file.document, session.now()), file_));
     DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy* policy, session.policy());
     DRAGNET_RETURN_IF_ERROR(Annotate(

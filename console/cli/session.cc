@@ -69,7 +69,9 @@ absl::StatusOr<v1::AgentInfo> Session::FindAgent(const std::string& word) {
   if (response.agents_size() == 1) return std::move(*response.mutable_agents(0));
   if (response.agents().empty()) {
     return absl::NotFoundError(
-        StrCat("agent ", ForTerminal(word), ": none has this name or id (see dragnet agents)"));
+        StrCat("agent ", ForTerminal(word),
+               ": none has this name or id (see dragnet agents; --all shows those that are out "
+               "of the fleet)"));
   }
   std::string ids;
   for (int i = 0; i < response.agents_size() && i < 5; ++i) {

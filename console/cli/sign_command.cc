@@ -61,6 +61,11 @@ class SignCommand : public Command {
           StrCat(file_, ": a trust policy, which root keys sign: dragnet trust sign ", file_,
                  " --key ROOT.key"));
     }
+    if (file.document.release() != nullptr) {
+      return absl::InvalidArgumentError(
+          StrCat(file_, ": a release, which release keys sign: dragnet release sign ", file_,
+                 " --key RELEASE.key"));
+    }
     DRAGNET_RETURN_IF_ERROR(Annotate(CheckNotExpired(file.document, session.now()), file_));
     DRAGNET_ASSIGN_OR_RETURN(const ConsoleConfig* config, session.config());
     DRAGNET_RETURN_IF_ERROR(CheckFleet(file.document, *config));

@@ -45,9 +45,11 @@ std::string InWords(const v1::GetStatusResponse& status) {
               status.agents_offline(), " offline, ", status.agents_duplicate(), " duplicate"));
   line("Active actions", StrCat(status.actions_active()));
   line("Rows stored", StrCat(status.rows_stored()));
-  line("Store",
-       StrCat(Bytes(status.store_bytes()), ", ", Bytes(status.disk_free_bytes()),
-              " free on its disk, ", Bytes(status.pending_bytes()), " waiting to be written"));
+  line("Store", StrCat(Bytes(status.store_bytes()), ", ",
+                       status.disk_free_bytes() > 0
+                           ? StrCat(Bytes(status.disk_free_bytes()), " free on its disk, ")
+                           : "",
+                       Bytes(status.pending_bytes()), " waiting to be written"));
   line("Process", StrCat(Bytes(status.resident_bytes()), " resident, ", status.open_descriptors(),
                          " of ", status.descriptor_limit(), " descriptors"));
   line("Trust policy", StrCat("version ", status.trust_policy_version(), ", until ",

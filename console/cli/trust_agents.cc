@@ -47,7 +47,7 @@ std::string HistogramText(const Histogram& versions, uint64_t newest) {
   return text;
 }
 
-class TrustAgents : public TrustPart {
+class TrustAgents : public CommandPart {
  public:
   void Define(CommandLine& trust) override {
     agents_ = trust.AddSubcommand("agents", "Which agents have which version of the policy");
@@ -171,6 +171,6 @@ class TrustAgents : public TrustPart {
 
 }  // namespace
 
-std::unique_ptr<TrustPart> NewTrustAgents() { return std::make_unique<TrustAgents>(); }
+std::unique_ptr<CommandPart> NewTrustAgents() { return std::make_unique<TrustAgents>(); }
 
 }  // namespace dragnet::console

@@ -1,4 +1,4 @@
-// `dragnet trust draft|add|remove|key|role|weight|root|ca FILE`: changes a policy
+// `dragnet trust draft|add|remove|key|role|weight|root|release-key|ca FILE`: changes a policy
 // that is being drafted. No network but for the draft's beginning.
 #include <functional>
 
@@ -68,11 +68,12 @@ absl::StatusOr<std::optional<uint32_t>> ReadNumber(const std::string& text, std:
   return number;
 }
 
-class TrustEdit : public TrustPart {
+class TrustEdit : public CommandPart {
  public:
   void Define(CommandLine& trust) override;
   bool Has(const CommandLine* chosen) const override {
-    for (const CommandLine* line : {draft_, add_, remove_, key_, role_, weight_, root_, ca_})
+    for (const CommandLine* line :
+         {draft_, add_, remove_, key_, role_, weight_, root_, release_, ca_})
       if (line == chosen) return true;
     return false;
   }
@@ -94,6 +95,7 @@ class TrustEdit : public TrustPart {
   CommandLine* role_ = nullptr;
   CommandLine* weight_ = nullptr;
   CommandLine* root_ = nullptr;
+  CommandLine* release_ = nullptr;
   CommandLine* ca_ = nullptr;
 
   std::string file_;
@@ -133,6 +135,19 @@ void TrustEdit::Define(CommandLine& trust) {
                      .help = "The keys that are added are in security keys: take only signatures "
                              "for which the token asked for its PIN or a finger, too."},
                     &user_verification_);
+  };
+
+  const auto key_changes = [&](CommandLine* line, const char* threshold) {
+    line->AddValues({.name = "--add",
+                     .value_name = "FILE",
+                     .help = "Public key (repeatable).",
+                     .completion = Completion::kFile},
+                    &key_files_);
+    line->AddValues({.name = "--remove",
+                     .value_name = "ID",
+                     .help = "Its id, or 8 characters or more of its beginning (repeatable)."},
+                    &removed_);
+    line->AddValue({.name = "--threshold", .value_name = "N", .help = threshold}, &number_);
   };
 
   draft_ = trust.AddSubcommand("draft", "Begin the next policy: a copy of the one in force");
@@ -222,19 +237,15 @@ void TrustEdit::Define(CommandLine& trust) {
   root_->SetDescription(
       "The policy then needs the signatures of enough of the old root keys and of enough of the "
       "new ones.");
-  root_->AddValues({.name = "--add",
-                    .value_name = "FILE",
-                    .help = "Public key (repeatable).",
-                    .completion = Completion::kFile},
-                   &key_files_);
-  root_->AddValues({.name = "--remove",
-                    .value_name = "ID",
-                    .help = "Its id, or 8 characters or more of its beginning (repeatable)."},
-                   &removed_);
-  root_->AddValue({.name = "--threshold",
-                   .value_name = "N",
-                   .help = "How many of them must sign from this version on."},
-                  &number_);
+  key_changes(root_, "How many of them must sign from this version on.");
+
+  release_ = subcommand("release-key", "Change the keys that make releases of the agent");
+  release_->SetDescription(
+      "A build of the agent is taken by agents when enough of these keys signed it (dragnet "
+      "release). They are no root keys and no investigators'. Without any, only root keys make a "
+      "release.");
+  key_changes(release_, "How many of them must sign a release.");
+  user_verification(release_);
 
   ca_ = subcommand("ca", "Change the CA certificates that agents accept schedulers of");
   ca_->AddValues({.name = "--add",
@@ -308,9 +319,10 @@ absl::Status TrustEdit::Apply(const CommandLine* chosen, v1::TrustPolicy* policy
     return absl::InvalidArgumentError("--user-verification: of which key? Give --add FILE");
   }
   if (chosen == key_) return ChangeKeys(name_, keys, removed_, policy);
-  if (chosen == root_) {
+  if (chosen == root_ || chosen == release_) {
     DRAGNET_ASSIGN_OR_RETURN(const auto threshold, ReadNumber(number_, "--threshold"));
-    return ChangeRoots(keys, removed_, threshold, policy);
+    return chosen == root_ ? ChangeRoots(keys, removed_, threshold, policy)
+                           : ChangeReleaseKeys(keys, removed_, threshold, policy);
   }
   DRAGNET_ASSIGN_OR_RETURN(const auto roles, ReadRoles(roles_));
   DRAGNET_ASSIGN_OR_RETURN(const auto weights, ReadWeights(weights_, "--weight"));
@@ -343,6 +355,6 @@ absl::StatusOr<int> TrustEdit::Edit(const CommandLine* chosen, Session& session)
 
 }  // namespace
 
-std::unique_ptr<TrustPart> NewTrustEdit() { return std::make_unique<TrustEdit>(); }
+std::unique_ptr<CommandPart> NewTrustEdit() { return std::make_unique<TrustEdit>(); }
 
 }  // namespace dragnet::console

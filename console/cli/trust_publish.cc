@@ -15,7 +15,7 @@
 namespace dragnet::console {
 namespace {
 
-class TrustPublish : public TrustPart {
+class TrustPublish : public CommandPart {
  public:
   void Define(CommandLine& trust) override {
     publish_ =
@@ -157,6 +157,6 @@ class TrustPublish : public TrustPart {
 
 }  // namespace
 
-std::unique_ptr<TrustPart> NewTrustPublish() { return std::make_unique<TrustPublish>(); }
+std::unique_ptr<CommandPart> NewTrustPublish() { return std::make_unique<TrustPublish>(); }
 
 }  // namespace dragnet::console

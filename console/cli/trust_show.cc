@@ -8,7 +8,9 @@
 #include "console/trust/difference.h"
 #include "console/trust/policy_text.h"
 #include "console/trust/signatures.h"
+#include "core/ca_bundle.h"
 #include "core/envelope.h"
+#include "core/file_io.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -16,7 +18,7 @@
 namespace dragnet::console {
 namespace {
 
-class TrustShow : public TrustPart {
+class TrustShow : public CommandPart {
  public:
   void Define(CommandLine& trust) override {
     show_ = trust.AddSubcommand("show", "The fleet's trust policy, or one in a file");
@@ -34,6 +36,13 @@ class TrustShow : public TrustPart {
                              "taken to where there is no network.",
                      .completion = Completion::kFile},
                     &save_);
+    show_->AddValue({.name = "--save-ca",
+                     .value_name = "FILE",
+                     .help = "Also write the CA certificates of the scheduler's policy to FILE, "
+                             "over what is there: the ca_file of console.toml and of agents' kits, "
+                             "when the fleet's CA changes.",
+                     .completion = Completion::kFile},
+                    &save_ca_);
     AddOutputFlag(*show_, &output_);
 
     diff_ = trust.AddSubcommand("diff", "What a drafted policy changes");
@@ -81,13 +90,28 @@ class TrustShow : public TrustPart {
       DRAGNET_RETURN_IF_ERROR(WriteEnvelopeFile(save_, envelope));
       session.io().Say(StrCat("Saved version ", policy->version(), ": ", save_));
     }
+    if (!save_ca_.empty()) DRAGNET_RETURN_IF_ERROR(SaveCas(policy->proto(), session));
     WriteDocument(policy->proto(), session);
     return kExitDone;
   }
 
+  absl::Status SaveCas(const v1::TrustPolicy& policy, Session& session) const {
+    std::string pem;
+    for (const std::string& der : policy.ca_certificates()) pem += CertificateToPem(der);
+    // What can't be read would leave the console without a scheduler.
+    DRAGNET_RETURN_IF_ERROR(
+        Annotate(SplitCertificates(pem).status(), "the CA certificates of the policy"));
+    DRAGNET_RETURN_IF_ERROR(WriteFileAtomically(save_ca_, pem, 0644));
+    session.io().Say(StrCat(
+        "Saved ", policy.ca_certificates_size(),
+        policy.ca_certificates_size() == 1 ? " CA certificate: " : " CA certificates: ", save_ca_));
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<int> ShowFile(Session& session) {
-    if (!save_.empty()) {
-      return absl::InvalidArgumentError("--save is for the scheduler's policy: leave FILE out");
+    if (!save_.empty() || !save_ca_.empty()) {
+      return absl::InvalidArgumentError(
+          "--save and --save-ca are for the scheduler's policy: leave FILE out");
     }
     DRAGNET_ASSIGN_OR_RETURN(const DocumentFile file, ReadPolicyFile(file_, session));
     const v1::TrustPolicy& policy = *file.document.policy();
@@ -135,12 +159,13 @@ class TrustShow : public TrustPart {
   CommandLine* diff_ = nullptr;
   std::string file_;
   std::string save_;
+  std::string save_ca_;
   std::string against_;
   std::string output_ = "table";
 };
 
 }  // namespace
 
-std::unique_ptr<TrustPart> NewTrustShow() { return std::make_unique<TrustShow>(); }
+std::unique_ptr<CommandPart> NewTrustShow() { return std::make_unique<TrustShow>(); }
 
 }  // namespace dragnet::console

@@ -24,7 +24,7 @@ bool IsAmong(const PublicKey& key, const RootSet& roots) {
   return false;
 }
 
-class TrustSign : public TrustPart {
+class TrustSign : public CommandPart {
  public:
   void Define(CommandLine& trust) override {
     sign_ = trust.AddSubcommand("sign", "Sign a drafted policy with a root key, offline");
@@ -160,6 +160,6 @@ class TrustSign : public TrustPart {
 
 }  // namespace
 
-std::unique_ptr<TrustPart> NewTrustSign() { return std::make_unique<TrustSign>(); }
+std::unique_ptr<CommandPart> NewTrustSign() { return std::make_unique<TrustSign>(); }
 
 }  // namespace dragnet::console

@@ -7,8 +7,10 @@
 #include "console/form/describe.h"
 #include "console/investigation/verification.h"
 #include "console/output/cell.h"
+#include "console/release/release_text.h"
 #include "console/trust/signatures.h"
 #include "core/action.h"
+#include "core/release.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
@@ -30,7 +32,8 @@ class VerifyCommand : public Command {
   absl::Status Define(CommandLine& line) override {
     line.SetDescription(
         "Checks the signatures on this machine, against the fleet's trust policy, and that against "
-        "the root keys pinned in the configuration. Takes actions, orders and trust policies. Exit "
+        "the root keys pinned in the configuration. Takes actions, orders, trust policies and "
+        "releases. Exit "
         "status 0 when every operation has the weight that it needs (an order is one that holds, a "
         "policy is signed by enough root keys), else 4. Orders about an action (cancel, pause, "
         "resume) are listed with who validly signed them.");
@@ -60,6 +63,7 @@ class VerifyCommand : public Command {
     }
     if (file.document.policy() != nullptr) return VerifyPolicy(file, session);
     DRAGNET_ASSIGN_OR_RETURN(const TrustPolicy policy, PolicyToJudgeBy(policy_file_, session));
+    if (file.document.release() != nullptr) return VerifyAsRelease(file, policy, session);
     return file.document.action() != nullptr ? VerifyOne(file, policy, session)
                                              : VerifyOrder(file, policy, session);
   }
@@ -154,6 +158,16 @@ class VerifyCommand : public Command {
               : !expired.ok() ? StrCat("Not valid: ", expired.message(), "\n")
                               : std::string("Signed by enough root keys.\n"));
     return verified.ok() && expired.ok() ? kExitDone : kExitRefused;
+  }
+
+  static int VerifyAsRelease(const DocumentFile& file, const TrustPolicy& policy,
+                             Session& session) {
+    const v1::Release& release = *file.document.release();
+    const absl::Status good = VerifyRelease(file.bytes, &policy, session.now()).status();
+    session.io().out->Write(StrCat(
+        "Release ", ForTerminal(release.version()), "\n",
+        DescribeReleaseSignatures(file.document.envelope, release, policy), ReleaseVerdict(good)));
+    return good.ok() ? kExitDone : kExitRefused;
   }
 
   std::string what_;

@@ -172,6 +172,22 @@ class GrpcClient : public Client {
       const v1::CreateEnrolmentTokenRequest& request) override {
     return Call(&InvestigatorService::Stub::CreateEnrolmentToken, request);
   }
+  absl::StatusOr<v1::ListEnrolmentTokensResponse> ListEnrolmentTokens(
+      const v1::ListEnrolmentTokensRequest& request) override {
+    return Call(&InvestigatorService::Stub::ListEnrolmentTokens, request);
+  }
+  absl::StatusOr<v1::RevokeEnrolmentTokenResponse> RevokeEnrolmentToken(
+      const v1::RevokeEnrolmentTokenRequest& request) override {
+    return Call(&InvestigatorService::Stub::RevokeEnrolmentToken, request);
+  }
+  absl::StatusOr<v1::ListEnrolmentRequestsResponse> ListEnrolmentRequests(
+      const v1::ListEnrolmentRequestsRequest& request) override {
+    return Call(&InvestigatorService::Stub::ListEnrolmentRequests, request);
+  }
+  absl::StatusOr<v1::DecideEnrolmentResponse> DecideEnrolment(
+      const v1::DecideEnrolmentRequest& request) override {
+    return Call(&InvestigatorService::Stub::DecideEnrolment, request);
+  }
   absl::StatusOr<v1::GetStatusResponse> GetStatus() override {
     return Call(&InvestigatorService::Stub::GetStatus, v1::GetStatusRequest());
   }
@@ -267,7 +283,8 @@ class GrpcClient : public Client {
     Connection connection;
     connection.channel =
         rpc::NewChannel(config_.scheduler, files_.ca, {files_.certificate, files_.key},
-                        /*keepalive_seconds=*/30);
+                        /*keepalive_seconds=*/30, /*sessions=*/nullptr,
+                        config_.proxy.has_value() ? &*config_.proxy : nullptr);
     connection.stub = InvestigatorService::NewStub(connection.channel);
     connection.channel->GetState(/*try_to_connect=*/true);
     absl::MutexLock lock(&mutex_);

@@ -78,6 +78,14 @@ class Client {
       const v1::PublishTrustPolicyRequest& request) = 0;
   virtual absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
       const v1::CreateEnrolmentTokenRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListEnrolmentTokensResponse> ListEnrolmentTokens(
+      const v1::ListEnrolmentTokensRequest& request) = 0;
+  virtual absl::StatusOr<v1::RevokeEnrolmentTokenResponse> RevokeEnrolmentToken(
+      const v1::RevokeEnrolmentTokenRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListEnrolmentRequestsResponse> ListEnrolmentRequests(
+      const v1::ListEnrolmentRequestsRequest& request) = 0;
+  virtual absl::StatusOr<v1::DecideEnrolmentResponse> DecideEnrolment(
+      const v1::DecideEnrolmentRequest& request) = 0;
   virtual absl::StatusOr<v1::GetStatusResponse> GetStatus() = 0;
   virtual absl::StatusOr<v1::KeepActionResponse> KeepAction(
       const v1::KeepActionRequest& request) = 0;

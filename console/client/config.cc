@@ -86,9 +86,17 @@ absl::StatusOr<ConsoleConfig> LoadConfig(const std::string& path) {
   config.tls_key = file->RequiredPath("tls_key");
   config.signing_key = ResolveSigningKey(file->RequiredString("signing_key"), path);
   config.name = file->RequiredString("name");
+  const std::string proxy = file->String("proxy", "");
   config.root_keys = file->PathList("root_keys");
   config.root_threshold = static_cast<uint32_t>(file->Integer("root_threshold", 1, 1, 32));
   DRAGNET_RETURN_IF_ERROR(Annotate(file->Finish(), "configuration"));
+  if (!proxy.empty()) {
+    absl::StatusOr<Proxy> parsed = Proxy::FromUrl(proxy);
+    if (!parsed.ok()) {
+      return Annotate(parsed.status(), StrCat("configuration ", path, ": proxy"));
+    }
+    config.proxy = *std::move(parsed);
+  }
   if (!IsFleetId(config.fleet_id)) {
     return absl::InvalidArgumentError(StrCat("configuration ", path, ": fleet_id: not a fleet id"));
   }

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/proxy.h"
 #include "core/trust_policy.h"
 
 namespace dragnet::console {
@@ -20,6 +21,8 @@ struct ConsoleConfig {
   std::string fleet_id;
   // host:port
   std::string scheduler;
+  // An HTTP proxy that it is reached through.
+  std::optional<Proxy> proxy;
   std::string ca_file;
   std::string tls_certificate;
   std::string tls_key;

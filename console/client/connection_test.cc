@@ -7,6 +7,7 @@
 #include "console/client/client.h"
 #include "console/testing/console_fixture.h"
 #include "core/status_macros.h"
+#include "tests/harness/connect_proxy.h"
 
 namespace dragnet::console {
 namespace {
@@ -57,6 +58,32 @@ TEST_F(ConnectionTest, NameThatDoesNotResolve) {
   config.replace(config.find("localhost"), 9, "nosuchhost.invalid");
   WriteFile("console.toml", config, 0644);
   ExpectFailure(4, HasSubstr("check scheduler in"));
+}
+
+TEST_F(ConnectionTest, ThroughAProxy) {
+  const dragnet::testing::ConnectProxy proxy({.authorization = "Basic dTpw"});
+  WriteConfig(scheduler_->port(), StrCat("proxy = \"http://u:p@", proxy.address(), "\"\n"));
+  const Outcome outcome = Dragnet({"agents"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(proxy.tunnels(), 1);
+  WriteConfig(scheduler_->port(), StrCat("proxy = \"http://u:wrong@", proxy.address(), "\"\n"));
+  ExpectFailure(4, AllOf(HasSubstr("wants another user and password: check proxy in"),
+                         ::testing::Not(HasSubstr("wrong"))));
+  WriteConfig(scheduler_->port(), "proxy = \"proxy:3128\"\n");
+  ExpectFailure(2, HasSubstr("proxy: only proxies that speak HTTP"));
+}
+
+TEST_F(ConnectionTest, ProxyThatIsNone) {
+  using Behaviour = dragnet::testing::ConnectProxy::Behaviour;
+  for (const auto& [behaviour, words] :
+       {std::pair<Behaviour, std::string>{Behaviour::kGarbage, "does not speak HTTP"},
+        {Behaviour::kClose, "does not answer as a proxy"},
+        {Behaviour::kEndless, "does not answer as a proxy"},
+        {Behaviour::kRefuse, "does not connect to it (403)"}}) {
+    const dragnet::testing::ConnectProxy proxy({.behaviour = behaviour});
+    WriteConfig(scheduler_->port(), StrCat("proxy = \"http://", proxy.address(), "\"\n"));
+    ExpectFailure(4, HasSubstr(words));
+  }
 }
 
 TEST_F(ConnectionTest, SchedulerOfAnotherFleet) {

@@ -16,6 +16,7 @@
 
 #include "absl/time/clock.h"
 #include "core/strings.h"
+#include "core/text.h"
 #include "core/unique_fd.h"
 
 namespace dragnet::console {
@@ -170,6 +171,47 @@ absl::Status Handshake(const ConsoleConfig& config, const TlsFiles& files, const
   return absl::OkStatus();
 }
 
+constexpr size_t kMaxProxyAnswer = 16 * 1024;
+
+// Has the proxy at the other end of `fd` connect it to the scheduler.
+absl::Status AskProxy(const ConsoleConfig& config, int fd, absl::Time deadline) {
+  std::string request =
+      StrCat("CONNECT ", config.scheduler, " HTTP/1.1\r\nHost: ", config.scheduler, "\r\n");
+  if (!config.proxy->authorization().empty()) {
+    StrAppend(&request, "Proxy-Authorization: ", config.proxy->authorization(), "\r\n");
+  }
+  request += "\r\n";
+  const std::string advice = StrCat("check proxy in ", config.path);
+  const std::string proxy = StrCat("proxy ", config.proxy->address());
+  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size())) {
+    return Unavailable(config, StrCat(proxy, ": ", ::strerror(errno)), advice);
+  }
+  std::string answer;
+  // Byte by byte: what follows the empty line is the scheduler's.
+  char byte;
+  while (!answer.ends_with("\r\n\r\n")) {
+    if (!WaitFor(fd, POLLIN, deadline)) {
+      return Unavailable(config, StrCat(proxy, " does not answer"), advice);
+    }
+    if (::recv(fd, &byte, 1, 0) != 1 || answer.size() >= kMaxProxyAnswer) {
+      return Unavailable(config, StrCat(proxy, " does not answer as a proxy"), advice);
+    }
+    answer.push_back(byte);
+  }
+  const size_t space = answer.find(' ');
+  const std::string code = space == std::string::npos ? "" : answer.substr(space + 1, 3);
+  if (!answer.starts_with("HTTP/1.") || code.empty() || code[0] < '0' || code[0] > '9') {
+    return Unavailable(config, StrCat(proxy, " does not speak HTTP"), advice);
+  }
+  if (code[0] == '2') return absl::OkStatus();
+  if (code == "407") {
+    return Unavailable(config, StrCat(proxy, " wants another user and password"), advice);
+  }
+  return Unavailable(config, StrCat(proxy, " does not connect to it (", ForTerminal(code), ")"),
+                     StrCat("check scheduler and proxy in ", config.path));
+}
+
 }  // namespace
 
 absl::Status DiagnoseConnection(const ConsoleConfig& config, const TlsFiles& files,
@@ -177,13 +219,16 @@ absl::Status DiagnoseConnection(const ConsoleConfig& config, const TlsFiles& fil
   const absl::Time deadline = absl::Now() + timeout;
   std::string host;
   std::string port;
-  SplitHostPort(config.scheduler, &host, &port);
+  SplitHostPort(config.proxy.has_value() ? config.proxy->address() : config.scheduler, &host,
+                &port);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int lookup = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (lookup != 0) {
-    return Unavailable(config, ::gai_strerror(lookup), StrCat("check scheduler in ", config.path));
+    return Unavailable(
+        config, ::gai_strerror(lookup),
+        StrCat("check ", config.proxy.has_value() ? "proxy" : "scheduler", " in ", config.path));
   }
   const Owned<addrinfo> addresses(found);
   UniqueFd fd;
@@ -192,10 +237,19 @@ absl::Status DiagnoseConnection(const ConsoleConfig& config, const TlsFiles& fil
        address = address->ai_next) {
     error = ConnectTo(*address, deadline, &fd);
   }
+  if (!fd.valid() && config.proxy.has_value()) {
+    return Unavailable(config, StrCat("proxy ", config.proxy->address(), ": ", ::strerror(error)),
+                       StrCat("check proxy in ", config.path));
+  }
   if (!fd.valid()) {
     return Unavailable(
         config, ::strerror(error),
         StrCat("is dragnet-scheduler running there? (scheduler in ", config.path, ")"));
+  }
+  if (config.proxy.has_value()) {
+    const absl::Status asked = AskProxy(config, fd.get(), deadline);
+    if (!asked.ok()) return asked;
+    SplitHostPort(config.scheduler, &host, &port);
   }
   return Handshake(config, files, host, fd.get(), deadline);
 }

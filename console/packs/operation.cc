@@ -21,11 +21,14 @@ namespace {
 
 using google::protobuf::Message;
 
-// Checks can't hold checks.
+// Checks can't hold checks, nor change the agent.
 std::vector<std::string> ModuleNames(const ModuleCatalog& modules) {
   std::vector<std::string> names;
-  for (const Module* module : modules.modules)
-    if (module->manifest().name != kCheckModule) names.emplace_back(module->manifest().name);
+  for (const Module* module : modules.modules) {
+    const ModuleManifest& manifest = module->manifest();
+    if (manifest.name != kCheckModule && !manifest.run_by_monitor)
+      names.emplace_back(manifest.name);
+  }
   return names;
 }
 

@@ -197,6 +197,7 @@ absl::StatusOr<std::string> PackSchema(const ModuleCatalog& modules) {
       limits = messages.Of(v1::Limits::descriptor(), documentation);
       continue;
     }
+    if (module->manifest().run_by_monitor) continue;
     names.push_back(name);
     const Json parameters = AnyOf(
         messages.Of(module->NewParameters()->GetDescriptor(), documentation), {{"type", "null"}});

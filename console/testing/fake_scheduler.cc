@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/synchronization/notification.h"
+#include "core/action.h"
 #include "core/envelope.h"
 #include "core/rpc/rpc.h"
 #include "core/strings.h"
@@ -156,6 +157,37 @@ class FakeScheduler::Service final : public v1::InvestigatorService::Service {
                                     v1::CreateEnrolmentTokenResponse* response) override {
     fake_.tokens.push_back(*request);
     response->set_token(fake_.token);
+    response->set_token_id("0123456789abcdef");
+    *response->mutable_expires() =
+        ToTimestamp(fake_.token_expires.value_or(absl::Now() + ToDuration(request->lifetime())));
+    return Answer();
+  }
+
+  grpc::Status ListEnrolmentTokens(grpc::ServerContext*, const v1::ListEnrolmentTokensRequest*,
+                                   v1::ListEnrolmentTokensResponse* response) override {
+    for (const v1::EnrolmentToken& token : fake_.enrolment_tokens) *response->add_tokens() = token;
+    return Answer();
+  }
+
+  grpc::Status RevokeEnrolmentToken(grpc::ServerContext*,
+                                    const v1::RevokeEnrolmentTokenRequest* request,
+                                    v1::RevokeEnrolmentTokenResponse* response) override {
+    fake_.revoked_tokens.push_back(request->token_id());
+    response->set_uses_taken(3);
+    return Answer();
+  }
+
+  grpc::Status ListEnrolmentRequests(grpc::ServerContext*, const v1::ListEnrolmentRequestsRequest*,
+                                     v1::ListEnrolmentRequestsResponse* response) override {
+    for (const v1::EnrolmentRequest& one : fake_.enrolment_requests)
+      *response->add_requests() = one;
+    response->set_total(fake_.enrolment_requests.size());
+    return Answer();
+  }
+
+  grpc::Status DecideEnrolment(grpc::ServerContext*, const v1::DecideEnrolmentRequest* request,
+                               v1::DecideEnrolmentResponse*) override {
+    fake_.decisions.push_back(*request);
     return Answer();
   }
 

@@ -5,10 +5,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "console/testing/certificates.h"
 #include "dragnet/v1/investigator.pb.h"
 
@@ -29,6 +31,10 @@ class FakeScheduler {
   bool any_action_id = false;
   std::string policy;
   std::string token = "00c0ffee";
+  std::vector<v1::EnrolmentToken> enrolment_tokens;
+  std::vector<v1::EnrolmentRequest> enrolment_requests;
+  // Instead of what the request asks for.
+  std::optional<absl::Time> token_expires;
   // If not OK: the answer to every call.
   absl::Status error;
   // One Watch or Results call each: these events, then the stream ends, with
@@ -67,6 +73,8 @@ class FakeScheduler {
   std::vector<std::string> revoked;
   std::vector<std::string> published;
   std::vector<v1::CreateEnrolmentTokenRequest> tokens;
+  std::vector<std::string> revoked_tokens;
+  std::vector<v1::DecideEnrolmentRequest> decisions;
   std::vector<v1::StackRequest> stacked;
   std::vector<v1::GetSweepRequest> asked_sweeps;
   std::vector<v1::SweepVerdictsRequest> asked_verdicts;

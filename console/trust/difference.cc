@@ -30,6 +30,7 @@ class Comparison {
   std::vector<Change> Run() {
     CompareDocument();
     CompareRoots();
+    CompareReleaseKeys();
     CompareCas();
     ComparePeople();
     CompareModules();
@@ -44,6 +45,7 @@ class Comparison {
 
   void CompareDocument();
   void CompareRoots();
+  void CompareReleaseKeys();
   void CompareCas();
   void ComparePeople();
   void ComparePerson(const v1::Investigator& before, const v1::Investigator& after);
@@ -141,6 +143,31 @@ void Comparison::CompareRoots() {
     Add(StrCat("root keys that must sign a policy: ", old_threshold, " -> ", threshold),
         threshold < old_threshold ? "fewer people decide who may order what"
                                   : "more root keys must be at hand for the next policy");
+  }
+}
+
+void Comparison::CompareReleaseKeys() {
+  const Words before = KeysOf(before_.release_keys().keys());
+  const Words after = KeysOf(after_.release_keys().keys());
+  for (const std::string& key : Without(after, before)) {
+    Add(StrCat("release key added: ", key),
+        "who holds it helps to say which programs run as root on every host");
+  }
+  for (const std::string& key : Without(before, after)) {
+    Add(StrCat("release key removed: ", key), "releases that it signed lose its signature");
+  }
+  const uint32_t old_threshold = before_.release_keys().threshold();
+  const uint32_t threshold = after_.release_keys().threshold();
+  if (old_threshold == threshold) return;
+  if (threshold == 0) {
+    Add("no release keys any more", "only the root keys can make a release");
+  } else if (old_threshold == 0) {
+    Add(StrCat("release keys that must sign a release: ", threshold, " of ", after.size()),
+        "only the root keys could make one before");
+  } else {
+    Add(StrCat("release keys that must sign a release: ", old_threshold, " -> ", threshold),
+        threshold < old_threshold ? "fewer people say which programs run as root on every host"
+                                  : "more release keys must be at hand for the next release");
   }
 }
 

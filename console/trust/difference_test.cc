@@ -135,5 +135,19 @@ TEST_F(DifferenceTest, HostileTextIsShownHarmless) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
+TEST_F(DifferenceTest, ReleaseKeysThatWeakenAreDangerous) {
+  fleet_.AddReleaseKeys(&after_);
+  EXPECT_THAT(Dangers(), HasSubstr("release key added: Ed25519"));
+  EXPECT_THAT(Dangers(), HasSubstr("release keys that must sign a release: 2 of 3"));
+  before_ = after_;
+  EXPECT_THAT(All(), Not(HasSubstr("release")));
+  after_.mutable_release_keys()->set_threshold(1);
+  EXPECT_THAT(Dangers(), HasSubstr("release keys that must sign a release: 2 -> 1"));
+  after_.mutable_release_keys()->mutable_keys()->RemoveLast();
+  EXPECT_THAT(Dangers(), HasSubstr("release key removed: "));
+  after_.clear_release_keys();
+  EXPECT_THAT(Dangers(), HasSubstr("no release keys any more"));
+}
+
 }  // namespace
 }  // namespace dragnet::console

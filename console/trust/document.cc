@@ -7,6 +7,7 @@
 #include "core/action.h"
 #include "core/envelope.h"
 #include "core/order.h"
+#include "core/release.h"
 #include "core/status_macros.h"
 #include "core/strict_proto.h"
 #include "core/strings.h"
@@ -59,12 +60,24 @@ absl::StatusOr<SignedDocument> ReadDocument(std::string_view envelope_bytes) {
     DRAGNET_RETURN_IF_ERROR(ParseStrict(payload, kMaxEnvelopeBytes, &policy));
     DRAGNET_RETURN_IF_ERROR(ValidateTrustPolicy(policy));
     document.content = std::move(policy);
+  } else if (type == kReleasePayloadType) {
+    if (envelope_bytes.size() > kMaxReleaseEnvelopeBytes) {
+      return absl::InvalidArgumentError(StrCat("a release of ", envelope_bytes.size(),
+                                               " bytes, at most ", kMaxReleaseEnvelopeBytes));
+    }
+    DRAGNET_ASSIGN_OR_RETURN(document.content, ParseRelease(payload));
   } else {
-    return absl::InvalidArgumentError(
-        StrCat("a document of type \"", ForTerminal(Shorten(type, 100)),
-               "\": this is neither an action, an order nor a trust policy of Dragnet's"));
+    return absl::InvalidArgumentError(StrCat(
+        "a document of type \"", ForTerminal(Shorten(type, 100)),
+        "\": this is neither an action, an order, a trust policy nor a release of Dragnet's"));
   }
   return document;
+}
+
+std::string_view SignedDocument::kind() const {
+  if (action() != nullptr) return "an action";
+  if (order() != nullptr) return "an order";
+  return policy() != nullptr ? "a trust policy" : "a release";
 }
 
 absl::StatusOr<v1::Envelope> PolicyEnvelope(const v1::TrustPolicy& policy) {
@@ -82,9 +95,10 @@ absl::StatusOr<v1::Envelope> PolicyEnvelope(const v1::TrustPolicy& policy) {
 
 absl::Status CheckNotExpired(const SignedDocument& document, absl::Time now) {
   const auto& [what, expires] =
-      document.action() != nullptr  ? std::pair("the action", document.action()->expires())
-      : document.order() != nullptr ? std::pair("the order", document.order()->expires())
-                                    : std::pair("the trust policy", document.policy()->expires());
+      document.action() != nullptr   ? std::pair("the action", document.action()->expires())
+      : document.order() != nullptr  ? std::pair("the order", document.order()->expires())
+      : document.policy() != nullptr ? std::pair("the trust policy", document.policy()->expires())
+                                     : std::pair("the release", document.release()->expires());
   DRAGNET_ASSIGN_OR_RETURN(const absl::Time until, ToTime(expires));
   if (until >= now) return absl::OkStatus();
   return absl::FailedPreconditionError(

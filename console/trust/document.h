@@ -17,6 +17,7 @@
 #include "dragnet/v1/action.pb.h"
 #include "dragnet/v1/envelope.pb.h"
 #include "dragnet/v1/order.pb.h"
+#include "dragnet/v1/release.pb.h"
 #include "dragnet/v1/trust.pb.h"
 
 namespace dragnet::console {
@@ -24,11 +25,14 @@ namespace dragnet::console {
 struct SignedDocument {
   v1::Envelope envelope;
   // Parsed from the very bytes that are, or will be, signed; within their bounds.
-  std::variant<v1::Action, v1::Order, v1::TrustPolicy> content;
+  std::variant<v1::Action, v1::Order, v1::TrustPolicy, v1::Release> content;
 
   const v1::Action* action() const { return std::get_if<v1::Action>(&content); }
   const v1::Order* order() const { return std::get_if<v1::Order>(&content); }
   const v1::TrustPolicy* policy() const { return std::get_if<v1::TrustPolicy>(&content); }
+  const v1::Release* release() const { return std::get_if<v1::Release>(&content); }
+  // "an action", "an order", "a trust policy", "a release".
+  std::string_view kind() const;
 };
 
 // InvalidArgument for what is no envelope, for a type of document that isn't one

@@ -291,6 +291,32 @@ absl::Status ChangeRoots(const std::vector<PublicKey>& add, const std::vector<st
   return absl::OkStatus();
 }
 
+absl::Status ChangeReleaseKeys(const std::vector<PublicKey>& add,
+                               const std::vector<std::string>& remove,
+                               std::optional<uint32_t> threshold, v1::TrustPolicy* policy) {
+  v1::ReleaseKeys changed = policy->release_keys();
+  DRAGNET_RETURN_IF_ERROR(ChangeKeyList("release key", {}, remove, changed.mutable_keys()));
+  DRAGNET_RETURN_IF_ERROR(CheckVacant(add, *policy));
+  DRAGNET_RETURN_IF_ERROR(ChangeKeyList("release key", add, {}, changed.mutable_keys()));
+  if (changed.keys().empty()) {
+    if (threshold.has_value()) {
+      return absl::InvalidArgumentError(
+          "--threshold: there would be no release key left that could sign");
+    }
+    policy->clear_release_keys();
+    return absl::OkStatus();
+  }
+  if (threshold.has_value()) changed.set_threshold(*threshold);
+  if (changed.threshold() == 0) {
+    return absl::InvalidArgumentError(
+        "these are the first release keys: say how many of them must sign a release "
+        "(--threshold N)");
+  }
+  DRAGNET_ASSIGN_OR_RETURN(const ReleaseKeySet keys, ReleaseKeySet::FromProto(changed));
+  *policy->mutable_release_keys() = keys.ToProto();
+  return absl::OkStatus();
+}
+
 absl::Status ChangeCaCertificates(const std::vector<std::string>& add,
                                   const std::vector<std::string>& remove, v1::TrustPolicy* policy) {
   v1::TrustPolicy changed = *policy;

@@ -56,6 +56,11 @@ absl::Status RemoveModule(std::string_view module, v1::TrustPolicy* policy);
 
 absl::Status ChangeRoots(const std::vector<PublicKey>& add, const std::vector<std::string>& remove,
                          std::optional<uint32_t> threshold, v1::TrustPolicy* policy);
+// Keys of releases. Where there are none yet it takes a threshold; without a last one
+// only root keys make a release.
+absl::Status ChangeReleaseKeys(const std::vector<PublicKey>& add,
+                               const std::vector<std::string>& remove,
+                               std::optional<uint32_t> threshold, v1::TrustPolicy* policy);
 // DER; `remove` as for keys, of fingerprints.
 absl::Status ChangeCaCertificates(const std::vector<std::string>& add,
                                   const std::vector<std::string>& remove, v1::TrustPolicy* policy);

@@ -181,6 +181,28 @@ TEST_F(EditTest, RootKeysComeAndGo) {
   ExpectRefused(ChangeRoots({next}, {}, std::nullopt, &policy_), "already", before);
 }
 
+TEST_F(EditTest, ReleaseKeysComeAndGo) {
+  const PublicKey first = fleet_.releasers[0].public_key();
+  const PublicKey second = fleet_.releasers[1].public_key();
+  v1::TrustPolicy before = policy_;
+  ExpectRefused(ChangeReleaseKeys({first}, {}, std::nullopt, &policy_), "--threshold", before);
+  ExpectRefused(ChangeReleaseKeys({fleet_.bob.public_key()}, {}, 1, &policy_), "bob's", before);
+  ExpectRefused(ChangeReleaseKeys({fleet_.roots[0].public_key()}, {}, 1, &policy_), "a root key",
+                before);
+  ASSERT_TRUE(ChangeReleaseKeys({first, second}, {}, 2, &policy_).ok());
+  EXPECT_EQ(policy_.release_keys().keys_size(), 2);
+  before = policy_;
+  ExpectRefused(ChangeReleaseKeys({first}, {}, std::nullopt, &policy_), "already", before);
+  ExpectRefused(ChangeReleaseKeys({}, {first.id()}, std::nullopt, &policy_), "release threshold: 2",
+                before);
+  ASSERT_TRUE(ChangeReleaseKeys({}, {first.id()}, 1, &policy_).ok());
+  before = policy_;
+  ExpectRefused(ChangeReleaseKeys({}, {second.id()}, 1, &policy_), "no release key left", before);
+  ASSERT_TRUE(ChangeReleaseKeys({}, {second.id()}, std::nullopt, &policy_).ok());
+  EXPECT_FALSE(policy_.has_release_keys());
+  EXPECT_TRUE(ValidateTrustPolicy(policy_).ok());
+}
+
 TEST_F(EditTest, WeightsAreReadStrictly) {
   EXPECT_EQ(ParseNamedWeight("a=b=1")->name, "a=b");
   for (const char* text : {"", "=1", "alice", "alice=", "alice=x", "alice=-1", "alice=1001"}) {

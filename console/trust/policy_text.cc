@@ -38,6 +38,14 @@ std::string DescribePolicy(const v1::TrustPolicy& policy, absl::Time now) {
                                           policy.roots().keys_size(), " must sign a new policy")}});
   for (const v1::PublicKey& key : policy.roots().keys())
     StrAppend(&text, "  ", KeyWords(key), "\n");
+  if (policy.has_release_keys()) {
+    StrAppend(&text, "Release keys  ", policy.release_keys().threshold(), " of ",
+              policy.release_keys().keys_size(), " must sign a release of the agent\n");
+    for (const v1::PublicKey& key : policy.release_keys().keys())
+      StrAppend(&text, "  ", KeyWords(key), "\n");
+  } else {
+    text.append("Release keys  none: only the root keys make a release of the agent\n");
+  }
   text.append("\nInvestigators\n");
   for (const v1::Investigator& person : policy.investigators()) {
     std::vector<std::string> roles;

@@ -41,6 +41,15 @@ std::vector<KnownKey> InvestigatorKeys(const v1::TrustPolicy& policy) {
   return keys;
 }
 
+std::vector<KnownKey> KeysOfReleases(const TrustPolicy& policy) {
+  std::vector<KnownKey> keys = RootKeys(policy.roots());
+  if (!policy.release_keys().has_value()) return keys;
+  for (const PublicKey& key : policy.release_keys()->keys()) {
+    keys.push_back({key, "a release key"});
+  }
+  return keys;
+}
+
 std::vector<KnownKey> RootKeys(const RootSet& roots) {
   std::vector<KnownKey> keys;
   for (const PublicKey& key : roots.keys()) keys.push_back({key, "a root key"});
@@ -79,20 +88,20 @@ std::string DescribeSignatures(const std::vector<SignatureState>& states) {
   return text;
 }
 
-std::string DescribeRootSignatures(const v1::Envelope& envelope, const RootSet& roots,
-                                   std::string_view whose) {
-  const std::vector<SignatureState> states = SignatureStates(envelope, RootKeys(roots));
+std::string DescribeKeySignatures(const v1::Envelope& envelope, const KeyThreshold& keys,
+                                  std::string_view title) {
+  std::vector<KnownKey> known;
+  for (const PublicKey& key : keys.keys()) known.push_back({key, ""});
   std::set<std::string> valid;
   std::set<std::string> invalid;
-  for (const SignatureState& state : states) {
+  for (const SignatureState& state : SignatureStates(envelope, known)) {
     if (state.validity == SignatureValidity::kValid) valid.insert(state.key_id);
     if (state.validity == SignatureValidity::kInvalid) invalid.insert(state.key_id);
   }
   std::string text =
-      StrCat("Root keys ", whose, ": ", valid.size(), " of ", roots.keys().size(), " signed, ",
-             roots.threshold(),
-             " must: ", valid.size() >= roots.threshold() ? "enough" : "NOT ENOUGH", "\n");
-  for (const PublicKey& key : roots.keys()) {
+      StrCat(title, ": ", valid.size(), " of ", keys.keys().size(), " signed, ", keys.threshold(),
+             " must: ", valid.size() >= keys.threshold() ? "enough" : "NOT ENOUGH", "\n");
+  for (const PublicKey& key : keys.keys()) {
     StrAppend(&text,
               valid.contains(key.id())     ? "  signed      "
               : invalid.contains(key.id()) ? "  INVALID     "
@@ -100,6 +109,11 @@ std::string DescribeRootSignatures(const v1::Envelope& envelope, const RootSet& 
               KeyWords(key), "\n");
   }
   return text;
+}
+
+std::string DescribeRootSignatures(const v1::Envelope& envelope, const RootSet& roots,
+                                   std::string_view whose) {
+  return DescribeKeySignatures(envelope, roots, StrCat("Root keys ", whose));
 }
 
 absl::Status CheckUnchanged(const std::vector<SignatureState>& states) {

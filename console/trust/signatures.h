@@ -36,6 +36,8 @@ struct KnownKey {
 };
 
 std::vector<KnownKey> InvestigatorKeys(const v1::TrustPolicy& policy);
+// Of the policy's release keys ("a release key") and of its root keys.
+std::vector<KnownKey> KeysOfReleases(const TrustPolicy& policy);
 // Their owner is "a root key".
 std::vector<KnownKey> RootKeys(const RootSet& roots);
 
@@ -50,6 +52,10 @@ std::string DescribeSignatures(const std::vector<SignatureState>& states);
 // key that has and has not.
 std::string DescribeRootSignatures(const v1::Envelope& envelope, const RootSet& roots,
                                    std::string_view whose);
+
+// The same of any keys: "TITLE: 1 of 3 signed, 2 must: NOT ENOUGH".
+std::string DescribeKeySignatures(const v1::Envelope& envelope, const KeyThreshold& keys,
+                                  std::string_view title);
 
 // The error for a document that one of `states` doesn't fit: FailedPrecondition
 // that names it. OK if there is none.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "core/proxy.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
@@ -49,11 +50,14 @@ class SessionCache {
 // A channel to host:port over TLS 1.3 that trusts `ca_certificates` (PEM) and
 // nothing else. `identity` may be empty (enrolment). Connects lazily.
 // `keepalive` pings an idle connection this often, so that a black-holed one
-// is noticed; 0 s for never. `sessions` may be null.
+// is noticed; 0 s for never. `sessions` may be null. `proxy`: null for a direct connection;
+// what the environment says of proxies is never asked for, but for which names one is
+// not to be used (no_proxy), where there is a proxy here.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address,
                                           const std::string& ca_certificates,
                                           const TlsIdentity& identity, int keepalive_seconds,
-                                          const SessionCache* sessions = nullptr);
+                                          const SessionCache* sessions = nullptr,
+                                          const Proxy* proxy = nullptr);
 
 // Asks every client for a certificate, takes none, refuses those that the CA
 // didn't issue. Who may call what is the server's authorisation table.

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "core/rpc/server_tls.h"
 #include "core/rpc/testing/test_ca.h"
 #include "core/strings.h"
 #include "grpcpp/generic/async_generic_service.h"
@@ -199,6 +200,40 @@ TEST_F(TransportTest, AClientWhoseIdleConnectionWasEndedConnectsAgain) {
       state = channel->GetState(false);
     }
   }
+  server->Shutdown(std::chrono::system_clock::now());
+}
+
+TEST_F(TransportTest, AServersCertificateIsReplacedWhileItRuns) {
+  TestCa other_ca;
+  const PrivateKey key = *PrivateKey::Generate(KeyAlgorithm::kEcdsaP256);
+  const TlsIdentity other = {other_ca.Issue(key.public_key(), "DNS:localhost",
+                                            absl::Now() - absl::Hours(1), absl::Hours(24)),
+                             key.ToPem()};
+  ServerTls tls(ca_.pem(), tls_);
+  grpc::ServerBuilder builder;
+  TuneServer(kMaxMessageBytes, kMaxMemory, &builder);
+  EchoService service;
+  int port = 0;
+  builder.AddListeningPort("localhost:0", NewServerCredentials(tls), &port);
+  builder.RegisterCallbackGenericService(&service);
+  const auto server = builder.BuildAndStart();
+  const std::string address = StrCat("localhost:", port);
+
+  const SessionCache sessions;
+  Caller open(NewChannel(address, ca_.pem(), tls_, 0, &sessions));
+  EXPECT_TRUE(open.SendAndReceive("x"));
+
+  tls.Replace(other_ca.pem(), other);
+  // What is open goes on.
+  EXPECT_TRUE(open.SendAndReceive("x"));
+  Caller now(NewChannel(address, other_ca.pem(), other, 0));
+  EXPECT_TRUE(now.SendAndReceive("x"));
+  // Neither the server's former certificate nor clients of the former CA, nor an
+  // earlier session.
+  Caller before(NewChannel(address, ca_.pem(), tls_, 0, &sessions));
+  EXPECT_FALSE(before.SendAndReceive("x"));
+  Caller old_client(NewChannel(address, other_ca.pem(), tls_, 0));
+  EXPECT_FALSE(old_client.SendAndReceive("x"));
   server->Shutdown(std::chrono::system_clock::now());
 }
 

@@ -122,6 +122,9 @@ absl::Status ValidateCheck(const Check& check, const ModuleFinder& find_module) 
   if (module == nullptr) {
     return Invalid("module", StrCat("this version has no module '", check.module(), "'"));
   }
+  if (module->manifest().run_by_monitor) {
+    return Invalid("module", StrCat(check.module(), " changes the agent: it is no check"));
+  }
   const auto parameters = ParametersOf(check, *module);
   DRAGNET_RETURN_IF_ERROR(Annotate(parameters.status(), "parameters"));
   DRAGNET_RETURN_IF_ERROR(Annotate(module->Validate(**parameters), "parameters"));

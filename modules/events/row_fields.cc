@@ -17,6 +17,7 @@
 #include "modules/ping/ping.pb.h"
 #include "modules/pkg/pkg.pb.h"
 #include "modules/process/process.pb.h"
+#include "modules/retire/retire.pb.h"
 #include "modules/scribe/scribe.pb.h"
 #include "modules/secrets/secrets.pb.h"
 #include "modules/settings/settings.pb.h"
@@ -24,6 +25,7 @@
 #include "modules/sysctl/sysctl.pb.h"
 #include "modules/timedrift/timedrift.pb.h"
 #include "modules/tls/tls.pb.h"
+#include "modules/upgrade/upgrade.pb.h"
 
 namespace dragnet::events {
 namespace {
@@ -172,6 +174,16 @@ constexpr FieldMapping kTls[] = {
     {"signature", "tls.server.x509.signature_algorithm"},
 };
 
+constexpr FieldMapping kRetire[] = {
+    {"path", "file.path", Conversion::kFilePath},
+    {"detail", "event.reason"},
+};
+
+constexpr FieldMapping kUpgrade[] = {
+    {"to", "package.version"},
+    {"detail", "event.reason"},
+};
+
 template <typename Row>
 const google::protobuf::Message* Prototype() {
   return &Row::default_instance();
@@ -189,6 +201,7 @@ constexpr ModuleEvents kModules[] = {
     {"ping", "network", &Prototype<ping::v1::PingRow>, kPing},
     {"pkg", "package", &Prototype<pkg::v1::PkgRow>, kPkg},
     {"process", "process", &Prototype<process::v1::ProcessRow>, kProcess},
+    {"retire", "host", &Prototype<retire::v1::RetireRow>, kRetire},
     {"scribe", "configuration", &Prototype<scribe::v1::ScribeRow>, {}},
     {"secrets", "file", &Prototype<secrets::v1::SecretsRow>, kSecrets},
     {"settings", "configuration", &Prototype<settings::v1::SettingsRow>, kSettings},
@@ -196,6 +209,7 @@ constexpr ModuleEvents kModules[] = {
     {"sysctl", "configuration", &Prototype<sysctl::v1::SysctlRow>, {}},
     {"timedrift", "host", &Prototype<timedrift::v1::TimedriftRow>, kTimedrift},
     {"tls", "network", &Prototype<tls::v1::TlsRow>, kTls},
+    {"upgrade", "package", &Prototype<upgrade::v1::UpgradeRow>, kUpgrade},
 };
 
 }  // namespace

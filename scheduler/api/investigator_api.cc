@@ -13,7 +13,6 @@
 #include "core/uuid.h"
 #include "scheduler/api/agent_search.h"
 #include "scheduler/api/sweeps.h"
-#include "scheduler/enrolment/enrolment.h"
 #include "scheduler/observe/log.h"
 #include "scheduler/store/sweep_terms.h"
 
@@ -36,7 +35,7 @@ absl::Status InvestigatorApi::Launch(const std::string& caller, const v1::Launch
                                      v1::LaunchResponse* response) {
   // For now only as long as a blob that was just brought: what is signed by no
   // one must not fill the room for blobs until it says it expires.
-  DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), clock_.Now()));
+  DRAGNET_RETURN_IF_ERROR(KeepBlobsSafe(request.envelope(), clock_.Now()));
   DRAGNET_ASSIGN_OR_RETURN(const Dispatcher::Launched launched,
                            dispatcher_.Launch(request.envelope(), caller));
   DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), absl::InfiniteFuture()));
@@ -56,7 +55,7 @@ absl::Status InvestigatorApi::KeepBlobs(const std::string& envelope_bytes, absl:
   DRAGNET_ASSIGN_OR_RETURN(const absl::Time expires, ToTime(action->expires()));
   for (const v1::Operation& operation : action->operations()) {
     for (const v1::Blob& blob : operation.blobs()) {
-      if (!blobs_.Has(blob.sha256())) {
+      if (!blobs_.Has(blob.sha256()) && !blob_source_.Fetch(blob.sha256()).ok()) {
         return absl::FailedPreconditionError(
             StrCat("blob ", HexEncode(blob.sha256()), " (", blob.field(), "): bring it first"));
       }
@@ -64,6 +63,11 @@ absl::Status InvestigatorApi::KeepBlobs(const std::string& envelope_bytes, absl:
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status InvestigatorApi::KeepBlobsSafe(const std::string& envelope_bytes, absl::Time at_most) {
+  DRAGNET_RETURN_IF_ERROR(KeepBlobs(envelope_bytes, at_most));
+  return blob_source_.MakeSafe(BlobsOf(envelope_bytes), at_most);
 }
 
 absl::Status InvestigatorApi::FindMissingBlobs(const v1::FindMissingBlobsRequest& request,
@@ -235,52 +239,6 @@ absl::Status InvestigatorApi::PublishTrustPolicy(const std::string& caller,
   DRAGNET_ASSIGN_OR_RETURN(const uint64_t version, dispatcher_.PublishPolicy(request.envelope()));
   spdlog::info("trust policy {} was published by {}", version, caller);
   response->set_version(version);
-  return absl::OkStatus();
-}
-
-absl::Status InvestigatorApi::CreateEnrolmentToken(const std::string& caller,
-                                                   const v1::CreateEnrolmentTokenRequest& request,
-                                                   v1::CreateEnrolmentTokenResponse* response) {
-  const absl::Duration lifetime =
-      request.has_lifetime() ? ToDuration(request.lifetime()) : absl::Hours(1);
-  const uint32_t uses = request.uses() == 0 ? 1 : request.uses();
-  DRAGNET_ASSIGN_OR_RETURN(const NewToken token,
-                           CreateToken(store_, clock_.Now(), lifetime, uses,
-                                       std::map<std::string, std::string>(request.tags().begin(),
-                                                                          request.tags().end())));
-  spdlog::info("enrolment token with {} uses created by {}", uses, caller);
-  response->set_token(token.token);
-  *response->mutable_expires() = ToTimestamp(token.expires);
-  return absl::OkStatus();
-}
-
-absl::Status InvestigatorApi::Revoke(const std::string& caller, const v1::RevokeRequest& request,
-                                     v1::RevokeResponse* response) {
-  SpiffeId id{fleet_id_, "", ""};
-  switch (request.identity_case()) {
-    case v1::RevokeRequest::kAgentId:
-      if (!IsUuid(request.agent_id()))
-        return absl::InvalidArgumentError("agent_id: give the whole id");
-      id.kind = "agent";
-      id.name = request.agent_id();
-      break;
-    case v1::RevokeRequest::kInvestigator:
-      if (!IsInvestigatorName(request.investigator()))
-        return absl::InvalidArgumentError("investigator: not a name");
-      id.kind = "investigator";
-      id.name = request.investigator();
-      break;
-    case v1::RevokeRequest::IDENTITY_NOT_SET:
-      return absl::InvalidArgumentError("identity: name an agent or an investigator");
-  }
-  const std::string uri = FormatSpiffeId(id);
-  DRAGNET_ASSIGN_OR_RETURN(const uint32_t certificates, certificates_.Revoke(uri));
-  if (id.kind == "agent") agents_.Revoke(id.name);
-  response->set_certificates(certificates);
-  response->set_streams(
-      streams_.CloseAllOf(uri, absl::UnauthenticatedError("the certificate was revoked")));
-  spdlog::warn("{} revoked by {}: {} certificates, {} streams", uri, caller, certificates,
-               response->streams());
   return absl::OkStatus();
 }
 

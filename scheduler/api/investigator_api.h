@@ -7,9 +7,9 @@
 #include "absl/status/status.h"
 #include "dragnet/v1/investigator.pb.h"
 #include "scheduler/api/status.h"
-#include "scheduler/auth/certificates.h"
-#include "scheduler/auth/open_streams.h"
+#include "scheduler/auth/revocations.h"
 #include "scheduler/blobs/blob_files.h"
+#include "scheduler/blobs/blob_source.h"
 #include "scheduler/dispatch/action_progress.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
@@ -24,16 +24,16 @@ namespace dragnet::scheduler {
 class InvestigatorApi {
  public:
   InvestigatorApi(Store& store, Agents& agents, Policies& policies, Dispatcher& dispatcher,
-                  CertificateRegistry& certificates, OpenStreams& streams, BlobFiles& blobs,
+                  Revocations& revocations, BlobFiles& blobs, BlobSource& blob_source,
                   const Clock& clock, std::string fleet_id, StatusReport& status,
                   Retention& retention, Proposals& proposals, ActionProgress& progress, News& news)
       : store_(store),
         agents_(agents),
         policies_(policies),
         dispatcher_(dispatcher),
-        certificates_(certificates),
-        streams_(streams),
+        revocations_(revocations),
         blobs_(blobs),
+        blob_source_(blob_source),
         clock_(clock),
         fleet_id_(std::move(fleet_id)),
         status_(status),
@@ -77,12 +77,24 @@ class InvestigatorApi {
   absl::Status CreateEnrolmentToken(const std::string& caller,
                                     const v1::CreateEnrolmentTokenRequest& request,
                                     v1::CreateEnrolmentTokenResponse* response);
+  absl::Status ListEnrolmentTokens(const v1::ListEnrolmentTokensRequest& request,
+                                   v1::ListEnrolmentTokensResponse* response);
+  absl::Status RevokeEnrolmentToken(const std::string& caller,
+                                    const v1::RevokeEnrolmentTokenRequest& request,
+                                    v1::RevokeEnrolmentTokenResponse* response);
+  absl::Status ListEnrolmentRequests(const v1::ListEnrolmentRequestsRequest& request,
+                                     v1::ListEnrolmentRequestsResponse* response);
+  absl::Status DecideEnrolment(const std::string& caller, const v1::DecideEnrolmentRequest& request,
+                               v1::DecideEnrolmentResponse* response);
   absl::Status Revoke(const std::string& caller, const v1::RevokeRequest& request,
                       v1::RevokeResponse* response);
 
  private:
   // They are there, and stay as long as the action is valid, or until `at_most`.
   absl::Status KeepBlobs(const std::string& envelope_bytes, absl::Time at_most);
+  // The same, and another scheduler has them, too, if there is one: the end of one must
+  // not be that of an action that was launched.
+  absl::Status KeepBlobsSafe(const std::string& envelope_bytes, absl::Time at_most);
   absl::Status Describe(const StoredAction& action, v1::ActionInfo* info);
   absl::Status DescribePhase(const StoredAction& action, v1::ActionInfo* info);
   absl::Status DescribeSweep(const StoredAction& action, const SweepTerms& terms,
@@ -96,9 +108,9 @@ class InvestigatorApi {
   Agents& agents_;
   Policies& policies_;
   Dispatcher& dispatcher_;
-  CertificateRegistry& certificates_;
-  OpenStreams& streams_;
+  Revocations& revocations_;
   BlobFiles& blobs_;
+  BlobSource& blob_source_;
   const Clock& clock_;
   const std::string fleet_id_;
   StatusReport& status_;

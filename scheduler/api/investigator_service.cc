@@ -90,9 +90,9 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
  public:
   explicit InvestigatorServiceImpl(const ApiParts& parts)
       : parts_(parts),
-        api_(parts.store, parts.agents, parts.policies, parts.dispatcher, parts.certificates,
-             parts.streams, parts.blobs, parts.clock, parts.fleet_id, parts.status, parts.retention,
-             parts.proposals, parts.progress, parts.watchers.news()) {}
+        api_(parts.store, parts.agents, parts.policies, parts.dispatcher, parts.revocations,
+             parts.blobs, parts.blob_source, parts.clock, parts.fleet_id, parts.status,
+             parts.retention, parts.proposals, parts.progress, parts.watchers.news()) {}
 
   // Calls that go on the record under the caller's name.
 #define DRAGNET_NAMED_CALL(method)                                                           \
@@ -111,6 +111,8 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   DRAGNET_NAMED_CALL(PutBlobPart)
   DRAGNET_NAMED_CALL(PublishTrustPolicy)
   DRAGNET_NAMED_CALL(CreateEnrolmentToken)
+  DRAGNET_NAMED_CALL(RevokeEnrolmentToken)
+  DRAGNET_NAMED_CALL(DecideEnrolment)
   DRAGNET_NAMED_CALL(Revoke)
   DRAGNET_NAMED_CALL(KeepAction)
 #undef DRAGNET_NAMED_CALL
@@ -129,6 +131,8 @@ class InvestigatorServiceImpl : public v1::InvestigatorService::CallbackService 
   DRAGNET_CALL(GetAction)
   DRAGNET_CALL(SearchAgents)
   DRAGNET_CALL(ListRefusals)
+  DRAGNET_CALL(ListEnrolmentTokens)
+  DRAGNET_CALL(ListEnrolmentRequests)
   DRAGNET_CALL(GetStatus)
   DRAGNET_CALL(ListSweeps)
   DRAGNET_CALL(GetSweep)

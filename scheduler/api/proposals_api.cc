@@ -38,14 +38,15 @@ absl::Status InvestigatorApi::Propose(const std::string& caller, const v1::Propo
                                       v1::ProposeResponse* response) {
   // As in Launch: until someone with weight is known to have signed it, only as long
   // as a blob that was just brought.
-  DRAGNET_RETURN_IF_ERROR(KeepBlobs(request.envelope(), clock_.Now()));
+  DRAGNET_RETURN_IF_ERROR(KeepBlobsSafe(request.envelope(), clock_.Now()));
   DRAGNET_ASSIGN_OR_RETURN(Proposals::Proposed proposed,
                            proposals_.Propose(request.envelope(), caller));
   // Someone whose weight alone launches nothing must not fill the room for blobs for
   // a year: of what waits, they are kept for as long after each signature.
-  DRAGNET_RETURN_IF_ERROR(KeepBlobs(
-      request.envelope(), proposed.launched.has_value() ? absl::InfiniteFuture()
-                                                        : clock_.Now() + kProposedBlobsKeptFor));
+  DRAGNET_RETURN_IF_ERROR(
+      proposed.launched.has_value()
+          ? KeepBlobs(request.envelope(), absl::InfiniteFuture())
+          : KeepBlobsSafe(request.envelope(), clock_.Now() + kProposedBlobsKeptFor));
   *response->mutable_proposal() = std::move(proposed.proposal);
   if (!proposed.launched.has_value()) return absl::OkStatus();
   response->mutable_launched()->set_action_id(proposed.launched->action_id);

@@ -52,9 +52,11 @@ class Problems {
     Expiry("the trust policy", facts_.trust_policy_expires,
            "agents refuse every action then: sign a newer one (dragnet trust)");
     Expiry(StrCat("the server's certificate ", facts_.server_certificate),
-           facts_.server_certificate_expires, "no one can connect then: issue another one");
+           facts_.server_certificate_expires,
+           "no one can connect then: dragnet-scheduler certificate renew");
     Expiry(StrCat("the CA's certificate ", facts_.ca_certificate), facts_.ca_certificate_expires,
-           "no one can connect then: the fleet needs a new CA");
+           "no one can connect then: dragnet-scheduler ca new, and what follows it in "
+           "docs/operations.md");
     Room();
     Descriptors();
     AgentsAndActions();
@@ -70,10 +72,15 @@ class Problems {
   }
 
   void Broken() {
+    if (!facts_.cluster.ok()) Say("this scheduler: ", facts_.cluster.message());
     if (!facts_.writable.ok()) Say("results can't be stored: ", facts_.writable.message());
     if (!facts_.damage.ok()) Say("the store is damaged: ", facts_.damage.message());
     if (!facts_.metrics_error.empty())
       Say("no metrics and no health endpoint: ", facts_.metrics_error);
+    if (!facts_.certificate_error.empty())
+      Say("the certificate files have changed and can't be used, the former ones stay in use "
+          "until the scheduler is restarted: ",
+          facts_.certificate_error);
   }
 
   void Expiry(const std::string& what, absl::Time expires, std::string_view then) {
@@ -129,7 +136,12 @@ class Problems {
     if (agents.duplicate > 0)
       Say(agents.duplicate, " identities are used by two hosts at once",
           Names(agents.duplicates, agents.duplicate),
-          ": they get no action; remove the state of one of the two and enrol it anew");
+          ": cloned from one disk? Both get no action while that lasts: on the copy stop "
+          "dragnet-agent, remove /var/lib/dragnet and start it with a new token (dragnet enroll "
+          "token create); docs/enrolment.md");
+    if (facts_.hosts_waiting > 0)
+      Say(facts_.hosts_waiting, facts_.hosts_waiting == 1 ? " host waits" : " hosts wait",
+          " to be let in: dragnet enroll requests");
     if (agents.wrong_clocks > 0)
       Say(agents.wrong_clocks, " agents have a clock that is off by more than a minute",
           Names(agents.wrong_clock_names, agents.wrong_clocks),
@@ -164,6 +176,8 @@ void WriteStoreLevels(const StoreSizes& store, MetricsText* text) {
               Number(store.log_bytes));
   text->Gauge("dragnet_store_blob_bytes", "Size of the blobs beside the database.",
               Number(store.blob_bytes));
+  // PostgreSQL's disk is for its own exporters to tell of.
+  if (store.disk_bytes == 0) return;
   text->Gauge("dragnet_store_disk_free_bytes", "Free on the store's disk.",
               Number(store.disk_free_bytes));
   text->Gauge("dragnet_store_disk_bytes", "Size of the store's disk.", Number(store.disk_bytes));
@@ -212,6 +226,8 @@ void WriteLevels(const StatusFacts& facts, MetricsText* text) {
   text->Add(Number(facts.agents.revoked), {{"state", "revoked"}});
   text->Gauge("dragnet_agents_with_wrong_clock", "Online agents whose clock is off by over 60 s.",
               Number(facts.agents.wrong_clocks));
+  text->Gauge("dragnet_enrolment_requests", "Hosts that wait until an operator lets them in.",
+              Number(facts.hosts_waiting));
   text->BeginGauge("dragnet_actions", "Actions that haven't ended, by phase.");
   for (const auto& [phase, count] : facts.actions.by_phase)
     text->Add(Number(count), {{"phase", PhaseName(phase)}});
@@ -237,6 +253,17 @@ void StatusReport::NoteMetricsError(const std::string& error) {
   fixed_.metrics_error = error;
 }
 
+void StatusReport::NoteCertificates(absl::Time ca_expires, absl::Time server_expires) {
+  absl::MutexLock lock(&mutex_);
+  fixed_.ca_certificate_expires = ca_expires;
+  fixed_.server_certificate_expires = server_expires;
+}
+
+void StatusReport::NoteCertificateError(const std::string& error) {
+  absl::MutexLock lock(&mutex_);
+  fixed_.certificate_error = error;
+}
+
 absl::StatusOr<StatusFacts> StatusReport::Gather() {
   StatusFacts facts;
   {
@@ -254,9 +281,11 @@ absl::StatusOr<StatusFacts> StatusReport::Gather() {
   facts.process = ReadProcessStats();
   facts.exports = parts_.exports.States();
   facts.damage = parts_.upkeep.damage();
+  if (parts_.cluster_state != nullptr) facts.cluster = parts_.cluster_state();
   facts.retention_held = parts_.upkeep.retention().held();
   facts.retention_over_its_bytes = parts_.upkeep.retention().over_its_bytes();
   facts.records_of_unknown_actions = TheMetrics().records_of_unknown_actions.value();
+  DRAGNET_ASSIGN_OR_RETURN(facts.hosts_waiting, parts_.store.CountEnrolmentRequests(facts.now));
   DRAGNET_ASSIGN_OR_RETURN(facts.rows_stored, parts_.upkeep.RowsStored());
   DRAGNET_ASSIGN_OR_RETURN(facts.store, parts_.upkeep.Sizes());
   return facts;
@@ -322,6 +351,7 @@ HttpAnswer StatusReport::MakePage() {
 
 HttpAnswer StatusReport::Ready() {
   absl::Status status = parts_.upkeep.damage();
+  if (status.ok() && parts_.cluster_state != nullptr) status = parts_.cluster_state();
   if (status.ok()) status = parts_.upkeep.CheckWritable(kPatience);
   if (status.ok()) return {.body = "ok\n"};
   return {.status = 503, .body = StrCat(ForTerminal(ToStd(status.message())), "\n")};

@@ -2,6 +2,7 @@
 // wants to know whether it works. Each is asked for, nothing is sent.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct StatusFacts {
   // ---- levels
   absl::Time now;
   Agents::Census agents;
+  // Until an operator lets them in.
+  uint64_t hosts_waiting = 0;
   Dispatcher::Activity actions;
   uint64_t watchers = 0;
   uint64_t rows_stored = 0;
@@ -51,11 +54,13 @@ struct StatusFacts {
   std::vector<ExportState> exports;
 
   // ---- what is wrong already
+  absl::Status cluster;
   absl::Status writable;
   absl::Status damage;
   bool retention_held = false;
   bool retention_over_its_bytes = false;
   std::string metrics_error;
+  std::string certificate_error;
 };
 
 // What is known from the start on. Errors as the certificates give them.
@@ -81,11 +86,17 @@ class StatusReport {
     Upkeep& upkeep;
     const Clock& clock;
     const Exports& exports;
+    // Why a scheduler of several has no agents; unset for a single one.
+    std::function<absl::Status()> cluster_state = nullptr;
   };
 
   StatusReport(const Parts& parts, StatusFacts fixed) : parts_(parts), fixed_(std::move(fixed)) {}
 
   void NoteMetricsError(const std::string& error);
+  // Others are in use from now on.
+  void NoteCertificates(absl::Time ca_expires, absl::Time server_expires);
+  // The files have changed, and can't be used; empty: they can.
+  void NoteCertificateError(const std::string& error);
 
   absl::StatusOr<v1::GetStatusResponse> Describe();
   // GET /metrics (as of the last second), /healthz (it answers), /readyz (it can also store

@@ -5,6 +5,7 @@
 namespace dragnet::scheduler {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -68,8 +69,12 @@ TEST(FindProblemsTest, AgentsThatNeedSomeone) {
   facts.agents.duplicates = {"web-1\x1b[2J"};
   facts.agents.wrong_clocks = 4;
   facts.agents.wrong_clock_names = {"a", "b", "c"};
+  facts.hosts_waiting = 3;
   const std::vector<std::string> problems = FindProblems(facts);
-  EXPECT_THAT(problems, ElementsAre(HasSubstr("(web-1\\x1b[2J)"), HasSubstr("(a, b, c, …)")));
+  EXPECT_THAT(problems, ElementsAre(AllOf(HasSubstr("(web-1\\x1b[2J)"),
+                                          HasSubstr("remove /var/lib/dragnet and start it")),
+                                    "3 hosts wait to be let in: dragnet enroll requests",
+                                    HasSubstr("(a, b, c, …)")));
 }
 
 TEST(FindProblemsTest, TheRest) {

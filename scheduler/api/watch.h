@@ -23,7 +23,9 @@
 #include "scheduler/api/status.h"
 #include "scheduler/auth/certificates.h"
 #include "scheduler/auth/open_streams.h"
+#include "scheduler/auth/revocations.h"
 #include "scheduler/blobs/blob_files.h"
+#include "scheduler/blobs/blob_source.h"
 #include "scheduler/dispatch/action_progress.h"
 #include "scheduler/dispatch/agents.h"
 #include "scheduler/dispatch/dispatcher.h"
@@ -41,8 +43,10 @@ struct ApiParts {
   Dispatcher& dispatcher;
   Watchers& watchers;
   CertificateRegistry& certificates;
+  Revocations& revocations;
   OpenStreams& streams;
   BlobFiles& blobs;
+  BlobSource& blob_source;
   Executor& executor;
   const Clock& clock;
   std::string fleet_id;

@@ -75,4 +75,11 @@ absl::StatusOr<uint32_t> CertificateRegistry::Revoke(std::string_view identity) 
   return revoked;
 }
 
+// Not marked, but forgotten: a person may have been given a new one since.
+void CertificateRegistry::OnRevoked(std::string_view identity) {
+  absl::MutexLock lock(&mutex_);
+  ++revocations_;
+  absl::erase_if(known_, [&](const auto& entry) { return entry.second.identity == identity; });
+}
+
 }  // namespace dragnet::scheduler

@@ -32,6 +32,9 @@ class CertificateRegistry {
   // As Store::RevokeIdentity.
   absl::StatusOr<uint32_t> Revoke(std::string_view identity);
 
+  // Another scheduler has revoked it: what is known of it here is read anew.
+  void OnRevoked(std::string_view identity);
+
  private:
   absl::StatusOr<StoredCertificate> Find(const std::string& fingerprint);
 

@@ -65,9 +65,16 @@ std::vector<std::shared_ptr<OpenStream>> OpenStreams::Streams(const std::string*
   return streams;
 }
 
-uint32_t OpenStreams::CloseAllOf(const std::string& uri, const absl::Status& reason) {
+uint32_t OpenStreams::CloseAllOf(const std::string& uri, const absl::Status& reason,
+                                 Closing closing) {
   const std::vector<std::shared_ptr<OpenStream>> streams = Streams(&uri);
-  for (const auto& stream : streams) stream->Close(reason);
+  for (const auto& stream : streams) {
+    if (closing == Closing::kNow) {
+      stream->Close(reason);
+    } else {
+      stream->CloseWhenSent(reason);
+    }
+  }
   return static_cast<uint32_t>(streams.size());
 }
 

@@ -18,12 +18,21 @@
 
 namespace dragnet::scheduler {
 
+enum class Closing {
+  kNow,
+  // After what is on its way to the peer, or some seconds if it doesn't read that.
+  kWhenSent,
+};
+
 // Something that can be closed from outside, any number of times.
 class OpenStream {
  public:
   virtual ~OpenStream() = default;
   // The peer is told the reason, if it reads.
   virtual void Close(const absl::Status& reason) = 0;
+  // Takes nothing more from the peer, and closes once all is written that is queued: the
+  // peer gets that before the reason. At the latest after some seconds.
+  virtual void CloseWhenSent(const absl::Status& reason) { Close(reason); }
   // Called every second: a closed stream whose peer has not read the reason by
   // now is cut off.
   virtual void CutOffIfClosed() = 0;
@@ -53,7 +62,8 @@ class OpenStreams {
   absl::Status Add(const Identity& identity, const std::shared_ptr<OpenStream>& stream);
 
   // How many were closed.
-  uint32_t CloseAllOf(const std::string& uri, const absl::Status& reason);
+  uint32_t CloseAllOf(const std::string& uri, const absl::Status& reason,
+                      Closing closing = Closing::kNow);
   // Every second: closes those whose certificate has ended, cuts off those that
   // were closed and are still there, and lets the others go on.
   void Sweep(absl::Time now);

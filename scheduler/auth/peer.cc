@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/ca_bundle.h"
 #include "core/certificate.h"
 #include "core/clock.h"
 #include "core/rpc/rpc.h"
@@ -80,6 +81,12 @@ absl::StatusOr<Identity> IdentifyPeer(const grpc::AuthContext& context,
     return absl::UnauthenticatedError(
         StrCat("the certificate can't be read: ", certificate.status().message()));
   return certificates.Identify(*certificate);
+}
+
+std::string IssuerKeyIdOfPeer(const grpc::AuthContext& context) {
+  const std::vector<grpc::string_ref> pem =
+      context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  return pem.size() != 1 ? "" : IssuerKeyId(std::string_view(pem[0].data(), pem[0].size()));
 }
 
 std::shared_ptr<grpc::AuthMetadataProcessor> NewCallGuard(CertificateRegistry& certificates,

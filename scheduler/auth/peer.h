@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "grpcpp/security/auth_context.h"
@@ -17,6 +18,9 @@ namespace dragnet::scheduler {
 // CertificateRegistry refuses. Thread-safe.
 absl::StatusOr<Identity> IdentifyPeer(const grpc::AuthContext& context,
                                       CertificateRegistry& certificates);
+
+// The key that signed the peer's certificate; empty when it says none.
+std::string IssuerKeyIdOfPeer(const grpc::AuthContext& context);
 
 // For ServerCredentials: gRPC asks it before each call, and makes no call that
 // it refuses. Both arguments must outlive it.

@@ -42,6 +42,10 @@ constexpr Rule kRules[] = {
 
     {"/dragnet.v1.InvestigatorService/PublishTrustPolicy", Access::kOperator},
     {"/dragnet.v1.InvestigatorService/CreateEnrolmentToken", Access::kOperator},
+    {"/dragnet.v1.InvestigatorService/ListEnrolmentTokens", Access::kOperator},
+    {"/dragnet.v1.InvestigatorService/RevokeEnrolmentToken", Access::kOperator},
+    {"/dragnet.v1.InvestigatorService/ListEnrolmentRequests", Access::kOperator},
+    {"/dragnet.v1.InvestigatorService/DecideEnrolment", Access::kOperator},
     {"/dragnet.v1.InvestigatorService/Revoke", Access::kOperator},
 };
 

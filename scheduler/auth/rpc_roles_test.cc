@@ -93,6 +93,16 @@ TEST(RpcRolesTest, EachRoleOpensItsOwnCalls) {
   EXPECT_FALSE(allowed("Watch", v1::ROLE_UNSPECIFIED));
 }
 
+TEST(RpcRolesTest, OnlyOperatorsDecideWhoJoins) {
+  // Also lists: what an attacker would have to look like is nobody else's business.
+  for (const char* method : {"CreateEnrolmentToken", "ListEnrolmentTokens", "RevokeEnrolmentToken",
+                             "ListEnrolmentRequests", "DecideEnrolment"})
+    for (const v1::Role role : {v1::ROLE_READER, v1::ROLE_INVESTIGATOR, v1::ROLE_OPERATOR})
+      EXPECT_EQ(CheckAccess(MethodOf(method), absl::OkStatus(), Investigator(), {role}).ok(),
+                role == v1::ROLE_OPERATOR)
+          << method << " " << v1::Role_Name(role);
+}
+
 TEST(RpcRolesTest, SomeoneWhoIsNotInThePolicyMayNothing) {
   ForEachMethod([](const std::string& method) {
     if (method.find("InvestigatorService") == std::string::npos) return;

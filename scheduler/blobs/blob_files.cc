@@ -36,7 +36,7 @@ absl::Status SetUsedUntil(const std::string& path, absl::Time until) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> SizeOf(int fd, const std::string& path) {
+absl::StatusOr<uint64_t> SizeOfFile(int fd, const std::string& path) {
   struct stat info;
   if (::fstat(fd, &info) != 0) return ErrnoStatus(StrCat("stat ", path), errno);
   return static_cast<uint64_t>(info.st_size);
@@ -93,6 +93,13 @@ bool BlobFiles::Has(std::string_view sha256) const {
   return sha256.size() == kDigestBytes && ::access(PathOf(sha256).c_str(), R_OK) == 0;
 }
 
+absl::StatusOr<uint64_t> BlobFiles::SizeOf(std::string_view sha256) const {
+  struct stat info;
+  if (sha256.size() != kDigestBytes || ::lstat(PathOf(sha256).c_str(), &info) != 0)
+    return absl::NotFoundError(StrCat("no blob ", HexEncode(sha256)));
+  return static_cast<uint64_t>(info.st_size);
+}
+
 absl::Status BlobFiles::PutPart(const std::string& caller, const v1::PutBlobPartRequest& part) {
   if (part.sha256().size() != kDigestBytes) return absl::InvalidArgumentError("sha256: 32 bytes");
   if (part.size() == 0 || part.size() > kMaxBlobBytes) {
@@ -119,7 +126,7 @@ absl::Status BlobFiles::PutPart(const std::string& caller, const v1::PutBlobPart
   }
   uint64_t have = 0;
   if (file.valid()) {
-    DRAGNET_ASSIGN_OR_RETURN(have, SizeOf(file.get(), partial));
+    DRAGNET_ASSIGN_OR_RETURN(have, SizeOfFile(file.get(), partial));
   }
   if (have != part.offset()) {
     return absl::FailedPreconditionError(

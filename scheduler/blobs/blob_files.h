@@ -26,6 +26,8 @@ class BlobFiles {
                                                          uint64_t max_bytes = kMaxBytes);
 
   bool Has(std::string_view sha256) const;
+  // NotFound.
+  absl::StatusOr<uint64_t> SizeOf(std::string_view sha256) const;
   // One investigator's next part of a blob; errors as PutBlobPart has them. Two
   // investigators who bring the same blob don't disturb each other.
   absl::Status PutPart(const std::string& caller, const v1::PutBlobPartRequest& part);

@@ -20,6 +20,7 @@ class BlobParts {
  public:
   explicit BlobParts(const BlobFiles& files) : files_(files) {}
 
+  bool Has(const v1::BlobRequest& request) const { return files_.Has(request.sha256()); }
   // A serialised SchedulerMessage; its part is empty when there is nothing.
   OutgoingMessage Answer(const v1::BlobRequest& request);
 

@@ -47,9 +47,26 @@ std::vector<std::string> BoundedLimits(const v1::Hello& hello) {
   return limits;
 }
 
+// Of InfoOf.
+constexpr int kMaxSameHosts = 4;
+
+// Which host it is, in its own words: by each of them another agent may be the same one.
+std::vector<std::string> ClaimsOf(const v1::Facts& facts) {
+  std::vector<std::string> claims;
+  const auto machine = facts.environment().find("machine_id");
+  if (machine != facts.environment().end() && !machine->second.empty())
+    claims.push_back(StrCat("machine ", machine->second));
+  if (!facts.name().empty()) claims.push_back(StrCat("name ", facts.name()));
+  return claims;
+}
+
 void Ignore(absl::Status) {}
 
 }  // namespace
+
+std::string BootIdOf(const v1::Hello& hello) {
+  return IsUuid(hello.boot_id()) ? hello.boot_id() : "";
+}
 
 absl::StatusOr<std::unique_ptr<Agents>> Agents::Load(Store& store, absl::Time now) {
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<TargetTable> table, TargetTable::Create());
@@ -72,19 +89,58 @@ absl::Status Agents::Add(StoredAgent stored) {
     Agent& agent = agents_[stored.id];
     // What was read from the store may be older than a revocation.
     stored.revoked |= agent.stored.revoked;
+    RemoveClaims(agent);
     agent.stored = std::move(stored);
+    AddClaims(agent);
     ++changes_;
+    TakeUpEarly(agent);
     if (agent.stored.revoked) return absl::OkStatus();
   }
   // Revoke, if it comes now, waits for the table and removes it again.
   return table_->Upsert(facts);
 }
 
+absl::Status Agents::Refresh(StoredAgent stored) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = agents_.find(stored.id);
+    if (found != agents_.end()) {
+      StoredAgent& known = found->second.stored;
+      // What it says of itself is known better here; not who it is, nor how it is labelled.
+      if (found->second.belongs_here() && !stored.revoked) {
+        if (known.spki == stored.spki && known.labels == stored.labels) return absl::OkStatus();
+        RemoveClaims(found->second);
+        known.spki = std::move(stored.spki);
+        known.labels = std::move(stored.labels);
+        AddClaims(found->second);
+        ++changes_;
+        return absl::OkStatus();
+      }
+      known.last_seen = std::max(known.last_seen, stored.last_seen);
+      if (known.spki == stored.spki && known.labels == stored.labels &&
+          known.revoked >= stored.revoked && known.limits == stored.limits &&
+          known.missing_walls == stored.missing_walls &&
+          known.trust_policy_version == stored.trust_policy_version &&
+          google::protobuf::util::MessageDifferencer::Equals(known.facts, stored.facts))
+        return absl::OkStatus();
+    }
+  }
+  if (stored.revoked) Revoke(stored.id);
+  return Add(std::move(stored));
+}
+
+Store::Done Agents::ToldOf(const std::string& agent_id) const {
+  if (changed_ == nullptr) return Ignore;
+  return [this, agent_id](const absl::Status& status) {
+    if (status.ok()) changed_(agent_id);
+  };
+}
+
 std::shared_ptr<AgentSession> Agents::Replace(Agent& agent, Connection connection) {
   std::shared_ptr<AgentSession> replaced;
   if (agent.current.boot_id == connection.boot_id) {
     replaced = std::move(agent.current.session);
-  } else if (agent.connected()) {
+  } else if (agent.connected_here()) {
     agent.others.push_back(std::move(agent.current));
   }
   agent.current = std::move(connection);
@@ -116,7 +172,7 @@ void Agents::NoteDuplicate(const Agent& agent, absl::Time now) {
 
 absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
     const std::string& agent_id, const std::shared_ptr<AgentSession>& session,
-    const v1::Hello& hello, absl::Time now) {
+    const v1::Hello& hello, absl::Time now, uint64_t epoch) {
   DRAGNET_ASSIGN_OR_RETURN(const v1::Facts before, FactsOf(agent_id));
   DRAGNET_RETURN_IF_ERROR(UpdateFacts(agent_id, before, hello.facts()).status());
   AgentUpdate update;
@@ -124,11 +180,19 @@ absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
   update.trust_policy_version = hello.trust_policy_version();
   update.missing_walls = BoundedWalls(hello);
   update.limits = BoundedLimits(hello);
-  Connection connection{session, IsUuid(hello.boot_id()) ? hello.boot_id() : "", now};
+  Connection connection{session, BootIdOf(hello), now, epoch};
   std::shared_ptr<AgentSession> replaced;
+  bool is_news = false;
   {
     absl::MutexLock lock(&mutex_);
     Agent& agent = agents_.find(agent_id)->second;
+    for (const Elsewhere& other : agent.elsewhere)
+      if (other.boot_id == connection.boot_id && other.epoch > epoch)
+        return absl::AbortedError("replaced by a newer session of this agent");
+    const bool was_connected = agent.connected();
+    std::erase_if(agent.elsewhere,
+                  [&](const Elsewhere& other) { return other.boot_id == connection.boot_id; });
+    AfterElsewhere(agent, was_connected, now);
     if (agent.identity.OnHello(connection.boot_id, hello.facts(), before, now)) {
       duplicates_.insert(&agent);
       NoteDuplicate(agent, now);
@@ -137,12 +201,15 @@ absl::StatusOr<std::shared_ptr<AgentSession>> Agents::Connect(
     connected_.insert(&agent);
     agent.connection = ++connections_;
     agent.stored.last_seen = now;
+    is_news = agent.stored.trust_policy_version != hello.trust_policy_version() ||
+              agent.stored.missing_walls != *update.missing_walls ||
+              agent.stored.limits != *update.limits;
     agent.stored.trust_policy_version = hello.trust_policy_version();
     agent.stored.missing_walls = *update.missing_walls;
     agent.stored.limits = *update.limits;
     ++changes_;
   }
-  store_.UpdateAgent(agent_id, update, Ignore);
+  store_.UpdateAgent(agent_id, update, is_news ? ToldOf(agent_id) : Ignore);
   return replaced;
 }
 
@@ -165,6 +232,8 @@ bool Agents::Disconnect(const std::string& agent_id, const AgentSession* session
     }
     connected_.erase(&agent);
     ++changes_;
+    // Its newer session is the one that has told of it.
+    if (agent.connected()) return true;
     agent.disconnected_at = now;
     agent.stored.last_seen = now;
   }
@@ -190,12 +259,14 @@ absl::StatusOr<bool> Agents::UpdateFacts(const std::string& agent_id, const v1::
     auto found = agents_.find(agent_id);
     if (found == agents_.end()) return absl::NotFoundError(StrCat("no agent ", agent_id));
     if (found->second.stored.revoked) return false;
+    RemoveClaims(found->second);
     found->second.stored.facts = facts;
+    AddClaims(found->second);
     ++changes_;
   }
   AgentUpdate update;
   update.facts = facts;
-  store_.UpdateAgent(agent_id, update, Ignore);
+  store_.UpdateAgent(agent_id, update, ToldOf(agent_id));
   // Revoke, if it comes now, waits for the table and removes it again.
   DRAGNET_RETURN_IF_ERROR(table_->Upsert(facts));
   return true;
@@ -211,7 +282,7 @@ void Agents::UpdatePolicyVersion(const std::string& agent_id, uint64_t version) 
   }
   AgentUpdate update;
   update.trust_policy_version = version;
-  store_.UpdateAgent(agent_id, update, Ignore);
+  store_.UpdateAgent(agent_id, update, ToldOf(agent_id));
 }
 
 void Agents::NoteHeartbeat(const std::string& agent_id, const AgentSession* session,
@@ -271,6 +342,7 @@ void Agents::Revoke(const std::string& agent_id) {
       agent.stored.id = agent_id;
       agent.stored.facts.set_id(agent_id);
     }
+    RemoveClaims(agent);
     agent.stored.revoked = true;
     ++changes_;
   }
@@ -313,7 +385,18 @@ std::shared_ptr<AgentSession> Agents::SessionOf(const std::string& agent_id) con
   absl::MutexLock lock(&mutex_);
   auto found = agents_.find(agent_id);
   if (found == agents_.end() || found->second.identity.duplicate()) return nullptr;
-  return found->second.current.session;
+  return found->second.belongs_here() ? found->second.current.session : nullptr;
+}
+
+std::vector<std::shared_ptr<AgentSession>> Agents::AllSessionsOf(
+    const std::string& agent_id) const {
+  std::vector<std::shared_ptr<AgentSession>> sessions;
+  absl::MutexLock lock(&mutex_);
+  const auto found = agents_.find(agent_id);
+  if (found == agents_.end() || !found->second.connected_here()) return sessions;
+  sessions.push_back(found->second.current.session);
+  for (const Connection& other : found->second.others) sessions.push_back(other.session);
+  return sessions;
 }
 
 std::vector<std::pair<std::string, std::shared_ptr<AgentSession>>> Agents::Sessions() const {
@@ -352,9 +435,13 @@ Presence Agents::PresenceOf(const std::string& agent_id, absl::Time now) const {
 std::vector<std::string> Agents::Connected() const {
   absl::MutexLock lock(&mutex_);
   std::vector<std::string> ids;
-  ids.reserve(connected_.size());
-  for (const Agent* agent : connected_)
-    if (!agent->stored.revoked && !agent->identity.duplicate()) ids.push_back(agent->stored.id);
+  ids.reserve(connected_.size() + elsewhere_.size());
+  const auto add = [&ids](const Agent& agent) {
+    if (!agent.stored.revoked && !agent.identity.duplicate()) ids.push_back(agent.stored.id);
+  };
+  for (const Agent* agent : connected_) add(*agent);
+  for (const Agent* agent : elsewhere_)
+    if (!agent->connected_here()) add(*agent);
   return ids;
 }
 
@@ -372,14 +459,46 @@ v1::AgentInfo Agents::InfoOf(const Agent& agent, absl::Time now) const {
   info.set_state(StateOf(agent, now));
   if (agent.identity.duplicate())
     for (std::string& host : agent.identity.Hosts(now)) info.add_same_identity(std::move(host));
-  const absl::Time seen = agent.connected() ? agent.current.last_heard : agent.stored.last_seen;
+  absl::Time seen = agent.connected_here() ? agent.current.last_heard : agent.stored.last_seen;
+  // The scheduler that it is connected to would have told otherwise.
+  if (!agent.connected_here() && agent.connected()) seen = now;
   if (seen != absl::InfinitePast()) *info.mutable_last_seen() = ToTimestamp(seen);
   *info.mutable_enrolled_at() = ToTimestamp(agent.stored.enrolled_at);
   info.set_trust_policy_version(agent.stored.trust_policy_version);
   *info.mutable_clock_offset() = ToProtoDuration(agent.clock_offset);
   for (const std::string& wall : agent.stored.missing_walls) info.add_missing_walls(wall);
   for (const std::string& limit : agent.stored.limits) info.add_limits(limit);
+  AddSameHosts(agent, &info);
   return info;
+}
+
+void Agents::RemoveClaims(const Agent& agent) {
+  for (const std::string& claim : ClaimsOf(agent.stored.facts)) {
+    const auto found = claims_.find(claim);
+    if (found == claims_.end()) continue;
+    found->second.erase(agent.stored.id);
+    if (found->second.empty()) claims_.erase(found);
+  }
+}
+
+void Agents::AddClaims(const Agent& agent) {
+  if (agent.stored.revoked) return;
+  for (const std::string& claim : ClaimsOf(agent.stored.facts))
+    claims_[claim].insert(agent.stored.id);
+}
+
+void Agents::AddSameHosts(const Agent& agent, v1::AgentInfo* info) const {
+  if (agent.stored.revoked) return;
+  std::set<std::string> same;
+  for (const std::string& claim : ClaimsOf(agent.stored.facts)) {
+    const auto found = claims_.find(claim);
+    if (found == claims_.end()) continue;
+    for (const std::string& id : found->second) {
+      if (same.size() == kMaxSameHosts) break;
+      if (id != agent.stored.id) same.insert(id);
+    }
+  }
+  for (const std::string& id : same) info->add_same_host(id);
 }
 
 std::vector<v1::AgentInfo> Agents::Describe(const std::vector<std::string>& agent_ids,

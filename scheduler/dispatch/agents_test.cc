@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include "core/action.h"
 #include "core/uuid.h"
@@ -68,6 +69,44 @@ class AgentsTest : public testing::Test {
   const std::string boot_a_ = NewUuidV4();
   const std::string boot_b_ = NewUuidV4();
 };
+
+// ---- who says it is the same host
+
+TEST_F(AgentsTest, AgentsThatSayTheyAreTheSameHostAreNamedToEachOther) {
+  const StoredAgent first = NewAgent(), second = NewAgent();
+  StoredAgent clone = NewAgent(), other = NewAgent();
+  (*clone.facts.mutable_environment())["machine_id"] = "0123";
+  clone.facts.set_name("clone");
+  (*other.facts.mutable_environment())["machine_id"] = "0123";
+  other.facts.set_name("original");
+  for (const StoredAgent& agent : {first, second, clone, other})
+    ASSERT_TRUE(agents_->Add(agent).ok());
+  const auto same = [&](const StoredAgent& agent) {
+    const v1::AgentInfo info = InfoOf(agent);
+    return std::vector<std::string>(info.same_host().begin(), info.same_host().end());
+  };
+  EXPECT_EQ(same(first), std::vector<std::string>{second.id});
+  EXPECT_EQ(same(second), std::vector<std::string>{first.id});
+  EXPECT_EQ(same(clone), std::vector<std::string>{other.id});
+  // It gets a machine_id of its own.
+  (*clone.facts.mutable_environment())["machine_id"] = "4567";
+  ASSERT_TRUE(agents_->UpdateFacts(clone.id, clone.facts).ok());
+  EXPECT_TRUE(same(clone).empty());
+  EXPECT_TRUE(same(other).empty());
+  // The old one of a host that was installed anew is retired.
+  agents_->Revoke(first.id);
+  EXPECT_TRUE(same(second).empty());
+  EXPECT_TRUE(same(first).empty());
+}
+
+TEST_F(AgentsTest, OfAFleetThatSaysItIsOneHostOnlySomeAreNamed) {
+  std::vector<StoredAgent> agents(20);
+  for (StoredAgent& agent : agents) {
+    agent = NewAgent();
+    ASSERT_TRUE(agents_->Add(agent).ok());
+  }
+  for (const StoredAgent& agent : agents) EXPECT_EQ(InfoOf(agent).same_host_size(), 4);
+}
 
 // ---- revocation
 

@@ -65,7 +65,7 @@ class RateLimiter {
   void Took(absl::Time now, size_t count);
 
  private:
-  const uint32_t per_second_;
+  uint32_t per_second_;
   // Of the last second: when, and how many.
   std::deque<std::pair<absl::Time, size_t>> taken_;
 };
@@ -147,8 +147,8 @@ class Dispatch {
   void CheckCanaries();
   void CheckFailures();
 
-  const std::string action_id_;
-  const v1::Dispatch options_;
+  std::string action_id_;
+  v1::Dispatch options_;
   RateLimiter rate_;
   KeptDispatch kept_;
   uint64_t targeted_ = 0;

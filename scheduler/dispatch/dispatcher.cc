@@ -9,6 +9,7 @@
 
 #include "core/action.h"
 #include "core/authorization.h"
+#include "core/clock.h"
 #include "core/envelope.h"
 #include "core/order.h"
 #include "core/status_macros.h"
@@ -16,6 +17,7 @@
 #include "core/text.h"
 #include "dragnet/v1/agent_gateway.pb.h"
 #include "modules/weights.h"
+#include "scheduler/dispatch/retirement.h"
 #include "scheduler/observe/metrics.h"
 #include "scheduler/store/sweep_terms.h"
 
@@ -30,6 +32,8 @@ constexpr absl::Duration kCloseRuns = absl::Minutes(10);
 // A worker's wall time is bounded by a day: so long an action that has expired may
 // still run somewhere, and orders about it matter.
 constexpr absl::Duration kLongestAfterExpiry = absl::Hours(24);
+constexpr absl::Duration kCatchUpAgain = absl::Seconds(2);
+constexpr absl::Duration kLookForEnded = absl::Seconds(3);
 
 absl::Status ToStatus(const RefusedAction& refused) {
   switch (refused.reason) {
@@ -63,27 +67,6 @@ OutgoingMessage PolicyMessage(const std::string& envelope) {
   return std::make_shared<const std::string>(message.SerializeAsString());
 }
 
-// What is counted of a record once it is committed.
-struct RecordSize {
-  explicit RecordSize(const v1::ResultRecord& record)
-      : rows(static_cast<uint64_t>(record.rows().rows_size())),
-        bytes(record.ByteSizeLong()),
-        refusal(record.has_refusal() ? static_cast<int>(record.refusal().reason()) : -1) {}
-  uint64_t rows;
-  uint64_t bytes;
-  int refusal;  // its reason; -1: none
-};
-
-void Count(const RecordSize& size, const Appended& appended) {
-  Metrics& metrics = TheMetrics();
-  if (appended.duplicate) return metrics.records_repeated.Add();
-  if (!appended.dropped.ok()) return metrics.records_dropped.Add();
-  metrics.records_committed.Add();
-  metrics.rows_committed.Add(size.rows);
-  metrics.record_bytes_committed.Add(size.bytes);
-  if (size.refusal >= 0) metrics.refusals.Add(size.refusal);
-}
-
 // It got the action and hasn't ended it.
 bool HasIt(v1::DispatchState state) {
   return state == v1::DISPATCH_STATE_SENT || state == v1::DISPATCH_STATE_RUNNING;
@@ -92,6 +75,11 @@ bool HasIt(v1::DispatchState state) {
 Ending EndingOf(const Pair& pair) {
   if (pair.state == v1::DISPATCH_STATE_REFUSED) return Ending::kRefused;
   return Failed(pair) ? Ending::kFailed : Ending::kWell;
+}
+
+// Of the store: the next time.
+bool MayGoWell(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsAborted(status);
 }
 
 bool GoesOn(v1::DispatchPhase phase) {
@@ -107,10 +95,17 @@ absl::Status Dispatcher::Start() {
   DRAGNET_RETURN_IF_ERROR(store_.CloseExpired(clock_.Now()).status());
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredAction> actions,
                            store_.ActiveActions(clock_.Now()));
+  absl::MutexLock lock(&ordering_);
   for (const StoredAction& action : actions) {
     // One that can't be read, by this version or by any, is no reason to leave
     // the fleet without a scheduler.
-    if (const absl::Status status = TakeUp(action).status(); !status.ok())
+    const absl::StatusOr<std::vector<PairState>> pairs = store_.Pairs(action.id);
+    const absl::StatusOr<ActivePtr> active =
+        pairs.ok() ? TakeUp(action, *pairs) : absl::StatusOr<ActivePtr>(pairs.status());
+    const absl::Status& status = active.status();
+    // No agent is connected yet: each catches up when it comes.
+    if (status.ok()) (*active)->offered_here = true;
+    if (!status.ok())
       spdlog::error("action {} of the store is not sent: {}", ForLog(action.id),
                     ForLog(ToStd(status.message())));
   }
@@ -121,15 +116,54 @@ absl::Status Dispatcher::Start() {
       spdlog::error("order {} of the store is not sent: {}", ForLog(order.id),
                     ForLog(ToStd(status.message())));
   }
-  return absl::OkStatus();
+  return RetireThoseThatEnded();
 }
 
 // Only when it is known how far it is: it would be sent to everyone else.
-absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::TakeUp(const StoredAction& action) {
+absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::TakeUp(const StoredAction& action,
+                                                         const std::vector<PairState>& pairs) {
+  const uint64_t epoch = peers_->lead_epoch();
   DRAGNET_ASSIGN_OR_RETURN(const KeptDispatch kept, store_.FindDispatch(action.id));
   DRAGNET_ASSIGN_OR_RETURN(const ActivePtr active, MakeActive(action, kept));
-  DRAGNET_RETURN_IF_ERROR(Restore(*active));
+  Dispatch dispatch(action.id, active->options, kept);
+  DRAGNET_RETURN_IF_ERROR(Restore(action.id, pairs, &dispatch));
+  {
+    absl::MutexLock lock(&active->mutex);
+    active->dispatch = std::move(dispatch);
+    NoteRestored(pairs, *active);
+  }
+  DRAGNET_RETURN_IF_ERROR(ApplyNewest(action, *active));
+  active->led = epoch;
   return Activate(active);
+}
+
+void Dispatcher::NoteRestored(const std::vector<PairState>& pairs, ActiveAction& action) {
+  action.noted.clear();
+  action.looked_up_to = 0;
+  if (!action.dispatch.watches_failures()) return;
+  for (const PairState& pair : pairs)
+    if (IsFinal(pair.state)) action.noted[pair.agent_id] = pair.state;
+}
+
+// What a resume has changed is in what is kept of the dispatch, and isn't done again.
+absl::Status Dispatcher::ApplyNewest(const StoredAction& stored, ActiveAction& action) {
+  if (stored.cancelled) {
+    absl::MutexLock lock(&action.mutex);
+    action.dispatch.Cancel("cancelled");
+    action.message = nullptr;
+  }
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<StoredOrder> orders, store_.Orders(stored.id));
+  if (orders.empty()) return absl::OkStatus();
+  const StoredOrder& newest = orders.back();
+  const auto envelope = ParseEnvelope(newest.envelope, kOrderPayloadType);
+  const auto parsed = envelope.ok() ? ParseOrder(envelope->payload()) : envelope.status();
+  if (parsed.ok()) {
+    Apply(newest, *parsed, action);
+  } else {
+    spdlog::error("order {} of the store is not sent: {}", ForLog(newest.id),
+                  ForLog(ToStd(parsed.status().message())));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Dispatcher::TakeUpOrder(const StoredOrder& order) {
@@ -152,28 +186,33 @@ void Dispatcher::Apply(const StoredOrder& order, const v1::Order& parsed, Active
     action.message = nullptr;
   }
   if (parsed.kind() == v1::Order::KIND_PAUSE) action.dispatch.Pause(words);
+  // Those who were told of this very one needn't be told again.
+  if (action.order_id != order.id) action.told.clear();
   action.order = OrderMessage(order.envelope);
-  action.told.clear();
+  action.order_id = order.id;
   action.order_expires = order.expires;
 }
 
-absl::Status Dispatcher::Restore(ActiveAction& action) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action.id));
-  absl::MutexLock lock(&action.mutex);
-  action.dispatch.AddTargeted(pairs.size());
-  if (action.dispatch.plain()) return absl::OkStatus();
+absl::Status Dispatcher::Restore(const std::string& action_id, const std::vector<PairState>& pairs,
+                                 Dispatch* dispatch) {
+  dispatch->AddTargeted(pairs.size());
+  if (dispatch->plain()) return absl::OkStatus();
+  uint64_t connected = 0;
   for (const PairState& state : pairs) {
+    connected += agents_.IsReachable(state.agent_id);
     if (state.state == v1::DISPATCH_STATE_WAITING || state.state == v1::DISPATCH_STATE_NEVER_SENT)
       continue;
     std::optional<Ending> ending;
     if (IsFinal(state.state)) {
       DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair,
-                               store_.FindPair(action.id, state.agent_id));
+                               store_.FindPair(action_id, state.agent_id));
       ending = pair.has_value() ? EndingOf(*pair) : Ending::kWell;
     }
-    action.dispatch.Restore(state.agent_id, ending);
+    dispatch->Restore(state.agent_id, ending);
   }
-  action.dispatch.FinishRestoring();
+  // Launched by a scheduler that doesn't lead, which left it to this one.
+  dispatch->CountCanaries(connected);
+  dispatch->FinishRestoring();
   return absl::OkStatus();
 }
 
@@ -188,6 +227,11 @@ absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::MakeActive(const StoredAction&
   active->modules = ModulesRun(parsed);
   active->expires = action.expires;
   active->recurs = parsed.has_recurrence();
+  active->options = parsed.dispatch();
+  {
+    absl::MutexLock lock(&active->mutex);
+    active->plain = active->dispatch.plain();
+  }
   // After it, a sweep is of no use to anyone.
   if (parsed.has_recurrence() && parsed.recurrence().has_until())
     active->expires =
@@ -218,7 +262,8 @@ Dispatcher::ActivePtr Dispatcher::FindActive(const std::string& action_id) const
 
 absl::StatusOr<Dispatcher::ActivePtr> Dispatcher::FindOrActivate(const StoredAction& action) {
   if (ActivePtr active = FindActive(action.id); active != nullptr) return active;
-  return TakeUp(action);
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action.id));
+  return TakeUp(action, pairs);
 }
 
 absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envelope_bytes,
@@ -248,6 +293,7 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   action.bounds = BoundsOf(authorized.action, ceiling_);
   DRAGNET_RETURN_IF_ERROR(TakeSweepTerms(authorized.action, &action));
 
+  const uint64_t epoch = peers_->lead_epoch();
   // Who connects from here on may not be among those that the target selects.
   const uint64_t connections = agents_.connections();
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<std::string> targeted,
@@ -255,21 +301,28 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   absl::Status added = store_.AddAction(action, targeted);
   if (absl::IsAlreadyExists(added)) return AnswerAgain(action, envelope_bytes, added);
   DRAGNET_RETURN_IF_ERROR(added);
+  peers_->NoticeWritten();
   TheMetrics().actions_launched.Add();
   // Also when it reaches no one.
   watchers_.Notify(action.id);
   DRAGNET_ASSIGN_OR_RETURN(const ActivePtr made, MakeActive(action, KeptDispatch()));
+  made->led = epoch;
 
-  std::vector<std::string> connected;
-  for (const std::string& id : targeted)
-    if (IsConnected(id)) connected.push_back(id);
+  std::vector<std::string> here;
+  uint64_t connected = 0;
+  for (const std::string& id : targeted) {
+    if (!agents_.IsReachable(id)) continue;
+    ++connected;
+    if (agents_.SessionOf(id) != nullptr) here.push_back(id);
+  }
   spdlog::info("action {} launched by {}: \"{}\", {} targeted, {} connected", action.id,
-               launched_by, ForLog(authorized.action.name()), targeted.size(), connected.size());
+               launched_by, ForLog(authorized.action.name()), targeted.size(), connected);
   KeptDispatch kept;
   {
     absl::MutexLock lock(&made->mutex);
     made->dispatch.AddTargeted(targeted.size());
-    made->dispatch.CountCanaries(connected.size());
+    // Else by the scheduler that leads, when it takes it up.
+    if (Decides(*made)) made->dispatch.CountCanaries(connected);
     kept = made->dispatch.kept();
   }
   // An order may have made it active already, from the store.
@@ -278,9 +331,10 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::Launch(const std::string& envel
   // Cancelled since it is in the store, by who didn't see it active yet.
   DRAGNET_ASSIGN_OR_RETURN(const StoredAction stored, store_.FindAction(action.id));
   if (stored.cancelled) return Launched{action.id, targeted.size(), 0};
-  Offer(active, connected);
+  Offer(active, here);
+  active->offered_here = true;
   for (const std::string& id : agents_.ConnectedSince(connections)) CatchUpSoon(id);
-  return Launched{action.id, targeted.size(), connected.size()};
+  return Launched{action.id, targeted.size(), connected};
 }
 
 absl::Status Dispatcher::TakeSweepTerms(const v1::Action& action, StoredAction* stored) {
@@ -336,38 +390,51 @@ absl::StatusOr<Dispatcher::Launched> Dispatcher::AnswerAgain(const StoredAction&
   DRAGNET_ASSIGN_OR_RETURN(const std::vector<PairState> pairs, store_.Pairs(action.id));
   Launched launched{action.id, pairs.size(), 0};
   for (const PairState& pair : pairs)
-    if (agents_.SessionOf(pair.agent_id) != nullptr) ++launched.connected;
+    if (agents_.IsReachable(pair.agent_id)) ++launched.connected;
   return launched;
 }
 
 void Dispatcher::Offer(const ActivePtr& action, const std::vector<std::string>& agent_ids) {
+  if (agent_ids.empty()) return;
   std::vector<std::string> to_send;
+  const bool decides = Decides(*action);
   {
     absl::MutexLock lock(&action->mutex);
-    to_send = action->dispatch.Offer(agent_ids, clock_.Now(),
-                                     [this](const std::string& id) { return IsConnected(id); });
+    if (decides) {
+      to_send = action->dispatch.Offer(
+          agent_ids, clock_.Now(), [&](const std::string& id) { return IsConnected(*action, id); });
+    } else {
+      action->offered.insert(agent_ids.begin(), agent_ids.end());
+    }
   }
-  SendTo(action, to_send);
+  if (!decides) return peers_->OfferAgents(action->id, agent_ids);
+  SendTo(action, action->plain ? to_send : GrantElsewhere(action, to_send), DecidedBy::kThis);
 }
 
-void Dispatcher::SendTo(const ActivePtr& action, const std::vector<std::string>& agent_ids) {
+void Dispatcher::SendTo(const ActivePtr& action, const std::vector<std::string>& agent_ids,
+                        DecidedBy decided_by) {
   for (size_t begin = 0; begin < agent_ids.size(); begin += kFanOutChunk) {
     std::vector<std::string> chunk(
         agent_ids.begin() + static_cast<ptrdiff_t>(begin),
         agent_ids.begin() +
             static_cast<ptrdiff_t>(std::min(begin + kFanOutChunk, agent_ids.size())));
-    auto send = [this, action, chunk = std::move(chunk)] { SendChunk(action, chunk); };
+    auto send = [this, action, decided_by, chunk = std::move(chunk)] {
+      SendChunk(action, chunk, decided_by);
+    };
     // A small action is sent by who launched it: no thread to wait for.
     if (agent_ids.size() <= kFanOutChunk || !background_.Run(send)) send();
   }
 }
 
-void Dispatcher::SendChunk(const ActivePtr& action, const std::vector<std::string>& agent_ids) {
+void Dispatcher::SendChunk(const ActivePtr& action, const std::vector<std::string>& agent_ids,
+                           DecidedBy decided_by) {
   OutgoingMessage message;
   {
     absl::MutexLock lock(&action->mutex);
-    // An order may have come, or too many may have failed, since it was their turn.
-    if (!GoesOn(action->dispatch.phase())) return action->dispatch.TakeBack(agent_ids);
+    // An order may have come, or too many may have failed, since it was their turn; or
+    // another one leads.
+    const bool decided = decided_by == DecidedBy::kLeader || Decides(*action);
+    if (!decided || !GoesOn(PhaseHere(*action))) return TakeBack(agent_ids, *action);
     message = action->message;
   }
   // First in the store's order, so that an answer finds the pair sent. Then an
@@ -390,7 +457,7 @@ void Dispatcher::TellOfOrder(const std::vector<std::string>& agent_ids,
   std::vector<std::string> untold;
   {
     absl::MutexLock lock(&action->mutex);
-    if (GoesOn(action->dispatch.phase()) || action->order == nullptr) return;
+    if (GoesOn(PhaseHere(*action)) || action->order == nullptr) return;
     order = action->order;
     for (const std::string& id : agent_ids)
       if (action->told.insert(id).second) untold.push_back(id);
@@ -401,11 +468,16 @@ void Dispatcher::TellOfOrder(const std::vector<std::string>& agent_ids,
 
 absl::StatusOr<uint64_t> Dispatcher::PublishPolicy(const std::string& envelope_bytes) {
   DRAGNET_RETURN_IF_ERROR(policies_.Publish(envelope_bytes, clock_.Now()));
+  peers_->NoticeWritten();
   const uint64_t version = policies_.current()->version();
   spdlog::info("trust policy {} published", version);
+  OnPolicyPublished();
+  return version;
+}
+
+void Dispatcher::OnPolicyPublished() {
   watchers_.news().OnTrustPolicy();
   for (const auto& [id, session] : agents_.Sessions()) SendPolicies(id, *session);
-  return version;
 }
 
 void Dispatcher::OnConnected(const std::string& agent_id, AgentSession& session) {
@@ -446,10 +518,27 @@ void Dispatcher::CatchUp(const std::string& agent_id) {
   if (session == nullptr) return;
   for (const ActivePtr& action : ActiveActions()) {
     const absl::Status status = CatchUpWith(action, agent_id, *session);
-    if (!status.ok())
-      spdlog::error("action {} agent {}: {}", action->id, agent_id,
-                    ForLog(ToStd(status.message())));
+    if (status.ok()) continue;
+    spdlog::error("action {} agent {}: {}", action->id, agent_id, ForLog(ToStd(status.message())));
+    if (!MayGoWell(status)) continue;
+    // The store comes back: see Pace. Not the others one by one now, each to fail as slowly.
+    absl::MutexLock lock(&mutex_);
+    catch_up_again_.insert(agent_id);
+    return;
   }
+}
+
+void Dispatcher::CatchUpAgain() {
+  const absl::Time now = SteadyNow();
+  if (now - caught_up_again_ < kCatchUpAgain) return;
+  caught_up_again_ = now;
+  std::set<std::string> agents;
+  {
+    absl::MutexLock lock(&mutex_);
+    agents.swap(catch_up_again_);
+  }
+  for (const std::string& id : agents)
+    if (agents_.SessionOf(id) != nullptr) CatchUpSoon(id);
 }
 
 absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string& agent_id,
@@ -458,7 +547,7 @@ absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string&
   v1::DispatchPhase phase;
   {
     absl::MutexLock lock(&action->mutex);
-    phase = action->dispatch.phase();
+    phase = PhaseHere(*action);
     if (expired && clock_.Now() > action->order_expires) return absl::OkStatus();
   }
   DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair, store_.FindPair(action->id, agent_id));
@@ -473,12 +562,17 @@ absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string&
       (!HasIt(pair->state) && (expired || !GoesOn(phase))))
     return absl::OkStatus();
   Parcel parcel;
+  const bool decides = Decides(*action);
+  // That is said by the agent; all else by who has sent it.
+  const bool says_itself = pair->state == v1::DISPATCH_STATE_RUNNING;
   {
     absl::MutexLock lock(&action->mutex);
     parcel = ParcelOf(*action, pair->state);
     // It says that it has the action, and was never sent it: its turn may come.
-    if (!action->dispatch.HasPlace(agent_id)) parcel.action = nullptr;
+    if (decides ? !action->dispatch.HasPlace(agent_id) : says_itself) parcel.action = nullptr;
   }
+  // The scheduler that leads knows.
+  if (!decides && says_itself && !expired) Offer(action, {agent_id});
   const bool again = pair->state == v1::DISPATCH_STATE_REFUSED;
   if (SendParcel(parcel, action->id, again, session))
     spdlog::info("action {} agent {}: sent", action->id, agent_id);
@@ -488,7 +582,7 @@ absl::Status Dispatcher::CatchUpWith(const ActivePtr& action, const std::string&
 Dispatcher::Parcel Dispatcher::ParcelOf(const ActiveAction& action, v1::DispatchState state) const {
   Parcel parcel;
   const absl::Time now = clock_.Now();
-  const v1::DispatchPhase phase = action.dispatch.phase();
+  const v1::DispatchPhase phase = PhaseHere(action);
   const bool refused = state == v1::DISPATCH_STATE_REFUSED;
   if (now <= action.order_expires && !refused) parcel.order = action.order;
   // What was paused or cancelled must not start, not even for a moment; a resume
@@ -532,29 +626,91 @@ void Dispatcher::OnAccepted(const std::string& agent_id, const std::string& acti
   });
 }
 
-void Dispatcher::OnRecord(const std::string& agent_id, v1::ResultRecord record, RecordDone done) {
-  std::string refusal;
-  if (record.has_refusal())
-    refusal = StrCat(v1::Refusal::Reason_Name(record.refusal().reason()), ": ",
-                     ForLog(record.refusal().detail()));
-  const std::string action_id = record.action_id();
-  const RecordSize size(record);
-  store_.AppendRecord(agent_id, std::move(record), clock_.Now(),
-                      [this, agent_id, action_id, refusal, size,
-                       done = std::move(done)](absl::StatusOr<Appended> appended) {
-                        if (!appended.ok())
-                          return done(appended.status(), RecordWorth::kNothingNew);
-                        Count(size, *appended);
-                        record_log_.Say(ForLog(action_id), agent_id, refusal, *appended);
-                        done(absl::OkStatus(), WorthOf(*appended, refusal));
-                        // A run that ends is no end of its sweep.
-                        const bool is_run = !appended->run_id.empty();
-                        OnStored(agent_id, action_id,
-                                 is_run ? v1::DISPATCH_STATE_RUNNING : appended->state);
-                        if (is_run) return watchers_.NotifyRun(appended->run_id, action_id);
-                        watchers_.Notify(action_id);
-                        if (!appended->sweep_id.empty()) watchers_.Notify(appended->sweep_id);
-                      });
+void Dispatcher::OnStored(const v1::Written& written) {
+  // A batch has many of one action, and who watches that is told once.
+  std::set<std::pair<std::string, std::string>> told;
+  for (const v1::Written::Outcome& outcome : written.outcomes()) {
+    const std::string& action_id = outcome.action_id();
+    const std::string& sweep_id = outcome.sweep_id();
+    const bool is_run = !sweep_id.empty() && action_id.starts_with(StrCat(sweep_id, "@"));
+    // A run that ends is no end of its sweep.
+    OnStored(outcome.agent_id(), is_run ? sweep_id : action_id,
+             is_run ? v1::DISPATCH_STATE_RUNNING : outcome.state());
+    if (!told.emplace(action_id, sweep_id).second) continue;
+    if (is_run) {
+      watchers_.NotifyRun(action_id, sweep_id);
+      continue;
+    }
+    watchers_.Notify(action_id);
+    if (!sweep_id.empty()) watchers_.Notify(sweep_id);
+  }
+}
+
+void Dispatcher::OnStoredHere(const std::string& agent_id, const std::string& action_id,
+                              const std::string& run_id, const std::string& sweep_id,
+                              v1::DispatchState state) {
+  // A run that ends is no end of its sweep.
+  const bool is_run = !run_id.empty();
+  OnStored(agent_id, action_id, is_run ? v1::DISPATCH_STATE_RUNNING : state);
+  if (is_run) return watchers_.NotifyRun(run_id, action_id);
+  watchers_.Notify(action_id);
+  if (!sweep_id.empty()) watchers_.Notify(sweep_id);
+}
+
+bool Dispatcher::MayRetire(const std::string& action_id) const {
+  if (retired_ == nullptr) return false;
+  const ActivePtr action = FindActive(action_id);
+  return action == nullptr || std::find(action->modules.begin(), action->modules.end(),
+                                        kRetireModule) != action->modules.end();
+}
+
+void Dispatcher::RetireSoon(const std::string& agent_id, const std::string& action_id) {
+  const bool taken = background_.Run([this, agent_id, action_id] {
+    const absl::Status status = RetireIfEnded(agent_id, action_id);
+    if (!status.ok())
+      spdlog::error("agent {}: whether action {} retired it: {}", agent_id, ForLog(action_id),
+                    ForLog(ToStd(status.message())));
+  });
+  if (!taken)
+    spdlog::error("agent {}: action {} may have retired it, and the scheduler has too much to do",
+                  agent_id, ForLog(action_id));
+}
+
+// By what is stored, and not by what the record says: that may be another one under the
+// number of the one that was stored.
+absl::Status Dispatcher::RetireIfEnded(const std::string& agent_id, const std::string& action_id) {
+  const absl::StatusOr<StoredAction> action = store_.FindAction(action_id);
+  if (absl::IsNotFound(action.status())) return absl::OkStatus();
+  DRAGNET_RETURN_IF_ERROR(action.status());
+  DRAGNET_ASSIGN_OR_RETURN(const std::vector<uint32_t> operations,
+                           OperationsThatRetire(*action, agent_id));
+  if (operations.empty()) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const std::optional<Pair> pair, store_.FindPair(action_id, agent_id));
+  if (!pair.has_value() || !HasRetired(*pair, operations)) return absl::OkStatus();
+  DRAGNET_ASSIGN_OR_RETURN(const StoredAgent agent, store_.FindAgent(agent_id));
+  if (!agent.revoked) retired_(agent_id);
+  return absl::OkStatus();
+}
+
+absl::Status Dispatcher::RetireThoseThatEnded() {
+  if (retired_ == nullptr) return absl::OkStatus();
+  for (const ActivePtr& action : ActiveActions()) {
+    if (!MayRetire(action->id)) continue;
+    const absl::StatusOr<std::vector<PairState>> pairs = store_.Pairs(action->id);
+    if (!pairs.ok()) {
+      if (MayGoWell(pairs.status())) return pairs.status();
+      spdlog::error("action {}: whom it has retired is not known: {}", ForLog(action->id),
+                    ForLog(ToStd(pairs.status().message())));
+      continue;
+    }
+    for (const PairState& pair : *pairs) {
+      // As above: no action leaves the fleet without a scheduler.
+      if (const absl::Status status = RetireIfEnded(pair.agent_id, action->id); !status.ok())
+        spdlog::error("action {} agent {}: whether it has retired the agent is not known: {}",
+                      ForLog(action->id), ForLog(pair.agent_id), ForLog(ToStd(status.message())));
+    }
+  }
+  return absl::OkStatus();
 }
 
 Dispatcher::Activity Dispatcher::activity() const {
@@ -563,7 +719,7 @@ Dispatcher::Activity Dispatcher::activity() const {
   for (const ActivePtr& action : ActiveActions()) {
     absl::MutexLock lock(&action->mutex);
     if (action->closed || action->expires < now) continue;
-    const v1::DispatchPhase phase = action->dispatch.phase();
+    const v1::DispatchPhase phase = PhaseHere(*action);
     ++activity.by_phase[phase];
     if (phase == v1::DISPATCH_PHASE_STOPPED) activity.stopped.push_back(action->id);
   }
@@ -579,27 +735,63 @@ void Dispatcher::OnStored(const std::string& agent_id, const std::string& action
     absl::MutexLock lock(&action->mutex);
     if (IsFinal(state)) {
       const bool ended = state != v1::DISPATCH_STATE_UNSPECIFIED;
-      if (ended && action->dispatch.watches_failures()) action->ended.insert(agent_id);
+      if (ended && (action->plain || peers_->leads()) && action->dispatch.watches_failures())
+        action->ended.insert(agent_id);
     } else {
       // It was thought never to have got it, and runs it.
-      tell = !GoesOn(action->dispatch.phase()) && action->told.insert(agent_id).second;
+      tell = !GoesOn(PhaseHere(*action)) && action->told.insert(agent_id).second;
     }
   }
   if (tell) SendOrderTo(agent_id, action_id);
 }
 
 void Dispatcher::Pace() {
+  const absl::Time steady = SteadyNow();
+  // Others tell of what they have stored by messages, which may be lost.
+  const bool look = !peers_->alone() && steady - looked_for_ended_ >= kLookForEnded;
+  if (look) looked_for_ended_ = steady;
   for (const ActivePtr& action : ActiveActions()) {
+    if (!Decides(*action)) continue;
+    if (look)
+      if (const absl::Status status = LookForEnded(*action); !status.ok())
+        spdlog::warn("action {}: who has ended it: {}", action->id,
+                     ForLog(ToStd(status.message())));
     NoteEnded(*action);
     std::vector<std::string> to_send;
     {
       absl::MutexLock lock(&action->mutex);
       if (!action->dispatch.has_waiting() || clock_.Now() > action->expires) continue;
-      to_send = action->dispatch.Take(clock_.Now(),
-                                      [this](const std::string& id) { return IsConnected(id); });
+      to_send = action->dispatch.Take(
+          clock_.Now(), [&](const std::string& id) { return IsConnected(*action, id); });
     }
-    SendTo(action, to_send);
+    SendTo(action, action->plain ? to_send : GrantElsewhere(action, to_send), DecidedBy::kThis);
   }
+  CatchUpAgain();
+  if (peers_->alone()) return;
+  OfferAgain();
+  TellPhases();
+}
+
+absl::Status Dispatcher::LookForEnded(ActiveAction& action) {
+  uint64_t position = 0;
+  {
+    absl::MutexLock lock(&action.mutex);
+    if (!action.dispatch.watches_failures()) return absl::OkStatus();
+    position = action.looked_up_to;
+  }
+  DRAGNET_ASSIGN_OR_RETURN(const ChangedPairs changed,
+                           store_.PairsChangedAfter(action.id, position));
+  absl::MutexLock lock(&action.mutex);
+  // Restored meanwhile: it begins anew.
+  if (action.looked_up_to != position) return absl::OkStatus();
+  action.looked_up_to = changed.position;
+  for (const PairState& pair : changed.pairs) {
+    if (!IsFinal(pair.state)) continue;
+    const auto noted = action.noted.find(pair.agent_id);
+    if (noted == action.noted.end() || noted->second != pair.state)
+      action.ended.insert(pair.agent_id);
+  }
+  return absl::OkStatus();
 }
 
 void Dispatcher::NoteEnded(ActiveAction& action) {
@@ -622,6 +814,7 @@ void Dispatcher::NoteEnded(ActiveAction& action) {
     if (!pair->has_value() || !IsFinal((*pair)->state)) continue;
     const std::string name = NameOf(id);
     absl::MutexLock lock(&action.mutex);
+    action.noted[id] = (*pair)->state;
     action.dispatch.OnEnded(id, name, EndingOf(**pair));
   }
   KeptDispatch after;
@@ -643,6 +836,8 @@ void Dispatcher::SaveDispatch(const ActiveAction& action) {
 }
 
 void Dispatcher::SaveDispatchLocked(const ActiveAction& action) {
+  // Another one leads since: what it has decided stands.
+  if (!Decides(action)) return;
   KeptDispatch kept;
   {
     absl::MutexLock lock(&action.mutex);
@@ -678,7 +873,7 @@ void Dispatcher::CloseExpired() {
              action.expires + kLongestAfterExpiry < now;
     });
   }
-  if (!any) return;
+  if (!any || !peers_->leads()) return;
   absl::StatusOr<std::vector<std::string>> closed = store_.CloseExpired(now);
   if (!closed.ok())
     return spdlog::error("close expired actions: {}", ForLog(ToStd(closed.status().message())));

@@ -57,6 +57,12 @@ absl::StatusOr<std::vector<std::string>> ModulesOf(const StoredAction& action) {
 
 absl::StatusOr<Dispatcher::Ordered> Dispatcher::SendOrder(const std::string& envelope_bytes,
                                                           const std::string& sent_by) {
+  if (!peers_->leads()) {
+    DRAGNET_ASSIGN_OR_RETURN(const v1::OrderReply reply,
+                             peers_->SendOrder(envelope_bytes, sent_by));
+    if (reply.code() == 0) return Ordered{reply.action_id(), reply.sent()};
+    return absl::Status(static_cast<absl::StatusCode>(reply.code()), reply.message());
+  }
   const std::string claimed = ClaimedActionId(envelope_bytes);
   std::vector<StoredOrder> earlier;
   if (!claimed.empty()) {
@@ -87,6 +93,8 @@ absl::StatusOr<Dispatcher::Ordered> Dispatcher::SendOrder(const std::string& env
     DRAGNET_ASSIGN_OR_RETURN(const StoredAction action, store_.FindAction(order.action_id()));
     DRAGNET_RETURN_IF_ERROR(CheckHasUse(order, action, earlier));
     DRAGNET_ASSIGN_OR_RETURN(active, FindOrActivate(action));
+    // It leads since a moment ago.
+    if (!Decides(*active)) DRAGNET_RETURN_IF_ERROR(RestoreAnew(*active));
     DRAGNET_RETURN_IF_ERROR(CheckChangesSomething(order, *active));
     DRAGNET_RETURN_IF_ERROR(Obey(order, stored, *active));
   }
@@ -178,6 +186,7 @@ absl::Status Dispatcher::Obey(const v1::Order& order, const StoredOrder& stored,
   }
   DRAGNET_RETURN_IF_ERROR(
       store_.AddOrder(stored, kept, /*cancels=*/order.kind() == v1::Order::KIND_CANCEL));
+  peers_->NoticeWritten();
   Apply(stored, order, action);
   if (!resumes) return absl::OkStatus();
   bool changed;
@@ -208,13 +217,18 @@ absl::StatusOr<Dispatcher::Ordered> Dispatcher::HandOn(const ActivePtr& action, 
   for (const PairState& pair : pairs) {
     if (!HasIt(pair)) continue;
     const std::shared_ptr<AgentSession> session = agents_.SessionOf(pair.agent_id);
-    if (session == nullptr) continue;
+    if (session == nullptr) {
+      // Its scheduler hands it on.
+      if (agents_.IsReachable(pair.agent_id)) ++ordered.sent;
+      continue;
+    }
     // One that came back meanwhile may have the order and not the action.
     Parcel parcel;
     {
       absl::MutexLock lock(&action->mutex);
       parcel = ParcelOf(*action, pair.state);
-      if (pair.state != v1::DISPATCH_STATE_SENT || !action->dispatch.HasPlace(pair.agent_id))
+      if (pair.state != v1::DISPATCH_STATE_SENT ||
+          (Decides(*action) && !action->dispatch.HasPlace(pair.agent_id)))
         parcel.action = nullptr;
       if (parcel.order != nullptr) ++ordered.sent;
       // TellOfOrder may have been faster.
@@ -246,7 +260,7 @@ HeldBack Dispatcher::HeldBackOf(const std::string& action_id) const {
   const ActivePtr action = FindActive(action_id);
   if (action == nullptr) return HeldBack::kNone;
   absl::MutexLock lock(&action->mutex);
-  return action->dispatch.held_back();
+  return DescribePhase(*action).held_back;
 }
 
 absl::StatusOr<Dispatcher::Phase> Dispatcher::PhaseOf(const StoredAction& action) {
@@ -254,10 +268,9 @@ absl::StatusOr<Dispatcher::Phase> Dispatcher::PhaseOf(const StoredAction& action
   const ActivePtr active = FindActive(action.id);
   if (active != nullptr && (clock_.Now() <= active->expires || action.cancelled)) {
     absl::MutexLock lock(&active->mutex);
-    phase.phase = active->dispatch.phase();
-    phase.reason = active->dispatch.reason();
-    phase.held_back = active->dispatch.held_back();
-    if (phase.phase == v1::DISPATCH_PHASE_CANARY) phase.reason = CanaryWords(active->dispatch);
+    phase = DescribePhase(*active);
+    if (phase.phase == v1::DISPATCH_PHASE_CANARY && phase.reason.empty())
+      phase.reason = CanaryWords(active->dispatch);
     return phase;
   }
   phase.phase = action.cancelled ? v1::DISPATCH_PHASE_CANCELLED : v1::DISPATCH_PHASE_ENDED;
@@ -283,7 +296,7 @@ std::string Dispatcher::CanaryWords(const Dispatch& dispatch) const {
   const std::vector<std::string> named = dispatch.SomeUnfinishedCanaries(kCanariesNamed);
   for (size_t i = 0; i < named.size(); ++i)
     StrAppend(&words, i == 0 ? ": " : ", ", NameOf(named[i]),
-              IsConnected(named[i]) ? "" : " (offline)");
+              agents_.IsReachable(named[i]) ? "" : " (offline)");
   if (unfinished > kCanariesNamed) StrAppend(&words, ", …");
   if (missing > 0)
     StrAppend(&words, unfinished == 0 ? ": " : "; ", missing,

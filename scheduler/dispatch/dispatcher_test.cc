@@ -17,6 +17,8 @@
 #include "core/testing.h"
 #include "core/uuid.h"
 #include "scheduler/api/sweeps.h"
+#include "scheduler/bus/in_process_bus.h"
+#include "scheduler/dispatch/record_keeper.h"
 #include "scheduler/store/sqlite_store.h"
 #include "scheduler/testing/sweep_documents.h"
 #include "scheduler/testing/temporary_directory.h"
@@ -42,7 +44,16 @@ class RecordingSession : public AgentSession {
   }
   void Close(const absl::Status&) override {}
   void CutOffIfClosed() override {}
+  void NoteWorth(RecordWorth worth) override {
+    absl::MutexLock lock(&mutex_);
+    worth_ = worth;
+  }
 
+  // Of the last record of which there was something to note.
+  RecordWorth TakeWorth() {
+    absl::MutexLock lock(&mutex_);
+    return std::exchange(worth_, RecordWorth::kSomething);
+  }
   std::vector<std::string> sent() const {
     absl::MutexLock lock(&mutex_);
     return sent_;
@@ -60,6 +71,7 @@ class RecordingSession : public AgentSession {
   mutable absl::Mutex mutex_;
   std::set<std::string> actions_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> sent_ ABSL_GUARDED_BY(mutex_);
+  RecordWorth worth_ ABSL_GUARDED_BY(mutex_) = RecordWorth::kSomething;
 };
 
 class DispatcherTest : public ::testing::Test {
@@ -88,6 +100,8 @@ class DispatcherTest : public ::testing::Test {
     dispatcher_ =
         std::make_unique<Dispatcher>(*store_, *agents_, *policies_, watchers_, *background_, clock_,
                                      fleet_.id, OperationBounds{.rows = 1000, .bytes = 1 << 20});
+    keeper_ = std::make_unique<RecordKeeper>(*store_, *agents_, *dispatcher_, no_peers_);
+    bus_.SetWriter(*keeper_);
     ASSERT_TRUE(dispatcher_->Start().ok());
   }
   void Stop() {
@@ -95,6 +109,7 @@ class DispatcherTest : public ::testing::Test {
     background_.reset();
     // Calls the last callback, which needs the dispatcher.
     store_.reset();
+    keeper_.reset();
     dispatcher_.reset();
     policies_.reset();
     agents_.reset();
@@ -124,6 +139,15 @@ class DispatcherTest : public ::testing::Test {
     hello.mutable_facts()->set_os("linux");
     EXPECT_TRUE(agents_->Connect(id, session, hello, clock_.Now()).ok());
     return *(sessions_[id] = session);
+  }
+  // Returns when it is stored.
+  void Publish(const std::string& agent, const v1::ResultRecord& record) {
+    absl::Notification stored;
+    bus_.PublishRecord({agent, record, clock_.Now()}, [&](const absl::Status& status) {
+      EXPECT_TRUE(status.ok()) << status;
+      stored.Notify();
+    });
+    stored.WaitForNotification();
   }
   // Returns when all that was given to the background has been done.
   void WaitForBackground() {
@@ -166,6 +190,9 @@ class DispatcherTest : public ::testing::Test {
   std::unique_ptr<Policies> policies_;
   std::unique_ptr<Executor> background_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  NoPeers no_peers_;
+  std::unique_ptr<RecordKeeper> keeper_;
+  InProcessBus bus_;
   std::map<std::string, std::shared_ptr<RecordingSession>> sessions_;
   int orders_made_ = 0;
 };
@@ -243,12 +270,7 @@ TEST_F(DispatcherTest, AnActionWhoseHistoryCannotBeReadIsSentToNoOne) {
   record.set_sequence(1);
   record.mutable_summary()->set_outcome(v1::OUTCOME_INCOMPLETE);
   record.mutable_summary()->set_termination(v1::TERMINATION_CRASHED);
-  absl::Notification stored;
-  dispatcher_->OnRecord(canary, record, [&](absl::Status status, RecordWorth) {
-    EXPECT_TRUE(status.ok()) << status;
-    stored.Notify();
-  });
-  stored.WaitForNotification();
+  Publish(canary, record);
   Stop();
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(Path().c_str(), &database), SQLITE_OK);
@@ -304,15 +326,9 @@ class SweepDispatchTest : public DispatcherTest {
     return absl::ToUnixSeconds(fleet_.now) / 3600 * 3600 - 3600 * int64_t{ago};
   }
   RecordWorth Tell(const std::string& agent, const v1::ResultRecord& record) {
-    RecordWorth worth = RecordWorth::kSomething;
-    absl::Notification stored;
-    dispatcher_->OnRecord(agent, record, [&](const absl::Status& status, RecordWorth told) {
-      EXPECT_TRUE(status.ok()) << status;
-      worth = told;
-      stored.Notify();
-    });
-    stored.WaitForNotification();
-    return worth;
+    Publish(agent, record);
+    const auto session = sessions_.find(agent);
+    return session == sessions_.end() ? RecordWorth::kSomething : session->second->TakeWorth();
   }
   static v1::ResultRecord Verdicts(const std::string& sweep, int64_t occurrence, uint64_t sequence,
                                    const std::vector<std::string>& rows) {

@@ -46,6 +46,21 @@ size_t IdentityWatch::NewHosts(absl::Time now) const {
   }));
 }
 
+IdentityWatch::Host& IdentityWatch::Add(std::string_view boot_id, absl::Time now) {
+  if (hosts_.size() == kMaxHosts) ForgetOldest();
+  Host& host = hosts_.emplace_back();
+  host.boot_id = std::string(boot_id);
+  host.since = now;
+  return host;
+}
+
+void IdentityWatch::OnOlder(std::string_view boot_id, const v1::Facts& facts, absl::Time now) {
+  if (Find(boot_id) != nullptr) return;
+  Host& host = Add(boot_id, now);
+  host.who = WhoIs(facts);
+  host.last_heard = now;
+}
+
 bool IdentityWatch::OnHello(std::string_view boot_id, const v1::Facts& facts,
                             const v1::Facts& before, absl::Time now) {
   Host* host = Find(boot_id);
@@ -53,10 +68,7 @@ bool IdentityWatch::OnHello(std::string_view boot_id, const v1::Facts& facts,
   const bool came_back = host != nullptr && changes;
   if (host == nullptr) {
     if (!hosts_.empty() && hosts_.back().who.empty()) hosts_.back().who = WhoIs(before);
-    if (hosts_.size() == kMaxHosts) ForgetOldest();
-    host = &hosts_.emplace_back();
-    host->boot_id = std::string(boot_id);
-    host->since = now;
+    host = &Add(boot_id, now);
   }
   if (hosts_.size() > 1) host->who = WhoIs(facts);
   host->last_heard = now;

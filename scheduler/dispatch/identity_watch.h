@@ -36,6 +36,10 @@ class IdentityWatch {
   // too many new ones came.
   bool OnHello(std::string_view boot_id, const v1::Facts& facts, const v1::Facts& before,
                absl::Time now);
+  // Another scheduler has, or had, a session of this host that is older than the one that
+  // said Hello last: nothing follows from that, unless it lives on (OnHeard).
+  void OnOlder(std::string_view boot_id, const v1::Facts& facts, absl::Time now);
+  bool Knows(std::string_view boot_id) { return Find(boot_id) != nullptr; }
   // Anything came from the host with `boot_id`. True if this shows that there are
   // two: it lives on although another host has said Hello since.
   bool OnHeard(std::string_view boot_id, absl::Time now);
@@ -57,6 +61,7 @@ class IdentityWatch {
   };
 
   Host* Find(std::string_view boot_id);
+  Host& Add(std::string_view boot_id, absl::Time now);
   void ForgetOldest();
   size_t NewHosts(absl::Time now) const;
   // Those heard within kEndsAfter.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,12 +27,21 @@ class Policies {
 
   std::shared_ptr<const TrustPolicy> current() const;
 
-  // What an agent with `version` lacks, oldest first: the newest policy, and
-  // those in between if the root keys changed on the way.
+  // What an agent with `version` (0: none) lacks, oldest first: those that changed the
+  // root keys on the way, and the newest policy.
   std::vector<std::string> EnvelopesAfter(uint64_t version) const;
+
+  // What agents must know (DER, as of now): Publish refuses a policy that names CA
+  // certificates and not all of these, since agents that take it could not connect any
+  // more. Before the first publication.
+  void SetNeededCas(std::function<std::vector<std::string>()> needed) {
+    needed_cas_ = std::move(needed);
+  }
 
   // As TrustPolicy::VerifySuccessor; then it is stored and current.
   absl::Status Publish(std::string_view envelope_bytes, absl::Time now);
+  // Those that another scheduler has published since. Whether there were any. Blocks.
+  absl::StatusOr<bool> TakeUp();
 
  private:
   struct Version {
@@ -40,10 +50,14 @@ class Policies {
     std::string roots;
   };
 
-  explicit Policies(Store& store) : store_(store) {}
+  Policies(Store& store, std::string_view fleet_id) : store_(store), fleet_id_(fleet_id) {}
+  absl::Status CheckCas(const v1::TrustPolicy& policy) const;
+  absl::StatusOr<bool> TakeUpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(publishing_);
   void Add(std::shared_ptr<const TrustPolicy> policy);
 
   Store& store_;
+  const std::string fleet_id_;
+  std::function<std::vector<std::string>()> needed_cas_;
   // Held over the whole of a publication.
   absl::Mutex publishing_;
   mutable absl::Mutex mutex_;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/testing.h"
 #include "scheduler/store/sqlite_store.h"
@@ -44,6 +46,23 @@ TEST_F(PoliciesTest, NewerOneIsTakenKeptAndHandedOn) {
   EXPECT_EQ((*again)->current()->version(), 3u);
 }
 
+TEST_F(PoliciesTest, OneThatWouldCutAgentsOffIsRefused) {
+  policies_->SetNeededCas([] { return std::vector<std::string>{"old", "new"}; });
+  const auto with = [&](uint64_t version, const std::vector<std::string>& cas) {
+    v1::TrustPolicy policy = fleet_.PolicyProto(version);
+    policy.clear_ca_certificates();
+    for (const std::string& ca : cas) policy.add_ca_certificates(ca);
+    return fleet_.SignedPolicy(policy);
+  };
+  const absl::Status refused = policies_->Publish(with(2, {"new", "other"}), fleet_.now);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_EQ(policies_->current()->version(), 1u);
+  EXPECT_TRUE(policies_->Publish(with(2, {"other", "new", "old"}), fleet_.now).ok());
+  // Agents would go back to their own file, which may be of a CA that is gone.
+  EXPECT_TRUE(absl::IsFailedPrecondition(policies_->Publish(with(3, {}), fleet_.now)));
+  EXPECT_EQ(policies_->current()->version(), 2u);
+}
+
 TEST_F(PoliciesTest, OlderSameForeignAndUnsignedOnesAreRefused) {
   ASSERT_TRUE(policies_->Publish(Envelope(5), fleet_.now).ok());
   EXPECT_FALSE(policies_->Publish(Envelope(5), fleet_.now).ok());
@@ -60,7 +79,7 @@ TEST_F(PoliciesTest, OlderSameForeignAndUnsignedOnesAreRefused) {
   EXPECT_EQ(store_->TrustPolicies()->size(), 2u);
 }
 
-TEST_F(PoliciesTest, AfterARotationOfRootsAllVersionsAreSentInOrder) {
+TEST_F(PoliciesTest, AfterARotationOfRootsItsStepsAreSentInOrder) {
   ASSERT_TRUE(policies_->Publish(Envelope(2), fleet_.now).ok());
   const std::vector<PrivateKey> old_roots = fleet_.roots;
   fleet_.roots = {testing::NewKey(), testing::NewKey()};
@@ -72,7 +91,23 @@ TEST_F(PoliciesTest, AfterARotationOfRootsAllVersionsAreSentInOrder) {
   ASSERT_TRUE(policies_->Publish(last, fleet_.now).ok());
   EXPECT_EQ(policies_->EnvelopesAfter(2), (std::vector<std::string>{rotated, last}));
   EXPECT_EQ(policies_->EnvelopesAfter(3), std::vector<std::string>{last});
-  EXPECT_EQ(policies_->EnvelopesAfter(0).size(), 4u);
+  EXPECT_EQ(policies_->EnvelopesAfter(1), (std::vector<std::string>{rotated, last}));
+
+  // A new host, as agents take policies: whichever roots it pinned, it refuses none of
+  // them and ends with the newest.
+  const RootSet old_pins =
+      *RootSet::Create({old_roots[0].public_key(), old_roots[1].public_key()}, 2);
+  for (const RootSet& pins : {old_pins, fleet_.Pinned()}) {
+    std::optional<TrustPolicy> held;
+    for (const std::string& envelope : policies_->EnvelopesAfter(0)) {
+      auto taken = held.has_value() ? held->VerifySuccessor(envelope, fleet_.now)
+                                    : TrustPolicy::VerifyFirst(envelope, pins, fleet_.id);
+      ASSERT_TRUE(taken.ok()) << taken.status();
+      held = *std::move(taken);
+    }
+    ASSERT_TRUE(held.has_value());
+    EXPECT_EQ(held->version(), 4u);
+  }
 }
 
 TEST_F(PoliciesTest, StoreWithoutAPolicyOrWithOneOfOtherRootsIsRefused) {

@@ -19,6 +19,9 @@
 namespace dragnet::scheduler {
 namespace {
 
+// To join signatures, while others do, too.
+constexpr int kTries = 5;
+
 // Consoles take messages of 4 MiB.
 constexpr size_t kMaxListedBytes = 2 * 1024 * 1024;
 constexpr size_t kMaxLoggedText = 300;
@@ -159,8 +162,14 @@ absl::StatusOr<Proposals::Proposed> Proposals::Propose(const std::string& envelo
   if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
   if (known.ok() && known->state == v1::Proposal::STATE_LAUNCHED)
     return AnswerLaunched(*known, brought, caller);
-  DRAGNET_ASSIGN_OR_RETURN(const StoredProposal stored,
-                           AddOrSign(*action, brought, *policy, caller));
+  absl::StatusOr<StoredProposal> joined = AddOrSign(*action, brought, *policy, caller);
+  // Another scheduler has added it, or a signature to it, in this moment.
+  for (int i = 1; i < kTries && (absl::IsAborted(joined.status()) ||
+                                 (i == 1 && absl::IsAlreadyExists(joined.status())));
+       ++i)
+    joined = AddOrSign(*action, brought, *policy, caller);
+  DRAGNET_RETURN_IF_ERROR(joined.status());
+  const StoredProposal stored = *std::move(joined);
   if (IsAuthorized(stored.envelope, *policy, fleet_id_, clock_.Now()))
     return Launch(stored, caller);
   return Proposed{.proposal = Describe(stored), .launched = std::nullopt};

@@ -9,6 +9,7 @@
 
 #include "core/openssl.h"
 #include "core/status_macros.h"
+#include "core/text.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -67,13 +68,43 @@ bool IsDnsName(std::string_view name) {
   });
 }
 
+}  // namespace
+
 bool IsIpAddress(const std::string& text) {
   unsigned char address[16];
   return inet_pton(AF_INET, text.c_str(), address) == 1 ||
          inet_pton(AF_INET6, text.c_str(), address) == 1;
 }
 
-}  // namespace
+absl::StatusOr<ServerNames> ServerNamesOf(std::string_view pem) {
+  ClearOpensslErrors();
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const X509Ptr certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  if (certificate == nullptr) return OpensslError("no certificate in PEM form");
+  const std::unique_ptr<GENERAL_NAMES, OpensslDeleter<GENERAL_NAMES_free>> all(
+      static_cast<GENERAL_NAMES*>(
+          X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
+  ServerNames names;
+  for (int i = 0; all != nullptr && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    int kind = 0;
+    const auto* value = static_cast<const ASN1_STRING*>(
+        GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all.get(), i), &kind));
+    if (kind != GEN_DNS && kind != GEN_IPADD) continue;
+    const std::string bytes(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
+                            static_cast<size_t>(ASN1_STRING_length(value)));
+    if (kind == GEN_DNS) {
+      names.dns.push_back(bytes);
+      continue;
+    }
+    char text[INET6_ADDRSTRLEN] = {};
+    const int family = bytes.size() == 4 ? AF_INET : AF_INET6;
+    if ((bytes.size() != 4 && bytes.size() != 16) ||
+        inet_ntop(family, bytes.data(), text, sizeof text) == nullptr)
+      return absl::InvalidArgumentError("an address of another length in the certificate");
+    names.ip.emplace_back(text);
+  }
+  return names;
+}
 
 absl::StatusOr<CertificateAuthority> CertificateAuthority::Create(std::string_view fleet_id,
                                                                   absl::Time now) {
@@ -82,15 +113,16 @@ absl::StatusOr<CertificateAuthority> CertificateAuthority::Create(std::string_vi
   X509* x509 = certificate.get();
   const absl::Time not_after = now + kCaLifetime;
   X509_NAME* name = X509_get_subject_name(x509);
-  const bool made = X509_set_version(x509, X509_VERSION_3) == 1 && SetRandomSerial(x509) &&
-                    SetValidity(x509, now - kBackdate, not_after) &&
-                    SetCommonName(name, StrCat("Dragnet CA ", fleet_id)) &&
-                    X509_set_issuer_name(x509, name) == 1 &&
-                    X509_set_pubkey(x509, key.evp()) == 1 &&
-                    AddExtension(x509, x509, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
-                    AddExtension(x509, x509, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-                    AddExtension(x509, x509, NID_subject_key_identifier, "hash") &&
-                    X509_sign(x509, key.evp(), EVP_sha256()) > 0;
+  // Another name for each: OpenSSL finds an issuer by its name first.
+  const bool made =
+      X509_set_version(x509, X509_VERSION_3) == 1 && SetRandomSerial(x509) &&
+      SetValidity(x509, now - kBackdate, not_after) &&
+      SetCommonName(name, StrCat("Dragnet CA ", HexEncode(RandomBytes(4)), " ", fleet_id)) &&
+      X509_set_issuer_name(x509, name) == 1 && X509_set_pubkey(x509, key.evp()) == 1 &&
+      AddExtension(x509, x509, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+      AddExtension(x509, x509, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+      AddExtension(x509, x509, NID_subject_key_identifier, "hash") &&
+      X509_sign(x509, key.evp(), EVP_sha256()) > 0;
   if (!made) return OpensslError("make the CA's certificate");
   std::string pem = ToPem(x509);
   return CertificateAuthority(std::move(key), std::move(certificate), std::move(pem), not_after);

@@ -30,6 +30,11 @@ struct ServerNames {
   std::vector<std::string> ip;
 };
 
+// Those of the first certificate of a PEM text.
+absl::StatusOr<ServerNames> ServerNamesOf(std::string_view pem);
+
+bool IsIpAddress(const std::string& text);
+
 class CertificateAuthority {
  public:
   // A new key and its self-signed certificate, valid for ten years.

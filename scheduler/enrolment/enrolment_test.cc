@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/certificate.h"
 #include "core/openssl.h"
@@ -30,29 +31,33 @@ class EnrolmentTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_TRUE(SqliteStore::Create(directory_.path() + "/store.db").ok());
     store_ = *SqliteStore::Open(directory_.path() + "/store.db", StoreUse::kRun);
-    desk_ = std::make_unique<EnrolmentDesk>(ca_, *store_, clock_, kFleet, absl::Hours(720));
+    desk_ = std::make_unique<EnrolmentDesk>(issuing_, *store_, clock_, kFleet, absl::Hours(720));
   }
 
   static PrivateKey NewKey(KeyAlgorithm algorithm = KeyAlgorithm::kEcdsaP256) {
     return *PrivateKey::Generate(algorithm);
   }
-  std::string Token(uint32_t uses = 1) {
-    return CreateToken(*store_, clock_.Now(), absl::Hours(1), uses, {})->token;
+  absl::StatusOr<NewToken> Create(const TokenTerms& terms) {
+    return CreateToken(*store_, clock_.Now(), terms, "ida");
   }
+  std::string Token(uint32_t uses = 1) { return Create({.uses = uses})->token; }
   v1::Facts Facts(const std::string& id) {
     v1::Facts facts;
     facts.set_id(id);
     facts.set_fleet_id(kFleet);
     return facts;
   }
-  absl::StatusOr<IssuedCertificate> Enrol(const std::string& token, const std::string& id,
-                                          const PrivateKey& key) {
-    return desk_->Enrol(token, id, *CreateSigningRequest(key), Facts(id));
+  absl::StatusOr<Enrolled> Enrol(const std::string& token, const std::string& id,
+                                 const PrivateKey& key,
+                                 std::string_view peer = "ipv4:10.1.2.3:4711") {
+    return desk_->Enrol(token, id, *CreateSigningRequest(key), Facts(id), peer);
   }
 
   TemporaryDirectory directory_;
   FakeClock clock_{absl::FromUnixSeconds(1'800'000'000)};
   CertificateAuthority ca_ = *CertificateAuthority::Create(kFleet, clock_.Now());
+  const IssuingCa issuing_{
+      std::shared_ptr<const CertificateAuthority>(std::shared_ptr<void>(), &ca_)};
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<EnrolmentDesk> desk_;
 };
@@ -171,15 +176,17 @@ TEST_F(EnrolmentTest, FactsMustBeThoseOfTheAgentAndFleet) {
   const std::string id = NewUuidV4();
   const std::string csr = *CreateSigningRequest(NewKey());
   v1::Facts facts = Facts(NewUuidV4());
-  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), id, csr, facts).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), id, csr, facts, "").status()));
   facts = Facts(id);
   facts.set_fleet_id("other");
-  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), id, csr, facts).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), id, csr, facts, "").status()));
   facts = Facts(id);
   facts.set_name(std::string(kMaxFactsBytes, 'x'));
-  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), id, csr, facts).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), "../../x", csr, Facts(id)).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), id, "rubbish", Facts(id)).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(desk_->Enrol(Token(), id, csr, facts, "").status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(desk_->Enrol(Token(), "../../x", csr, Facts(id), "").status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(desk_->Enrol(Token(), id, "rubbish", Facts(id), "").status()));
 }
 
 TEST_F(EnrolmentTest, RevokedAgentCanNeitherRenewNorEnrolAgain) {
@@ -207,16 +214,28 @@ TEST_F(EnrolmentTest, UnknownTokenCostsNoSignature) {
   const std::string id = NewUuidV4();
   facts.set_id(id);
   facts.set_fleet_id(kFleet);
-  const absl::Status status = desk_->Enrol("nosuchtoken", id, "no request", facts).status();
+  const absl::Status status = desk_->Enrol("nosuchtoken", id, "no request", facts, "").status();
   EXPECT_TRUE(absl::IsUnauthenticated(status)) << status;
 }
 
 TEST_F(EnrolmentTest, TokensAreBoundedAndOnlyTheirHashIsKept) {
-  EXPECT_FALSE(CreateToken(*store_, clock_.Now(), absl::Hours(1), 0, {}).ok());
-  EXPECT_FALSE(CreateToken(*store_, clock_.Now(), absl::Hours(1), 1000001, {}).ok());
-  EXPECT_FALSE(CreateToken(*store_, clock_.Now(), absl::Hours(367 * 24), 1, {}).ok());
-  EXPECT_FALSE(CreateToken(*store_, clock_.Now(), absl::ZeroDuration(), 1, {}).ok());
-  EXPECT_FALSE(CreateToken(*store_, clock_.Now(), absl::Hours(1), 1, {{"", "x"}}).ok());
+  const std::string no_one = NewUuidV4();
+  for (const TokenTerms& terms :
+       std::vector<TokenTerms>{{.uses = 0},
+                               {.uses = 1000001},
+                               {.lifetime = absl::Hours(367 * 24)},
+                               {.lifetime = absl::ZeroDuration()},
+                               {.labels = {{"", "x"}}},
+                               {.note = std::string(201, 'x')},
+                               {.note = "\xff"},
+                               {.networks = {"10.0.0.1/8"}},
+                               {.networks = std::vector<std::string>(65, "10.0.0.0/8")},
+                               {.replaces_agent_id = "web-1"}})
+    EXPECT_TRUE(absl::IsInvalidArgument(Create(terms).status()));
+  EXPECT_TRUE(absl::IsNotFound(Create({.replaces_agent_id = no_one}).status()));
+  const std::string id = NewUuidV4();
+  ASSERT_TRUE(Enrol(Token(), id, NewKey()).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(Create({.uses = 2, .replaces_agent_id = id}).status()));
   const std::string token = Token();
   EXPECT_EQ(token.size(), 64u);
   std::string files;
@@ -225,6 +244,100 @@ TEST_F(EnrolmentTest, TokensAreBoundedAndOnlyTheirHashIsKept) {
     files.append(std::istreambuf_iterator<char>(file), {});
   }
   EXPECT_EQ(files.find(token), std::string::npos);
+}
+
+TEST_F(EnrolmentTest, ATokenOfANetworkLetsNoOneElseIn) {
+  const std::string token =
+      Create({.uses = 10, .networks = {"10.0.0.0/8", "2001:db8::/32"}})->token;
+  const auto code = [&](std::string_view peer) {
+    return Enrol(token, NewUuidV4(), NewKey(), peer).status().code();
+  };
+  EXPECT_EQ(code("ipv4:10.1.2.3:4711"), absl::StatusCode::kOk);
+  EXPECT_EQ(code("ipv6:%5B2001:db8::7%5D:4711"), absl::StatusCode::kOk);
+  EXPECT_EQ(code("ipv6:[::ffff:10.1.2.3]:4711"), absl::StatusCode::kOk);
+  EXPECT_EQ(code("ipv4:11.1.2.3:4711"), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(code("ipv6:[::1]:4711"), absl::StatusCode::kPermissionDenied);
+  // An address that isn't known is in no network.
+  EXPECT_EQ(code("unix:/run/socket"), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(code(""), absl::StatusCode::kPermissionDenied);
+  // What was refused took no use.
+  EXPECT_EQ(store_->Tokens(false, clock_.Now(), 1)->front().uses_left, 7u);
+}
+
+TEST_F(EnrolmentTest, AHostWaitsUntilAnOperatorLetsItIn) {
+  const std::string token = Create({.needs_approval = true})->token;
+  const std::string id = NewUuidV4();
+  const PrivateKey key = NewKey();
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status status = Enrol(token, id, key).status();
+    EXPECT_TRUE(absl::IsUnavailable(status));
+    EXPECT_EQ(status.message(), "an operator has yet to let this host in");
+  }
+  const auto requests = *store_->EnrolmentRequests(clock_.Now(), 10);
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].address, "10.1.2.3");
+  EXPECT_EQ(requests[0].spki, key.public_key().spki());
+  // The digest that the host's own tools print: of its key.
+  ASSERT_TRUE(
+      store_->DecideEnrolment(id, key.public_key().id(), /*approve=*/true, clock_.Now()).ok());
+  // Another key that comes now under the id that was approved.
+  EXPECT_TRUE(absl::IsAlreadyExists(Enrol(token, id, NewKey()).status()));
+  EXPECT_TRUE(Enrol(token, id, key).ok());
+}
+
+TEST_F(EnrolmentTest, ADeniedHostIsToldSo) {
+  const std::string token = Create({.needs_approval = true})->token;
+  const std::string id = NewUuidV4();
+  const PrivateKey key = NewKey();
+  EXPECT_FALSE(Enrol(token, id, key).ok());
+  ASSERT_TRUE(store_->DecideEnrolment(id, key.public_key().id(), false, clock_.Now()).ok());
+  EXPECT_TRUE(absl::IsPermissionDenied(Enrol(token, id, key).status()));
+}
+
+TEST_F(EnrolmentTest, WhatIsKeptOfAHostThatWaitsIsSmall) {
+  const std::string token = Create({.needs_approval = true})->token;
+  const std::string id = NewUuidV4();
+  v1::Facts facts = Facts(id);
+  facts.set_name(std::string(10'000, 'x'));
+  facts.set_kernel(std::string(10'000, 'x'));
+  for (int i = 0; i < 100; ++i) {
+    facts.add_addresses(StrCat("10.0.0.", i));
+    facts.add_modules(StrCat("module-", i));
+    (*facts.mutable_tags())[StrCat("tag-", i)] = std::string(100, 'x');
+    (*facts.mutable_environment())[StrCat("fact-", i)] = std::string(100, 'x');
+  }
+  EXPECT_TRUE(absl::IsUnavailable(
+      desk_->Enrol(token, id, *CreateSigningRequest(NewKey()), facts, "").status()));
+  const auto requests = *store_->EnrolmentRequests(clock_.Now(), 10);
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_LT(requests[0].facts.ByteSizeLong(), 5000u);
+  EXPECT_EQ(requests[0].facts.addresses_size(), 16);
+  EXPECT_EQ(requests[0].facts.tags_size(), 16);
+}
+
+TEST_F(EnrolmentTest, AHostInTheFleetNeedsNoApprovalForAnotherCertificate) {
+  const std::string id = NewUuidV4();
+  const PrivateKey key = NewKey();
+  ASSERT_TRUE(Enrol(Token(), id, key).ok());
+  // Its certificate has expired, its state is still there.
+  clock_.Advance(absl::Hours(1000));
+  const std::string token = Create({.needs_approval = true})->token;
+  EXPECT_TRUE(Enrol(token, id, key).ok());
+  EXPECT_EQ(store_->Tokens(false, clock_.Now(), 1)->front().uses_left, 1u);
+}
+
+TEST_F(EnrolmentTest, TheCallerLearnsWhoWasReplaced) {
+  const std::string before = NewUuidV4(), after = NewUuidV4();
+  ASSERT_TRUE(Enrol(Token(), before, NewKey()).ok());
+  const std::string token = Create({.replaces_agent_id = before})->token;
+  const PrivateKey key = NewKey();
+  const auto enrolled = Enrol(token, after, key);
+  ASSERT_TRUE(enrolled.ok()) << enrolled.status();
+  EXPECT_EQ(enrolled->replaced_agent_id, before);
+  EXPECT_TRUE(store_->FindAgent(before)->revoked);
+  // The answer was lost, and so perhaps what followed from it.
+  EXPECT_EQ(Enrol(token, after, key)->replaced_agent_id, before);
+  EXPECT_TRUE(absl::IsUnauthenticated(Enrol(token, NewUuidV4(), NewKey()).status()));
 }
 
 }  // namespace

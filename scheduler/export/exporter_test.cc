@@ -104,7 +104,7 @@ std::set<std::string> IdsOf(const std::vector<std::string>& events) {
 class ExporterTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    retention_ = *Retention::Open(*answers_.store, answers_.path, clock_, {});
+    retention_ = *Retention::Open(*answers_.store, clock_, {});
     agents_ = *Agents::Load(*answers_.store, answers_.now);
   }
   void TearDown() override { Stop(); }

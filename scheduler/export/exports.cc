@@ -1,5 +1,7 @@
 #include "scheduler/export/exports.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "core/status_macros.h"
@@ -34,7 +36,16 @@ absl::StatusOr<std::unique_ptr<Exports>> Exports::Load(const std::vector<ExportS
 void Exports::Start(const Exporter::Parts& parts, Watchers& watchers) {
   const WaitableMutex::Lock lock(mutex_);
   for (Entry& entry : entries_) {
-    if (entry.receiver == nullptr) continue;
+    if (entry.receiver == nullptr) {
+      // The one before ended with what it was for.
+      absl::StatusOr<std::unique_ptr<Receiver>> receiver = NewReceiver(entry.settings);
+      if (!receiver.ok()) {
+        spdlog::error("export {}: {}", entry.settings.name,
+                      ForTerminal(ToStd(receiver.status().message())));
+        continue;
+      }
+      entry.receiver = *std::move(receiver);
+    }
     exporters_.push_back(std::make_shared<Exporter>(
         parts, entry.settings.name, entry.settings.from_oldest, entry.cursor_file,
         std::move(entry.receiver),

@@ -17,7 +17,7 @@ class Exports {
   static absl::StatusOr<std::unique_ptr<Exports>> Load(const std::vector<ExportSettings>& settings,
                                                        const std::string& store_path);
 
-  // Once. All of `parts`, and `watchers`, outlive it.
+  // All of `parts`, and `watchers`, outlive it. After Stop it may start again.
   void Start(const Exporter::Parts& parts, Watchers& watchers);
   void Stop();
 

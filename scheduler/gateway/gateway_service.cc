@@ -2,12 +2,16 @@
 
 #include <spdlog/spdlog.h>
 
+#include <optional>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/rpc/rpc.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/text.h"
 #include "dragnet/v1/agent_gateway.grpc.pb.h"
+#include "scheduler/auth/log_sampler.h"
 #include "scheduler/auth/peer.h"
 #include "scheduler/observe/metrics.h"
 #include "scheduler/unary.h"
@@ -40,7 +44,7 @@ void CountEnrolment(const absl::Status& status) {
 
 class GatewayService : public Base {
  public:
-  GatewayService(const GatewayParts& parts, EnrolmentDesk& desk, Executor& executor)
+  GatewayService(const GatewayParts& parts, const EnrolmentCalls& desk, Executor& executor)
       : parts_(parts), desk_(desk), executor_(executor) {}
 
   grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context,
@@ -52,13 +56,11 @@ class GatewayService : public Base {
       reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT, "an enrolment over its size"});
       return reactor;
     }
-    return AnswerOn(executor_, context, [this, request, response] {
-      const absl::Status status = DoEnroll(*request, response);
+    return AnswerOn(executor_, context, [this, request, response, peer = context->peer()] {
+      const absl::Status status = DoEnroll(*request, peer, response);
       CountEnrolment(status);
-      if (!status.ok())
-        spdlog::warn("agent {}: enrolment refused: {}",
-                     Shorten(ForTerminal(request->agent_id()), 64),
-                     ForTerminal(ToStd(status.message())));
+      // Who waits asks again and again: the log has it from the first time.
+      if (!status.ok() && !absl::IsUnavailable(status)) LogRefusal(*request, peer, status);
       return status;
     });
   }
@@ -81,33 +83,58 @@ class GatewayService : public Base {
       grpc::CallbackServerContext* context) override {
     absl::StatusOr<Identity> peer = IdentifyPeer(*context->auth_context(), parts_.certificates);
     if (!peer.ok()) return std::make_unique<RefusedSession>(peer.status()).release();
-    return scheduler::Session::Start(parts_, *std::move(peer), context);
+    if (parts_.claims != nullptr) {
+      const absl::Status accepting = parts_.claims->accepting();
+      if (!accepting.ok()) return std::make_unique<RefusedSession>(accepting).release();
+    }
+    return scheduler::Session::Start(parts_, *std::move(peer),
+                                     IssuerKeyIdOfPeer(*context->auth_context()), context);
   }
 
  private:
-  absl::Status DoEnroll(const v1::EnrollRequest& request, v1::EnrollResponse* response) {
+  // Anyone who reaches the port can cause these, as often as they like.
+  void LogRefusal(const v1::EnrollRequest& request, const std::string& peer,
+                  const absl::Status& status) {
+    const std::optional<uint64_t> left_out = log_.Take(SteadyNow());
+    if (!left_out.has_value()) return;
+    spdlog::warn("agent {}: enrolment from {} refused: {} ({} more such lines left out)",
+                 Shorten(ForTerminal(request.agent_id()), 64), Shorten(ForTerminal(peer), 100),
+                 ForTerminal(ToStd(status.message())), *left_out);
+  }
+
+  absl::Status DoEnroll(const v1::EnrollRequest& request, const std::string& peer,
+                        v1::EnrollResponse* response) {
     v1::Facts facts = request.facts();
     facts.DiscardUnknownFields();
     DRAGNET_ASSIGN_OR_RETURN(
-        const IssuedCertificate issued,
-        desk_.Enrol(request.token(), request.agent_id(), request.csr(), std::move(facts)));
+        const Enrolled issued,
+        desk_.Enrol(request.token(), request.agent_id(), request.csr(), std::move(facts), peer));
+    // In the store it is revoked already; here its streams are still open.
+    if (!issued.replaced_agent_id.empty())
+      DRAGNET_RETURN_IF_ERROR(parts_.revocations.RevokeAgent(issued.replaced_agent_id).status());
     DRAGNET_ASSIGN_OR_RETURN(StoredAgent agent, parts_.store.FindAgent(request.agent_id()));
     DRAGNET_RETURN_IF_ERROR(parts_.agents.Add(std::move(agent)));
     response->set_certificate_chain(issued.chain_pem);
-    spdlog::info("agent {}: enrolled as \"{}\"", request.agent_id(),
-                 Shorten(ForTerminal(request.facts().name()), 100));
+    spdlog::info(
+        "agent {}: enrolled as \"{}\" from {} with token {}{}", request.agent_id(),
+        Shorten(ForTerminal(request.facts().name()), 100), Shorten(ForTerminal(peer), 100),
+        issued.token_id,
+        issued.replaced_agent_id.empty()
+            ? ""
+            : StrCat(", in the place of ", issued.replaced_agent_id, ", which is revoked"));
     return absl::OkStatus();
   }
 
   const GatewayParts& parts_;
-  EnrolmentDesk& desk_;
+  const EnrolmentCalls& desk_;
   Executor& executor_;
+  LogSampler log_{/*per_second=*/10};
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> NewGatewayService(const GatewayParts& parts, EnrolmentDesk& desk,
-                                                 Executor& executor) {
+std::unique_ptr<grpc::Service> NewGatewayService(const GatewayParts& parts,
+                                                 const EnrolmentCalls& desk, Executor& executor) {
   return std::make_unique<GatewayService>(parts, desk, executor);
 }
 

@@ -11,7 +11,7 @@
 namespace dragnet::scheduler {
 
 // Everything must outlive the service. Enrolments run on `executor`.
-std::unique_ptr<grpc::Service> NewGatewayService(const GatewayParts& parts, EnrolmentDesk& desk,
-                                                 Executor& executor);
+std::unique_ptr<grpc::Service> NewGatewayService(const GatewayParts& parts,
+                                                 const EnrolmentCalls& desk, Executor& executor);
 
 }  // namespace dragnet::scheduler

@@ -20,6 +20,7 @@ bool RecordBudget::WithinShare(const Holder& holder, size_t bytes) const {
 }
 
 bool RecordBudget::FitsLocked(size_t bytes) const {
+  if (!open_) return false;
   const size_t used = held_ + set_aside_;
   return used == 0 || used + bytes <= total_;
 }
@@ -148,6 +149,11 @@ void RecordBudget::ServeLine(size_t most) {
     const WaitableMutex::Lock lock(mutex_);
     serving_ = false;
   }
+}
+
+void RecordBudget::SetOpen(bool open) {
+  const WaitableMutex::Lock lock(mutex_);
+  open_ = open;
 }
 
 size_t RecordBudget::held() const {

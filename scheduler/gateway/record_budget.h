@@ -78,6 +78,10 @@ class RecordBudget {
   // what they do then: not for a thread that others wait for.
   void Tick();
 
+  // Closed, it lets nothing in and no one read on: there is no room behind it, where
+  // records go from here. Opened again, all go on from the next Tick on.
+  void SetOpen(bool open);
+
   // For metrics.
   size_t held() const;
   size_t waiting() const;
@@ -111,6 +115,7 @@ class RecordBudget {
   size_t waiting_bytes_ = 0;
   std::list<std::shared_ptr<Holder>> line_;
   bool serving_ = false;
+  bool open_ = true;
 };
 
 }  // namespace dragnet::scheduler

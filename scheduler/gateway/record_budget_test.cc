@@ -82,6 +82,22 @@ TEST(RecordBudgetTest, TheLineIsFirstComeFirstServedAlsoForSmallWishes) {
   EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
 }
 
+TEST(RecordBudgetTest, ClosedItHoldsUpAllUntilItIsOpen) {
+  RecordBudget budget(100, 100, kPlenty);
+  const auto a = NewReader();
+  const auto b = NewReader();
+  budget.SetOpen(false);
+  EXPECT_FALSE(budget.Read(a));
+  EXPECT_FALSE(Keep(budget, b, 10));
+  budget.Tick();
+  EXPECT_EQ(a->resumed + b->resumed, 0);
+  budget.SetOpen(true);
+  budget.Tick();
+  EXPECT_EQ(a->resumed, 1);
+  EXPECT_EQ(b->resumed, 1);
+  EXPECT_EQ(budget.held(), 10u);
+}
+
 TEST(RecordBudgetTest, ARecordLargerThanAllPassesAlone) {
   RecordBudget budget(100, 10, kPlenty);
   const auto a = NewReader();

@@ -28,12 +28,17 @@ constexpr size_t kMaxRecordCost = size_t{8} << 20;
 constexpr size_t kMaxUnreadAcknowledgements = 2 * kRecordWindow;
 // How often the agent's table is told that something came.
 constexpr absl::Duration kNoteHeardEvery = absl::Seconds(10);
+// What it says when there is nothing to say costs as much as what the agent does: so many
+// of the agent's heartbeats for one.
+constexpr int kHeartbeatsPerAlive = 2;
+constexpr absl::Duration kMaxAliveInterval = absl::Hours(1);
 // Facts, and room for what later versions say.
 constexpr size_t kMaxOtherBytes = 2 * kMaxFactsBytes;
 // An agent that sends and doesn't read its acknowledgements.
 constexpr size_t kMaxOutgoing = 8192;
 constexpr int kSecondsToReadTheReason = 2;
 constexpr int kSecondsToSayHello = 10;
+constexpr int kSecondsToReadTheRest = 10;
 // What an acknowledgement echoes: a UUID, and a SHA-256.
 constexpr size_t kMaxActionIdBytes = 64;
 constexpr size_t kMaxDigestBytes = 32;
@@ -44,6 +49,8 @@ constexpr double kLightMessagesPerSecond = 20;
 // Those after which the agent's row is written and its actions are looked up.
 constexpr double kFactsWeight = 20;
 constexpr double kPolicyWeight = 4;
+// A blob that has to be asked for at other schedulers: once for each, if there is one.
+constexpr double kFetchWeight = 5;
 
 // A slice that shares the message instead of copying it.
 grpc::ByteBuffer ToByteBuffer(const OutgoingMessage& message) {
@@ -86,11 +93,25 @@ OutgoingMessage Serialised(const v1::SchedulerMessage& message) {
   return std::make_shared<const std::string>(message.SerializeAsString());
 }
 
+const OutgoingMessage& AliveMessage() {
+  static const auto& message = *new OutgoingMessage([] {
+    v1::SchedulerMessage alive;
+    alive.mutable_alive();
+    return Serialised(alive);
+  }());
+  return message;
+}
+
+absl::Duration AliveInterval(absl::Duration heartbeat_interval) {
+  return std::min(kHeartbeatsPerAlive * heartbeat_interval, kMaxAliveInterval);
+}
+
 }  // namespace
 
-Session* Session::Start(const GatewayParts& parts, Identity identity,
+Session* Session::Start(const GatewayParts& parts, Identity identity, std::string issuer_key_id,
                         grpc::CallbackServerContext* context) {
-  std::shared_ptr<Session> session(new Session(parts, std::move(identity), context));
+  std::shared_ptr<Session> session(
+      new Session(parts, std::move(identity), std::move(issuer_key_id), context));
   session->self_ = session;
   absl::Status still_good = parts.streams.Add(session->identity_, session);
   if (still_good.ok()) still_good = parts.certificates.CheckStillGood(session->identity_);
@@ -105,7 +126,7 @@ Session* Session::Start(const GatewayParts& parts, Identity identity,
 void Session::ReadOn() {
   {
     absl::MutexLock lock(&mutex_);
-    if (finished_) return;
+    if (finished_ || closing_.has_value()) return;
     const bool unread = acknowledgements_ > kMaxUnreadAcknowledgements;
     // It is the agent that stands still: its time runs.
     if (unread) silent_since_ = absl::ToUnixMicros(parts_.clock.Now());
@@ -137,6 +158,8 @@ absl::Time Session::silent_since() const {
 void Session::OnReadDone(bool ok) {
   if (!ok) return Close(absl::OkStatus());
   silent_since_ = kNotSilent;
+  // What was on its way when it was told to end: the agent isn't one of the fleet any more.
+  if (closing()) return;
   if (const absl::Status status = HandleIncoming(); !status.ok()) EndWith(status);
 }
 
@@ -209,10 +232,12 @@ void Session::HandleAndReadOn(const grpc::Slice& serialised, size_t cost) {
   // only a record may then.
   if (status.ok() && counted != message.has_record())
     status = absl::InvalidArgumentError("a message that was taken for another one");
+  // It reads on when the agent is its own: OnClaimed.
+  const bool is_claimed = parts_.claims != nullptr && message.has_hello();
   if (status.ok()) status = Handle(std::move(message), &cost);
   if (cost > 0) parts_.budget.Return(shared_from_this(), cost);
   if (!status.ok()) return EndWith(status);
-  ReadOn();
+  if (!is_claimed) ReadOn();
 }
 
 void Session::EndWith(const absl::Status& reason) {
@@ -287,16 +312,71 @@ bool Session::WasSent(const std::string& action_id) {
   return sent_actions_.contains(action_id);
 }
 
-// Only from OnReadDone, and gRPC calls OnDone after that: what is connected here
-// is disconnected there.
+// Only from OnReadDone, or before OnClaimed lets the stream end, and gRPC calls OnDone
+// after that: what is connected here is disconnected there.
 absl::Status Session::HandleHello(const v1::Hello& hello) {
   DRAGNET_RETURN_IF_ERROR(CheckFacts(hello.facts(), parts_.fleet_id, identity_.name));
+  if (parts_.claims == nullptr) return Attach(hello, /*epoch=*/0);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (finished_) return absl::OkStatus();
+    claiming_ = true;
+  }
+  parts_.claims->Claim(
+      {identity_.name, BootIdOf(hello)},
+      [self = shared_from_this(), hello](const absl::StatusOr<Claimed>& claimed) {
+        self->OnClaimed(hello, claimed);
+      },
+      [weak = weak_from_this()] {
+        const std::shared_ptr<Session> self = weak.lock();
+        return self != nullptr && !self->finished();
+      });
+  return absl::OkStatus();
+}
+
+void Session::OnClaimed(const v1::Hello& hello, const absl::StatusOr<Claimed>& claimed) {
+  absl::Status status = claimed.status();
+  bool finished = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    finished = finished_;
+    if (claimed.ok()) {
+      claim_.agent_id = identity_.name;
+      claim_.epoch = claimed->epoch;
+      claim_.boot_id = BootIdOf(hello);
+    }
+  }
+  if (!finished) {
+    // Its scheduler tells of it, too, sooner or later.
+    if (claimed.ok() && claimed->before.connected)
+      for (const auto& replaced :
+           parts_.agents.NoteElsewhere({claimed->before}, parts_.clock.Now()))
+        replaced->Close(absl::AbortedError("replaced by a newer session of this agent"));
+    if (status.ok()) status = Attach(hello, claimed->epoch);
+    if (status.ok()) {
+      ReadOn();
+    } else {
+      EndWith(status);
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  claiming_ = false;
+  if (finished_) Finish(rpc::ToGrpc(finish_with_));
+}
+
+absl::Status Session::Attach(const v1::Hello& hello, uint64_t epoch) {
   const absl::Time now = parts_.clock.Now();
-  DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<AgentSession> replaced,
-                           parts_.agents.Connect(identity_.name, shared_from_this(), hello, now));
+  auto replaced = parts_.agents.Connect(identity_.name, shared_from_this(), hello, now, epoch);
+  if (absl::IsNotFound(replaced.status()) && epoch > 0) {
+    // It has enrolled at another scheduler in this moment.
+    DRAGNET_ASSIGN_OR_RETURN(StoredAgent agent, parts_.store.FindAgent(identity_.name));
+    DRAGNET_RETURN_IF_ERROR(parts_.agents.Add(std::move(agent)));
+    replaced = parts_.agents.Connect(identity_.name, shared_from_this(), hello, now, epoch);
+  }
+  DRAGNET_RETURN_IF_ERROR(replaced.status());
   SendWelcome(now);
-  if (replaced != nullptr)
-    replaced->Close(absl::AbortedError("replaced by a newer session of this agent"));
+  if (*replaced != nullptr)
+    (*replaced)->Close(absl::AbortedError("replaced by a newer session of this agent"));
   TheMetrics().sessions_opened.Add();
   spdlog::info("agent {}: connected as \"{}\"", identity_.name,
                Shorten(ForTerminal(hello.facts().name()), 100));
@@ -310,6 +390,7 @@ void Session::SendWelcome(absl::Time now) {
   welcome->set_record_window(kRecordWindow);
   *welcome->mutable_heartbeat_interval() = ToProtoDuration(parts_.heartbeat_interval);
   *welcome->mutable_now() = ToTimestamp(now);
+  *welcome->mutable_alive_interval() = ToProtoDuration(AliveInterval(parts_.heartbeat_interval));
   absl::MutexLock lock(&mutex_);
   if (finished_) return;
   // Before what the dispatcher may have queued since it can see this session.
@@ -326,12 +407,10 @@ absl::Status Session::HandleRecord(v1::ResultRecord record, size_t* cost) {
     ++records_under_way_;
   }
   const v1::RecordKey key = KeyOf(record);
-  parts_.dispatcher.OnRecord(identity_.name, std::move(record),
-                             [session = shared_from_this(), key, held = std::exchange(*cost, 0)](
-                                 const absl::Status& status, RecordWorth worth) {
-                               session->NoteWorth(worth);
-                               session->OnRecordDone(key, held, status);
-                             });
+  parts_.bus.PublishRecord(
+      {identity_.name, std::move(record), parts_.clock.Now()},
+      [session = shared_from_this(), key, held = std::exchange(*cost, 0)](
+          const absl::Status& status) { session->OnRecordDone(key, held, status); });
   return absl::OkStatus();
 }
 
@@ -350,6 +429,8 @@ absl::Status Session::HandleBlobRequest(const v1::BlobRequest& request) {
   // A full part takes its time on the way; a short one ends a blob, and asked
   // for again and again it costs the asker nothing.
   if (was_short) DRAGNET_RETURN_IF_ERROR(TakeLightMessage());
+  if (parts_.blob_source != nullptr && !parts_.blob_parts.Has(request))
+    DRAGNET_RETURN_IF_ERROR(TakeLightMessage(kFetchWeight));
   if (!is_early && parts_.blob_turns.Take(shared_from_this())) AnswerBlobRequest();
   return absl::OkStatus();
 }
@@ -363,6 +444,28 @@ void Session::AnswerBlobRequest() {
     if (!blob_request_.has_value()) return;
     request = *blob_request_;
   }
+  if (parts_.blob_source == nullptr || parts_.blob_parts.Has(request))
+    return AnswerWithPart(request);
+  const bool taken = parts_.blob_fetching.Run(
+      [self = shared_from_this(), request] { self->FetchAndAnswer(request); });
+  if (!taken)
+    Close(absl::UnavailableError("too many blobs are fetched at the moment: try again later"));
+}
+
+void Session::FetchAndAnswer(const v1::BlobRequest& request) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (finished_) return;
+  }
+  const absl::Status fetched = parts_.blob_source->Fetch(request.sha256());
+  if (fetched.ok() || absl::IsNotFound(fetched)) return AnswerWithPart(request);
+  // Somebody may have it: the agent asks again, or another scheduler.
+  spdlog::warn("agent {}: a blob is not here: {}", identity_.name,
+               Shorten(ForTerminal(ToStd(fetched.message())), 300));
+  Close(absl::UnavailableError("this scheduler can't fetch a blob: try another one"));
+}
+
+void Session::AnswerWithPart(const v1::BlobRequest& request) {
   // 256 KiB of a file that other agents ask for, too: from the page cache.
   OutgoingMessage answer = parts_.blob_parts.Answer(request);
   absl::MutexLock lock(&mutex_);
@@ -403,6 +506,18 @@ void Session::OnRecordDone(const v1::RecordKey& key, size_t cost, const absl::St
   if (read_on) ReadOn();
 }
 
+// Its certificate is of the CA that issued before this one.
+void Session::AskToRenewIfOutdated() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!welcomed_ || asked_to_renew_ || !parts_.ca.TakeTurnToAsk(issuer_key_id_)) return;
+    asked_to_renew_ = true;
+  }
+  v1::SchedulerMessage message;
+  message.mutable_renew_certificate();
+  Send(Serialised(message));
+}
+
 void Session::NotStored(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   // Said once: with the first record of a window all of it fails, and a full disk
@@ -427,7 +542,7 @@ bool Session::SendAction(const std::string& action_id, OutgoingMessage message, 
 }
 
 void Session::QueueLocked(OutgoingMessage message, bool acknowledgement) {
-  if (finished_) return;
+  if (finished_ || (closing_.has_value() && !acknowledgement)) return;
   if (outgoing_.size() >= kMaxOutgoing)
     return FinishLocked(absl::ResourceExhaustedError("the agent doesn't read what it is sent"));
   outgoing_.push_back({std::move(message), acknowledgement});
@@ -437,6 +552,7 @@ void Session::QueueLocked(OutgoingMessage message, bool acknowledgement) {
 
 void Session::WriteNextLocked() {
   writing_ = true;
+  wrote_ = SteadyNow();
   if (outgoing_.empty()) {
     written_ = ToByteBuffer(std::exchange(blob_part_, nullptr));
     writes_blob_part_ = true;
@@ -470,6 +586,7 @@ void Session::OnWriteDone(bool ok) {
     } else if (!finished_ && (!outgoing_.empty() || blob_part_ != nullptr)) {
       WriteNextLocked();
     }
+    FinishIfSentLocked();
     asked_again = wrote_blob_part && blob_request_.has_value() && !finished_;
     read_on = TakeUpReadingLocked();
   }
@@ -482,13 +599,40 @@ void Session::Close(const absl::Status& reason) {
   FinishLocked(reason);
 }
 
+void Session::CloseWhenSent(const absl::Status& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (!closing_.has_value()) closing_ = reason;
+  FinishIfSentLocked();
+}
+
+void Session::FinishIfSentLocked() {
+  // An agent that retires is not revoked before it has its last acknowledgement, however
+  // long the bus takes; CutOffIfClosed bounds that.
+  if (closing_.has_value() && !writing_ && outgoing_.empty() && records_under_way_ == 0)
+    FinishLocked(*closing_);
+}
+
+bool Session::finished() const {
+  absl::MutexLock lock(&mutex_);
+  return finished_;
+}
+
+bool Session::closing() const {
+  absl::MutexLock lock(&mutex_);
+  return closing_.has_value();
+}
+
 void Session::FinishLocked(const absl::Status& reason) {
   if (finished_) return;
   finished_ = true;
   outgoing_.clear();
   acknowledgements_ = 0;
   blob_part_ = nullptr;
-  Finish(rpc::ToGrpc(reason));
+  if (claiming_) {
+    finish_with_ = reason;
+  } else {
+    Finish(rpc::ToGrpc(reason));
+  }
 }
 
 // A peer that reads nothing would keep its stream open for as long as a message
@@ -497,6 +641,8 @@ void Session::CutOffIfClosed() {
   absl::MutexLock lock(&mutex_);
   if (!finished_ && !welcomed_ && ++silent_for_ > kSecondsToSayHello)
     FinishLocked(absl::DeadlineExceededError("no Hello came"));
+  if (!finished_ && closing_.has_value() && ++closing_for_ > kSecondsToReadTheRest)
+    FinishLocked(*closing_);
   if (!finished_ || context_ == nullptr) return;
   if (++closed_for_ >= kSecondsToReadTheReason) context_->TryCancel();
 }
@@ -509,6 +655,15 @@ void Session::GoOn() {
     read_on = TakeUpReadingLocked();
   }
   if (read_on) ReadOn();
+  AskToRenewIfOutdated();
+  SayAliveIfDue();
+}
+
+void Session::SayAliveIfDue() {
+  absl::MutexLock lock(&mutex_);
+  if (welcomed_ && !writing_ && outgoing_.empty() &&
+      SteadyNow() - wrote_ >= AliveInterval(parts_.heartbeat_interval))
+    QueueLocked(AliveMessage());
 }
 
 void Session::CutOff(const absl::Status& reason) {
@@ -525,16 +680,19 @@ bool Session::established() const {
 void Session::OnCancel() { Close(absl::CancelledError("the connection is lost")); }
 
 void Session::OnDone() {
+  StoredSession claim;
   {
     absl::MutexLock lock(&mutex_);
     finished_ = true;
     context_ = nullptr;
+    claim = claim_;
   }
   parts_.budget.Leave(*this);
   parts_.blob_turns.GiveBack(*this);
   TheMetrics().sessions_closed.Add();
   if (parts_.agents.Disconnect(identity_.name, this, parts_.clock.Now()))
     spdlog::info("agent {}: disconnected", identity_.name);
+  if (claim.epoch > 0) parts_.claims->Release(claim);
   // The last owner, unless a callback of the store still holds one.
   const std::shared_ptr<Session> self = std::move(self_);
 }

@@ -19,6 +19,7 @@
 #include "core/text.h"
 #include "core/trust_policy.h"
 #include "modules/manifest.h"
+#include "scheduler/dispatch/retirement.h"
 #include "scheduler/enrolment/ca.h"
 #include "scheduler/enrolment/enrolment.h"
 #include "scheduler/init/templates.h"
@@ -81,9 +82,22 @@ absl::StatusOr<Addresses> AddressesOf(const InitOptions& options) {
 struct Fleet {
   std::string id;
   std::vector<PrivateKey> roots;
+  std::vector<PrivateKey> releasers;
   std::string policy;
   absl::Time policy_expires;
 };
+
+uint32_t ReleaseThreshold(const InitOptions& options) {
+  // Of two, both: a threshold of 1 would let one stolen key release anything.
+  const uint32_t keys = options.release_keys;
+  return options.release_threshold.value_or(keys <= 2 ? keys : keys - 1);
+}
+
+std::vector<PublicKey> PublicKeysOf(const std::vector<PrivateKey>& keys) {
+  std::vector<PublicKey> publics;
+  for (const PrivateKey& key : keys) publics.push_back(key.public_key());
+  return publics;
+}
 
 absl::StatusOr<std::string> SignFirstPolicy(const InitOptions& options, const Fleet& fleet,
                                             const CertificateAuthority& ca,
@@ -93,17 +107,23 @@ absl::StatusOr<std::string> SignFirstPolicy(const InitOptions& options, const Fl
   policy.set_version(1);
   *policy.mutable_issued() = ToTimestamp(now);
   *policy.mutable_expires() = ToTimestamp(fleet.policy_expires);
-  std::vector<PublicKey> root_publics;
-  for (const PrivateKey& root : fleet.roots) root_publics.push_back(root.public_key());
   DRAGNET_ASSIGN_OR_RETURN(const RootSet roots,
-                           RootSet::Create(root_publics, options.root_threshold));
+                           RootSet::Create(PublicKeysOf(fleet.roots), options.root_threshold));
   *policy.mutable_roots() = roots.ToProto();
+  if (!fleet.releasers.empty()) {
+    DRAGNET_ASSIGN_OR_RETURN(
+        const ReleaseKeySet release_keys,
+        ReleaseKeySet::Create(PublicKeysOf(fleet.releasers), ReleaseThreshold(options)));
+    *policy.mutable_release_keys() = release_keys.ToProto();
+  }
   v1::Investigator* investigator = policy.add_investigators();
   investigator->set_name(options.investigator);
   *investigator->add_keys() = signing_key.ToProto();
   for (const v1::Role role : {v1::ROLE_READER, v1::ROLE_INVESTIGATOR, v1::ROLE_OPERATOR})
     investigator->add_roles(role);
   for (const ModuleManifest* manifest : AllManifests()) {
+    // Nobody may, until the root keys say who: what it does can't be undone from afar.
+    if (manifest->name == kRetireModule && !options.allow_retire) continue;
     v1::ModulePolicy* module = policy.add_modules();
     module->set_module(std::string(manifest->name));
     module->set_minimum_weight(1);
@@ -133,6 +153,13 @@ absl::Status WriteRoots(const Fleet& fleet, const std::string& directory) {
       DRAGNET_RETURN_IF_ERROR(
           WriteNewFile(StrCat(directory, "/", place, "/", name, ".pub"), public_pem, 0644));
   }
+  // No program is told of these: they are in the trust policy.
+  for (size_t i = 0; i < fleet.releasers.size(); ++i) {
+    const std::string path = StrCat(directory, "/root/release-", i + 1);
+    DRAGNET_RETURN_IF_ERROR(WriteNewFile(path + ".key", fleet.releasers[i].ToPem(), 0600));
+    DRAGNET_RETURN_IF_ERROR(
+        WriteNewFile(path + ".pub", fleet.releasers[i].public_key().ToPem(), 0644));
+  }
   return absl::OkStatus();
 }
 
@@ -148,6 +175,13 @@ absl::Status CheckOptions(const InitOptions& options) {
       options.root_threshold > options.root_keys)
     return absl::InvalidArgumentError(
         "--root-keys: 1 to 32; --root-threshold: 1 to the number of root keys");
+  const uint32_t release_threshold = ReleaseThreshold(options);
+  if (options.release_keys > 32 ||
+      (options.release_keys > 0 &&
+       (release_threshold < 1 || release_threshold > options.release_keys)) ||
+      (options.release_keys == 0 && options.release_threshold.has_value()))
+    return absl::InvalidArgumentError(
+        "--release-keys: 0 to 32; --release-threshold: 1 to the number of release keys");
   if (options.policy_lifetime < absl::Hours(1) ||
       options.policy_lifetime > absl::Hours(10 * 366 * 24))
     return absl::InvalidArgumentError("--policy-lifetime: 1h to 87840h");
@@ -173,6 +207,10 @@ absl::Status BuildFleet(const InitOptions& options, const Addresses& addresses, 
   for (uint32_t i = 0; i < options.root_keys; ++i) {
     DRAGNET_ASSIGN_OR_RETURN(PrivateKey root, PrivateKey::Generate(KeyAlgorithm::kEd25519));
     fleet.roots.push_back(std::move(root));
+  }
+  for (uint32_t i = 0; i < options.release_keys; ++i) {
+    DRAGNET_ASSIGN_OR_RETURN(PrivateKey key, PrivateKey::Generate(KeyAlgorithm::kEd25519));
+    fleet.releasers.push_back(std::move(key));
   }
   DRAGNET_ASSIGN_OR_RETURN(const CertificateAuthority ca,
                            CertificateAuthority::Create(fleet.id, now));
@@ -203,8 +241,11 @@ absl::Status BuildFleet(const InitOptions& options, const Addresses& addresses, 
                              SqliteStore::Open(store_path, StoreUse::kCommand));
     DRAGNET_RETURN_IF_ERROR(store->AddTrustPolicy({.version = 1, .envelope = fleet.policy}));
     DRAGNET_RETURN_IF_ERROR(store->AddCertificate(ToStored(investigator, now)));
-    DRAGNET_ASSIGN_OR_RETURN(const NewToken token, CreateToken(*store, now, options.token_lifetime,
-                                                               options.token_uses, {}));
+    DRAGNET_ASSIGN_OR_RETURN(const NewToken token, CreateToken(*store, now,
+                                                               {.lifetime = options.token_lifetime,
+                                                                .uses = options.token_uses,
+                                                                .note = "made with the fleet"},
+                                                               "dragnet-scheduler init"));
     result->token = token.token;
     result->token_expires = token.expires;
   }
@@ -292,20 +333,29 @@ std::string NextSteps(const InitOptions& options, const InitResult& result) {
   const auto day = [](absl::Time time) {
     return absl::FormatTime("%Y-%m-%d %H:%M UTC", time, absl::UTCTimeZone());
   };
-  return StrCat("Fleet ", result.fleet_id, " is ready in ", dir, ".\n\n",
-                "  1. Start the scheduler:\n", "       dragnet-scheduler run --config ", dir,
-                "/scheduler.toml\n", "  2. Start an agent here, or copy ", dir,
-                "/agent to a host and start it there:\n", "       dragnet-agent run --config ", dir,
-                "/agent/agent.toml\n", "     Enrolment token (", options.token_uses,
-                " uses, until ", day(result.token_expires), "):\n       ", result.token, "\n",
-                "  3. Investigate as ", options.investigator, ":\n",
-                "       export DRAGNET_CONFIG=", dir, "/investigator/console.toml\n",
-                "       dragnet agents\n\n", "Take ", dir, "/root offline now: its ",
-                options.root_keys == 1 ? "key decides" : "keys decide",
-                " who may order what, and nothing that runs needs ",
-                options.root_keys == 1 ? "it" : "them", ".\n", "Give ", dir, "/investigator to ",
-                options.investigator, " alone: the scheduler has no use for it either.\n",
-                "The trust policy expires on ", day(result.policy_expires), ".\n");
+  return StrCat(
+      "Fleet ", result.fleet_id, " is ready in ", dir, ".\n\n", "  1. Start the scheduler:\n",
+      options.install ? std::string("       systemctl start dragnet-scheduler\n")
+                      : StrCat("       dragnet-scheduler run --config ", dir, "/scheduler.toml\n"),
+      "  2. Start an agent here, or copy ", dir, "/agent to a host and start it there:\n",
+      "       dragnet-agent run --config ", dir, "/agent/agent.toml\n", "     Enrolment token (",
+      options.token_uses, " uses, until ", day(result.token_expires), "):\n       ", result.token,
+      "\n", "  3. Investigate as ", options.investigator, ":\n",
+      "       export DRAGNET_CONFIG=", dir, "/investigator/console.toml\n",
+      "       dragnet agents\n\n", "Take ", dir, "/root offline now: its ",
+      options.root_keys == 1 ? "key decides" : "keys decide",
+      " who may order what, and nothing that runs needs ", options.root_keys == 1 ? "it" : "them",
+      ".\n",
+      options.release_keys == 0
+          ? std::string()
+          : StrCat("The release keys in it say which builds of the agent are good: give "
+                   "them to those who release it, not to who keeps the root keys.\n"),
+      "Give ", dir, "/investigator to ", options.investigator,
+      " alone: the scheduler has no use for it either.\n",
+      options.allow_retire
+          ? ""
+          : "Nobody may retire hosts yet: dragnet agents retire says how to change that.\n",
+      "The trust policy expires on ", day(result.policy_expires), ".\n");
 }
 
 }  // namespace dragnet::scheduler

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,19 @@ struct InitOptions {
   std::vector<std::string> hosts;
   uint32_t root_keys = 1;
   uint32_t root_threshold = 1;
+  // Keys for releases of the agent; without any only the root keys make one. Of one or
+  // two all must sign, of more all but one, unless release_threshold says otherwise.
+  uint32_t release_keys = 0;
+  std::optional<uint32_t> release_threshold;
   std::string investigator;
+  // The first policy lets the first investigator alone retire hosts. Without, it has no
+  // rule for that module: one stolen key must not take a fleet's identities away.
+  bool allow_retire = false;
   absl::Duration policy_lifetime = absl::Hours(365 * 24);
   absl::Duration token_lifetime = absl::Hours(24);
   uint32_t token_uses = 100;
+  // The scheduler's part goes where its package's service reads it (install.h).
+  bool install = false;
 };
 
 struct InitResult {

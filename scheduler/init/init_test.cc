@@ -7,6 +7,8 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/certificate.h"
 #include "core/file_io.h"
@@ -27,6 +29,10 @@ class InitTest : public ::testing::Test {
     options_.investigator = "alice";
   }
   std::string Path(const std::string& name) const { return options_.directory + "/" + name; }
+  TrustPolicy PolicyOf(const InitResult& result) const {
+    const auto store = SqliteStore::Open(Path("scheduler/dragnet.db"), StoreUse::kRun);
+    return *TrustPolicy::FromOwnStorage((*store)->TrustPolicies()->at(0).envelope, result.fleet_id);
+  }
   std::set<std::string> Entries() const {
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(parent_.path()))
@@ -63,6 +69,55 @@ TEST_F(InitTest, MakesAFleetWhosePolicyItsRootKeysSigned) {
   EXPECT_TRUE(policy->HasRuleFor("file"));
   EXPECT_TRUE(policy->CheckWeight("file", {"alice"}).ok());
   EXPECT_EQ(policy->expires(), now_ + absl::Hours(365 * 24));
+}
+
+TEST_F(InitTest, ReleaseKeysAreMadeOnDemandOnly) {
+  ASSERT_TRUE(InitializeFleet(options_, now_).ok());
+  EXPECT_FALSE(std::filesystem::exists(Path("root/release-1.key")));
+
+  options_.directory = parent_.path() + "/other";
+  options_.release_keys = 3;
+  const auto result = InitializeFleet(options_, now_);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const TrustPolicy policy = PolicyOf(*result);
+  ASSERT_TRUE(policy.release_keys().has_value());
+  EXPECT_EQ(policy.release_keys()->threshold(), 2u);
+  std::set<std::string> ids;
+  for (const PublicKey& key : policy.release_keys()->keys()) ids.insert(key.id());
+  std::set<std::string> written;
+  for (const char* name : {"root/release-1.key", "root/release-2.key", "root/release-3.key"})
+    written.insert(PrivateKey::Load(Path(name))->public_key().id());
+  EXPECT_EQ(ids, written);
+}
+
+TEST_F(InitTest, OneStolenReleaseKeyReleasesNothing) {
+  const std::vector<std::pair<uint32_t, uint32_t>> keys_and_threshold = {
+      {1, 1}, {2, 2}, {3, 2}, {4, 3}};
+  for (const auto& [keys, threshold] : keys_and_threshold) {
+    options_.directory = parent_.path() + "/fleet-" + std::to_string(keys);
+    options_.release_keys = keys;
+    const auto result = InitializeFleet(options_, now_);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(PolicyOf(*result).release_keys()->threshold(), threshold) << keys;
+  }
+}
+
+// What it does can't be undone from afar: a fleet's only investigator loses a key, and
+// the fleet with it.
+TEST_F(InitTest, NobodyMayRetireHostsUnlessItIsAskedFor) {
+  const auto result = InitializeFleet(options_, now_);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(PolicyOf(*result).HasRuleFor("retire"));
+  // Takes a release, too, that release keys or root keys have signed.
+  EXPECT_TRUE(PolicyOf(*result).CheckWeight("upgrade", {"alice"}).ok());
+  EXPECT_NE(NextSteps(options_, *result).find("Nobody may retire hosts yet"), std::string::npos);
+
+  options_.directory = parent_.path() + "/other";
+  options_.allow_retire = true;
+  const auto other = InitializeFleet(options_, now_);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_TRUE(PolicyOf(*other).CheckWeight("retire", {"alice"}).ok());
+  EXPECT_EQ(NextSteps(options_, *other).find("retire"), std::string::npos);
 }
 
 TEST_F(InitTest, SecretsAreReadableByTheirOwnerOnly) {
@@ -120,6 +175,14 @@ TEST_F(InitTest, OptionsThatDoNotFitAreRefusedByName) {
   refused([](InitOptions* o) { o->name = "../x"; }, "--name");
   refused([](InitOptions* o) { o->root_threshold = 2; }, "--root-threshold");
   refused([](InitOptions* o) { o->root_keys = 0; }, "--root-keys");
+  refused([](InitOptions* o) { o->release_keys = 33; }, "--release-keys");
+  refused([](InitOptions* o) { o->release_threshold = 1; }, "--release-threshold");
+  refused(
+      [](InitOptions* o) {
+        o->release_keys = 2;
+        o->release_threshold = 3;
+      },
+      "--release-threshold");
   refused([](InitOptions* o) { o->listen = "nowhere"; }, "--listen");
   refused([](InitOptions* o) { o->policy_lifetime = absl::Seconds(1); }, "--policy-lifetime");
   EXPECT_TRUE(Entries().empty());

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/settings.h"
+
 namespace dragnet::scheduler {
 
 struct TemplateValues {
@@ -18,6 +20,8 @@ struct TemplateValues {
 };
 
 std::string SchedulerToml(const TemplateValues& values);
+// Of another scheduler of the same cluster: what is not said here is as it is there.
+std::string JoiningSchedulerToml(const Settings& settings, const std::string& name);
 std::string ConsoleToml(const TemplateValues& values);
 std::string AgentToml(const TemplateValues& values);
 

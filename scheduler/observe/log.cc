@@ -2,11 +2,15 @@
 
 #include <spdlog/details/log_msg.h>
 #include <spdlog/formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -78,6 +82,44 @@ class LineFormatter : public spdlog::formatter {
   const LogFormat format_;
 };
 
+JournalPriority PriorityOf(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+    case spdlog::level::debug:
+      return JournalPriority::kDebug;
+    case spdlog::level::info:
+      return JournalPriority::kInfo;
+    case spdlog::level::warn:
+      return JournalPriority::kWarning;
+    default:
+      return JournalPriority::kError;
+  }
+}
+
+class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  JournalSink(Journal journal, LogFormat format) : journal_(std::move(journal)), format_(format) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const std::string_view payload(message.payload.data(), message.payload.size());
+    const LogLine line = SplitSubject(payload);
+    std::vector<JournalField> fields;
+    if (!line.subject.action.empty()) fields.push_back({"DRAGNET_ACTION", line.subject.action});
+    if (!line.subject.agent.empty()) fields.push_back({"DRAGNET_AGENT", line.subject.agent});
+    const std::string whole = FormatLogLine(format_, message);
+    const std::string text =
+        format_ == LogFormat::kJson ? whole : Shorten(ForTerminal(payload), kMaxMessage);
+    Count(message.level);
+    if (journal_.Write(PriorityOf(message.level), text, fields)) return;
+    std::fputs((whole + "\n").c_str(), stderr);
+  }
+  void flush_() override {}
+
+  const Journal journal_;
+  const LogFormat format_;
+};
+
 }  // namespace
 
 std::string About(const LogSubject& subject) {
@@ -141,9 +183,15 @@ std::string FormatLogLine(LogFormat format, const spdlog::details::log_msg& mess
   return StrCat(json, ",\"message\":", JsonString(Shorten(line.message, kMaxMessage)), "}");
 }
 
-void SetUpLog(LogFormat format, spdlog::level::level_enum level) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("dragnet-scheduler"));
-  spdlog::set_formatter(std::make_unique<LineFormatter>(format));
+void SetUpLog(LogFormat format, spdlog::level::level_enum level, std::optional<Journal> journal) {
+  if (journal.has_value()) {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "dragnet-scheduler", std::make_shared<JournalSink>(*std::move(journal), format)));
+  } else {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "dragnet-scheduler", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+    spdlog::set_formatter(std::make_unique<LineFormatter>(format));
+  }
   spdlog::set_level(level);
   spdlog::flush_on(spdlog::level::trace);
 }

@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "core/journal.h"
 
 namespace spdlog::details {
 struct log_msg;
@@ -51,8 +52,14 @@ absl::Status ParseLogFormat(std::string_view word, LogFormat* format);
 // "debug", "info", "warning", "error".
 absl::Status ParseLogLevel(std::string_view word, spdlog::level::level_enum* level);
 
-// The process's log, to standard error, from here on.
-void SetUpLog(LogFormat format, spdlog::level::level_enum level);
+// The process's log from here on: to `journal`, if there is one, else and where it
+// doesn't take a line to standard error.
+//
+// In the journal a line's level is its PRIORITY, and the ids of its subject are the
+// fields DRAGNET_ACTION and DRAGNET_AGENT. Its MESSAGE is the text without time and
+// level, or with the format kJson the whole JSON.
+void SetUpLog(LogFormat format, spdlog::level::level_enum level,
+              std::optional<Journal> journal = std::nullopt);
 
 // One line, as it goes out, without the line feed.
 std::string FormatLogLine(LogFormat format, const spdlog::details::log_msg& message);

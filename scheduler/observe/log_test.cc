@@ -2,8 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <spdlog/details/log_msg.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
+
+#include "core/journal_testing.h"
+#include "core/strings.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -63,6 +68,53 @@ TEST(LogTest, WordsOfTheSettings) {
   EXPECT_TRUE(ParseLogLevel("error", &level).ok());
   EXPECT_EQ(level, spdlog::level::err);
   EXPECT_FALSE(ParseLogLevel("loud", &level).ok());
+}
+
+class JournalLogTest : public ::testing::Test {
+ protected:
+  void TearDown() override { SetUpLog(LogFormat::kText, spdlog::level::info); }
+
+  dragnet::testing::JournalEntry Next() {
+    const auto entry = socket_.Next();
+    EXPECT_TRUE(entry.has_value());
+    return entry.value_or(dragnet::testing::JournalEntry());
+  }
+
+  const std::string path_ = StrCat("/tmp/dragnet-log-test-", ::getpid());
+  dragnet::testing::JournalSocket socket_{path_};
+};
+
+TEST_F(JournalLogTest, IdsAndLevelAreFieldsOfTheJournal) {
+  using ::testing::Pair;
+  using ::testing::UnorderedElementsAre;
+  SetUpLog(LogFormat::kText, spdlog::level::info, Journal::Open(path_, "dragnet-scheduler"));
+  spdlog::warn("action {} agent {}: sent", kAction, kAgent);
+  spdlog::debug("not asked for");
+  spdlog::info("agent web-1\nDRAGNET_AGENT=forged: hello");
+  EXPECT_THAT(Next(), UnorderedElementsAre(
+                          Pair("MESSAGE", StrCat("action ", kAction, " agent ", kAgent, ": sent")),
+                          Pair("PRIORITY", "4"), Pair("SYSLOG_IDENTIFIER", "dragnet-scheduler"),
+                          Pair("DRAGNET_ACTION", kAction), Pair("DRAGNET_AGENT", kAgent)));
+  EXPECT_THAT(Next(), UnorderedElementsAre(
+                          Pair("MESSAGE", "agent web-1\\nDRAGNET_AGENT=forged: hello"),
+                          Pair("PRIORITY", "6"), Pair("SYSLOG_IDENTIFIER", "dragnet-scheduler")));
+  EXPECT_FALSE(socket_.Next().has_value());
+}
+
+TEST_F(JournalLogTest, JsonStaysJson) {
+  SetUpLog(LogFormat::kJson, spdlog::level::info, Journal::Open(path_, "dragnet-scheduler"));
+  spdlog::error("action {}: failed", kAction);
+  const auto entry = Next();
+  EXPECT_EQ(entry.find("PRIORITY")->second, "3");
+  EXPECT_EQ(nlohmann::json::parse(entry.find("MESSAGE")->second)["action"], kAction);
+}
+
+TEST_F(JournalLogTest, WhatTheJournalDoesntTakeGoesToStandardError) {
+  SetUpLog(LogFormat::kText, spdlog::level::info,
+           Journal::Open(path_ + ".gone", "dragnet-scheduler"));
+  ::testing::internal::CaptureStderr();
+  spdlog::warn("still told");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), EndsWith("warning still told\n"));
 }
 
 }  // namespace

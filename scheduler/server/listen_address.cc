@@ -27,9 +27,11 @@ absl::Status CheckFree(const std::string& address) {
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
-  if (error != 0)
-    return absl::InvalidArgumentError(
-        StrCat("listen = \"", address, "\": ", ::gai_strerror(error)));
+  if (error != 0) {
+    const std::string words = StrCat("listen = \"", address, "\": ", ::gai_strerror(error));
+    // No name server yet, as while the host starts.
+    return error == EAI_AGAIN ? absl::UnavailableError(words) : absl::InvalidArgumentError(words);
+  }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(found, ::freeaddrinfo);
   const UniqueFd socket(::socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0));
   const int on = 1;

@@ -5,10 +5,17 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <ctime>
 #include <memory>
+#include <string>
 
+#include "absl/time/time.h"
 #include "core/clock.h"
+#include "core/journal.h"
+#include "core/service_notify.h"
 #include "core/status_macros.h"
+#include "core/strings.h"
 #include "core/version.h"
 #include "scheduler/observe/log.h"
 #include "scheduler/server/server.h"
@@ -30,11 +37,32 @@ void RaiseDescriptorLimit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A server that hangs isn't kept alive from here on: the service manager ends it, and
+// starts it anew. A disk that is full is no such reason: /readyz says so, agents keep
+// what they have, and a new start would find the disk as full as it is.
+constexpr absl::Duration kHangsAfter = absl::Seconds(30);
+
+// Until one of `ends` is sent. Turns for `service`, which `ends` must not wait for.
+void WaitForEnd(const sigset_t& ends, const Server& server, ServiceNotifier& service) {
+  while (true) {
+    const bool hangs = server.SinceLastTurn() >= kHangsAfter;
+    if (!hangs) service.Advance();
+    const absl::Time next = hangs ? SteadyNow() + absl::Seconds(1) : service.deadline();
+    const absl::Duration wait =
+        std::clamp(next - SteadyNow(), absl::Milliseconds(1), absl::Duration(absl::Hours(1)));
+    const timespec timeout = absl::ToTimespec(wait);
+    if (::sigtimedwait(&ends, nullptr, &timeout) > 0) return;
+  }
+}
+
 }  // namespace
 
 absl::Status RunScheduler(const std::string& config_path) {
   DRAGNET_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(config_path));
-  SetUpLog(settings.log_format, settings.log_level);
+  SetUpLog(settings.log_format, settings.log_level, Journal::OfStandardError("dragnet-scheduler"));
+  std::string problem;
+  ServiceNotifier service = ServiceNotifier::OpenFromEnvironment(&problem);
+  if (!problem.empty()) spdlog::warn("{}", problem);
   gpr_set_log_function(LogOfGrpc);
   RaiseDescriptorLimit();
   // Before any thread starts, so that all of them leave these signals to this one.
@@ -51,8 +79,10 @@ absl::Status RunScheduler(const std::string& config_path) {
   spdlog::info("listening on {}", server->address());
   if (!server->metrics_address().empty())
     spdlog::info("metrics and health on http://{}/", server->metrics_address());
-  int received = 0;
-  sigwait(&ends, &received);
+  service.SetReady();
+  service.SetStatus(StrCat("listening on ", server->address(), ", fleet ", settings.fleet_id));
+  WaitForEnd(ends, *server, service);
+  service.Stopping();
   spdlog::info("stopping");
   server.reset();
   spdlog::info("stopped");

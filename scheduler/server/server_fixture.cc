@@ -108,30 +108,40 @@ grpc::Status AgentPeer::Finish() {
 }
 
 void ServerTest::SetUp() {
+  MakeFleet();
+  Start();
+}
+
+void ServerTest::MakeFleet() {
   spdlog::set_level(spdlog::level::off);
   InitOptions options;
   options.directory = directory_.path() + "/fleet";
   options.name = "test";
   options.investigator = "alice";
+  options.allow_retire = true;
   options.listen = "127.0.0.1:0";
   ASSERT_TRUE(InitializeFleet(options, clock_.Now()).ok());
   settings_ = *LoadSettings(Path("scheduler.toml"));
   settings_.metrics_listen = "127.0.0.1:0";
   investigator_tls_ = {*ReadFile(Path("investigator/tls.pem")),
                        *ReadFile(Path("investigator/tls.key"))};
-  Start();
 }
 
 void ServerTest::Start() {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(settings_, clock_);
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
+  Use(*server_);
+}
+
+void ServerTest::Use(const Server& server) {
+  address_ = server.address();
   api_ = v1::InvestigatorService::NewStub(Channel(investigator_tls_));
 }
 
 std::shared_ptr<grpc::Channel> ServerTest::Channel(const rpc::TlsIdentity& tls,
                                                    const rpc::SessionCache* sessions) {
-  return rpc::NewChannel(server_->address(), *ReadFile(Path("agent/ca.pem")), tls, 0, sessions);
+  return rpc::NewChannel(address_, *ReadFile(Path("agent/ca.pem")), tls, 0, sessions);
 }
 
 v1::Facts ServerTest::FactsOf(const std::string& id, std::string_view name) const {

@@ -70,7 +70,11 @@ class ServerTest : public ::testing::Test {
   static void SetUpTestSuite() { rpc::InitializeProcess(); }
   void SetUp() override;
 
+  // A new fleet; no scheduler runs yet.
+  void MakeFleet();
   void Start();
+  // Calls below go to this one from now on.
+  void Use(const Server& server);
   void Stop() { server_.reset(); }
 
   // ---- peers
@@ -111,6 +115,7 @@ class ServerTest : public ::testing::Test {
   MovedClock clock_;
   Settings settings_;
   std::unique_ptr<Server> server_;
+  std::string address_;
   rpc::TlsIdentity investigator_tls_;
   std::unique_ptr<v1::InvestigatorService::Stub> api_;
 };

@@ -90,6 +90,21 @@ TEST_F(TransportEndToEndTest, ARestartedSchedulerTakesWholeHandshakesInstead) {
   EXPECT_FALSE(peer->resumed());
 }
 
+// ---- silence
+
+TEST_F(TransportEndToEndTest, ASessionInWhichNothingIsToBeSaidIsToldSo) {
+  settings_.listen = server_->address();
+  settings_.heartbeat_interval = absl::Seconds(1);
+  Stop();
+  Start();
+  const auto peer = Connect(Enrol("web1"));
+  v1::SchedulerMessage message;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(peer->Read(&message));
+    EXPECT_TRUE(message.has_alive()) << message.ShortDebugString();
+  }
+}
+
 // ---- the budget of records
 
 TEST_F(TransportEndToEndTest, RecordsOverTheirSizeEndTheSessionByNameAndHoldUpNoOne) {

@@ -1,8 +1,8 @@
-// How the SQLite store reads an action's row.
+// How the store reads an action's row.
 #pragma once
 
 #include "absl/strings/str_split.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/database.h"
 #include "scheduler/store/store.h"
 
 namespace dragnet::scheduler {

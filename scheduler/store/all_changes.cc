@@ -7,14 +7,11 @@
 
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "scheduler/store/paged_query.h"
 #include "scheduler/store/record_tables.h"
 
 namespace dragnet::scheduler {
 namespace {
-
-// More than a power cut can undo: each start goes on counting behind this gap, so
-// that a position which someone has read is not given to something else.
-constexpr uint64_t kGapAtStart = uint64_t{1} << 20;
 
 constexpr char kTables[] = R"sql(
 -- Actions whose results retention removed, in the order in which it did, and the
@@ -71,39 +68,43 @@ absl::Status NoteRemoval(Database& database, int64_t action) {
       const int64_t run, database.IntegerOr(0, "SELECT run_of FROM actions WHERE no = ?", action));
   if (run != 0)
     return database.Run(
-        "INSERT INTO removals (action, last_position) SELECT ?1,"
-        " max(coalesce((SELECT max(position) FROM records WHERE action = ?1), 0),"
-        "     coalesce((SELECT max(position) FROM pairs WHERE action = ?1), 0))",
+        "INSERT INTO removals (action, last_position) SELECT ?1, coalesce(max(m), 0) FROM"
+        " (SELECT max(position) AS m FROM records WHERE action = ?1"
+        " UNION ALL SELECT max(position) FROM pairs WHERE action = ?1) newest",
         action);
   // Else states stay; of those with a summary, that goes.
   return database.Run(
-      "INSERT INTO removals (action, last_position) SELECT ?1,"
-      " max(coalesce((SELECT max(position) FROM records WHERE action = ?1), 0),"
-      "     coalesce((SELECT max(p.position) FROM pairs p WHERE p.action = ?1 AND EXISTS"
-      "       (SELECT 1 FROM pair_operations o WHERE o.action = p.action AND o.agent = p.agent"
-      "        AND o.summary IS NOT NULL)), 0))",
+      "INSERT INTO removals (action, last_position) SELECT ?1, coalesce(max(m), 0) FROM"
+      " (SELECT max(position) AS m FROM records WHERE action = ?1"
+      " UNION ALL SELECT max(p.position) FROM pairs p WHERE p.action = ?1 AND EXISTS"
+      "   (SELECT 1 FROM pair_operations o WHERE o.action = p.action AND o.agent = p.agent"
+      "    AND o.summary IS NOT NULL)) newest",
       action);
 }
 
 // With the sweep's number below zero: what is removed of a sweep's own is another
 // matter. A later removal takes the place of an earlier one.
 absl::Status NoteRemovalOfChanges(Database& database, int64_t sweep, uint64_t last_position) {
-  return database.Run(
-      "INSERT OR REPLACE INTO removals (action, last_position) VALUES (?1, max(?2,"
-      " coalesce((SELECT last_position FROM removals WHERE action = ?1), 0)))",
-      -sweep, last_position);
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t before,
+      database.IntegerOr(0, "SELECT last_position FROM removals WHERE action = ?", -sweep));
+  DRAGNET_RETURN_IF_ERROR(database.Run("DELETE FROM removals WHERE action = ?", -sweep));
+  return database.Run("INSERT INTO removals (action, last_position) VALUES (?, ?)", -sweep,
+                      std::max(before, static_cast<int64_t>(last_position)));
 }
 
 absl::StatusOr<uint64_t> LastPositionEver(Database& database) {
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t last,
       database.IntegerOr(0,
-                         "SELECT max(coalesce((SELECT max(position) FROM records), 0),"
-                         "           coalesce((SELECT max(position) FROM pairs), 0),"
-                         "           coalesce((SELECT max(position) FROM sweep_changes), 0),"
-                         "           coalesce((SELECT max(position) FROM refusals), 0),"
-                         "           coalesce((SELECT max(last_position) FROM removals), 0))"));
-  return last == 0 ? 0 : static_cast<uint64_t>(last) + kGapAtStart;
+                         "SELECT max(m) FROM (SELECT max(position) AS m FROM records"
+                         " UNION ALL SELECT max(position) FROM pairs"
+                         " UNION ALL SELECT max(position) FROM sweep_changes"
+                         " UNION ALL SELECT max(position) FROM refusals"
+                         " UNION ALL SELECT value FROM upkeep WHERE name = 'last_told'"
+                         " UNION ALL SELECT max(no) FROM revocations"
+                         " UNION ALL SELECT max(last_position) FROM removals) newest"));
+  return last == 0 ? 0 : static_cast<uint64_t>(last) + kGapInPositions;
 }
 
 absl::StatusOr<uint64_t> ReadStreamIdentity(Database& database) {
@@ -124,10 +125,10 @@ absl::StatusOr<StreamPosition> ReadStreamEnd(Database& database) {
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t last,
       database.IntegerOr(0,
-                         "SELECT max(coalesce((SELECT max(position) FROM records), 0),"
-                         "           coalesce((SELECT max(position) FROM pairs), 0),"
-                         "           coalesce((SELECT max(position) FROM sweep_changes), 0),"
-                         "           coalesce((SELECT max(last_position) FROM removals), 0))"));
+                         "SELECT max(m) FROM (SELECT max(position) AS m FROM records"
+                         " UNION ALL SELECT max(position) FROM pairs"
+                         " UNION ALL SELECT max(position) FROM sweep_changes"
+                         " UNION ALL SELECT max(last_position) FROM removals) newest"));
   end.position = static_cast<uint64_t>(last);
   DRAGNET_ASSIGN_OR_RETURN(end.removal, LastRemoval(database));
   return end;
@@ -136,33 +137,39 @@ absl::StatusOr<StreamPosition> ReadStreamEnd(Database& database) {
 absl::StatusOr<AllChanges> ReadStream(Database& database, const StreamPosition& after,
                                       size_t max_bytes) {
   DRAGNET_ASSIGN_OR_RETURN(const StreamPosition end, ReadStreamEnd(database));
-  if (after.position > end.position + kGapAtStart)
+  if (after.position > end.position + kGapInPositions)
     return absl::FailedPreconditionError(
         "this cursor is ahead of the store: it was restored, or the cursor is of another one");
   DRAGNET_RETURN_IF_ERROR(CheckNoGap(database, after));
   AllChanges all;
   // What was removed up to now was read, or known to be missing.
   all.next = {.position = after.position, .removal = end.removal};
-  Query records = database.Ask(
-      "SELECT r.position, g.id, g.name, a.id, r.stored_at, r.operation, r.rows FROM records r "
-      "CROSS JOIN"
-      " agents g ON g.no = r.agent CROSS JOIN actions a ON a.no = r.action"
-      " WHERE r.position > ? ORDER BY r.position",
-      after.position);
-  Query pairs = database.Ask(
-      "SELECT p.position, g.id, g.name, a.id, p.stored_at, p.action, p.agent FROM pairs p"
-      " CROSS JOIN agents g ON g.no = p.agent CROSS JOIN actions a ON a.no = p.action"
-      " WHERE p.position > ? ORDER BY p.position",
-      after.position);
-  Query verdicts = database.Ask(
-      "SELECT c.position, g.id, g.name, a.id, c.stored_at, c.check_no, c.before, c.after,"
-      " c.occurrence, c.reason FROM sweep_changes c CROSS JOIN agents g ON g.no = c.agent"
-      " CROSS JOIN actions a ON a.no = c.sweep WHERE c.position > ? ORDER BY c.position",
-      after.position);
+  const auto begin = static_cast<int64_t>(after.position);
+  PagedQuery records(database, begin, kRecordsPerPage, [&](int64_t position, int limit) {
+    return database.Ask(
+        "SELECT r.position, g.id, g.name, a.id, r.stored_at, r.operation, r.rows FROM records r"
+        " CROSS JOIN agents g ON g.no = r.agent CROSS JOIN actions a ON a.no = r.action"
+        " WHERE r.position > ? ORDER BY r.position LIMIT ?",
+        position, limit);
+  });
+  PagedQuery pairs(database, begin, kPairsPerPage, [&](int64_t position, int limit) {
+    return database.Ask(
+        "SELECT p.position, g.id, g.name, a.id, p.stored_at, p.action, p.agent FROM pairs p"
+        " CROSS JOIN agents g ON g.no = p.agent CROSS JOIN actions a ON a.no = p.action"
+        " WHERE p.position > ? ORDER BY p.position LIMIT ?",
+        position, limit);
+  });
+  PagedQuery verdicts(database, begin, kPairsPerPage, [&](int64_t position, int limit) {
+    return database.Ask(
+        "SELECT c.position, g.id, g.name, a.id, c.stored_at, c.check_no, c.before, c.after,"
+        " c.occurrence, c.reason FROM sweep_changes c CROSS JOIN agents g ON g.no = c.agent"
+        " CROSS JOIN actions a ON a.no = c.sweep WHERE c.position > ? ORDER BY c.position LIMIT ?",
+        position, limit);
+  });
   bool more_records = records.Next();
   bool more_pairs = pairs.Next();
   bool more_verdicts = verdicts.Next();
-  const auto position_of = [](bool more, const Query& query) {
+  const auto position_of = [](bool more, const PagedQuery& query) {
     return more ? query.Integer(0) : INT64_MAX;
   };
   size_t bytes = 0;
@@ -173,7 +180,7 @@ absl::StatusOr<AllChanges> ReadStream(Database& database, const StreamPosition& 
     const int64_t next_verdict = position_of(more_verdicts, verdicts);
     const bool take_verdict = next_verdict < std::min(next_record, next_pair);
     const bool take_record = !take_verdict && next_record < next_pair;
-    const Query& from = take_verdict ? verdicts : take_record ? records : pairs;
+    const PagedQuery& from = take_verdict ? verdicts : take_record ? records : pairs;
     ActionChange& change = all.changes.emplace_back();
     change.position = static_cast<uint64_t>(from.Integer(0));
     change.agent_id = from.Text(1);

@@ -1,4 +1,4 @@
-// The SQLite store's side of reading everything that happened, of all actions, in
+// The store's side of reading everything that happened, of all actions, in
 // one order (Store::ReadAllChanges): which store the positions belong to, and what
 // retention took out of the order.
 //
@@ -11,12 +11,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/database.h"
 #include "scheduler/store/store.h"
 
 namespace dragnet::scheduler {
 
-// Makes what this file keeps where it isn't there yet.
+// More than a power cut or a failover can undo: each start, and each new connection of
+// one writer of several, goes on counting behind this gap, so that a position which
+// someone has read is not given to something else.
+inline constexpr uint64_t kGapInPositions = uint64_t{1} << 20;
+
+// Makes what this file keeps where it isn't there yet. Of an SQLite store.
 absl::Status PrepareStream(Database& database);
 
 // A store that is opened after this has another identity: cursors of what the

@@ -22,7 +22,7 @@
 #include "scheduler/store/all_changes.h"
 #include "scheduler/store/retention.h"
 #include "scheduler/store/schema.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/sqlite/sqlite_database.h"
 #include "scheduler/store/store_lock.h"
 
 namespace dragnet::scheduler {
@@ -62,24 +62,24 @@ void RemoveDatabase(const std::string& path) {
 }
 
 // All pages of `from`'s snapshot into `to`.
-absl::Status CopyPages(Database& from, Database& to) {
+absl::Status CopyPages(SqliteDatabase& from, SqliteDatabase& to) {
   sqlite3_backup* backup = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
-  if (backup == nullptr) return to.Error(sqlite3_errcode(to.handle()));
+  if (backup == nullptr) return to.ErrorOf(sqlite3_errcode(to.handle()));
   int code = SQLITE_OK;
   while (code == SQLITE_OK) {
     code = sqlite3_backup_step(backup, kPagesPerStep);
     if (code == SQLITE_OK) ::poll(nullptr, 0, kPauseMilliseconds);
   }
   const int finished = sqlite3_backup_finish(backup);
-  if (code != SQLITE_DONE) return to.Error(code);
-  return finished == SQLITE_OK ? absl::OkStatus() : to.Error(finished);
+  if (code != SQLITE_DONE) return to.ErrorOf(code);
+  return finished == SQLITE_OK ? absl::OkStatus() : to.ErrorOf(finished);
 }
 
-absl::Status CopySnapshot(Database& from, const std::string& to) {
+absl::Status CopySnapshot(SqliteDatabase& from, const std::string& to) {
   // Made first and empty, for its mode.
   DRAGNET_RETURN_IF_ERROR(WriteNewFile(to, "", 0600));
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> copy,
-                           Database::Open(to, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> copy,
+                           SqliteDatabase::Open(to, SQLITE_OPEN_READWRITE));
   // One transaction over the whole copy: otherwise each commit of the scheduler
   // would make SQLite begin anew, and it would never end.
   DRAGNET_RETURN_IF_ERROR(from.Run("BEGIN"));
@@ -92,7 +92,7 @@ absl::Status CopySnapshot(Database& from, const std::string& to) {
 }
 
 absl::Status CheckWhole(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenForCopying(path));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database, OpenForCopying(path));
   Query query = database->Ask("PRAGMA integrity_check(1)");
   if (query.Next() && query.Text(0) != "ok")
     return absl::DataLossError(StrCat(path, ": damaged (", query.Text(0), ")"));
@@ -150,8 +150,8 @@ absl::StatusOr<uint64_t> CopyBlobs(const std::string& from, const std::string& t
 // Launches and what agents sent: the newest time that the store at `path`, which
 // is a copy of ours, knows.
 absl::StatusOr<absl::Time> NewestTime(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           Database::Open(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
+                           SqliteDatabase::Open(path, SQLITE_OPEN_READWRITE));
   // A backup of an older version may not have its tables yet.
   DRAGNET_RETURN_IF_ERROR(PrepareRetention(*database));
   DRAGNET_ASSIGN_OR_RETURN(
@@ -165,8 +165,8 @@ absl::StatusOr<absl::Time> NewestTime(const std::string& path) {
 
 // What happens to it from now on isn't what happened to the store that was backed up.
 absl::Status BecomeAnotherStore(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           Database::Open(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
+                           SqliteDatabase::Open(path, SQLITE_OPEN_READWRITE));
   return ForgetStreamIdentity(*database);
 }
 
@@ -191,7 +191,7 @@ absl::StatusOr<BackupResult> BackUpHere(const std::string& store, const std::str
   if (Exists(file))
     return absl::AlreadyExistsError(StrCat(file, ": is there already: choose another name"));
   const std::string partial = file + ".partial";
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> from, OpenForCopying(store));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> from, OpenForCopying(store));
   // Of a backup that was broken off.
   RemoveDatabase(partial);
   absl::Cleanup remove = [&] { RemoveDatabase(partial); };
@@ -220,7 +220,7 @@ absl::StatusOr<RestoreResult> RestoreHere(const std::string& file, const std::st
   absl::Cleanup remove = [&] { RemoveDatabase(partial); };
   RestoreResult result;
   {
-    DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> from, OpenForCopying(file));
+    DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> from, OpenForCopying(file));
     DRAGNET_RETURN_IF_ERROR(Annotate(CopySnapshot(*from, partial), StrCat("restore ", file)));
   }
   DRAGNET_RETURN_IF_ERROR(CheckWhole(partial));

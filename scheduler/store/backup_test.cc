@@ -253,8 +253,8 @@ TEST_F(BackupTest, WhatIsNoBackupIsRefusedAndChangesNothing) {
   std::ofstream(directory_.path() + "/text") << "not a database, but a text of some length";
   EXPECT_FALSE(refused(directory_.path() + "/text").ok());
   {
-    auto other =
-        Database::Open(directory_.path() + "/other.db", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    auto other = SqliteDatabase::Open(directory_.path() + "/other.db",
+                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     ASSERT_TRUE((*other)->Execute("CREATE TABLE t (x)").ok());
   }
   EXPECT_TRUE(absl::IsFailedPrecondition(refused(directory_.path() + "/other.db")));

@@ -118,6 +118,8 @@ absl::Status Migrate(Database& database, int from) {
   if (from < 3) DRAGNET_RETURN_IF_ERROR(AddProposals(database));
   if (from < 4) DRAGNET_RETURN_IF_ERROR(database.Execute(kTablesSince4));
   if (from < 5) DRAGNET_RETURN_IF_ERROR(database.Execute(kTablesSince5));
+  if (from < 6) DRAGNET_RETURN_IF_ERROR(database.Execute(kTablesSince6));
+  if (from < 7) DRAGNET_RETURN_IF_ERROR(database.Execute(kTablesSince7));
   return absl::OkStatus();
 }
 

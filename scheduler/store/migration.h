@@ -4,7 +4,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/database.h"
 
 namespace dragnet::scheduler {
 

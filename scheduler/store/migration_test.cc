@@ -190,7 +190,7 @@ class MigrationTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(WriteNewFile(path_, "", 0600).ok());
-    auto database = Database::Open(path_, SQLITE_OPEN_READWRITE);
+    auto database = SqliteDatabase::Open(path_, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE(database.ok());
     ASSERT_TRUE((*database)->Execute("PRAGMA journal_mode = WAL").ok());
     ASSERT_TRUE((*database)
@@ -215,7 +215,7 @@ class MigrationTest : public ::testing::Test {
 
   // Names and types of all columns, and all indexes.
   static std::vector<std::string> LayoutOf(const std::string& path) {
-    auto database = *Database::Open(path, SQLITE_OPEN_READWRITE);
+    auto database = *SqliteDatabase::Open(path, SQLITE_OPEN_READWRITE);
     Query query = database->Ask(
         "SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || c.pk"
         " FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
@@ -241,6 +241,58 @@ TEST_F(MigrationTest, AnOldStoreBecomesWhatANewOneIs) {
   auto store = SqliteStore::Open(path_, StoreUse::kRun);
   ASSERT_TRUE(store.ok()) << store.status();
   EXPECT_TRUE((*store)->OrdersInForce(absl::Now())->empty());
+}
+
+// What version 6 added, undone.
+constexpr char kToVersion5[] = R"sql(
+DROP TABLE leases; DROP TABLE sessions; DROP TABLE outbox; DROP TABLE revocations;
+DROP TABLE bus_positions;
+DROP TABLE enrolment_requests; DROP INDEX tokens_by_id; DROP INDEX tokens_by_creation;
+ALTER TABLE tokens DROP COLUMN id; ALTER TABLE tokens DROP COLUMN uses;
+ALTER TABLE tokens DROP COLUMN created; ALTER TABLE tokens DROP COLUMN created_by;
+ALTER TABLE tokens DROP COLUMN note; ALTER TABLE tokens DROP COLUMN networks;
+ALTER TABLE tokens DROP COLUMN needs_approval; ALTER TABLE tokens DROP COLUMN replaces;
+ALTER TABLE tokens DROP COLUMN revoked;
+PRAGMA user_version = 5;
+)sql";
+
+// As version 5 had it, with a token that some hosts have used.
+TEST_F(MigrationTest, ATokenOfVersion5StaysGoodAndCanBeRevoked) {
+  const std::string fifth = directory_.path() + "/fifth.db";
+  const std::string fresh = directory_.path() + "/new.db";
+  StoredToken token;
+  // With a zero byte, as hashes have.
+  token.sha256 = std::string("\xab\0\xcd\xef\x01\x02\x03\x04\x05\x06", 10);
+  token.expires = absl::FromUnixSeconds(1'800'000'000);
+  token.uses_left = 3;
+  token.labels = {{"site", "berlin"}};
+  for (const std::string& path : {fifth, fresh}) {
+    ASSERT_TRUE(SqliteStore::Create(path).ok());
+    auto store = SqliteStore::Open(path, StoreUse::kRun);
+    ASSERT_TRUE((*store)->AddToken(token).ok());
+  }
+  {
+    auto database = *SqliteDatabase::Open(fifth, SQLITE_OPEN_READWRITE);
+    const absl::Status undone = database->Execute(kToVersion5);
+    ASSERT_TRUE(undone.ok()) << undone;
+  }
+  EXPECT_NE(LayoutOf(fifth), LayoutOf(fresh));
+  auto store = SqliteStore::Open(fifth, StoreUse::kRun);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(LayoutOf(fifth), LayoutOf(fresh));
+  const absl::Time now = token.expires - absl::Hours(1);
+  const auto tokens = (*store)->Tokens(/*all=*/false, now, 10);
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+  ASSERT_EQ(tokens->size(), 1u);
+  EXPECT_EQ(tokens->front().sha256, token.sha256);
+  EXPECT_EQ(tokens->front().uses, 3u);
+  EXPECT_EQ(tokens->front().uses_left, 3u);
+  EXPECT_EQ(tokens->front().labels, token.labels);
+  EXPECT_EQ(tokens->front().created, absl::UnixEpoch());
+  EXPECT_FALSE(tokens->front().needs_approval);
+  EXPECT_TRUE((*store)->FindToken(token.sha256, now).ok());
+  EXPECT_EQ(*(*store)->RevokeToken("ab00cdef01020304"), 0u);
+  EXPECT_TRUE(absl::IsUnauthenticated((*store)->FindToken(token.sha256, now).status()));
 }
 
 // What version 5 added, undone.
@@ -269,8 +321,8 @@ TEST_F(MigrationTest, AStoreOfVersion4BecomesWhatANewOneIs) {
     ASSERT_TRUE((*store)->AddAction(action, {}).ok());
   }
   {
-    auto database = *Database::Open(fourth, SQLITE_OPEN_READWRITE);
-    const absl::Status undone = database->Execute(kToVersion4);
+    auto database = *SqliteDatabase::Open(fourth, SQLITE_OPEN_READWRITE);
+    const absl::Status undone = database->Execute(StrCat(kToVersion5, kToVersion4));
     ASSERT_TRUE(undone.ok()) << undone;
   }
   EXPECT_NE(LayoutOf(fourth), LayoutOf(fresh));
@@ -292,9 +344,9 @@ TEST_F(MigrationTest, AStoreOfVersion2BecomesWhatANewOneIs) {
     ASSERT_TRUE((*store)->AddTrustPolicy({.version = 1, .envelope = "x"}).ok());
   }
   {
-    auto database = *Database::Open(second, SQLITE_OPEN_READWRITE);
+    auto database = *SqliteDatabase::Open(second, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE(database
-                    ->Execute(StrCat(kToVersion4,
+                    ->Execute(StrCat(kToVersion5, kToVersion4,
                                      "DROP TABLE proposals; ALTER TABLE agents DROP COLUMN limits;"
                                      "DROP INDEX pairs_in_order;"
                                      "ALTER TABLE records DROP COLUMN stored_at;"
@@ -324,7 +376,7 @@ TEST_F(MigrationTest, RecordsAreStillStoredOnceAndGapsStillFilled) {
 TEST_F(MigrationTest, GapsOfAHostileAgentAreBounded) {
   constexpr int64_t kLast = int64_t{1} << 40;
   {
-    auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+    auto database = *SqliteDatabase::Open(path_, SQLITE_OPEN_READWRITE);
     for (const int64_t sequence : {kLast - 2000, kLast})
       ASSERT_TRUE(database
                       ->Run("INSERT INTO records (position, action, agent, occurrence, operation,"
@@ -363,13 +415,13 @@ TEST_F(MigrationTest, FailedAgentsAreKnownAsSuch) {
 TEST_F(MigrationTest, ACommandBesideASchedulerDoesNotMigrate) {
   const absl::Status status = SqliteStore::Open(path_, StoreUse::kCommand).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+  auto database = *SqliteDatabase::Open(path_, SQLITE_OPEN_READWRITE);
   EXPECT_EQ(*database->IntegerOr(0, "PRAGMA user_version"), 1);
 }
 
 TEST_F(MigrationTest, OneThatFailsLeavesTheOldVersion) {
   {
-    auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+    auto database = *SqliteDatabase::Open(path_, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE(database
                     ->Execute("UPDATE pair_operations SET summary = x'ff'"
                               " WHERE summary IS NOT NULL")
@@ -377,7 +429,7 @@ TEST_F(MigrationTest, OneThatFailsLeavesTheOldVersion) {
   }
   const absl::Status status = SqliteStore::Open(path_, StoreUse::kRun).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
-  auto database = *Database::Open(path_, SQLITE_OPEN_READWRITE);
+  auto database = *SqliteDatabase::Open(path_, SQLITE_OPEN_READWRITE);
   EXPECT_EQ(*database->IntegerOr(0, "PRAGMA user_version"), 1);
   EXPECT_EQ(*database->IntegerOr(
                 0, "SELECT count(*) FROM pragma_table_info('pairs') WHERE name = 'failed'"),

@@ -2,14 +2,14 @@
 // writer's thread.
 #pragma once
 
-#include "absl/status/status.h"
-#include "scheduler/store/sqlite.h"
+#include "absl/status/statusor.h"
+#include "scheduler/store/database.h"
 #include "scheduler/store/store.h"
 
 namespace dragnet::scheduler {
 
-// In the transaction that adds `action`: a proposal of its id becomes launched.
-// Errors as Store::AddAction.
-absl::Status CloseProposalOf(Database& database, const StoredAction& action);
+// In the transaction that adds `action`: a proposal of its id becomes launched. Whether
+// there was one. Errors as Store::AddAction.
+absl::StatusOr<bool> CloseProposalOf(Database& database, const StoredAction& action);
 
 }  // namespace dragnet::scheduler

@@ -7,22 +7,25 @@
 
 #include "absl/status/statusor.h"
 #include "core/mutex.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/engine.h"
 
 namespace dragnet::scheduler {
 
 class ReadPool {
  public:
-  static absl::StatusOr<std::unique_ptr<ReadPool>> Open(const std::string& path, int connections);
+  static absl::StatusOr<std::unique_ptr<ReadPool>> Open(StoreEngine& engine, int connections);
+  // For coordination alone; null where the engine has none for that.
+  static absl::StatusOr<std::unique_ptr<ReadPool>> OpenForCoordination(StoreEngine& engine,
+                                                                       int connections);
 
   // A connection, given back when it goes out of scope.
-  class Lease {
+  class Loan {
    public:
-    Lease(ReadPool* pool, std::unique_ptr<Database> database)
+    Loan(ReadPool* pool, std::unique_ptr<Database> database)
         : pool_(pool), database_(std::move(database)) {}
-    ~Lease() { pool_->GiveBack(std::move(database_)); }
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
+    ~Loan() { pool_->GiveBack(std::move(database_)); }
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
     Database* operator->() { return database_.get(); }
     Database& operator*() { return *database_; }
 
@@ -32,7 +35,7 @@ class ReadPool {
   };
 
   // Waits until one is free.
-  Lease Take();
+  Loan Take();
 
  private:
   ReadPool() = default;

@@ -1,12 +1,11 @@
 #include "scheduler/store/record_tables.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
@@ -25,6 +24,10 @@ constexpr size_t kSha256Bytes = 32;
 constexpr size_t kMaxCachedActions = 1000;
 // How much of pairs: some ten thousand that run.
 constexpr size_t kMaxPairBytes = 32 * 1024 * 1024;
+// About, of a record's row, with its places in indexes.
+constexpr int64_t kBytesBesideRows = 200;
+// In one question to a remote database.
+constexpr size_t kAgentsAtOnce = 1000;
 
 // A refusal as it is kept: from a host, so bounded before it is stored.
 v1::Refusal BoundedRefusal(const v1::Refusal& refusal) {
@@ -37,13 +40,6 @@ v1::Refusal BoundedRefusal(const v1::Refusal& refusal) {
   return bounded;
 }
 
-absl::Status ParseMissing(const std::string& text, std::vector<uint64_t>* missing) {
-  for (const auto number : absl::StrSplit(text, ' ', absl::SkipEmpty()))
-    if (!absl::SimpleAtoi(number, &missing->emplace_back()))
-      return absl::DataLossError("stored sequences don't parse");
-  return absl::OkStatus();
-}
-
 size_t BytesOf(const Pair& pair) {
   size_t bytes = 512 + pair.drop_reason.size() + pair.detail.size();
   for (const OperationProgress& operation : pair.operations) {
@@ -53,73 +49,23 @@ size_t BytesOf(const Pair& pair) {
   return bytes;
 }
 
-// No operation of such a pair has anything stored.
-bool HasNotStarted(v1::DispatchState state) {
-  return state == v1::DISPATCH_STATE_WAITING || state == v1::DISPATCH_STATE_SENT ||
-         state == v1::DISPATCH_STATE_NEVER_SENT;
-}
-
 // All operations of such a pair have ended.
 bool HasEnded(v1::DispatchState state) {
   return state == v1::DISPATCH_STATE_FOUND || state == v1::DISPATCH_STATE_CLEAN ||
          state == v1::DISPATCH_STATE_INCOMPLETE;
 }
 
-absl::Status ReadOperations(Database& database, int64_t action, int64_t agent, Pair* pair) {
-  Query query = database.Ask(
-      "SELECT operation, records, rows, bytes, last_sequence, summary_sequence, summary,"
-      " missing FROM pair_operations WHERE action = ? AND agent = ?",
-      action, agent);
-  while (query.Next()) {
-    const size_t index = static_cast<size_t>(query.Integer(0));
-    if (index >= pair->operations.size()) return absl::DataLossError("operation out of range");
-    OperationProgress& progress = pair->operations[index];
-    progress.records = static_cast<uint64_t>(query.Integer(1));
-    progress.rows = static_cast<uint64_t>(query.Integer(2));
-    progress.bytes = static_cast<uint64_t>(query.Integer(3));
-    progress.last_sequence = static_cast<uint64_t>(query.Integer(4));
-    progress.summary_sequence = static_cast<uint64_t>(query.Integer(5));
-    DRAGNET_RETURN_IF_ERROR(ParseMissing(query.Text(7), &progress.missing));
-    if (query.IsNull(6)) continue;
-    if (!progress.summary.emplace().ParseFromString(query.Text(6)))
-      return absl::DataLossError("a stored summary doesn't parse");
-  }
-  return query.status();
-}
-
 }  // namespace
 
-absl::StatusOr<std::optional<Pair>> ReadPair(Database& database, int64_t action, int64_t agent,
-                                             size_t operations) {
-  Pair pair;
-  pair.operations.resize(operations);
-  {
-    Query query = database.Ask(
-        "SELECT state, dropped, drop_reason, detail, refusal FROM pairs"
-        " WHERE action = ? AND agent = ?",
-        action, agent);
-    if (!query.Next()) {
-      if (!query.status().ok()) return query.status();
-      return std::nullopt;
-    }
-    pair.state = static_cast<v1::DispatchState>(query.Integer(0));
-    pair.dropped = static_cast<uint64_t>(query.Integer(1));
-    pair.drop_reason = query.Text(2);
-    pair.detail = query.Text(3);
-    if (!query.IsNull(4) && !pair.refusal.emplace().ParseFromString(query.Text(4)))
-      return absl::DataLossError("a stored refusal doesn't parse");
-  }
-  if (!HasNotStarted(pair.state))
-    DRAGNET_RETURN_IF_ERROR(ReadOperations(database, action, agent, &pair));
-  return pair;
-}
-
-absl::StatusOr<std::unique_ptr<RecordTables>> RecordTables::Load(Database& database) {
-  DRAGNET_ASSIGN_OR_RETURN(const uint64_t last, LastPositionEver(database));
-  return std::unique_ptr<RecordTables>(new RecordTables(last));
+void AddPairsOf(std::string_view agent_id, const v1::ResultRecord& record,
+                std::vector<PairName>* pairs) {
+  pairs->push_back({record.action_id(), std::string(agent_id)});
+  if (record.occurrence() != 0)
+    pairs->push_back({RunId(record.action_id(), record.occurrence()), std::string(agent_id)});
 }
 
 void RecordTables::ForgetPairs() {
+  absent_.clear();
   changed_.clear();
   pairs_.clear();
   pair_bytes_ = 0;
@@ -169,6 +115,7 @@ absl::StatusOr<RecordTables::KnownPair*> RecordTables::FindPair(Database& databa
                                                                 int64_t agent) {
   const std::pair<int64_t, int64_t> key(action.no, agent);
   if (auto found = pairs_.find(key); found != pairs_.end()) return &found->second;
+  if (absent_.contains(key)) return nullptr;
   if (pair_bytes_ > kMaxPairBytes) {
     DRAGNET_RETURN_IF_ERROR(Flush(database));
     ForgetPairs();
@@ -176,15 +123,65 @@ absl::StatusOr<RecordTables::KnownPair*> RecordTables::FindPair(Database& databa
   DRAGNET_ASSIGN_OR_RETURN(std::optional<Pair> pair,
                            ReadPair(database, action.no, agent, action.bounds.size()));
   if (!pair.has_value()) return nullptr;
-  KnownPair& known = pairs_[key];
+  return Keep(action, agent, *std::move(pair));
+}
+
+RecordTables::KnownPair* RecordTables::Keep(const Action& action, int64_t agent, Pair pair) {
+  absent_.erase(std::pair(action.no, agent));
+  KnownPair& known = pairs_[std::pair(action.no, agent)];
   known.action = action.no;
   known.agent = agent;
   known.sweep = action.sweep.is_sweep ? SweepRole() : action.sweep;
   known.own_sweep = action.sweep.is_sweep ? action.no : 0;
-  known.bytes = BytesOf(*pair);
-  known.pair = *std::move(pair);
+  known.bytes = BytesOf(pair);
+  known.pair = std::move(pair);
   pair_bytes_ += known.bytes;
   return &known;
+}
+
+absl::Status RecordTables::LookUpAgents(Database& database, const std::vector<std::string>& ids) {
+  if (!database.remote()) return absl::OkStatus();
+  std::vector<std::string> unknown;
+  const auto look_up = [&]() -> absl::Status {
+    if (unknown.empty()) return absl::OkStatus();
+    Query query = database.Ask("SELECT id, no FROM agents WHERE id = ANY (?)", unknown);
+    while (query.Next()) agents_.emplace(query.Text(0), query.Integer(1));
+    unknown.clear();
+    return query.status();
+  };
+  for (const std::string& id : ids) {
+    if (!agents_.contains(id)) unknown.push_back(id);
+    if (unknown.size() == kAgentsAtOnce) DRAGNET_RETURN_IF_ERROR(look_up());
+  }
+  return look_up();
+}
+
+absl::Status RecordTables::LookAhead(Database& database, const std::vector<PairName>& pairs) {
+  std::map<std::string, std::set<std::string>> agents_of;
+  std::vector<std::string> agents;
+  for (const PairName& pair : pairs)
+    if (agents_of[pair.action_id].insert(pair.agent_id).second) agents.push_back(pair.agent_id);
+  DRAGNET_RETURN_IF_ERROR(LookUpAgents(database, agents));
+  for (const auto& [action_id, ids] : agents_of) {
+    // What is brought and forgotten again is of no use.
+    if (pair_bytes_ > kMaxPairBytes / 2) return absl::OkStatus();
+    DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
+    if (action == nullptr) continue;
+    std::vector<int64_t> unknown;
+    for (const std::string& id : ids) {
+      const auto agent = agents_.find(id);
+      if (agent != agents_.end() && !pairs_.contains(std::pair(action->no, agent->second)))
+        unknown.push_back(agent->second);
+    }
+    DRAGNET_RETURN_IF_ERROR(
+        ReadPairs(database, action->no, unknown, action->bounds.size(),
+                  [&](int64_t agent, Pair pair) { Keep(*action, agent, std::move(pair)); }));
+    for (const int64_t agent : unknown) {
+      const std::pair<int64_t, int64_t> key(action->no, agent);
+      if (!pairs_.contains(key)) absent_.insert(key);
+    }
+  }
+  return absl::OkStatus();
 }
 
 template <typename Update>
@@ -237,6 +234,30 @@ absl::StatusOr<Appended> RecordTables::Append(Database& database, std::string_vi
     return Drop(database, agent, record,
                 absl::PermissionDeniedError("a record of an action that it was not sent"));
   return AppendToPair(database, *action, record, known);
+}
+
+absl::StatusOr<std::vector<Appended>> RecordTables::AppendAll(
+    Database& database, const std::vector<AgentRecord>& records) {
+  if (database.remote()) {
+    std::vector<PairName> pairs;
+    for (const AgentRecord& record : records) AddPairsOf(record.agent_id, record.record, &pairs);
+    DRAGNET_RETURN_IF_ERROR(LookAhead(database, pairs));
+  }
+  std::vector<Appended> all;
+  all.reserve(records.size());
+  for (const AgentRecord& record : records) {
+    absl::StatusOr<Appended> appended =
+        Append(database, record.agent_id, record.record, record.received);
+    if (Database::IsError(appended.status())) return appended.status();
+    if (!appended.ok()) {
+      // Others of the batch must not wait for ever for one that can't be stored.
+      Appended dropped;
+      dropped.dropped = appended.status();
+      appended = std::move(dropped);
+    }
+    all.push_back(*std::move(appended));
+  }
+  return all;
 }
 
 absl::StatusOr<Appended> RecordTables::Drop(Database& database, int64_t agent,
@@ -294,7 +315,10 @@ absl::StatusOr<Appended> RecordTables::AppendToRun(Database& database, std::stri
         "INSERT INTO pairs (action, agent, state, position, stored_at) VALUES (?, ?, ?, ?, ?)",
         run->no, agent, static_cast<int>(v1::DISPATCH_STATE_RUNNING), ++last_position_,
         absl::Now()));
-    DRAGNET_ASSIGN_OR_RETURN(known, FindPair(database, *run, agent));
+    Pair begun;
+    begun.state = v1::DISPATCH_STATE_RUNNING;
+    begun.operations.resize(run->bounds.size());
+    known = Keep(*run, agent, std::move(begun));
   }
   absl::StatusOr<Appended> appended = record.has_refusal()
                                           ? AppendRefusal(database, agent, record, known)
@@ -375,23 +399,35 @@ absl::Status RecordTables::DropOverBounds(Database& database, const v1::ResultRe
 absl::Status RecordTables::InsertRows(Database& database, int64_t action, int64_t agent,
                                       const v1::ResultRecord& record) {
   const std::string rows = record.rows().SerializeAsString();
-  return database.Run(
-      "INSERT INTO records (position, action, agent, occurrence, operation, sequence, rows,"
-      " stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+  stored_bytes_ += kBytesBesideRows + static_cast<int64_t>(rows.size());
+  return database.Append(
+      "records (position, action, agent, occurrence, operation, sequence, rows, stored_at)",
       ++last_position_, action, agent, record.occurrence(), record.operation(), record.sequence(),
       rows, absl::Now());
 }
 
+void RecordTables::CountRemoved(int64_t records, int64_t bytes) {
+  stored_bytes_ -= records * kBytesBesideRows + bytes;
+}
+
 absl::Status RecordTables::Flush(Database& database) {
+  // What comes next may add pairs behind the back of what is known here.
+  absent_.clear();
   // In the order of the table, so that neighbours are written while their page
   // is at hand.
   std::sort(changed_.begin(), changed_.end(), [](const KnownPair* a, const KnownPair* b) {
     return std::tie(a->action, a->agent) < std::tie(b->action, b->agent);
   });
-  for (const KnownPair* known : changed_) {
-    DRAGNET_RETURN_IF_ERROR(Write(database, *known));
-    DRAGNET_RETURN_IF_ERROR(TellSweeps(database, *known));
-  }
+  std::vector<PairRow> rows;
+  rows.reserve(changed_.size());
+  for (const KnownPair* known : changed_)
+    rows.push_back({.action = known->action,
+                    .agent = known->agent,
+                    .pair = &known->pair,
+                    .changed_operations = known->changed_operations,
+                    .new_position = known->new_position});
+  DRAGNET_RETURN_IF_ERROR(WritePairs(database, rows));
+  for (const KnownPair* known : changed_) DRAGNET_RETURN_IF_ERROR(TellSweeps(database, *known));
   DRAGNET_RETURN_IF_ERROR(sweeps_.Flush(database));
   for (KnownPair* known : changed_) {
     known->changed = false;
@@ -416,41 +452,6 @@ absl::Status RecordTables::TellSweeps(Database& database, const KnownPair& known
   return sweeps_.NoteTakesPart(database, known.own_sweep, known.agent, runs, absl::Now());
 }
 
-absl::Status RecordTables::Write(Database& database, const KnownPair& known) {
-  const Pair& pair = known.pair;
-  std::optional<std::string> refusal;
-  if (pair.refusal.has_value()) refusal = pair.refusal->SerializeAsString();
-  for (uint32_t operation = 0; operation < pair.operations.size(); ++operation)
-    if ((known.changed_operations >> operation & 1) != 0)
-      DRAGNET_RETURN_IF_ERROR(WriteOperation(database, known, operation));
-  const int state = static_cast<int>(pair.state);
-  // One at the same position keeps its place in the index of positions.
-  if (known.new_position == 0)
-    return database.Run(
-        "UPDATE pairs SET state = ?, rows = ?, dropped = ?, drop_reason = ?, detail = ?,"
-        " refusal = ?, failed = ? WHERE action = ? AND agent = ?",
-        state, pair.rows(), pair.dropped, pair.drop_reason, pair.detail, refusal, Failed(pair),
-        known.action, known.agent);
-  return database.Run(
-      "UPDATE pairs SET state = ?, rows = ?, dropped = ?, drop_reason = ?, detail = ?,"
-      " refusal = ?, failed = ?, position = ?, stored_at = ? WHERE action = ? AND agent = ?",
-      state, pair.rows(), pair.dropped, pair.drop_reason, pair.detail, refusal, Failed(pair),
-      known.new_position, absl::Now(), known.action, known.agent);
-}
-
-absl::Status RecordTables::WriteOperation(Database& database, const KnownPair& known,
-                                          uint32_t operation) {
-  const OperationProgress& progress = known.pair.operations[operation];
-  std::optional<std::string> summary;
-  if (progress.summary.has_value()) summary = progress.summary->SerializeAsString();
-  const std::string missing = absl::StrJoin(progress.missing, " ");
-  return database.Run(
-      "INSERT OR REPLACE INTO pair_operations (action, agent, operation, records, rows, bytes,"
-      " last_sequence, summary_sequence, summary, missing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      known.action, known.agent, operation, progress.records, progress.rows, progress.bytes,
-      progress.last_sequence, progress.summary_sequence, summary, missing);
-}
-
 absl::StatusOr<Appended> RecordTables::AppendRefusal(Database& database, int64_t agent,
                                                      const v1::ResultRecord& record,
                                                      KnownPair* known) {
@@ -471,8 +472,9 @@ absl::Status RecordTables::KeepRefusal(Database& database, int64_t agent,
   const std::string bytes = refusal.SerializeAsString();
   // What is refused over and over is one row, the last time.
   DRAGNET_RETURN_IF_ERROR(database.Run(
-      "INSERT OR REPLACE INTO refusals"
-      " (position, agent, action_id, envelope_sha256, reason, refusal) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO refusals (position, agent, action_id, envelope_sha256, reason, refusal)"
+      " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (agent, action_id, envelope_sha256, reason)"
+      " DO UPDATE SET position = excluded.position, refusal = excluded.refusal",
       ++last_position_, agent, IsUuid(action_id) ? action_id : std::string_view(""),
       refusal.envelope_sha256(), static_cast<int>(refusal.reason()), bytes));
   return database.Run(
@@ -497,6 +499,7 @@ absl::Status RecordTables::AddPair(Database& database, std::string_view action_i
 
 absl::Status RecordTables::AddPairs(Database& database, std::string_view action_id,
                                     const std::vector<std::string>& agent_ids, absl::Time now) {
+  DRAGNET_RETURN_IF_ERROR(LookUpAgents(database, agent_ids));
   std::vector<int64_t> agents;
   agents.reserve(agent_ids.size());
   for (const std::string& agent_id : agent_ids) {
@@ -505,15 +508,9 @@ absl::Status RecordTables::AddPairs(Database& database, std::string_view action_
   }
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
   if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
-  const absl::Time stored_at = absl::Now();
   // In the order of the table: each goes to its end.
   std::sort(agents.begin(), agents.end());
-  for (const int64_t agent : agents)
-    DRAGNET_RETURN_IF_ERROR(
-        database.Run("INSERT OR IGNORE INTO pairs (action, agent, state, position, stored_at)"
-                     " VALUES (?, ?, ?, ?, ?)",
-                     action->no, agent, static_cast<int>(v1::DISPATCH_STATE_WAITING),
-                     ++last_position_, stored_at));
+  DRAGNET_RETURN_IF_ERROR(InsertWaitingPairs(database, action->no, agents, &last_position_));
   if (!action->sweep.is_sweep) return absl::OkStatus();
   return sweeps_.AddAgents(database, action->no, agents, now);
 }
@@ -528,6 +525,12 @@ absl::Status RecordTables::MarkSent(Database& database, std::string_view action_
                                     const std::vector<std::string>& agent_ids) {
   DRAGNET_ASSIGN_OR_RETURN(const Action* action, FindAction(database, action_id));
   if (action == nullptr) return absl::NotFoundError(StrCat("no action ", action_id));
+  if (database.remote()) {
+    std::vector<PairName> pairs;
+    for (const std::string& agent_id : agent_ids)
+      pairs.push_back({std::string(action_id), agent_id});
+    DRAGNET_RETURN_IF_ERROR(LookAhead(database, pairs));
+  }
   for (const std::string& agent_id : agent_ids) {
     DRAGNET_ASSIGN_OR_RETURN(const int64_t agent, FindAgent(database, agent_id));
     DRAGNET_ASSIGN_OR_RETURN(KnownPair * known, FindPair(database, *action, agent));
@@ -586,17 +589,7 @@ absl::Status RecordTables::CloseWaiting(Database& database, int64_t action) {
   // Their states are about to change behind the back of what is known here.
   DRAGNET_RETURN_IF_ERROR(Flush(database));
   ForgetPairs();
-  std::vector<int64_t> agents;
-  Query waiting = database.Ask("SELECT agent FROM pairs WHERE action = ? AND state = ?", action,
-                               static_cast<int>(v1::DISPATCH_STATE_WAITING));
-  while (waiting.Next()) agents.push_back(waiting.Integer(0));
-  DRAGNET_RETURN_IF_ERROR(waiting.status());
-  const absl::Time now = absl::Now();
-  // As OnClosed. A position each: readers go on after the last one they saw.
-  for (const int64_t agent : agents)
-    DRAGNET_RETURN_IF_ERROR(database.Run(
-        "UPDATE pairs SET state = ?, position = ?, stored_at = ? WHERE action = ? AND agent = ?",
-        static_cast<int>(v1::DISPATCH_STATE_NEVER_SENT), ++last_position_, now, action, agent));
+  DRAGNET_RETURN_IF_ERROR(CloseWaitingPairs(database, action, &last_position_));
   DRAGNET_RETURN_IF_ERROR(SweepTables::CloseRun(database, action));
   return database.Run("UPDATE actions SET closed = 1 WHERE no = ?", action);
 }

@@ -1,4 +1,4 @@
-// The part of the SQLite store that every record goes through: pairs, records
+// The part of the store that every record goes through: pairs, records
 // and refusals, and the order in which things happened.
 //
 // Pairs that change are kept in memory until Flush, which comes before each
@@ -16,34 +16,53 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dragnet/v1/results.pb.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/database.h"
+#include "scheduler/store/pair_rows.h"
 #include "scheduler/store/store.h"
 #include "scheduler/store/sweep_tables.h"
+#include "scheduler/store/writer.h"
 
 namespace dragnet::scheduler {
 
-// Reads a pair with all its operations.
-absl::StatusOr<std::optional<Pair>> ReadPair(Database& database, int64_t action, int64_t agent,
-                                             size_t operations);
+// The pairs that Append of this record asks for: of a sweep's, its own and the run's.
+void AddPairsOf(std::string_view agent_id, const v1::ResultRecord& record,
+                std::vector<PairName>* pairs);
 
 class RecordTables {
  public:
-  // Goes on counting positions after the last one that `database` holds.
-  static absl::StatusOr<std::unique_ptr<RecordTables>> Load(Database& database);
+  // Goes on counting positions after this one.
+  explicit RecordTables(uint64_t last_position) : last_position_(last_position) {}
+
+  uint64_t last_position() const { return last_position_; }
+  // For something that isn't in these tables, and has its place in the order of all.
+  uint64_t NextPosition() { return ++last_position_; }
+  // Bytes of records that were added and removed since StartCounting.
+  void StartCounting() { stored_bytes_ = 0; }
+  int64_t stored_bytes() const { return stored_bytes_; }
+  void CountRemoved(int64_t records, int64_t bytes);
+  // Where others have written, who count on from the last position as well.
+  void GoOnAfter(uint64_t position) { last_position_ = position; }
 
   // One that fails has changed nothing that the next Flush writes (of MarkSent:
   // some may be marked).
   absl::StatusOr<Appended> Append(Database& database, std::string_view agent_id,
                                   const v1::ResultRecord& record, absl::Time now);
+  // In their order. What fails of its own accord, Append would have dropped.
+  absl::StatusOr<std::vector<Appended>> AppendAll(Database& database,
+                                                  const std::vector<AgentRecord>& records);
   absl::Status MarkSent(Database& database, std::string_view action_id,
                         const std::vector<std::string>& agent_ids);
   absl::Status MarkAccepted(Database& database, std::string_view action_id,
                             std::string_view agent_id);
   absl::Status MarkDoubted(Database& database, std::string_view agent_id);
+
+  // Of a remote database: brings what will be asked for of these pairs, all at once.
+  absl::Status LookAhead(Database& database, const std::vector<PairName>& pairs);
 
   // Of an action that was just added: whether it is a sweep, or counts to one.
   absl::Status OnAction(Database& database, int64_t action, const StoredAction& stored) {
@@ -96,11 +115,12 @@ class RecordTables {
     int64_t own_sweep = 0;
   };
 
-  explicit RecordTables(uint64_t last_position) : last_position_(last_position) {}
-
   // Null when there is none. Each is good until the next call of it.
   absl::StatusOr<const Action*> FindAction(Database& database, std::string_view action_id);
   absl::StatusOr<KnownPair*> FindPair(Database& database, const Action& action, int64_t agent);
+  KnownPair* Keep(const Action& action, int64_t agent, Pair pair);
+  // Of a remote database: brings the numbers of all of them at once.
+  absl::Status LookUpAgents(Database& database, const std::vector<std::string>& ids);
   // 0 when there is none.
   absl::StatusOr<int64_t> FindAgent(Database& database, std::string_view agent_id);
 
@@ -126,19 +146,20 @@ class RecordTables {
   // a difference.
   template <typename Update>
   void Change(KnownPair* known, Update update);
-  absl::Status Write(Database& database, const KnownPair& known);
   // What a pair that was written means for the sweep that it is of.
   absl::Status TellSweeps(Database& database, const KnownPair& known);
-  absl::Status WriteOperation(Database& database, const KnownPair& known, uint32_t operation);
   void ForgetPairs();
 
   uint64_t last_position_;
+  int64_t stored_bytes_ = 0;
   SweepTables sweeps_;
   absl::node_hash_map<std::string, Action> actions_;
   absl::flat_hash_map<std::string, int64_t> agents_;
   // By action and agent. Those of `changed_` stay until they are written.
   absl::node_hash_map<std::pair<int64_t, int64_t>, KnownPair> pairs_;
   size_t pair_bytes_ = 0;
+  // Pairs that LookAhead found not to be there; since the last Flush.
+  absl::flat_hash_set<std::pair<int64_t, int64_t>> absent_;
   std::vector<KnownPair*> changed_;
 };
 

@@ -10,7 +10,6 @@
 #include "scheduler/observe/log.h"
 #include "scheduler/observe/metrics.h"
 #include "scheduler/store/all_changes.h"
-#include "scheduler/store/schema.h"
 #include "scheduler/store/sweep_tables.h"
 
 namespace dragnet::scheduler {
@@ -20,8 +19,6 @@ namespace {
 constexpr int kRecordsPerStep = 256;
 constexpr int64_t kBytesPerStep = int64_t{2} << 20;
 constexpr int kPairsPerStep = 512;
-// Free pages that stay in the file, for what comes next.
-constexpr int64_t kFreePagesKept = 1024;
 // Results of an agent that was slow may still be on their way.
 constexpr absl::Duration kSettled = absl::Hours(1);
 // However large the store is, results are there for a day: one agent that fills it
@@ -73,16 +70,16 @@ absl::StatusOr<Retained> Read(Database& database, int64_t action) {
 }
 
 // The last position of the next few records; 0 if there are none.
-absl::StatusOr<int64_t> EndOfSome(Database& database, int64_t action, int64_t* records) {
+absl::StatusOr<int64_t> EndOfSome(Database& database, int64_t action, int64_t* records,
+                                  int64_t* bytes) {
   // length() of a blob is in the row's header: its pages aren't read for it.
   Query query = database.Ask(
       "SELECT position, length(rows) FROM records WHERE action = ? ORDER BY position LIMIT ?",
       action, kRecordsPerStep);
   int64_t end = 0;
-  int64_t bytes = 0;
-  while (bytes < kBytesPerStep && query.Next()) {
+  while (*bytes < kBytesPerStep && query.Next()) {
     end = query.Integer(0);
-    bytes += query.Integer(1);
+    *bytes += query.Integer(1);
     ++*records;
   }
   DRAGNET_RETURN_IF_ERROR(query.status());
@@ -174,11 +171,9 @@ absl::StatusOr<std::optional<absl::Time>> RemovedAt(Database& database, int64_t 
   return retained.removed_at;
 }
 
-absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(SqliteStore& store,
-                                                           const std::string& path,
-                                                           const Clock& clock,
+absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(SqlStore& store, const Clock& clock,
                                                            const RetentionRules& rules) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> reader, OpenForReading(path));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> reader, store.engine().OpenReader());
   std::unique_ptr<Retention> retention(new Retention(store, std::move(reader), clock, rules));
   // How long no scheduler ran is known by the clock only: a long time may be a jump.
   DRAGNET_ASSIGN_OR_RETURN(
@@ -244,7 +239,9 @@ absl::Status Retention::NoteTime() {
   return store_.Maintain(
       [now = clock_.Now()](Database& database) {
         return database.Run(
-            "INSERT OR REPLACE INTO upkeep (name, value) VALUES ('last_running', ?)", now);
+            "INSERT INTO upkeep (name, value) VALUES ('last_running', ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            now);
       },
       /*forget=*/false);
 }
@@ -269,10 +266,7 @@ absl::StatusOr<int64_t> Retention::OldestEndedBefore(absl::Time end, absl::Time 
 
 absl::StatusOr<uint64_t> Retention::BytesUsed() {
   const WaitableMutex::Lock lock(mutex_);
-  DRAGNET_ASSIGN_OR_RETURN(const int64_t pages, reader_->IntegerOr(0, "PRAGMA page_count"));
-  DRAGNET_ASSIGN_OR_RETURN(const int64_t unused, reader_->IntegerOr(0, "PRAGMA freelist_count"));
-  DRAGNET_ASSIGN_OR_RETURN(const int64_t size, reader_->IntegerOr(0, "PRAGMA page_size"));
-  return static_cast<uint64_t>(std::max<int64_t>(0, pages - unused) * size);
+  return store_.engine().BytesUsed(*reader_);
 }
 
 absl::StatusOr<int64_t> Retention::FindNext(absl::Time now) {
@@ -299,13 +293,13 @@ absl::Status Retention::Mark(int64_t action, absl::Time now) {
         // Someone may have asked to keep it meanwhile.
         DRAGNET_RETURN_IF_ERROR(database.Run(
             "INSERT INTO retention (action, removed_at) VALUES (?1, ?2) ON CONFLICT (action)"
-            " DO UPDATE SET removed_at = ?2 WHERE coalesce(keep_until, 0) < ?2",
+            " DO UPDATE SET removed_at = ?2 WHERE coalesce(retention.keep_until, 0) < ?2",
             action, now));
         if (database.changes() == 0) return absl::OkStatus();
         // Of a run of a sweep: nothing so old comes to be a run again.
         DRAGNET_RETURN_IF_ERROR(database.Run(
-            "UPDATE sweeps SET removed_up_to = max(removed_up_to, r.occurrence) FROM sweep_runs r"
-            " WHERE r.run = ? AND r.extra = 0 AND sweeps.action = r.sweep",
+            "UPDATE sweeps SET removed_up_to = r.occurrence FROM sweep_runs r WHERE r.run = ?"
+            " AND r.extra = 0 AND sweeps.action = r.sweep AND sweeps.removed_up_to < r.occurrence",
             action));
         Query query = database.Ask("SELECT id FROM actions WHERE no = ?", action);
         if (query.Next()) id = query.Text(0);
@@ -325,7 +319,9 @@ absl::Status Retention::RemoveSome(int64_t action) {
   DRAGNET_RETURN_IF_ERROR(store_.Maintain(
       [&](Database& database) -> absl::Status {
         records = 0;
-        DRAGNET_ASSIGN_OR_RETURN(const int64_t end, EndOfSome(database, action, &records));
+        int64_t bytes = 0;
+        DRAGNET_ASSIGN_OR_RETURN(const int64_t end, EndOfSome(database, action, &records, &bytes));
+        store_.CountRemoved(records, bytes);
         DRAGNET_RETURN_IF_ERROR(NoteRemoval(database, action));
         if (records > 0)
           return database.Run("DELETE FROM records WHERE action = ? AND position <= ?", action,
@@ -352,7 +348,7 @@ absl::Status Retention::RemoveSome(int64_t action) {
 absl::StatusOr<bool> Retention::TidyUp(absl::Time now) {
   const absl::Time steady = SteadyNow();
   if (steady - tidied_ < kTidy) return false;
-  int changes = 0;
+  int64_t changes = 0;
   DRAGNET_RETURN_IF_ERROR(store_.Maintain(
       [&, before = now - kExpiredKept](Database& database) -> absl::Status {
         DRAGNET_RETURN_IF_ERROR(database.Run(
@@ -365,6 +361,10 @@ absl::StatusOr<bool> Retention::TidyUp(absl::Time now) {
         changes = database.changes();
         DRAGNET_RETURN_IF_ERROR(
             database.Run("DELETE FROM token_labels WHERE sha256 IN (SELECT sha256 FROM tokens "
+                         "WHERE expires < ?)",
+                         before));
+        DRAGNET_RETURN_IF_ERROR(
+            database.Run("DELETE FROM enrolment_requests WHERE token IN (SELECT sha256 FROM tokens "
                          "WHERE expires < ?)",
                          before));
         return database.Run("DELETE FROM tokens WHERE expires < ?", before);
@@ -389,15 +389,12 @@ absl::StatusOr<bool> Retention::GiveBackSome() {
   bool more = false;
   {
     const WaitableMutex::Lock lock(mutex_);
-    // Stores from before this setting keep free pages for themselves.
-    DRAGNET_ASSIGN_OR_RETURN(const int64_t mode, reader_->IntegerOr(0, "PRAGMA auto_vacuum"));
-    DRAGNET_ASSIGN_OR_RETURN(const int64_t unused, reader_->IntegerOr(0, "PRAGMA freelist_count"));
-    more = mode == 2 && unused > kFreePagesKept;
+    DRAGNET_ASSIGN_OR_RETURN(more, store_.engine().HasSpaceToGiveBack(*reader_));
   }
   if (!more) return false;
-  DRAGNET_RETURN_IF_ERROR(store_.Maintain(
-      [](Database& database) { return database.Run("PRAGMA incremental_vacuum(256)"); },
-      /*forget=*/false));
+  DRAGNET_RETURN_IF_ERROR(
+      store_.Maintain([&](Database& database) { return store_.engine().GiveBackSome(database); },
+                      /*forget=*/false));
   return true;
 }
 

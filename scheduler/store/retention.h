@@ -28,9 +28,9 @@
 #include "absl/time/time.h"
 #include "core/clock.h"
 #include "core/mutex.h"
+#include "scheduler/store/database.h"
 #include "scheduler/store/retention_rules.h"
-#include "scheduler/store/sqlite.h"
-#include "scheduler/store/sqlite_store.h"
+#include "scheduler/store/sql_store.h"
 
 namespace dragnet::scheduler {
 
@@ -43,10 +43,9 @@ struct Retained {
 
 class Retention {
  public:
-  // `path` is the store's; it must be open for running (StoreUse::kRun).
-  static absl::StatusOr<std::unique_ptr<Retention>> Open(SqliteStore& store,
-                                                         const std::string& path,
-                                                         const Clock& clock,
+  // `store` must be open for running (StoreUse::kRun), and outlive it. Of several schedulers
+  // on one store, one at a time has this done.
+  static absl::StatusOr<std::unique_ptr<Retention>> Open(SqlStore& store, const Clock& clock,
                                                          const RetentionRules& rules);
 
   // A small step. True when there is more to do.
@@ -63,7 +62,7 @@ class Retention {
   bool held();
 
  private:
-  Retention(SqliteStore& store, std::unique_ptr<Database> reader, const Clock& clock,
+  Retention(SqlStore& store, std::unique_ptr<Database> reader, const Clock& clock,
             const RetentionRules& rules)
       : store_(store), reader_(std::move(reader)), clock_(clock), rules_(rules) {}
 
@@ -79,7 +78,7 @@ class Retention {
   absl::StatusOr<bool> GiveBackSome();
   absl::StatusOr<bool> TidyUp(absl::Time now);
 
-  SqliteStore& store_;
+  SqlStore& store_;
   WaitableMutex mutex_;
   // Guarded by mutex_.
   const std::unique_ptr<Database> reader_;
@@ -96,7 +95,7 @@ class Retention {
   int64_t last_agent_ = 0;
 };
 
-// Makes the tables of this file where they aren't there yet.
+// Makes the tables of this file where they aren't there yet. Of an SQLite store.
 absl::Status PrepareRetention(Database& database);
 
 // When an action's results were removed. Inside a transaction of the writer.

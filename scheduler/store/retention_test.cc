@@ -11,6 +11,7 @@
 #include "core/strings.h"
 #include "core/uuid.h"
 #include "scheduler/store/schema.h"
+#include "scheduler/store/sqlite_store.h"
 #include "scheduler/testing/sweep_documents.h"
 #include "scheduler/testing/temporary_directory.h"
 
@@ -97,8 +98,7 @@ class RetentionTest : public ::testing::Test {
   }
 
   std::unique_ptr<Retention> Open(RetentionRules rules) {
-    absl::StatusOr<std::unique_ptr<Retention>> retention =
-        Retention::Open(*store_, path_, clock_, rules);
+    absl::StatusOr<std::unique_ptr<Retention>> retention = Retention::Open(*store_, clock_, rules);
     EXPECT_TRUE(retention.ok()) << retention.status();
     return *std::move(retention);
   }

@@ -182,17 +182,17 @@ absl::Status CheckBeforeWriting(Database& database, const std::string& path) {
   return IsCheckedAtStart(path) ? CheckAllPages(database, path) : CheckSmallTables(database, path);
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenExisting(const std::string& path) {
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenExisting(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(StrCat("open ", path), errno);
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           Database::Open(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
+                           SqliteDatabase::Open(path, SQLITE_OPEN_READWRITE));
   DRAGNET_RETURN_IF_ERROR(WordsFor(VersionOf(*database, path).status(), path));
   return database;
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenCurrent(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenExisting(path));
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenCurrent(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database, OpenExisting(path));
   DRAGNET_RETURN_IF_ERROR(CheckIsCurrent(*database, path));
   return database;
 }
@@ -328,16 +328,74 @@ CREATE INDEX sweep_changes_in_order ON sweep_changes (sweep, position);
 CREATE INDEX sweep_changes_of_agent ON sweep_changes (sweep, agent, position);
 )sql";
 
+// `id` as TokenId, `networks` as lines. Of `enrolment_requests`, state: 0 waits, 1
+// approved, 2 denied.
+const char kTablesSince6[] = R"sql(
+ALTER TABLE tokens ADD COLUMN id TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN note TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN networks TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN needs_approval INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN replaces TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
+UPDATE tokens SET id = lower(hex(substr(CAST(sha256 AS BLOB), 1, 8))), uses = uses_left;
+CREATE INDEX tokens_by_id ON tokens (id);
+CREATE INDEX tokens_by_creation ON tokens (created);
+
+CREATE TABLE enrolment_requests (
+  no INTEGER PRIMARY KEY,
+  agent_id TEXT NOT NULL UNIQUE,
+  spki BLOB NOT NULL,
+  token BLOB NOT NULL,
+  address TEXT NOT NULL,
+  asked INTEGER NOT NULL,
+  facts BLOB NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX enrolment_requests_by_token ON enrolment_requests (token, state);
+CREATE INDEX enrolment_requests_by_state ON enrolment_requests (state, no);
+)sql";
+
+const char kTablesSince7[] = R"sql(
+-- Milliseconds since 1970. One that no one holds has expired.
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  expires INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE sessions (
+  agent INTEGER PRIMARY KEY,
+  scheduler TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  connected INTEGER NOT NULL);
+CREATE INDEX sessions_by_scheduler ON sessions (scheduler, agent);
+-- Numbers of both are positions in the order of everything that happens.
+CREATE TABLE outbox (
+  no INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  name TEXT NOT NULL);
+CREATE TABLE revocations (
+  no INTEGER PRIMARY KEY,
+  identity TEXT NOT NULL);
+-- Up to where each partition of the bus is stored.
+CREATE TABLE bus_positions (
+  partition INTEGER PRIMARY KEY,
+  position INTEGER NOT NULL);
+)sql";
+
 absl::Status CreateDatabase(const std::string& path) {
   // Made first and empty, for its mode: SQLite gives its -wal and -shm the same.
   DRAGNET_RETURN_IF_ERROR(WriteNewFile(path, "", 0600));
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           Database::Open(path, SQLITE_OPEN_READWRITE));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
+                           SqliteDatabase::Open(path, SQLITE_OPEN_READWRITE));
   // So that what retention removes can be given back; only before the first table.
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA auto_vacuum = INCREMENTAL"));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL"));
   return database->Execute(StrCat("BEGIN;", kTables, kTablesSince2, kProposalsSince3, kTablesSince4,
-                                  kTablesSince5, "PRAGMA application_id = ", kApplicationId,
+                                  kTablesSince5, kTablesSince6, kTablesSince7,
+                                  "PRAGMA application_id = ", kApplicationId,
                                   "; PRAGMA user_version = ", kSchemaVersion, "; COMMIT"));
 }
 
@@ -351,12 +409,12 @@ absl::Status CheckAllPages(Database& database, const std::string& path) {
 }
 
 absl::Status CheckIsStore(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, OpenExisting(path));
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteDatabase> database, OpenExisting(path));
   return VersionOf(*database, path).status();
 }
 
 absl::Status BringUpToDate(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, OpenExisting(path));
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteDatabase> database, OpenExisting(path));
   DRAGNET_ASSIGN_OR_RETURN(const int64_t version, VersionOf(*database, path));
   if (version == kSchemaVersion) return absl::OkStatus();
   DRAGNET_RETURN_IF_ERROR(CheckBeforeWriting(*database, path));
@@ -371,8 +429,8 @@ absl::Status BringUpToDate(const std::string& path) {
                                               kSchemaVersion, ": ", migrated.message()));
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenCurrent(path));
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenForWriting(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database, OpenCurrent(path));
   DRAGNET_RETURN_IF_ERROR(CheckBeforeWriting(*database, path));
   // FULL: an acknowledged record survives a power cut, not only a crash.
   // A log of 16 MiB before it is copied into the file: pages that every commit
@@ -385,16 +443,16 @@ absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path
   return database;
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path) {
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenForReading(const std::string& path) {
   // Read-write, because a reader of a WAL may have to mend its index; but it
   // is not let write.
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenCurrent(path));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database, OpenCurrent(path));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA query_only = 1"));
   return database;
 }
 
-absl::StatusOr<std::unique_ptr<Database>> OpenForCopying(const std::string& path) {
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenExisting(path));
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenForCopying(const std::string& path) {
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database, OpenExisting(path));
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA query_only = 1"));
   return database;
 }

@@ -6,12 +6,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/sqlite/sqlite_database.h"
 
 namespace dragnet::scheduler {
 
 // PRAGMA user_version of the tables that this program knows.
-inline constexpr int kSchemaVersion = 5;
+inline constexpr int kSchemaVersion = 7;
 
 // Tables that version 2 added. SQL.
 extern const char kTablesSince2[];
@@ -21,6 +21,10 @@ extern const char kProposalsSince3[];
 extern const char kTablesSince4[];
 // What version 5 added: sweeps, their runs and verdicts. SQL.
 extern const char kTablesSince5[];
+// What version 6 added: more of tokens, and hosts that wait to be let in. SQL.
+extern const char kTablesSince6[];
+// What version 7 added: what several schedulers agree on (coordination.h). SQL.
+extern const char kTablesSince7[];
 
 // A new, empty store with mode 0600. AlreadyExists if the file is there.
 absl::Status CreateDatabase(const std::string& path);
@@ -43,9 +47,9 @@ absl::Status BringUpToDate(const std::string& path);
 
 // For writing. NotFound; FailedPrecondition for a file that isn't a store or
 // was written by another version; DataLoss for a damaged one.
-absl::StatusOr<std::unique_ptr<Database>> OpenForWriting(const std::string& path);
-absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path);
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenForWriting(const std::string& path);
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenForReading(const std::string& path);
 // Also one of an older version: for who copies it as it is.
-absl::StatusOr<std::unique_ptr<Database>> OpenForCopying(const std::string& path);
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenForCopying(const std::string& path);
 
 }  // namespace dragnet::scheduler

@@ -25,8 +25,9 @@ namespace {
 class SqliteFixture : public StoreFixture {
  public:
   SqliteFixture() { EXPECT_TRUE(SqliteStore::Create(path()).ok()); }
-  std::unique_ptr<Store> Open() override {
-    absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path(), StoreUse::kRun);
+  std::unique_ptr<Store> Open(bool shared) override {
+    absl::StatusOr<std::unique_ptr<SqliteStore>> store =
+        SqliteStore::Open(path(), StoreUse::kRun, {.shared = shared});
     EXPECT_TRUE(store.ok()) << store.status();
     return *std::move(store);
   }
@@ -40,6 +41,7 @@ std::unique_ptr<StoreFixture> NewSqliteFixture() { return std::make_unique<Sqlit
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, ::testing::Values(&NewSqliteFixture));
 INSTANTIATE_TEST_SUITE_P(Sqlite, SweepConformance, ::testing::Values(&NewSqliteFixture));
+INSTANTIATE_TEST_SUITE_P(Sqlite, CoordinationConformance, ::testing::Values(&NewSqliteFixture));
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
@@ -76,7 +78,7 @@ TEST_F(SqliteStoreTest, MissingFileIsRefusedByName) {
 
 TEST_F(SqliteStoreTest, NewerSchemaIsRefusedByName) {
   {
-    auto database = Database::Open(path_, SQLITE_OPEN_READWRITE);
+    auto database = SqliteDatabase::Open(path_, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE((*database)->Execute("PRAGMA user_version = 999").ok());
   }
   const absl::Status status = TryOpen(path_);
@@ -87,7 +89,7 @@ TEST_F(SqliteStoreTest, NewerSchemaIsRefusedByName) {
 TEST_F(SqliteStoreTest, AnotherDatabaseIsRefusedByName) {
   const std::string path = directory_.path() + "/other.db";
   {
-    auto database = Database::Open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    auto database = SqliteDatabase::Open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     ASSERT_TRUE((*database)->Execute("CREATE TABLE t (x)").ok());
   }
   EXPECT_TRUE(absl::IsFailedPrecondition(TryOpen(path)));

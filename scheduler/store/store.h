@@ -30,6 +30,8 @@
 #include "dragnet/v1/results.pb.h"
 #include "scheduler/dispatch/dispatch.h"
 #include "scheduler/dispatch/pair.h"
+#include "scheduler/store/agent_record.h"
+#include "scheduler/store/coordination.h"
 
 namespace dragnet::scheduler {
 
@@ -48,10 +50,56 @@ struct StoredToken {
   // SHA-256 of the token: the token itself is kept nowhere.
   std::string sha256;
   absl::Time expires;
+  // Hosts that it still lets in.
   uint32_t uses_left = 0;
   // Labels for the hosts that enrol with it.
   std::map<std::string, std::string> labels;
+  // For AddToken, which takes `uses_left` for it, nothing. Of tokens of versions before
+  // this one, what was left when that ended.
+  uint32_t uses = 0;
+  // Unknown (1970) of tokens of versions before this one.
+  absl::Time created = absl::UnixEpoch();
+  std::string created_by{};
+  std::string note{};
+  // In CIDR notation (enrolment/network.h); none: from anywhere.
+  std::vector<std::string> networks{};
+  bool needs_approval = false;
+  // The agent whose place the first one takes that enrols with it; empty: none.
+  std::string replaces_agent_id{};
+  bool revoked = false;
 };
+
+// How people name a token: the first 8 bytes of its SHA-256, in lower-case hex.
+std::string TokenId(std::string_view sha256);
+
+// A host that came with a token which needs approval.
+struct StoredEnrolmentRequest {
+  std::string agent_id;
+  // DER SubjectPublicKeyInfo of the key that it asks a certificate for.
+  std::string spki;
+  std::string token_sha256;
+  // Of its connection, for people.
+  std::string address;
+  absl::Time asked;
+  // Shortened: what waits must be small.
+  v1::Facts facts;
+};
+
+// What there is to say to a host that needs approval.
+enum class Admission {
+  // It waits from now on.
+  kAsked,
+  kWaits,
+  // Let in by an operator, or in the fleet already.
+  kApproved,
+  kDenied,
+};
+
+// Hosts that may wait, or were denied and not forgotten yet.
+inline constexpr int kMaxEnrolmentRequests = 10'000;
+// Hosts that may wait for one token beyond those that it can let in: a thief of a token
+// for one host can't crowd the others out.
+inline constexpr int kSpareEnrolmentRequests = 100;
 
 struct StoredAgent {
   std::string id;
@@ -310,12 +358,10 @@ inline constexpr int kOrdersKeptPerAction = 32;
 // Refusals that are kept for one agent, the newest.
 inline constexpr int kRefusalsKeptPerAgent = 1000;
 
-class Store {
+class Store : public Coordination {
  public:
   using Done = std::function<void(absl::Status)>;
   using Appending = std::function<void(absl::StatusOr<Appended>)>;
-
-  virtual ~Store() = default;
 
   // ---- trust policies
   // AlreadyExists for a version that is there.
@@ -325,19 +371,47 @@ class Store {
 
   // ---- enrolment
   virtual absl::Status AddToken(const StoredToken& token) = 0;
-  // Only looks: Unauthenticated for a token that is not known or has expired at
-  // `now`. Costs no transaction, so it comes before anything that does.
-  virtual absl::Status CheckToken(std::string_view sha256, absl::Time now) = 0;
-  // In one step: takes a use of the token, adds the agent and its certificate.
-  // Unauthenticated: no such token, or expired at `now`, or used up.
-  // AlreadyExists: another key holds this id. PermissionDenied: it was revoked.
-  // An agent that is known with the same key gets another certificate and
-  // takes no further use: its first answer was lost.
+  // Only looks: Unauthenticated for a token that is not known, was revoked or has
+  // expired at `now`; one that is used up is found. Costs no transaction, so it comes
+  // before anything that does.
+  virtual absl::StatusOr<StoredToken> FindToken(std::string_view sha256, absl::Time now) = 0;
+  // The newest first. Without `all`: only those that may still let someone in at `now`.
+  virtual absl::StatusOr<std::vector<StoredToken>> Tokens(bool all, absl::Time now, int limit) = 0;
+  // By its TokenId. Gives how many agents it has let in; who waits with it is forgotten.
+  // Again changes nothing. NotFound.
+  virtual absl::StatusOr<uint32_t> RevokeToken(std::string_view token_id) = 0;
+  // In one step: takes a use of the token, adds the agent and its certificate, and lets
+  // it take the place of the one that the token replaces: with that one's labels (where
+  // the token doesn't say otherwise), and that one is revoked, as by RevokeIdentity.
+  // Unauthenticated: no such token, or expired at `now`, revoked or used up.
+  // AlreadyExists: another key holds this id. PermissionDenied: it was revoked, or
+  // the token needs approval and it was denied. Unavailable: it wasn't approved yet.
+  // An agent that is known with the same key gets another certificate and takes no
+  // further use, needs no approval and replaces no one: its first answer was lost, or
+  // its certificate has expired.
   virtual absl::Status EnrolAgent(const Enrolment& enrolment, absl::Time now) = 0;
+  // A host comes with a token that needs approval: it waits, if it didn't already. An id
+  // has one request. While it waits or is approved, another key is refused; one with
+  // another token waits anew, and so does another key once it was denied. Requests end
+  // with their token. Errors as EnrolAgent; AlreadyExists also: another key waits under
+  // this id. ResourceExhausted: too many wait.
+  virtual absl::StatusOr<Admission> AskToEnrol(const StoredEnrolmentRequest& request,
+                                               absl::Time now) = 0;
+  // Of those that wait for an answer at `now`, the oldest first.
+  virtual absl::StatusOr<std::vector<StoredEnrolmentRequest>> EnrolmentRequests(absl::Time now,
+                                                                                int limit) = 0;
+  virtual absl::StatusOr<uint64_t> CountEnrolmentRequests(absl::Time now) = 0;
+  // `key_sha256`: lower-case hex of the SHA-256 of its spki. NotFound: it doesn't wait.
+  // FailedPrecondition: with another key.
+  virtual absl::Status DecideEnrolment(std::string_view agent_id, std::string_view key_sha256,
+                                       bool approve, absl::Time now) = 0;
   // For renewals and for investigators. PermissionDenied for an agent that was revoked.
   virtual absl::Status AddCertificate(const StoredCertificate& certificate) = 0;
   virtual absl::StatusOr<std::optional<StoredCertificate>> FindCertificate(
       std::string_view fingerprint) = 0;
+  // Of each identity the certificate that was issued last, those that aren't revoked and
+  // are good after `after`, in order of identity.
+  virtual absl::StatusOr<std::vector<StoredCertificate>> NewestCertificates(absl::Time after) = 0;
   // Revokes all its certificates; an agent gets no other one ever, a person may.
   // How many that weren't revoked before. NotFound: an identity without any.
   virtual absl::StatusOr<uint32_t> RevokeIdentity(std::string_view identity) = 0;
@@ -443,6 +517,13 @@ class Store {
   // extra run, are counted in the same step.
   virtual void AppendRecord(std::string_view agent_id, v1::ResultRecord record, absl::Time now,
                             Appending done) = 0;
+  // The same for records that were read from a bus, and in the same transaction notes
+  // up to where its partition is stored: what came twice from the bus is stored once.
+  // Aborted when the partition isn't where `range` begins. `records` are in order. One
+  // answer for each.
+  using AppendingAll = std::function<void(absl::StatusOr<std::vector<Appended>>)>;
+  virtual void AppendRecords(std::vector<AgentRecord> records, const std::optional<BusRange>& range,
+                             AppendingAll done) = 0;
   // Bytes of records that wait to be committed: for flow control.
   virtual size_t PendingBytes() const = 0;
 

@@ -61,12 +61,12 @@ v1::ResultRecord RefusalRecord(std::string_view action, v1::Refusal::Reason reas
 
 void StoreConformance::SetUp() {
   fixture_ = GetParam()();
-  store_ = fixture_->Open();
+  store_ = fixture_->Open(/*shared=*/false);
 }
 
 void StoreConformance::Reopen() {
   store_.reset();
-  store_ = fixture_->Open();
+  store_ = fixture_->Open(/*shared=*/false);
 }
 
 std::string StoreConformance::AddAgent(char digit) {

@@ -3,11 +3,13 @@
 //
 //   INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, ::testing::Values(&NewFixture));
 //   INSTANTIATE_TEST_SUITE_P(Sqlite, SweepConformance, ::testing::Values(&NewFixture));
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, CoordinationConformance, ::testing::Values(&NewFixture));
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +23,8 @@ namespace dragnet::scheduler {
 class StoreFixture {
  public:
   virtual ~StoreFixture() = default;
-  // Opens what is there; the previous one was closed.
-  virtual std::unique_ptr<Store> Open() = 0;
+  // Opens what is there; the previous one was closed. `shared`: for several schedulers.
+  virtual std::unique_ptr<Store> Open(bool shared) = 0;
 };
 
 using StoreFixtureFactory = std::unique_ptr<StoreFixture> (*)();
@@ -43,6 +45,17 @@ class StoreConformance : public ::testing::TestWithParam<StoreFixtureFactory> {
   std::unique_ptr<StoreFixture> fixture_;
   std::unique_ptr<Store> store_;
   absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
+};
+
+// What several schedulers agree on by it (coordination.h), opened for several.
+class CoordinationConformance : public StoreConformance {
+ protected:
+  void SetUp() override;
+  void Reopen(bool shared);
+  // Kinds and names of the outbox, which is emptied.
+  std::vector<std::string> TakeOutbox();
+  absl::StatusOr<std::vector<Appended>> AppendAll(std::vector<AgentRecord> records,
+                                                  std::optional<BusRange> range);
 };
 
 // The same for sweeps: a sweep of three checks every hour, which two of three agents

@@ -115,8 +115,9 @@ absl::Status WriteText(Database& database, int64_t sweep, int64_t agent,
     return database.Run("DELETE FROM sweep_texts WHERE sweep = ? AND agent = ? AND check_no = ?",
                         sweep, agent, told.check);
   return database.Run(
-      "INSERT OR REPLACE INTO sweep_texts (sweep, agent, check_no, reason, evidence, left_out)"
-      " VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO sweep_texts (sweep, agent, check_no, reason, evidence, left_out)"
+      " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sweep, agent, check_no) DO UPDATE SET"
+      " reason = excluded.reason, evidence = excluded.evidence, left_out = excluded.left_out",
       sweep, agent, told.check, told.reason, told.evidence, told.evidence_left_out);
 }
 
@@ -177,13 +178,13 @@ absl::StatusOr<bool> RemoveSweepChanges(Database& database, int64_t sweep, uint6
       database.IntegerOr(0,
                          "SELECT coalesce(max(position), 0) FROM (SELECT position FROM"
                          " sweep_changes WHERE sweep = ? AND position <= ? ORDER BY position"
-                         " LIMIT ?)",
+                         " LIMIT ?) oldest",
                          sweep, last_position, limit));
   if (end == 0) return false;
   DRAGNET_RETURN_IF_ERROR(NoteRemovalOfChanges(database, sweep, static_cast<uint64_t>(end)));
   DRAGNET_RETURN_IF_ERROR(
       database.Run("DELETE FROM sweep_changes WHERE sweep = ? AND position <= ?", sweep, end));
-  const int removed = database.changes();
+  const int64_t removed = database.changes();
   DRAGNET_RETURN_IF_ERROR(
       database.Run("UPDATE sweeps SET changes = changes - ? WHERE action = ?", removed, sweep));
   return removed == limit;
@@ -234,7 +235,7 @@ absl::Status SweepTables::OnAction(Database& database, int64_t action, const Sto
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t sweep,
       database.IntegerOr(0,
-                         "SELECT s.action FROM sweeps s JOIN actions a ON a.no = s.action"
+                         "SELECT s.action FROM actions a JOIN sweeps s ON s.action = a.no"
                          " WHERE a.id = ?",
                          stored.extra_run_of));
   if (sweep == 0) return absl::NotFoundError(StrCat("no sweep ", stored.extra_run_of));
@@ -271,11 +272,14 @@ absl::Status SweepTables::CheckWasForIt(Database& database, int64_t sweep, int64
 absl::Status SweepTables::AddRun(Database& database, int64_t sweep, std::string_view sweep_id,
                                  int64_t occurrence) {
   const absl::Time time = absl::FromUnixSeconds(occurrence);
-  DRAGNET_RETURN_IF_ERROR(database.Run(
-      "INSERT INTO actions (id, envelope, launched_by, signed_by, launched_at, expires, run_of)"
-      " SELECT ?1, x'', launched_by, signed_by, ?2, ?3, no FROM actions WHERE no = ?4",
-      RunId(sweep_id, occurrence), time, time + kRunIsOpen, sweep));
-  const int64_t run = database.last_row();
+  DRAGNET_ASSIGN_OR_RETURN(
+      const int64_t run,
+      database.IntegerOr(
+          0,
+          "INSERT INTO actions (id, envelope, launched_by, signed_by, launched_at, expires, run_of)"
+          " SELECT ?1, '', launched_by, signed_by, ?2, ?3, no FROM actions WHERE no = ?4"
+          " RETURNING no",
+          RunId(sweep_id, occurrence), time, time + kRunIsOpen, sweep));
   DRAGNET_RETURN_IF_ERROR(
       database.Run("INSERT INTO sweep_runs (run, sweep, occurrence, extra) VALUES (?, ?, ?, 0)",
                    run, sweep, occurrence));
@@ -287,9 +291,16 @@ absl::Status SweepTables::AddRun(Database& database, int64_t sweep, std::string_
 
 absl::Status SweepTables::AddAgents(Database& database, int64_t sweep,
                                     const std::vector<int64_t>& agents, absl::Time now) {
+  if (database.remote())
+    return database.Run(
+        "INSERT INTO sweep_agents (sweep, agent, added)"
+        " SELECT ?1, v.agent, ?2 FROM unnest(?3) AS v(agent)"
+        " ON CONFLICT (sweep, agent) DO NOTHING",
+        sweep, absl::ToUnixSeconds(now), agents);
   for (const int64_t agent : agents)
     DRAGNET_RETURN_IF_ERROR(
-        database.Run("INSERT OR IGNORE INTO sweep_agents (sweep, agent, added) VALUES (?, ?, ?)",
+        database.Run("INSERT INTO sweep_agents (sweep, agent, added) VALUES (?, ?, ?)"
+                     " ON CONFLICT (sweep, agent) DO NOTHING",
                      sweep, agent, absl::ToUnixSeconds(now)));
   return absl::OkStatus();
 }
@@ -360,13 +371,37 @@ absl::StatusOr<SweepTables::Standing> SweepTables::StandingOf(Database& database
   return standing;
 }
 
+absl::StatusOr<SweepTables::ToldRow*> SweepTables::FindTold(Database& database, int64_t run,
+                                                            int64_t agent) {
+  const std::pair<int64_t, int64_t> key(run, agent);
+  if (const auto found = told_rows_.find(key); found != told_rows_.end()) return &found->second;
+  ToldRow row;
+  Query told = database.Ask("SELECT statuses, worst FROM sweep_told WHERE run = ? AND agent = ?",
+                            run, agent);
+  if (told.Next()) {
+    row.exists = true;
+    row.statuses = told.Text(0);
+    row.worst = static_cast<VerdictStatus>(told.Integer(1));
+  }
+  DRAGNET_RETURN_IF_ERROR(told.status());
+  return &told_rows_.emplace(key, std::move(row)).first->second;
+}
+
 absl::Status SweepTables::NoteTold(Database& database, const SweepRole& role, int64_t run,
-                                   int64_t agent, uint64_t* position) {
-  DRAGNET_ASSIGN_OR_RETURN(const Standing standing, StandingOf(database, role, agent));
+                                   int64_t agent, const std::optional<Standing>& known_standing,
+                                   uint64_t* position) {
+  DRAGNET_ASSIGN_OR_RETURN(ToldRow * row, FindTold(database, run, agent));
+  if (row->exists) return absl::OkStatus();
+  Standing standing;
+  if (known_standing.has_value()) {
+    standing = *known_standing;
+  } else {
+    DRAGNET_ASSIGN_OR_RETURN(standing, StandingOf(database, role, agent));
+  }
   if (!standing.counts) return absl::OkStatus();
   DRAGNET_RETURN_IF_ERROR(
-      database.Run("INSERT OR IGNORE INTO sweep_told (run, agent) VALUES (?, ?)", run, agent));
-  if (database.changes() == 0) return absl::OkStatus();
+      database.Run("INSERT INTO sweep_told (run, agent) VALUES (?, ?)", run, agent));
+  row->exists = true;
   NewTold& told = told_[run];
   ++told.agents;
   if (standing.had_it) ++told.with_it;
@@ -417,13 +452,9 @@ absl::StatusOr<SweepTables::Verdicts> SweepTables::Read(Database& database, cons
   DRAGNET_ASSIGN_OR_RETURN(verdicts.standing, StandingOf(database, role, agent));
   DRAGNET_ASSIGN_OR_RETURN(const std::shared_ptr<const SweepTerms> terms,
                            TermsOf(database, role.sweep));
-  if (!terms->HasChecks(record.operation()) || !verdicts.standing.counts) return verdicts;
-  {
-    Query told =
-        database.Ask("SELECT statuses FROM sweep_told WHERE run = ? AND agent = ?", run, agent);
-    if (told.Next()) verdicts.statuses_in_run = told.Text(0);
-    DRAGNET_RETURN_IF_ERROR(told.status());
-  }
+  if (!terms->HasChecks(record.operation()) || !verdicts.standing->counts) return verdicts;
+  DRAGNET_ASSIGN_OR_RETURN(const ToldRow* row, FindTold(database, run, agent));
+  verdicts.statuses_in_run = row->statuses;
   verdicts.statuses_in_run.resize(terms->checks().size(), '\0');
   std::string known = verdicts.statuses_in_run;
   for (const std::string& row : record.rows().rows()) {
@@ -440,7 +471,7 @@ absl::StatusOr<SweepTables::Verdicts> SweepTables::Read(Database& database, cons
 absl::Status SweepTables::Store(Database& database, const SweepRole& role, int64_t run,
                                 int64_t agent, Verdicts verdicts, uint64_t* position) {
   // It may bring changes of its own.
-  DRAGNET_RETURN_IF_ERROR(NoteTold(database, role, run, agent, position));
+  DRAGNET_RETURN_IF_ERROR(NoteTold(database, role, run, agent, verdicts.standing, position));
   if (verdicts.told.empty()) return absl::OkStatus();
   DRAGNET_RETURN_IF_ERROR(
       ReadNewest(database, role, agent, verdicts.statuses_in_run.size(), &verdicts));
@@ -461,7 +492,7 @@ absl::Status SweepTables::StoreNewest(Database& database, const SweepRole& role,
   // has the time that it was due, and may be run long after it, behind an extra one that
   // was launched later: among scheduled ones, it is no older than the last that was told.
   const bool is_older = role.occurrence < state.occurrence &&
-                        (role.extra || role.occurrence < verdicts->standing.last_told);
+                        (role.extra || role.occurrence < verdicts->standing->last_told);
   if (state.status != VerdictStatus::kNone && is_older) return absl::OkStatus();
   const VerdictStatus before = state.status;
   state.occurrence = role.occurrence;
@@ -492,6 +523,8 @@ absl::Status SweepTables::WriteVerdicts(Database& database, const SweepRole& rol
   DRAGNET_RETURN_IF_ERROR(
       database.Run("UPDATE sweep_told SET statuses = ? WHERE run = ? AND agent = ?",
                    verdicts.statuses_in_run, run, agent));
+  DRAGNET_ASSIGN_OR_RETURN(ToldRow * row, FindTold(database, run, agent));
+  row->statuses = verdicts.statuses_in_run;
   DRAGNET_RETURN_IF_ERROR(database.Run(
       "INSERT INTO sweep_states (sweep, agent, states, worst) VALUES (?, ?, ?, ?)"
       " ON CONFLICT (sweep, agent) DO UPDATE SET states = excluded.states, worst = excluded.worst",
@@ -508,12 +541,11 @@ absl::Status SweepTables::NoteWhole(Database& database, const SweepRole& role, i
   Verdicts verdicts;
   VerdictStatus before = VerdictStatus::kNone;
   {
-    Query told = database.Ask("SELECT statuses, worst FROM sweep_told WHERE run = ? AND agent = ?",
-                              run, agent);
+    DRAGNET_ASSIGN_OR_RETURN(const ToldRow* row, FindTold(database, run, agent));
     // Nothing of it counts.
-    if (!told.Next()) return told.status();
-    verdicts.statuses_in_run = told.Text(0);
-    before = static_cast<VerdictStatus>(told.Integer(1));
+    if (!row->exists) return absl::OkStatus();
+    verdicts.statuses_in_run = row->statuses;
+    before = row->worst;
   }
   const absl::StatusOr<std::shared_ptr<const SweepTerms>> terms = TermsOf(database, role.sweep);
   if (Database::IsError(terms.status())) return terms.status();
@@ -525,7 +557,7 @@ absl::Status SweepTables::NoteWhole(Database& database, const SweepRole& role, i
     if (StatusAt(verdicts.statuses_in_run, check) == VerdictStatus::kNone) untold.push_back(check);
   if (!untold.empty()) {
     DRAGNET_ASSIGN_OR_RETURN(verdicts.standing, StandingOf(database, role, agent));
-    if (!verdicts.standing.counts) return absl::OkStatus();
+    if (!verdicts.standing->counts) return absl::OkStatus();
     DRAGNET_RETURN_IF_ERROR(ReadNewest(database, role, agent, checks, &verdicts));
     for (const uint32_t check : untold) {
       verdicts.statuses_in_run[check] = kUntold;
@@ -547,6 +579,8 @@ absl::Status SweepTables::NoteWhole(Database& database, const SweepRole& role, i
   DRAGNET_RETURN_IF_ERROR(
       database.Run("UPDATE sweep_told SET worst = ? WHERE run = ? AND agent = ?",
                    static_cast<int>(worst), run, agent));
+  DRAGNET_ASSIGN_OR_RETURN(ToldRow * row, FindTold(database, run, agent));
+  row->worst = worst;
   if (before != VerdictStatus::kNone) Count(run, -1, before, -1);
   Count(run, -1, worst, 1);
   return absl::OkStatus();
@@ -554,10 +588,12 @@ absl::Status SweepTables::NoteWhole(Database& database, const SweepRole& role, i
 
 absl::Status SweepTables::CloseRun(Database& database, int64_t action) {
   return database.Run(
-      "UPDATE sweep_runs SET silent = max(0, (SELECT count(*) FROM sweep_agents w"
+      // At least 0: a scalar max() that both engines have.
+      "UPDATE sweep_runs SET silent = (SELECT max(n) FROM (SELECT 0 AS n UNION ALL"
+      " SELECT count(*) - sweep_runs.told_with_it FROM sweep_agents w"
       " WHERE w.sweep = sweep_runs.sweep AND w.accepted != 0"
       " AND w.accepted <= sweep_runs.occurrence"
-      " AND (w.gone = 0 OR w.gone > sweep_runs.occurrence)) - told_with_it)"
+      " AND (w.gone = 0 OR w.gone > sweep_runs.occurrence)) counted)"
       " WHERE run = ? AND extra = 0 AND silent IS NULL",
       action);
 }
@@ -575,14 +611,15 @@ absl::Status SweepTables::Flush(Database& database) {
     const auto& [action, check, status] = key;
     DRAGNET_RETURN_IF_ERROR(database.Run(
         "INSERT INTO sweep_counts (action, check_no, status, agents) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (action, check_no, status) DO UPDATE SET agents = agents + excluded.agents",
+        " ON CONFLICT (action, check_no, status) DO UPDATE SET"
+        " agents = sweep_counts.agents + excluded.agents",
         action, check, static_cast<int>(status), difference));
   }
   // Of one that was closed, who is silent in it was counted.
   for (const auto& [run, told] : told_)
     DRAGNET_RETURN_IF_ERROR(
         database.Run("UPDATE sweep_runs SET told = told + ?1, told_with_it = told_with_it + ?2,"
-                     " silent = max(0, silent - ?2) WHERE run = ?3",
+                     " silent = CASE WHEN silent <= ?2 THEN 0 ELSE silent - ?2 END WHERE run = ?3",
                      told.agents, told.with_it, run));
   for (auto& [sweep, added] : changes_added_) {
     DRAGNET_RETURN_IF_ERROR(
@@ -591,6 +628,7 @@ absl::Status SweepTables::Flush(Database& database) {
   }
   counts_.clear();
   told_.clear();
+  told_rows_.clear();
   changes_added_.clear();
   return absl::OkStatus();
 }
@@ -631,6 +669,7 @@ void SweepTables::Forget() {
   terms_.clear();
   counts_.clear();
   told_.clear();
+  told_rows_.clear();
   changes_added_.clear();
 }
 

@@ -8,16 +8,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dragnet/v1/results.pb.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/database.h"
 #include "scheduler/store/store.h"
 #include "scheduler/store/sweep_terms.h"
 
@@ -80,7 +82,7 @@ class SweepTables {
   };
   // What a record tells, and what was known before it.
   struct Verdicts {
-    Standing standing;
+    std::optional<Standing> standing;
     std::vector<Told> told;
     std::string statuses_in_run;
     std::vector<CheckState> newest;
@@ -134,9 +136,18 @@ class SweepTables {
   // worst), status.
   using CountKey = std::tuple<int64_t, int64_t, VerdictStatus>;
 
-  // For the first time, or again.
+  // A row of sweep_told, if there is one.
+  struct ToldRow {
+    bool exists = false;
+    std::string statuses;
+    VerdictStatus worst = VerdictStatus::kNone;
+  };
+
+  // Good until the next call of it.
+  absl::StatusOr<ToldRow*> FindTold(Database& database, int64_t run, int64_t agent);
+  // For the first time, or again. `standing`: where it is known already.
   absl::Status NoteTold(Database& database, const SweepRole& role, int64_t run, int64_t agent,
-                        uint64_t* position);
+                        const std::optional<Standing>& known_standing, uint64_t* position);
   static absl::StatusOr<Standing> StandingOf(Database& database, const SweepRole& role,
                                              int64_t agent);
   static absl::Status ReadNewest(Database& database, const SweepRole& role, int64_t agent,
@@ -160,6 +171,9 @@ class SweepTables {
     int64_t with_it = 0;
   };
   absl::flat_hash_map<int64_t, NewTold> told_;
+  // By run and agent: those that were looked at since the last Flush, as they are. Each
+  // record of a run asks for its own, and so does its end.
+  absl::flat_hash_map<std::pair<int64_t, int64_t>, ToldRow> told_rows_;
   // Changes since they were trimmed last, by sweep.
   absl::flat_hash_map<int64_t, int64_t> changes_added_;
 };

@@ -9,8 +9,6 @@
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
-#include "scheduler/observe/process_stats.h"
-#include "scheduler/store/schema.h"
 
 namespace dragnet::scheduler {
 namespace {
@@ -25,8 +23,6 @@ constexpr int kShareOfOthers = 4;
 constexpr absl::Duration kProbeHolds = absl::Seconds(5);
 // Counting all pairs takes at most this part of the time.
 constexpr int kCountingShare = 50;
-// Of SQLite's machine, before it asks whether to go on.
-constexpr int kInstructionsBetweenLooks = 1000;
 
 }  // namespace
 
@@ -44,29 +40,20 @@ struct Upkeep::Probe {
   }
 };
 
-absl::StatusOr<std::unique_ptr<Upkeep>> Upkeep::Start(SqliteStore& store, const std::string& path,
-                                                      const Clock& clock,
+absl::StatusOr<std::unique_ptr<Upkeep>> Upkeep::Start(SqlStore& store, const Clock& clock,
                                                       const RetentionRules& rules) {
   DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Retention> retention,
-                           Retention::Open(store, path, clock, rules));
-  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> reader, OpenForReading(path));
-  std::unique_ptr<Database> checked;
-  if (!IsCheckedAtStart(path)) {
-    DRAGNET_ASSIGN_OR_RETURN(checked, OpenForReading(path));
-  }
-  return std::unique_ptr<Upkeep>(
-      new Upkeep(store, path, std::move(retention), std::move(reader), std::move(checked)));
+                           Retention::Open(store, clock, rules));
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> reader, store.engine().OpenReader());
+  return std::unique_ptr<Upkeep>(new Upkeep(store, std::move(retention), std::move(reader)));
 }
 
-Upkeep::Upkeep(SqliteStore& store, std::string path, std::unique_ptr<Retention> retention,
-               std::unique_ptr<Database> reader, std::unique_ptr<Database> checked)
-    : store_(store),
-      path_(std::move(path)),
-      retention_(std::move(retention)),
-      checked_(std::move(checked)),
-      reader_(std::move(reader)) {
+Upkeep::Upkeep(SqlStore& store, std::unique_ptr<Retention> retention,
+               std::unique_ptr<Database> reader)
+    : store_(store), retention_(std::move(retention)), reader_(std::move(reader)) {
   working_ = std::thread([this] { Loop(); });
-  if (checked_ != nullptr) checking_ = std::thread([this] { CheckPagesInBackground(); });
+  if (store_.engine().is_checked_later())
+    checking_ = std::thread([this] { CheckPagesInBackground(); });
 }
 
 Upkeep::~Upkeep() {
@@ -96,9 +83,10 @@ void Upkeep::Wake() {
 void Upkeep::Loop() {
   absl::Duration pause = absl::ZeroDuration();
   while (Pause(pause)) {
+    pause = kIdle;
+    if (!active_) continue;
     const absl::Time begun = SteadyNow();
     const absl::StatusOr<bool> more = retention_->Step();
-    pause = kIdle;
     if (!more.ok()) {
       spdlog::error("retention: {}", ForTerminal(ToStd(more.status().message())));
       pause = kAfterError;
@@ -109,17 +97,12 @@ void Upkeep::Loop() {
 }
 
 void Upkeep::CheckPagesInBackground() {
-  // Not sqlite3_interrupt(), which does nothing to a query that has yet to begin.
-  sqlite3_progress_handler(
-      checked_->handle(), kInstructionsBetweenLooks,
-      [](void* stop) { return static_cast<std::atomic<bool>*>(stop)->load() ? 1 : 0; },
-      &stop_checking_);
-  absl::Status status = CheckAllPages(*checked_, path_);
+  absl::Status status = store_.engine().CheckAll(stop_checking_);
   const WaitableMutex::Lock lock(mutex_);
   if (stopping_) return;
   if (absl::IsDataLoss(status)) damage_ = status;
   if (!status.ok()) return spdlog::error("{}", ForTerminal(ToStd(status.message())));
-  spdlog::info("{}: all pages were checked: no damage", path_);
+  spdlog::info("{}: all pages were checked: no damage", store_.engine().name());
 }
 
 absl::Status Upkeep::damage() {
@@ -150,7 +133,7 @@ absl::Status Upkeep::CheckWritable(absl::Duration patience) {
   WaitableMutex::Lock lock(probe->mutex);
   if (!lock.AwaitFor(patience, [&] { return probe->result.has_value(); }))
     return absl::DeadlineExceededError(
-        StrCat(path_, ": nothing was committed for ",
+        StrCat(store_.engine().name(), ": nothing was committed for ",
                absl::FormatDuration(absl::Trunc(SteadyNow() - probe->asked, absl::Seconds(1)))));
   return *probe->result;
 }
@@ -161,9 +144,10 @@ absl::StatusOr<uint64_t> Upkeep::RowsStored() {
   if (begun < count_again_at_) return rows_;
   DRAGNET_ASSIGN_OR_RETURN(
       const int64_t rows,
-      reader_->IntegerOr(0,
-                         "SELECT coalesce(sum(rows), 0) FROM pairs WHERE action NOT IN"
-                         " (SELECT action FROM retention WHERE removed_at IS NOT NULL)"));
+      reader_->IntegerOr(
+          0,
+          "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT) FROM pairs WHERE action NOT IN"
+          " (SELECT action FROM retention WHERE removed_at IS NOT NULL)"));
   rows_ = static_cast<uint64_t>(rows);
   const absl::Time now = SteadyNow();
   count_again_at_ = now + kCountingShare * (now - begun);
@@ -171,18 +155,8 @@ absl::StatusOr<uint64_t> Upkeep::RowsStored() {
 }
 
 absl::StatusOr<StoreSizes> Upkeep::Sizes() {
-  StoreSizes sizes;
-  sizes.database_bytes = FileBytes(path_);
-  sizes.log_bytes = FileBytes(path_ + "-wal");
-  sizes.blob_bytes = DirectoryBytes(path_ + ".blobs");
-  DRAGNET_ASSIGN_OR_RETURN(const DiskSpace disk, ReadDiskSpace(path_));
-  sizes.disk_free_bytes = disk.free_bytes;
-  sizes.disk_bytes = disk.total_bytes;
   const WaitableMutex::Lock lock(reading_);
-  DRAGNET_ASSIGN_OR_RETURN(const int64_t unused, reader_->IntegerOr(0, "PRAGMA freelist_count"));
-  DRAGNET_ASSIGN_OR_RETURN(const int64_t page, reader_->IntegerOr(0, "PRAGMA page_size"));
-  sizes.unused_bytes = static_cast<uint64_t>(unused * page);
-  return sizes;
+  return store_.engine().Sizes(*reader_);
 }
 
 }  // namespace dragnet::scheduler

@@ -14,28 +14,16 @@
 #include "absl/time/time.h"
 #include "core/clock.h"
 #include "core/mutex.h"
+#include "scheduler/store/engine.h"
 #include "scheduler/store/retention.h"
-#include "scheduler/store/sqlite_store.h"
+#include "scheduler/store/sql_store.h"
 
 namespace dragnet::scheduler {
 
-struct StoreSizes {
-  // Of the database file, of its write-ahead log, and of the blobs beside it.
-  uint64_t database_bytes = 0;
-  uint64_t log_bytes = 0;
-  uint64_t blob_bytes = 0;
-  // Of the database file: free for what comes next.
-  uint64_t unused_bytes = 0;
-  // What is left to this user on that disk, and how large it is.
-  uint64_t disk_free_bytes = 0;
-  uint64_t disk_bytes = 0;
-};
-
 class Upkeep {
  public:
-  // `store` and `clock` must outlive it. `path` is the store's.
-  static absl::StatusOr<std::unique_ptr<Upkeep>> Start(SqliteStore& store, const std::string& path,
-                                                       const Clock& clock,
+  // `store` and `clock` must outlive it.
+  static absl::StatusOr<std::unique_ptr<Upkeep>> Start(SqlStore& store, const Clock& clock,
                                                        const RetentionRules& rules);
   // Ends what it does within moments.
   ~Upkeep();
@@ -43,6 +31,8 @@ class Upkeep {
   Retention& retention() { return *retention_; }
   // Looks at once whether there is something to remove.
   void Wake();
+  // Of several schedulers on one store only one removes.
+  void SetActive(bool active) { active_ = active; }
 
   // Whether a change can be committed, tried out at most every few seconds.
   // DeadlineExceeded when that takes longer than `patience`; blocks as long.
@@ -57,18 +47,14 @@ class Upkeep {
  private:
   struct Probe;
 
-  Upkeep(SqliteStore& store, std::string path, std::unique_ptr<Retention> retention,
-         std::unique_ptr<Database> reader, std::unique_ptr<Database> checked);
+  Upkeep(SqlStore& store, std::unique_ptr<Retention> retention, std::unique_ptr<Database> reader);
   void Loop();
   void CheckPagesInBackground();
   // False when this is about to end.
   bool Pause(absl::Duration duration);
 
-  SqliteStore& store_;
-  const std::string path_;
+  SqlStore& store_;
   const std::unique_ptr<Retention> retention_;
-  // The connection of the background check; null when there is none to do.
-  const std::unique_ptr<Database> checked_;
 
   // Apart from mutex_, which those take who may not wait for a long query: Wake is
   // called by the thread that keeps the scheduler's time.
@@ -85,6 +71,7 @@ class Upkeep {
   absl::Status damage_;
   std::shared_ptr<Probe> probe_;
 
+  std::atomic<bool> active_ = true;
   std::atomic<bool> stop_checking_ = false;
   std::thread checking_;
   std::thread working_;

@@ -10,6 +10,7 @@
 #include "core/strings.h"
 #include "core/unique_fd.h"
 #include "scheduler/store/schema.h"
+#include "scheduler/store/sqlite_store.h"
 #include "scheduler/testing/temporary_directory.h"
 
 namespace dragnet::scheduler {
@@ -25,8 +26,7 @@ class UpkeepTest : public ::testing::Test {
     absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path_, StoreUse::kRun);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
-    absl::StatusOr<std::unique_ptr<Upkeep>> upkeep =
-        Upkeep::Start(*store_, path_, Clock::System(), {});
+    absl::StatusOr<std::unique_ptr<Upkeep>> upkeep = Upkeep::Start(*store_, Clock::System(), {});
     ASSERT_TRUE(upkeep.ok()) << upkeep.status();
     upkeep_ = *std::move(upkeep);
   }

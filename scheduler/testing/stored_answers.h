@@ -89,7 +89,8 @@ class StoredAnswers {
     store->AppendRecord(agents[agent], record, now,
                         [&](absl::StatusOr<Appended> appended) { done.set_value(appended); });
     const absl::StatusOr<Appended> appended = done.get_future().get();
-    EXPECT_TRUE(appended.ok() && appended->dropped.ok()) << appended.status();
+    ASSERT_TRUE(appended.ok()) << appended.status();
+    EXPECT_TRUE(appended->dropped.ok()) << appended->dropped;
   }
 
   // Removes the results of every action that ended a year before `at`.
@@ -97,7 +98,7 @@ class StoredAnswers {
     const FakeClock clock(at);
     EXPECT_TRUE(store->CloseExpired(at).ok());
     const auto retention = Retention::Open(
-        *store, path, clock, {.age = absl::Hours(24 * 365), .clock_hold = absl::ZeroDuration()});
+        *store, clock, {.age = absl::Hours(24 * 365), .clock_hold = absl::ZeroDuration()});
     ASSERT_TRUE(retention.ok()) << retention.status();
     for (int steps = 0; steps < 10'000; ++steps) {
       const absl::StatusOr<bool> more = (*retention)->Step();

@@ -2,13 +2,17 @@
 # ./dev bench: the figures of docs/performance.md.
 # Usage: bench.sh DIRECTORY_OF_THE_PROGRAMS [launch|idle|limits|modules|store|results|hosts|checks]…
 #        bench.sh DIRECTORY_OF_THE_PROGRAMS fleet [MEASURE…] [SIZE…]   (fleet.sh)
+#        bench.sh DIRECTORY_OF_THE_PROGRAMS cluster [MEASURE…] [SIZE]  (cluster.sh)
 set -euo pipefail
 BIN=$1
 shift
-if [ "${1:-}" = fleet ]; then
-  shift
-  exec "$(dirname "$0")/fleet.sh" "$BIN" "$@"
-fi
+case "${1:-}" in
+  fleet | cluster)
+    what=$1
+    shift
+    exec "$(dirname "$0")/$what.sh" "$BIN" "$@"
+    ;;
+esac
 WHAT=${*:-launch idle limits modules store results hosts checks}
 TEST_BIN=$(dirname "$BIN")/test
 . "$(dirname "$0")/../fleet.sh"

@@ -9,7 +9,7 @@
 #              row at a watcher (median of 5)
 #   search     counting a target (median of 20)
 #   blob       3 MB of YARA rules to all, and a small action to 1 % every 2 s meanwhile
-#   bulk       1,000 rows of 200 bytes from each: rows a second, peak memory
+#   bulk       1,000 rows (FLEET_BENCH_ROWS) of 200 bytes from each: rows a second, peak memory
 #   reconnect  the scheduler is stopped and started: seconds until all are back
 #   hold       leaves it running until Enter is pressed, to look at it
 # Sizes: agents, default 1000 2000 5000 10000 15000.
@@ -137,7 +137,7 @@ measure_bulk() {
   local result scheduler swarm
   scheduler=$(ticks "$SCHEDULER_PID") swarm=$(ticks "$SWARM_PID")
   echo 5 >"/proc/$SCHEDULER_PID/clear_refs" # VmHWM starts anew: proc(5)
-  result=$(watch action "$TARGET" "rows=1000 row_bytes=200" 1)
+  result=$(watch action "$TARGET" "rows=${FLEET_BENCH_ROWS:-1000} row_bytes=200" 1)
   BULK="$(field rows_per_second <<<"$result")/s, $(megabytes "$SCHEDULER_PID" VmHWM) MB"
   note "bulk: $result; CPU scheduler $(($(ticks "$SCHEDULER_PID") - scheduler)) ticks, swarm $(($(ticks "$SWARM_PID") - swarm))"
 }

@@ -1,10 +1,11 @@
 // What the scheduler's store can take, without network and agents: figures of
 // docs/performance.md ("store"), one line each.
 //
-//   store_bench DIRECTORY [AGENTS] [AGENTS_OF_THE_BULK]
+//   store_bench DIRECTORY|URL [AGENTS] [AGENTS_OF_THE_BULK]
 //
 // DIRECTORY must be on the disk that is to be measured; a database is made in it
-// and removed. CPU is that of this whole process, the making of records included.
+// and removed. URL (postgresql://…) is of an empty store that was migrated. CPU is that of this
+// whole process, the making of records included.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 #include "core/strings.h"
 #include "core/uuid.h"
 #include "scheduler/api/stack.h"
-#include "scheduler/store/sqlite_store.h"
+#include "scheduler/store/open_store.h"
 #include "scheduler/testing/sweep_documents.h"
 
 namespace dragnet::scheduler {
@@ -103,14 +104,14 @@ class Pending {
 class Bench {
  public:
   Bench(const std::string& path, int agents) : path_(path) {
-    Check(SqliteStore::Create(path_));
+    if (!IsPostgresUrl(path_)) Check(SqliteStore::Create(path_));
     Open();
     for (int i = 0; i < agents; ++i) agents_.push_back(NewUuidV4());
   }
 
   void Open() {
     store_.reset();
-    store_ = Get(SqliteStore::Open(path_, StoreUse::kRun));
+    store_ = Get(OpenStore({.store = path_}));
   }
 
   // By many threads at a time: each waits for its commit.
@@ -302,12 +303,14 @@ class Bench {
   std::vector<std::string> agents_;
   uint64_t random_ = 1;
   Pending pending_;
-  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<SqlStore> store_;
 };
 
 void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
-  const std::string path = StrCat(directory, "/store_bench.db");
-  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path + suffix);
+  const bool is_file = !IsPostgresUrl(directory);
+  const std::string path = is_file ? StrCat(directory, "/store_bench.db") : directory;
+  if (is_file)
+    for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path + suffix);
   {
     Bench bench(path, static_cast<int>(std::max(agents, bulk_agents)));
     Measure(StrCat("enrol ", std::max(agents, bulk_agents), " agents"),
@@ -368,6 +371,7 @@ void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
     });
     Measure("open again", 0, [&] { bench.Open(); });
   }
+  if (!is_file) return;
   std::printf("database: %.1f MiB\n",
               static_cast<double>(std::filesystem::file_size(path)) / (1024 * 1024));
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path + suffix);
@@ -378,7 +382,7 @@ void Run(const std::string& directory, size_t agents, size_t bulk_agents) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: store_bench DIRECTORY [AGENTS] [AGENTS_OF_THE_BULK]\n");
+    std::fprintf(stderr, "usage: store_bench DIRECTORY|URL [AGENTS] [AGENTS_OF_THE_BULK]\n");
     return 2;
   }
   const size_t agents = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 10000;

@@ -239,7 +239,7 @@ TEST_F(CommandLineTest, NoSchedulerThere) {
                                              {"dragnet", "actions"},
                                              {"dragnet", "results", "last"},
                                              {"dragnet", "trust", "show"},
-                                             {"dragnet", "enroll", "token"},
+                                             {"dragnet", "enroll", "token", "create"},
                                              {"dragnet", "file", "--path", "/etc", "--yes"}}) {
     Check({{arguments[1], arguments, 4, "127.0.0.1:"}}, config);
   }
@@ -381,6 +381,7 @@ TEST_F(CommandLineTest, AgentsConfiguration) {
     const char* key;
     const char* value;
     const char* says;
+    int status = 2;
   };
   std::vector<Spoiled> spoiled = {
       {"schedluers", "[]", "schedluers"},
@@ -397,13 +398,14 @@ TEST_F(CommandLineTest, AgentsConfiguration) {
   };
   if (IsRoot()) {
     spoiled.push_back({"link_user", "\"no-such-user\"", "no-such-user"});
-    spoiled.push_back({"program_dir", "\"none\"", "none"});
+    // A package may be about to put them there, so it is tried again.
+    spoiled.push_back({"program_dir", "\"none\"", "none", 1});
   }
   for (const Spoiled& one : spoiled) {
     Write(config, WithTomlKey(good, one.key, one.value));
     Check({{StrCat(one.key, " = ", one.value),
             {"dragnet-agent", "run", "--config", config},
-            2,
+            one.status,
             one.says}});
   }
   Write(config, good);
@@ -419,7 +421,8 @@ TEST_F(CommandLineTest, SecondAgentOverTheSameStateIsRefused) {
   Command command;
   command.arguments = {"dragnet-agent", "run", "--config", config};
   const Finished second = RunToEnd(command, absl::Seconds(20));
-  EXPECT_EQ(second.status(), 2) << second.err;
+  // It may have ended a moment later: tried again.
+  EXPECT_EQ(second.status(), 1) << second.err;
   EXPECT_THAT(second.err, HasSubstr("another dragnet-agent"));
 }
 

@@ -142,7 +142,7 @@ TEST_F(EnrolmentTest, AgentSaysWhyItCantEnrol) {
 }
 
 TEST_F(EnrolmentTest, OperatorsCommandsMakeTokensThatWork) {
-  const Finished console = fleet_->Dragnet({"enroll", "token", "--uses", "1"});
+  const Finished console = fleet_->Dragnet({"enroll", "token", "create", "--uses", "1"});
   ASSERT_EQ(console.status(), 0) << console.err;
   std::string token = console.out;
   while (!token.empty() && token.back() == '\n') token.pop_back();

@@ -180,6 +180,14 @@ TEST_F(TrustCommandTest, CeremonyOfThePageIsTrue) {
   EXPECT_TRUE(EventuallyHas(away, 6));
 }
 
+TEST_F(TrustCommandTest, ReleaseKeysOfThePageComeIntoThePolicy) {
+  const Finished added = RunSection("Release keys");
+  ASSERT_EQ(added.status(), 0) << added.out << added.err;
+  EXPECT_THAT(added.out, HasSubstr("! release key added: "));
+  const Finished shown = Run({"dragnet", "trust", "show"});
+  EXPECT_THAT(shown.out, HasSubstr("Release keys  2 of 3 must sign a release"));
+}
+
 TEST_F(TrustCommandTest, TooFewRootsArePublishedNowhereAndNamed) {
   ASSERT_EQ(Run({"dragnet", "trust", "draft", "next.json"}).status(), 0);
   ASSERT_EQ(Run({"dragnet", "trust", "sign", "next.json", "--key", "root-1.key", "--yes"}).status(),

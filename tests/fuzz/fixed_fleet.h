@@ -24,6 +24,7 @@ inline testing::Fleet FixedFleet() {
   fleet.alice = FixedKey('a');
   fleet.bob = FixedKey('b');
   fleet.carol = FixedKey('c');
+  fleet.releasers = {FixedKey('x'), FixedKey('y'), FixedKey('z')};
   return fleet;
 }
 

@@ -30,6 +30,9 @@ std::vector<std::string> Seeds() {
     seeds.push_back("0" + fleet.SignedPolicy(policy));
     seeds.push_back("1" + policy.SerializeAsString());
   }
+  v1::TrustPolicy releasing = fleet.PolicyProto(4);
+  fleet.AddReleaseKeys(&releasing);
+  seeds.push_back("1" + releasing.SerializeAsString());
   seeds.push_back(
       "0" + testing::Signed(kTrustPolicyPayloadType, fleet.PolicyProto(4), {&fleet.roots[0]}));
   return seeds;

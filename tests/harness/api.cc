@@ -150,6 +150,28 @@ absl::StatusOr<std::string> Api::CreateEnrolmentToken(uint32_t uses, absl::Durat
   return response->token();
 }
 
+absl::StatusOr<v1::CreateEnrolmentTokenResponse> Api::CreateEnrolmentToken(
+    const v1::CreateEnrolmentTokenRequest& request) {
+  return Ask(*parts_->investigators, &Investigators::CreateEnrolmentToken, request);
+}
+
+absl::StatusOr<std::vector<v1::EnrolmentRequest>> Api::ListEnrolmentRequests() {
+  auto response = Ask(*parts_->investigators, &Investigators::ListEnrolmentRequests,
+                      v1::ListEnrolmentRequestsRequest());
+  if (!response.ok()) return response.status();
+  return std::vector<v1::EnrolmentRequest>(response->requests().begin(),
+                                           response->requests().end());
+}
+
+absl::Status Api::DecideEnrolment(const std::string& agent_id, const std::string& key_sha256,
+                                  bool approve) {
+  v1::DecideEnrolmentRequest request;
+  request.set_agent_id(agent_id);
+  request.set_key_sha256(key_sha256);
+  request.set_approve(approve);
+  return Ask(*parts_->investigators, &Investigators::DecideEnrolment, request).status();
+}
+
 absl::StatusOr<v1::RevokeResponse> Api::RevokeAgent(const std::string& agent_id) {
   v1::RevokeRequest request;
   request.set_agent_id(agent_id);

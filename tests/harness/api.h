@@ -45,6 +45,11 @@ class Api {
   absl::StatusOr<std::string> GetTrustPolicy();
   absl::Status PublishTrustPolicy(const std::string& envelope);
   absl::StatusOr<std::string> CreateEnrolmentToken(uint32_t uses, absl::Duration lifetime);
+  absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
+      const v1::CreateEnrolmentTokenRequest& request);
+  absl::StatusOr<std::vector<v1::EnrolmentRequest>> ListEnrolmentRequests();
+  absl::Status DecideEnrolment(const std::string& agent_id, const std::string& key_sha256,
+                               bool approve);
   absl::StatusOr<v1::RevokeResponse> RevokeAgent(const std::string& agent_id);
   absl::StatusOr<v1::RevokeResponse> RevokeInvestigator(const std::string& name);
   // Any RPC by its full name, with these request bytes: how it ended.

@@ -130,7 +130,8 @@ void Agent::WriteConfig() const {
   StrAppend(&toml, "\n", options_.settings, "\n[tags]\n");
   for (const auto& [key, value] : options_.tags) toml += StrCat(key, " = ", Quoted(value), "\n");
   if (!options_.limits.empty()) toml += StrCat("\n[limits]\n", options_.limits);
-  Write(config_path_, toml);
+  // With a proxy's password in it, no one else may read it.
+  Write(config_path_, toml, options_.settings.find("proxy") == std::string::npos ? 0644 : 0600);
 }
 
 void Agent::SetSchedulers(const std::vector<std::string>& schedulers) {
@@ -214,6 +215,7 @@ TestFleet::TestFleet(const FleetOptions& options)
                                         kInvestigator,
                                         "--token-uses",
                                         "10000",
+                                        "--allow-retire",
                                         "--root-keys",
                                         StrCat(options.root_keys),
                                         "--root-threshold",

@@ -23,12 +23,21 @@ using scheduler::IssuedCertificate;
 
 PrivateKey LoadKey(const std::string& path) { return NeedValue(PrivateKey::Load(path), path); }
 
-std::vector<PrivateKey> LoadRoots(const std::string& directory) {
-  std::vector<PrivateKey> roots;
+// Those that begin with `kind`: "root-", "release-".
+std::vector<PrivateKey> LoadKeys(const std::string& directory, std::string_view kind) {
+  std::vector<PrivateKey> keys;
   for (const std::string& name : Names(directory)) {
-    if (name.ends_with(".key")) roots.push_back(LoadKey(StrCat(directory, "/", name)));
+    if (name.starts_with(kind) && name.ends_with(".key")) {
+      keys.push_back(LoadKey(StrCat(directory, "/", name)));
+    }
   }
-  return roots;
+  return keys;
+}
+
+std::vector<const PrivateKey*> All(const std::vector<PrivateKey>& keys) {
+  std::vector<const PrivateKey*> all;
+  for (const PrivateKey& key : keys) all.push_back(&key);
+  return all;
 }
 
 IssuedCertificate IssueFrom(const CertificateAuthority& ca, const std::string& fleet_id,
@@ -59,7 +68,8 @@ Forge::Forge(std::string fleet_directory, std::string investigator)
       investigator_(std::move(investigator)),
       ca_pem_(Read(directory_ + "/scheduler/ca.pem")),
       ca_key_(Read(directory_ + "/scheduler/ca.key")),
-      roots_(LoadRoots(directory_ + "/root")),
+      roots_(LoadKeys(directory_ + "/root", "root-")),
+      releasers_(LoadKeys(directory_ + "/root", "release-")),
       investigator_key_(LoadKey(directory_ + "/investigator/signing.key")) {
   const std::vector<std::string> policies = TestDatabase(directory_ + "/scheduler/dragnet.db")
                                                 .Texts("SELECT envelope FROM trust_policies");
@@ -135,14 +145,41 @@ v1::ModulePolicy& Forge::RuleFor(std::string_view module, v1::TrustPolicy* polic
 }
 
 std::string Forge::SignPolicy(const v1::TrustPolicy& policy) const {
-  std::vector<const PrivateKey*> keys;
-  for (const PrivateKey& root : roots_) keys.push_back(&root);
-  return SignPolicy(policy, keys);
+  return SignPolicy(policy, All(roots_));
 }
 
 std::string Forge::SignPolicy(const v1::TrustPolicy& policy,
                               const std::vector<const PrivateKey*>& keys) {
   return Signed(kTrustPolicyPayloadType, policy, keys);
+}
+
+v1::Release Forge::NewRelease(std::string_view version, std::string_view os, std::string_view arch,
+                              const std::vector<Program>& programs) {
+  static int made = 0;
+  const absl::Time issued = absl::Now() + absl::Milliseconds(++made);
+  v1::Release release;
+  release.set_version(std::string(version));
+  *release.mutable_issued() = ToTimestamp(issued);
+  *release.mutable_expires() = ToTimestamp(issued + absl::Hours(1));
+  v1::Platform* platform = release.add_platforms();
+  platform->set_os(std::string(os));
+  platform->set_arch(std::string(arch));
+  for (const Program& program : programs) {
+    v1::ReleaseFile* file = platform->add_files();
+    file->set_name(program.name);
+    file->set_sha256(Sha256(program.content));
+    file->set_size(program.content.size());
+  }
+  return release;
+}
+
+std::string Forge::SignRelease(const v1::Release& release) const {
+  return SignRelease(release, All(releasers_));
+}
+
+std::string Forge::SignRelease(const v1::Release& release,
+                               const std::vector<const PrivateKey*>& keys) {
+  return Signed(kReleasePayloadType, release, keys);
 }
 
 TlsPair Forge::Issue(const Owner& owner, absl::Time from, absl::Duration lifetime) const {

@@ -14,6 +14,7 @@
 #include "dragnet/v1/action.pb.h"
 #include "dragnet/v1/envelope.pb.h"
 #include "dragnet/v1/order.pb.h"
+#include "dragnet/v1/release.pb.h"
 #include "dragnet/v1/trust.pb.h"
 
 namespace dragnet::testing {
@@ -63,6 +64,22 @@ class Forge {
   static std::string SignPolicy(const v1::TrustPolicy& policy,
                                 const std::vector<const PrivateKey*>& keys);
 
+  // --- releases
+  // Those that `dragnet-scheduler init --release-keys` made.
+  const std::vector<PrivateKey>& releasers() const { return releasers_; }
+  // Of these programs, for one platform: valid for an hour, later than each before.
+  struct Program {
+    std::string name;
+    std::string content;
+  };
+  static v1::Release NewRelease(std::string_view version, std::string_view os,
+                                std::string_view arch, const std::vector<Program>& programs);
+  // With all release keys.
+  std::string SignRelease(const v1::Release& release) const;
+  // With whichever.
+  static std::string SignRelease(const v1::Release& release,
+                                 const std::vector<const PrivateKey*>& keys);
+
   // --- certificates of the fleet's CA, and of one that only calls itself so
   struct Owner {
     std::string kind;  // "agent", "investigator", "scheduler"
@@ -80,6 +97,7 @@ class Forge {
   std::string ca_pem_;
   std::string ca_key_;
   std::vector<PrivateKey> roots_;
+  std::vector<PrivateKey> releasers_;
   PrivateKey investigator_key_;
   v1::TrustPolicy first_policy_;
 };

@@ -47,33 +47,40 @@ Tmux::Tmux(const std::vector<std::string>& arguments, const TmuxOptions& options
   StrAppend(&line, " ",
             ShellWord(arguments[0].starts_with('/') ? arguments[0] : ProgramPath(arguments[0])));
   for (size_t i = 1; i < arguments.size(); ++i) StrAppend(&line, " ", ShellWord(arguments[i]));
-  const Finished started = Run({"set-option",
-                                "-g",
-                                "default-terminal",
-                                options.term,
-                                ";",
-                                "set-option",
-                                "-g",
-                                "status",
-                                "off",
-                                ";",
-                                "set-option",
-                                "-g",
-                                "remain-on-exit",
-                                "on",
-                                ";",
-                                "set-option",
-                                "-g",
-                                "escape-time",
-                                "0",
-                                ";",
-                                "new-session",
-                                "-d",
-                                "-x",
-                                StrCat(options.width),
-                                "-y",
-                                StrCat(options.height),
-                                line});
+  const std::vector<std::string> start = {"set-option",
+                                          "-g",
+                                          "default-terminal",
+                                          options.term,
+                                          ";",
+                                          "set-option",
+                                          "-g",
+                                          "status",
+                                          "off",
+                                          ";",
+                                          "set-option",
+                                          "-g",
+                                          "remain-on-exit",
+                                          "on",
+                                          ";",
+                                          "set-option",
+                                          "-g",
+                                          "escape-time",
+                                          "0",
+                                          ";",
+                                          "new-session",
+                                          "-d",
+                                          "-x",
+                                          StrCat(options.width),
+                                          "-y",
+                                          StrCat(options.height),
+                                          line};
+  // On a busy machine tmux's server sometimes ends before its first client has spoken to
+  // it; nothing of ours has run then.
+  Finished started = Run(start);
+  for (int more = 2;
+       more > 0 && started.err.find("server exited unexpectedly") != std::string::npos; --more) {
+    started = Run(start);
+  }
   Need(started.status() == 0, "tmux: new-session", started.err);
 }
 
@@ -141,8 +148,11 @@ pid_t Tmux::pid() const {
 }
 
 bool Tmux::Ended(absl::Duration patience) {
-  return Eventually([&] { return Run({"list-panes", "-F", "#{pane_dead}"}).out.starts_with("1"); },
-                    patience);
+  return Eventually(
+      [&] {
+        return Run({"list-panes", "-F", "#{pane_dead}"}).out.starts_with("1");
+      },
+      patience);
 }
 
 std::string Normalised(std::string screen) {

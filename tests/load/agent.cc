@@ -94,6 +94,11 @@ void SimulatedAgent::AddBytes(Statistics* statistics) const {
 
 // --- the connection
 
+// The next one whenever a connection has ended.
+const Transport& SimulatedAgent::Scheduler() const {
+  return *world_.transports[(identity_.index() + ended_) % world_.transports.size()];
+}
+
 void SimulatedAgent::Connect() {
   const bool enrols = identity_.certificate().empty();
   stage_ = enrols ? Stage::kEnrolling : Stage::kConnecting;
@@ -107,7 +112,7 @@ void SimulatedAgent::Connect() {
   TlsIdentity identity;
   if (!enrols) identity = {private_key_.get(), identity_.certificate()};
   call_ = std::make_unique<GrpcCall>(
-      world_.loop, world_.transport, identity,
+      world_.loop, Scheduler(), identity,
       enrols ? "/dragnet.v1.AgentGateway/Enroll" : "/dragnet.v1.AgentGateway/Session", tls_session_,
       /*one_message=*/enrols, *this);
 }
@@ -128,7 +133,9 @@ void SimulatedAgent::OnEnd(const CallEnd& end) {
   }
   const bool enrolled = stage_ == Stage::kEnrolling && !identity_.certificate().empty();
   if (!enrolled) ++world_.statistics.failures[end.what];
-  if (!was_connected) tls_session_.clear();
+  ++ended_;
+  // A session is one scheduler's.
+  if (!was_connected || world_.transports.size() > 1) tls_session_.clear();
   call_.reset();
   stage_ = Stage::kWaiting;
   deadline_ = world_.loop.now() + (enrolled ? absl::ZeroDuration() : retry_delay_.Next());
@@ -282,6 +289,9 @@ void SimulatedAgent::OnMessage(std::string_view bytes) {
     case v1::SchedulerMessage::kOrderEnvelope:
       OnOrder(message.order_envelope());
       break;
+    // Its certificate lasts for as long as any swarm does.
+    case v1::SchedulerMessage::kAlive:
+    case v1::SchedulerMessage::kRenewCertificate:
     case v1::SchedulerMessage::CONTENT_NOT_SET:
       break;
   }

@@ -26,7 +26,8 @@ namespace dragnet::load {
 // What all agents of a process share.
 struct AgentWorld {
   EventLoop& loop;
-  const Transport& transport;
+  // At least one.
+  const std::vector<std::unique_ptr<Transport>>& transports;
   Authority& authority;
   const RowMaker& rows;
   Statistics& statistics;
@@ -115,6 +116,7 @@ class SimulatedAgent final : public GrpcCall::Owner, public Timed {
   // Timed
   void OnDue() override;
 
+  const Transport& Scheduler() const;
   void Connect();
   void Hello(std::string* message);
   void OnWelcome(const v1::Welcome& welcome);
@@ -154,6 +156,8 @@ class SimulatedAgent final : public GrpcCall::Owner, public Timed {
   std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> private_key_{nullptr, EVP_PKEY_free};
   std::string enrolment_request_;
   RetryDelay retry_delay_;
+  // Connections.
+  uint32_t ended_ = 0;
   std::unique_ptr<GrpcCall> call_;
   Stage stage_ = Stage::kWaiting;
   absl::Time deadline_ = absl::InfiniteFuture();

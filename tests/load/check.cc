@@ -11,7 +11,9 @@
 #include "core/strings.h"
 #include "dragnet/v1/investigator.pb.h"
 #include "dragnet/v1/results.pb.h"
-#include "scheduler/store/sqlite.h"
+#include "scheduler/store/open_store.h"
+#include "scheduler/store/postgres/postgres_database.h"
+#include "scheduler/store/sqlite/sqlite_database.h"
 
 namespace dragnet::load {
 namespace {
@@ -91,9 +93,10 @@ class Checker {
   absl::Status CheckRows(const std::string& action_id, const Answer& answer) {
     // Without the rows: what is sorted stays small.
     Query query = database_.Ask(
-        "SELECT agents.id, records.operation, records.sequence, records.position FROM records"
-        " JOIN actions ON actions.no = records.action JOIN agents ON agents.no = records.agent"
-        " WHERE actions.id = ? ORDER BY records.agent, records.operation, records.sequence",
+        "SELECT agents.id, records.operation, records.sequence, records.position, records.action"
+        " FROM records JOIN agents ON agents.no = records.agent"
+        " WHERE records.action = (SELECT no FROM actions WHERE id = ?)"
+        " ORDER BY records.agent, records.operation, records.sequence",
         action_id);
     const LedgerEntry* entry = nullptr;
     uint64_t expected = 1;
@@ -113,7 +116,8 @@ class Checker {
         if (entry != nullptr) seen_.insert(entry);
         expected = 1;
       }
-      Query stored = database_.Ask("SELECT rows FROM records WHERE position = ?", query.Integer(3));
+      Query stored = database_.Ask("SELECT rows FROM records WHERE action = ? AND position = ?",
+                                   query.Integer(4), query.Integer(3));
       v1::Rows rows;
       if (!stored.Next() || !rows.ParseFromString(stored.Text(0)))
         return absl::DataLossError("stored rows don't parse");
@@ -160,9 +164,9 @@ class Checker {
   // What the state of a pair must be.
   absl::Status CheckStates(const std::string& action_id) {
     Query query = database_.Ask(
-        "SELECT agents.id, pairs.state, pairs.rows FROM pairs"
-        " JOIN actions ON actions.no = pairs.action JOIN agents ON agents.no = pairs.agent"
-        " WHERE actions.id = ?",
+        "SELECT agents.id, pairs.state, pairs.rows FROM pairs JOIN agents ON agents.no = "
+        "pairs.agent"
+        " WHERE pairs.action = (SELECT no FROM actions WHERE id = ?)",
         action_id);
     while (query.Next()) {
       const auto state = static_cast<v1::DispatchState>(query.Integer(1));
@@ -225,19 +229,26 @@ class Checker {
   CheckResult result_;
 };
 
-}  // namespace
-
-absl::StatusOr<CheckResult> CheckLedger(const Ledger& ledger, const std::string& database_path) {
-  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database,
-                           Database::Open(database_path, SQLITE_OPEN_READWRITE));
+absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& store) {
+  if (scheduler::IsPostgresUrl(store))
+    return scheduler::PostgresDatabase::Open(store,
+                                             {.statement = absl::Minutes(10), .read_only = true});
+  DRAGNET_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                           scheduler::SqliteDatabase::Open(store, SQLITE_OPEN_READWRITE));
   // A reader of a WAL may have to mend its index; but it isn't let write.
   DRAGNET_RETURN_IF_ERROR(database->Execute("PRAGMA query_only = 1; PRAGMA busy_timeout = 10000"));
+  return database;
+}
+
+}  // namespace
+
+absl::StatusOr<CheckResult> CheckLedger(const Ledger& ledger, const std::string& store) {
+  DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Open(store));
   RowMaker rows;
   if (!ledger.real_rows.empty()) {
     DRAGNET_ASSIGN_OR_RETURN(rows, RowMaker::FromJsonLines(ledger.real_rows));
   }
-  DRAGNET_RETURN_IF_ERROR(database->Execute("BEGIN"));
-  return Checker(ledger, *database, rows).Run();
+  return scheduler::InSnapshot(*database, [&] { return Checker(ledger, *database, rows).Run(); });
 }
 
 std::string ToText(const CheckResult& result) {

@@ -34,8 +34,8 @@ struct CheckResult {
   }
 };
 
-// Reads the database only; a scheduler may run on it.
-absl::StatusOr<CheckResult> CheckLedger(const Ledger& ledger, const std::string& database_path);
+// `store`: an SQLite file or a PostgreSQL server's URL. Reads only; schedulers may run on it.
+absl::StatusOr<CheckResult> CheckLedger(const Ledger& ledger, const std::string& store);
 
 std::string ToText(const CheckResult& result);
 

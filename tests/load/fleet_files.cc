@@ -193,14 +193,17 @@ absl::Status PrepareIdentities(const FleetFiles& fleet, const std::string& ident
   DRAGNET_ASSIGN_OR_RETURN(const std::string ca_pem, ReadFile(settings.ca_certificate));
   DRAGNET_ASSIGN_OR_RETURN(const std::string ca_key, ReadSecretFile(settings.ca_key));
   const absl::Time now = absl::Now();
-  DRAGNET_ASSIGN_OR_RETURN(const scheduler::CertificateAuthority ca,
+  DRAGNET_ASSIGN_OR_RETURN(scheduler::CertificateAuthority authority,
                            scheduler::CertificateAuthority::Load(ca_pem, ca_key, now));
+  const scheduler::IssuingCa ca(
+      std::make_shared<const scheduler::CertificateAuthority>(std::move(authority)));
   // As the scheduler itself: it has the store for itself, or gets it not.
   DRAGNET_ASSIGN_OR_RETURN(const std::unique_ptr<scheduler::SqliteStore> store,
                            scheduler::SqliteStore::Open(settings.store, scheduler::StoreUse::kRun));
-  DRAGNET_ASSIGN_OR_RETURN(const scheduler::NewToken token,
-                           scheduler::CreateToken(*store, now, absl::Hours(1),
-                                                  static_cast<uint32_t>(missing.size()), {}));
+  DRAGNET_ASSIGN_OR_RETURN(
+      const scheduler::NewToken token,
+      scheduler::CreateToken(*store, now, {.uses = static_cast<uint32_t>(missing.size())},
+                             "load test"));
   const scheduler::EnrolmentDesk desk(ca, *store, Clock::System(), fleet.fleet_id,
                                       settings.agent_certificate_lifetime);
 
@@ -211,9 +214,9 @@ absl::Status PrepareIdentities(const FleetFiles& fleet, const std::string& ident
   const auto enrol_one = [&](uint32_t index) -> absl::Status {
     DRAGNET_ASSIGN_OR_RETURN(NewIdentity drawn, DrawIdentity(index));
     const std::string id = drawn.identity.agent_id();
-    DRAGNET_ASSIGN_OR_RETURN(const scheduler::IssuedCertificate issued,
+    DRAGNET_ASSIGN_OR_RETURN(const scheduler::Enrolled issued,
                              desk.Enrol(token.token, id, drawn.signing_request,
-                                        FactsOf(seed, index, fleet.fleet_id, id)));
+                                        FactsOf(seed, index, fleet.fleet_id, id), /*peer=*/""));
     DRAGNET_ASSIGN_OR_RETURN(*drawn.identity.mutable_certificate(),
                              CertificateDer(issued.chain_pem));
     const std::lock_guard lock(mutex);

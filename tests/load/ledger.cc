@@ -1,5 +1,7 @@
 #include "tests/load/ledger.h"
 
+#include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +12,8 @@
 namespace dragnet::load {
 
 absl::Status WriteLedger(const std::string& path, const Ledger& ledger) {
-  std::ofstream file(path, std::ios::trunc);
+  const std::string unfinished = path + ".new";
+  std::ofstream file(unfinished, std::ios::trunc);
   for (const auto& [id, answer] : ledger.answers) {
     file << nlohmann::json{{"action", id},
                            {"answer", answer.ToText()},
@@ -27,8 +30,10 @@ absl::Status WriteLedger(const std::string& path, const Ledger& ledger) {
                 .dump()
          << '\n';
   }
-  file.flush();
-  if (!file) return absl::UnavailableError(StrCat("write ", path));
+  file.close();
+  if (!file) return absl::UnavailableError(StrCat("write ", unfinished));
+  if (::rename(unfinished.c_str(), path.c_str()) != 0)
+    return ErrnoStatus(StrCat("rename ", unfinished, " to ", path), errno);
   return absl::OkStatus();
 }
 

@@ -43,6 +43,7 @@ struct Ledger {
   std::vector<LedgerEntry> entries;
 };
 
+// Whoever reads `path` sees all of it, or what was there before.
 absl::Status WriteLedger(const std::string& path, const Ledger& ledger);
 // Adds to `ledger`: several swarms may have played one fleet.
 absl::Status ReadLedger(const std::string& path, Ledger* ledger);

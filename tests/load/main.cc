@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,8 +73,11 @@ void AddFleetOptions(CLI::App& command, SwarmOptions& options) {
 }
 
 void AddRunOptions(CLI::App& command, SwarmOptions& options, TextOptions& text) {
-  command.add_option("--scheduler", options.scheduler,
-                     "host:port, loopback only; default: that of FLEET/agent/agent.toml");
+  command
+      .add_option("--scheduler", options.schedulers,
+                  "host:port, loopback only; several: agents begin with one of them each, and go "
+                  "to the next when a connection ends. Default: that of FLEET/agent/agent.toml")
+      ->delimiter(',');
   command.add_flag("--enrol", options.enrol,
                    "Agents without an identity enrol with FLEET/agent/enrolment.token");
   command.add_option("--answer", text.answer,
@@ -105,7 +109,8 @@ void AddRunOptions(CLI::App& command, SwarmOptions& options, TextOptions& text) 
       ->check(CLI::Range(1, 100'000));
   command.add_option("--spool-file", options.spool_file,
                      "Keeps spools and journals across kills of this process");
-  command.add_option("--ledger", options.ledger, "Writes what was produced, at the end");
+  command.add_option("--ledger", options.ledger,
+                     "Writes what was produced, at the end and at SIGUSR1");
 }
 
 int Report(const absl::Status& status) {
@@ -114,20 +119,31 @@ int Report(const absl::Status& status) {
   return 2;
 }
 
-// Readable when this process is asked to end.
-UniqueFd StopSignals() {
+// Readable when this process is asked for its ledger, or to end.
+UniqueFd Signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGUSR1);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-int Check(const std::vector<std::string>& ledgers, const std::string& database) {
+// What isn't of these actions is left out.
+void KeepOnly(const std::vector<std::string>& actions, Ledger* ledger) {
+  const std::set<std::string> kept(actions.begin(), actions.end());
+  std::erase_if(ledger->answers, [&](const auto& answer) { return !kept.contains(answer.first); });
+  std::erase_if(ledger->entries,
+                [&](const LedgerEntry& entry) { return !kept.contains(entry.action_id); });
+}
+
+int Check(const std::vector<std::string>& ledgers, const std::string& database,
+          const std::vector<std::string>& actions) {
   Ledger ledger;
   for (const std::string& path : ledgers)
     if (const absl::Status status = ReadLedger(path, &ledger); !status.ok()) return Report(status);
+  if (!actions.empty()) KeepOnly(actions, &ledger);
   const absl::StatusOr<CheckResult> result = CheckLedger(ledger, database);
   if (!result.ok()) return Report(result.status());
   std::fputs(ToText(*result).c_str(), stdout);
@@ -163,15 +179,17 @@ int Main(int argc, char** argv) {
   std::vector<std::string> ledgers;
   std::string database;
   check->add_option("--ledger", ledgers, "Of dragnet-swarm run; several of one fleet")->required();
-  check->add_option("--database", database, "dragnet.db")->required();
+  check->add_option("--database", database, "dragnet.db, or postgresql://…")->required();
+  std::vector<std::string> actions;
+  check->add_option("--action", actions, "Only this one, by its id; repeatable. Default: all");
   CLI11_PARSE(app, argc, argv);
 
-  if (check->parsed()) return Check(ledgers, database);
+  if (check->parsed()) return Check(ledgers, database, actions);
   if (prepare->parsed()) return Prepare(options);
   if (const absl::Status status = ParseTexts(text, &options); !status.ok()) return Report(status);
-  const UniqueFd stop = StopSignals();
+  const UniqueFd signals = Signals();
   ::signal(SIGPIPE, SIG_IGN);
-  return Report(RunSwarm(options, stop.get()));
+  return Report(RunSwarm(options, signals.get()));
 }
 
 }  // namespace

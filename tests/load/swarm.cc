@@ -1,7 +1,9 @@
 #include "tests/load/swarm.h"
 
-#include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -47,15 +49,19 @@ class Swarm {
   absl::Status Initialize() {
     DRAGNET_RETURN_IF_ERROR(RaiseDescriptorLimit(options_.count));
     DRAGNET_ASSIGN_OR_RETURN(fleet_, LoadFleet(options_.fleet));
-    const std::string address = options_.scheduler.empty() ? fleet_.scheduler : options_.scheduler;
-    DRAGNET_ASSIGN_OR_RETURN(transport_, Transport::Create(address, fleet_.ca_pem));
+    std::vector<std::string> addresses = options_.schedulers;
+    if (addresses.empty()) addresses = {fleet_.scheduler};
+    for (const std::string& address : addresses) {
+      DRAGNET_ASSIGN_OR_RETURN(auto transport, Transport::Create(address, fleet_.ca_pem));
+      transports_.push_back(std::move(transport));
+    }
     DRAGNET_ASSIGN_OR_RETURN(authority_, Authority::Create(fleet_.fleet_id, fleet_.roots,
                                                            options_.answer, options_.verify_every));
     if (!options_.real_rows.empty()) {
       DRAGNET_ASSIGN_OR_RETURN(rows_, RowMaker::FromJsonLines(options_.real_rows));
     }
     world_.reset(new AgentWorld{.loop = loop_,
-                                .transport = *transport_,
+                                .transports = transports_,
                                 .authority = *authority_,
                                 .rows = rows_,
                                 .statistics = statistics_,
@@ -72,7 +78,7 @@ class Swarm {
     return OpenSpoolFile();
   }
 
-  absl::Status Run(int stop_fd) {
+  absl::Status Run(int signals) {
     start_ = loop_.Now();
     statistics_.cpu_before = CpuSeconds();
     for (size_t i = 0; i < agents_.size(); ++i)
@@ -81,9 +87,13 @@ class Swarm {
     loop_.BeforeWrites([this] { spool_file_.Flush(); });
     const absl::Time end = start_ + options_.duration;
     absl::Time next_line = start_ + absl::Seconds(1);
-    pollfd stop{stop_fd, POLLIN, 0};
-    while (loop_.now() < end && ::poll(&stop, 1, 0) == 0) {
+    while (loop_.now() < end) {
       loop_.Turn(kLongestTurn);
+      signalfd_siginfo signal{};
+      if (::read(signals, &signal, sizeof signal) == sizeof signal) {
+        if (signal.ssi_signo != SIGUSR1) break;
+        DRAGNET_RETURN_IF_ERROR(SaveLedger());
+      }
       DRAGNET_RETURN_IF_ERROR(failure_);
       if (statistics_.all_connected_after < 0 && statistics_.connected == agents_.size())
         statistics_.all_connected_after = absl::ToDoubleSeconds(loop_.now() - start_);
@@ -94,7 +104,7 @@ class Swarm {
     Print();
     for (const auto& agent : agents_) agent->Stop();
     spool_file_.Flush();
-    return options_.ledger.empty() ? absl::OkStatus() : SaveLedger();
+    return SaveLedger();
   }
 
  private:
@@ -159,6 +169,7 @@ class Swarm {
   }
 
   absl::Status SaveLedger() const {
+    if (options_.ledger.empty()) return absl::OkStatus();
     Ledger ledger;
     ledger.real_rows = options_.real_rows;
     for (const auto& agent : agents_) agent->AddToLedger(&ledger);
@@ -169,7 +180,7 @@ class Swarm {
   EventLoop loop_;
   absl::Time start_;
   FleetFiles fleet_;
-  std::unique_ptr<Transport> transport_;
+  std::vector<std::unique_ptr<Transport>> transports_;
   std::unique_ptr<Authority> authority_;
   RowMaker rows_;
   Statistics statistics_;
@@ -183,12 +194,12 @@ class Swarm {
 
 }  // namespace
 
-absl::Status RunSwarm(const SwarmOptions& options, int stop_fd) {
+absl::Status RunSwarm(const SwarmOptions& options, int signals) {
   if (options.count < 1 || options.count > kMaxAgents)
     return absl::InvalidArgumentError(StrCat("agents: 1 to ", kMaxAgents, " in a process"));
   Swarm swarm(options);
   DRAGNET_RETURN_IF_ERROR(swarm.Initialize());
-  return swarm.Run(stop_fd);
+  return swarm.Run(signals);
 }
 
 }  // namespace dragnet::load

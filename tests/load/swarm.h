@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -17,8 +18,9 @@ inline constexpr uint32_t kMaxAgents = 19'900;
 struct SwarmOptions {
   // As `dragnet-scheduler init` made it.
   std::string fleet;
-  // Default: the first scheduler of the fleet's agent.toml. Loopback only.
-  std::string scheduler;
+  // Default: the first scheduler of the fleet's agent.toml. Loopback only. Each agent begins
+  // with one of them, and goes to the next whenever a connection ends.
+  std::vector<std::string> schedulers;
   // Default: swarm.identities in the fleet's directory.
   std::string identities;
   uint64_t seed = 1;
@@ -41,9 +43,9 @@ struct SwarmOptions {
   std::string ledger;
 };
 
-// Runs until the time is over, or `stop_fd` is readable. Prints a line of JSON
-// each second, and writes the ledger at the end. InvalidArgument and
-// PermissionDenied for options that can't be.
-absl::Status RunSwarm(const SwarmOptions& options, int stop_fd);
+// Runs until the time is over, or until `signals`, a signalfd(2), says SIGTERM or SIGINT.
+// Prints a line of JSON each second, and writes the ledger at the end and at SIGUSR1, each
+// time as a whole. InvalidArgument and PermissionDenied for options that can't be.
+absl::Status RunSwarm(const SwarmOptions& options, int signals);
 
 }  // namespace dragnet::load

@@ -35,17 +35,20 @@ class FakeSession {
   }
   bool Write(const v1::SchedulerMessage& message) { return stream_->Write(message); }
 
-  void Welcome(uint32_t window = 8, int heartbeat_seconds = 3600) {
+  // 0 seconds: it doesn't promise to say anything.
+  void Welcome(uint32_t window = 8, int heartbeat_seconds = 3600, int alive_seconds = 0) {
     v1::SchedulerMessage message;
+    if (alive_seconds > 0)
+      message.mutable_welcome()->mutable_alive_interval()->set_seconds(alive_seconds);
     message.mutable_welcome()->set_record_window(window);
     message.mutable_welcome()->mutable_heartbeat_interval()->set_seconds(heartbeat_seconds);
     Write(message);
   }
 
   // Reads the hello, and welcomes.
-  v1::Hello Greet(uint32_t window = 8, int heartbeat_seconds = 3600) {
+  v1::Hello Greet(uint32_t window = 8, int heartbeat_seconds = 3600, int alive_seconds = 0) {
     std::optional<v1::AgentMessage> hello = Read();
-    Welcome(window, heartbeat_seconds);
+    Welcome(window, heartbeat_seconds, alive_seconds);
     return hello.has_value() ? hello->hello() : v1::Hello();
   }
 

@@ -207,8 +207,12 @@ std::vector<std::string> CompleteCommand(const ModuleCatalog& modules,
   std::vector<std::string> words;
   *start = line.last_start;
   if (line.words.empty()) {
-    for (const Module* module : modules.modules)
-      if (module->manifest().name != kCheckModule) words.emplace_back(module->manifest().name);
+    for (const Module* module : modules.modules) {
+      const ModuleManifest& manifest = module->manifest();
+      if (manifest.name != kCheckModule && !manifest.run_by_monitor) {
+        words.emplace_back(manifest.name);
+      }
+    }
     for (const std::string_view command : kScreenCommands) words.emplace_back(command);
     KeepBeginning(line.last, &words);
     return words;

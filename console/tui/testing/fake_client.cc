@@ -157,6 +157,23 @@ absl::StatusOr<v1::CreateEnrolmentTokenResponse> FakeClient::CreateEnrolmentToke
     const v1::CreateEnrolmentTokenRequest&) {
   return v1::CreateEnrolmentTokenResponse();
 }
+
+absl::StatusOr<v1::ListEnrolmentTokensResponse> FakeClient::ListEnrolmentTokens(
+    const v1::ListEnrolmentTokensRequest&) {
+  return v1::ListEnrolmentTokensResponse();
+}
+absl::StatusOr<v1::RevokeEnrolmentTokenResponse> FakeClient::RevokeEnrolmentToken(
+    const v1::RevokeEnrolmentTokenRequest&) {
+  return v1::RevokeEnrolmentTokenResponse();
+}
+absl::StatusOr<v1::ListEnrolmentRequestsResponse> FakeClient::ListEnrolmentRequests(
+    const v1::ListEnrolmentRequestsRequest&) {
+  return v1::ListEnrolmentRequestsResponse();
+}
+absl::StatusOr<v1::DecideEnrolmentResponse> FakeClient::DecideEnrolment(
+    const v1::DecideEnrolmentRequest&) {
+  return v1::DecideEnrolmentResponse();
+}
 absl::StatusOr<v1::GetStatusResponse> FakeClient::GetStatus() { return v1::GetStatusResponse(); }
 absl::StatusOr<v1::KeepActionResponse> FakeClient::KeepAction(const v1::KeepActionRequest&) {
   return v1::KeepActionResponse();

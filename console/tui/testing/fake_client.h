@@ -73,6 +73,14 @@ class FakeClient : public Client {
       const v1::PublishTrustPolicyRequest& request) override;
   absl::StatusOr<v1::CreateEnrolmentTokenResponse> CreateEnrolmentToken(
       const v1::CreateEnrolmentTokenRequest& request) override;
+  absl::StatusOr<v1::ListEnrolmentTokensResponse> ListEnrolmentTokens(
+      const v1::ListEnrolmentTokensRequest& request) override;
+  absl::StatusOr<v1::RevokeEnrolmentTokenResponse> RevokeEnrolmentToken(
+      const v1::RevokeEnrolmentTokenRequest& request) override;
+  absl::StatusOr<v1::ListEnrolmentRequestsResponse> ListEnrolmentRequests(
+      const v1::ListEnrolmentRequestsRequest& request) override;
+  absl::StatusOr<v1::DecideEnrolmentResponse> DecideEnrolment(
+      const v1::DecideEnrolmentRequest& request) override;
   absl::StatusOr<v1::GetStatusResponse> GetStatus() override;
   absl::StatusOr<v1::KeepActionResponse> KeepAction(const v1::KeepActionRequest& request) override;
   absl::StatusOr<v1::RevokeResponse> Revoke(const v1::RevokeRequest& request) override;

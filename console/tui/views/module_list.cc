@@ -47,7 +47,8 @@ void ModuleList::Arrange() {
   for (size_t i = 0; i < modules_.modules.size(); ++i) {
     const ModuleManifest& manifest = modules_.modules[i]->manifest();
     // Checks come in packs, and packs from files: `dragnet sweep add`.
-    if (manifest.name == kCheckModule) continue;
+    // What changes the agent has commands that ask for more.
+    if (manifest.name == kCheckModule || manifest.run_by_monitor) continue;
     rows_.push_back({Kind::kModule, i, std::string(manifest.name), std::string(manifest.summary)});
   }
   for (size_t i = 0; i < templates_.size(); ++i)

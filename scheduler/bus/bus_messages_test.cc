@@ -1,0 +1,227 @@
+// What comes from the network, read: records, a server's answers, subjects, URLs.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "core/strings.h"
+#include "core/uuid.h"
+#include "dragnet/v1/cluster.pb.h"
+#include "scheduler/bus/bus.h"
+#include "scheduler/bus/bus_conformance.h"
+#include "scheduler/bus/jetstream.h"
+#include "scheduler/bus/nats_options.h"
+#include "scheduler/bus/record_message.h"
+
+namespace dragnet::scheduler {
+namespace {
+
+constexpr uint32_t kPartitions = 8;
+
+// A few bytes changed, cut or doubled.
+std::string Damaged(std::string bytes, std::mt19937& random) {
+  const auto any = [&](size_t below) {
+    return std::uniform_int_distribution<size_t>(0, below - 1)(random);
+  };
+  for (size_t i = any(6) + 1; i > 0 && !bytes.empty(); --i) {
+    switch (any(4)) {
+      case 0:
+        bytes[any(bytes.size())] = static_cast<char>(any(256));
+        break;
+      case 1:
+        bytes.resize(any(bytes.size() + 1));
+        break;
+      case 2:
+        bytes.insert(any(bytes.size() + 1), bytes.substr(any(bytes.size()), any(20) + 1));
+        break;
+      default:
+        bytes.erase(any(bytes.size()), any(4) + 1);
+    }
+  }
+  return bytes;
+}
+
+TEST(RecordMessageTest, PartitionOfAnAgentIsTheSameForEver) {
+  // Records that wait in a stream were put there by an older scheduler.
+  EXPECT_EQ(PartitionOf("00000000-0000-4000-8000-000000000000", 8),
+            PartitionOf("00000000-0000-4000-8000-000000000000", 8));
+  EXPECT_EQ(PartitionOf("", 1), 0u);
+  std::vector<int> count(kPartitions);
+  for (int i = 0; i < 8000; ++i) ++count[PartitionOf(NewUuidV4(), kPartitions)];
+  for (const int agents : count) EXPECT_NEAR(agents, 1000, 300);
+}
+
+TEST(RecordMessageTest, IdDiffersWhereTheStoresKeyDoes) {
+  std::vector<AgentRecord> records(9, TestRecord(AgentNumber(1), 1));
+  records[1].agent_id = AgentNumber(2);
+  records[2].record.set_action_id("other");
+  records[3].record.set_occurrence(5);
+  records[4].record.set_operation(5);
+  records[5].record.set_sequence(5);
+  records[6].record.mutable_refusal()->set_envelope_sha256("a");
+  records[7].record.mutable_refusal()->set_envelope_sha256("b");
+  // Not by moving the end of one text into the next.
+  records[8].agent_id += "00";
+  records[8].record.set_action_id(records[8].record.action_id().substr(2));
+  std::set<std::string> ids;
+  for (const AgentRecord& record : records) ids.insert(RecordMessageId(record));
+  EXPECT_EQ(ids.size(), records.size());
+  // Refusals of one envelope: for another reason, or at another time; and the same again.
+  AgentRecord refusal;
+  refusal.agent_id = AgentNumber(1);
+  refusal.record.mutable_refusal()->set_envelope_sha256("x");
+  refusal.record.mutable_refusal()->set_reason(v1::Refusal::REASON_NOT_TARGETED);
+  AgentRecord other = refusal;
+  other.record.mutable_refusal()->set_reason(v1::Refusal::REASON_EXPIRED);
+  EXPECT_NE(RecordMessageId(refusal), RecordMessageId(other));
+  other = refusal;
+  other.record.mutable_refusal()->set_detail("of a later moment");
+  EXPECT_NE(RecordMessageId(refusal), RecordMessageId(other));
+  other = refusal;
+  other.received = absl::FromUnixSeconds(7);
+  EXPECT_EQ(RecordMessageId(refusal), RecordMessageId(other));
+  // Nothing of an agent's own words gets into a header line.
+  records[0].record.set_action_id("x\r\nNats-Rollup: all\r\n");
+  EXPECT_EQ(RecordMessageId(records[0]).find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_EQ(RecordMessageId(records[0]).size(), 32u);
+}
+
+TEST(RecordMessageTest, WhatNoSchedulerPublishesIsRefused) {
+  const AgentRecord good = TestRecord(AgentNumber(1), 1);
+  const uint32_t partition = PartitionOf(good.agent_id, kPartitions);
+  const std::string bytes = SerializeRecord(good);
+  ASSERT_TRUE(ParseRecord(bytes, partition, kPartitions).ok());
+  EXPECT_FALSE(ParseRecord(bytes, (partition + 1) % kPartitions, kPartitions).ok());
+  EXPECT_FALSE(ParseRecord("", partition, kPartitions).ok());
+  EXPECT_FALSE(ParseRecord("no protobuf", partition, kPartitions).ok());
+  v1::BusRecord message;
+  for (const char* agent : {"", "x", "../../etc", "00000001-0000-4000-8000-00000000000G"}) {
+    message.ParseFromString(bytes);
+    message.set_agent_id(agent);
+    EXPECT_FALSE(
+        ParseRecord(message.SerializeAsString(), PartitionOf(agent, kPartitions), kPartitions)
+            .ok());
+  }
+  message.ParseFromString(bytes);
+  message.set_record("no record");
+  EXPECT_FALSE(ParseRecord(message.SerializeAsString(), partition, kPartitions).ok());
+  message.ParseFromString(bytes);
+  message.mutable_received()->set_seconds(int64_t{1} << 62);
+  EXPECT_FALSE(ParseRecord(message.SerializeAsString(), partition, kPartitions).ok());
+  message.ParseFromString(bytes);
+  message.set_record(std::string(Bus::kMaxRecordBytes, 'x'));
+  EXPECT_FALSE(ParseRecord(message.SerializeAsString(), partition, kPartitions).ok());
+}
+
+TEST(RecordMessageTest, DamagedMessagesAreReadOrRefusedAndNothingElse) {
+  std::mt19937 random(1);
+  const AgentRecord good = TestRecord(AgentNumber(1), 1, 50);
+  const uint32_t partition = PartitionOf(good.agent_id, kPartitions);
+  const std::string bytes = SerializeRecord(good);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto record = ParseRecord(Damaged(bytes, random), partition, kPartitions);
+    if (record.ok()) {
+      EXPECT_EQ(PartitionOf(record->agent_id, kPartitions), partition);
+    }
+  }
+}
+
+TEST(JetStreamTest, PublishAnswersAreToldApart) {
+  EXPECT_EQ(*ParsePublishAnswer(R"({"stream":"S","seq":12})", "S"), 12u);
+  EXPECT_EQ(*ParsePublishAnswer(R"({"stream":"S","seq":12,"duplicate": true})", "S"), 12u);
+  // Another one with this id is on its way, and may fail.
+  EXPECT_TRUE(absl::IsUnavailable(
+      ParsePublishAnswer(R"({"stream":"S","seq":0,"duplicate":true})", "S").status()));
+  EXPECT_TRUE(absl::IsUnavailable(ParsePublishAnswer(R"({"stream":"T","seq":12})", "S").status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(
+      ParsePublishAnswer(
+          R"({"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},
+              "stream":"S","seq":0})",
+          "S")
+          .status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      ParsePublishAnswer(R"({"error":{"code":400,"err_code":10054}})", "S").status()));
+  EXPECT_TRUE(absl::IsUnavailable(
+      ParsePublishAnswer(R"({"error":{"code":503,"err_code":10008}})", "S").status()));
+  std::mt19937 random(2);
+  for (const std::string_view nonsense :
+       {"", "{", "[]", "12", "null", R"({"error":1})", R"({"error":{"err_code":"x"}})",
+        R"({"stream":1,"seq":2})", R"({"stream":"S","seq":-2})", R"({"stream":"S","seq":"2"})",
+        R"({"stream":"S"})", "\xff\xfe"}) {
+    EXPECT_TRUE(absl::IsUnavailable(ParsePublishAnswer(nonsense, "S").status())) << nonsense;
+  }
+  for (int i = 0; i < 5000; ++i) {
+    const auto answer = ParsePublishAnswer(
+        Damaged(R"({"error":{"code":503,"err_code":10077,"description":"x"},"stream":"S","seq":1})",
+                random),
+        "S");
+    if (answer.ok()) {
+      EXPECT_GT(*answer, 0u);
+    }
+  }
+}
+
+TEST(JetStreamTest, DeliveryNumbersAreReadFromEitherForm) {
+  for (const char* reply :
+       {"$JS.ACK.STREAM.consumer.1.345.12.1669759075123456789.7",
+        "$JS.ACK.domain.hash.STREAM.consumer.1.345.12.1669759075123456789.7",
+        "$JS.ACK.domain.hash.STREAM.consumer.1.345.12.1669759075123456789.7.random"}) {
+    const auto numbers = ParseDelivery(reply);
+    ASSERT_TRUE(numbers.has_value()) << reply;
+    EXPECT_EQ(numbers->stream, 345u);
+    EXPECT_EQ(numbers->consumer, 12u);
+  }
+  for (const std::string& reply :
+       std::vector<std::string>{"", "_INBOX.x", "$JS.ACK.S.c.1.345.12.1", "$JS.ACK.S.c.1.x.12.1.7",
+                                "$JS.ACK.S.c.1.0.12.1.7", "$JS.ACK.S.c.1.-3.12.1.7",
+                                "$JS.ACK.S.c.1.99999999999999999999999.12.1.7",
+                                "$JS.NAK.S.c.1.345.12.1.7", std::string(5000, '.')}) {
+    EXPECT_FALSE(ParseDelivery(reply).has_value()) << reply;
+  }
+  std::mt19937 random(3);
+  for (int i = 0; i < 5000; ++i) ParseDelivery(Damaged("$JS.ACK.S.c.1.345.12.166.7", random));
+}
+
+TEST(NatsOptionsTest, UrlsNameServers) {
+  const auto one = ParseNatsUrl("nats://a,b:4223, c.example.org");
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(Describe(*one), "a:4222, b:4223, c.example.org:4222");
+  const auto two = ParseNatsUrl("nats://u:p@a,tls://[::1]:5/");
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_EQ((*two)[0].url, "nats://u:p@a:4222");
+  EXPECT_EQ((*two)[1].url, "nats://[::1]:5");
+  EXPECT_EQ((*ParseNatsUrl("nats://u:p@a,b"))[1].url, "nats://u:p@b:4222");
+  for (const char* bad :
+       {"", "a", "http://a", "nats://", "nats://a,,b", "nats://a:0", "nats://a:99999", "nats://a:b",
+        "nats://a b", "nats://[::1", "nats://secret@", "nats://a/path"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ParseNatsUrl(bad).status())) << bad;
+  }
+  EXPECT_EQ(ParseNatsUrl("nats://user:secret@:1").status().message().find("secret"),
+            absl::string_view::npos);
+}
+
+TEST(NatsOptionsTest, OptionsThatCantBeUsedAreRefusedByName) {
+  const NatsOptions good{.url = "nats://127.0.0.1", .fleet_id = "f-1", .scheduler = "s1"};
+  EXPECT_TRUE(CheckNatsOptions(good).ok());
+  const auto refused = [&](auto change) {
+    NatsOptions options = good;
+    change(options);
+    return absl::IsInvalidArgument(CheckNatsOptions(options));
+  };
+  for (const char* token : {"", "a.b", "a*", ">", "a b", "a\r\nb", "ä"}) {
+    EXPECT_TRUE(refused([&](NatsOptions& o) { o.fleet_id = token; })) << token;
+    EXPECT_TRUE(refused([&](NatsOptions& o) { o.scheduler = token; })) << token;
+  }
+  EXPECT_TRUE(refused([](NatsOptions& o) { o.replicas = 2; }));
+  EXPECT_TRUE(refused([](NatsOptions& o) { o.partitions = 0; }));
+  EXPECT_TRUE(refused([](NatsOptions& o) { o.ca_file = "/ca.pem"; }));
+  // In the clear over a network: only if a test says so.
+  EXPECT_TRUE(refused([](NatsOptions& o) { o.url = "nats://127.0.0.1,nats1"; }));
+  EXPECT_FALSE(refused([](NatsOptions& o) {
+    o.url = "nats://nats1";
+    o.allow_plaintext = true;
+  }));
+}
+
+}  // namespace
+}  // namespace dragnet::scheduler
