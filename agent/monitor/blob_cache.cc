@@ -82,8 +82,7 @@ void BlobCache::NoteUse(const v1::Blob& blob) {
 
 void BlobCache::StartFetch(const v1::Blob& blob) {
   if (fetch_.has_value()) return;
-  fetch_.emplace();
-  fetch_->blob = blob;
+  fetch_ = Fetch{.blob = blob, .file = UniqueFd()};
 }
 
 std::optional<v1::BlobRequest> BlobCache::NextRequest() const {

@@ -36,11 +36,11 @@ constexpr uint64_t kNamespaceFlags = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWN
 constexpr uint64_t kSocketTypeMask = 0xf;  // SOCK_TYPE_MASK, include/linux/net.h
 
 scmp_arg_cmp Equals(unsigned argument, uint64_t value) {
-  return SCMP_CMP64(argument, SCMP_CMP_EQ, value);
+  return {.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
 }
 
 scmp_arg_cmp HasBits(unsigned argument, uint64_t mask, uint64_t value) {
-  return SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, mask, value);
+  return {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
 }
 
 // More than libseccomp takes for a filter of ours: it goes through null pointers

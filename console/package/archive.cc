@@ -23,7 +23,6 @@ constexpr std::string_view kArMagic = "!<arch>\n";
 constexpr size_t kArHeadBytes = 60;
 constexpr std::string_view kRpmMagic = "\xed\xab\xee\xdb";
 constexpr size_t kMaxPath = 512;
-constexpr size_t kBlockBytes = 64 * 1024;
 
 absl::Status Refused(std::string_view what) {
   return absl::InvalidArgumentError(StrCat("refused: ", what));

@@ -36,7 +36,6 @@ constexpr const char* kDirectories[] = {"/usr/lib/sysimage/rpm", "/var/lib/rpm"}
 constexpr uint64_t kFileConfig = 1 << 0;
 constexpr uint64_t kFileMissingOk = 1 << 3;
 constexpr uint64_t kFileGhost = 1 << 6;
-constexpr uint64_t kStateNotInstalled = 2;
 constexpr uint64_t kStateWrongColor = 4;
 constexpr uint64_t kVerifyDigest = 1 << 0;
 constexpr uint64_t kVerifySize = 1 << 1;

@@ -59,14 +59,22 @@ run_scheduler() { exec dragnet-scheduler run --config "$(config_of "$1")"; }
 start_scheduler() { launch "$1" run_scheduler "$1"; }
 scheduler_is_ready() { http "$(address_of "$1"):7480" /readyz; }
 
+# Room for an agent that comes back before its former connection is gone, as far as haproxy,
+# which has two descriptors for each, may have them.
+proxy_connections() {
+  local wanted=$((2 * AGENTS + 1000)) most=$((($(ulimit -Hn) - 100) / 2))
+  echo $((wanted < most ? wanted : most))
+}
 write_haproxy_configuration() {
   local name
+  [ "$DIRECT" = yes ] || [ "$AGENTS" -le "$(proxy_connections)" ] ||
+    die "haproxy may have $(proxy_connections) connections here (ulimit -Hn): fewer agents, or --direct"
   mkdir -p "$DIR/proxy"
   {
     cat <<EOF
 # Passes TLS on: certificates are checked at both ends.
 global
-  maxconn $((2 * AGENTS + 1000))
+  maxconn $(proxy_connections)
 defaults
   mode tcp
   timeout connect 3s
