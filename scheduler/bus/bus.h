@@ -57,8 +57,8 @@ class Bus {
   // ---- records
   // Doesn't block. `done` with OK: it survives the death of any process and of any one
   // machine, and the record will be given to a writer until one has stored it; what
-  // came before of the same agent, before it. A record that comes again (the
-  // same agent, action, occurrence, operation and sequence) within two minutes is one.
+  // came before of the same agent, before it. It may be given to the writer again, also
+  // after what came next: the store keeps one.
   // ResourceExhausted: the bus has no room left; Unavailable: it can't be reached. After
   // both, it may have been stored.
   virtual void PublishRecord(AgentRecord record, Done done) = 0;
@@ -85,7 +85,7 @@ class Bus {
   virtual absl::StatusOr<Backlog> backlog() = 0;
 
   // ---- notices: durable, in order
-  // Blocks until it is stored. Again within two minutes: stored once.
+  // Blocks until it is stored, perhaps more than once.
   virtual absl::Status PublishNotice(const v1::Notice& notice) = 0;
   // The newest there is, as a position.
   virtual absl::StatusOr<uint64_t> LastNotice() = 0;

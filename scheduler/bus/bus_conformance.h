@@ -38,8 +38,7 @@ class MemoryWriter : public RecordWriter {
   std::vector<uint64_t> Positions(uint32_t partitions);
   // False if they don't come for minutes.
   bool WaitForRecords(size_t count);
-  // Records that came a second time, or batches that don't go on where the last one ended.
-  // Empty: none.
+  // Batches that don't go on where the last one ended. Empty: none.
   std::string Faults();
 
  private:

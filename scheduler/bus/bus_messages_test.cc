@@ -51,41 +51,6 @@ TEST(RecordMessageTest, PartitionOfAnAgentIsTheSameForEver) {
   for (const int agents : count) EXPECT_NEAR(agents, 1000, 300);
 }
 
-TEST(RecordMessageTest, IdDiffersWhereTheStoresKeyDoes) {
-  std::vector<AgentRecord> records(9, TestRecord(AgentNumber(1), 1));
-  records[1].agent_id = AgentNumber(2);
-  records[2].record.set_action_id("other");
-  records[3].record.set_occurrence(5);
-  records[4].record.set_operation(5);
-  records[5].record.set_sequence(5);
-  records[6].record.mutable_refusal()->set_envelope_sha256("a");
-  records[7].record.mutable_refusal()->set_envelope_sha256("b");
-  // Not by moving the end of one text into the next.
-  records[8].agent_id += "00";
-  records[8].record.set_action_id(records[8].record.action_id().substr(2));
-  std::set<std::string> ids;
-  for (const AgentRecord& record : records) ids.insert(RecordMessageId(record));
-  EXPECT_EQ(ids.size(), records.size());
-  // Refusals of one envelope: for another reason, or at another time; and the same again.
-  AgentRecord refusal;
-  refusal.agent_id = AgentNumber(1);
-  refusal.record.mutable_refusal()->set_envelope_sha256("x");
-  refusal.record.mutable_refusal()->set_reason(v1::Refusal::REASON_NOT_TARGETED);
-  AgentRecord other = refusal;
-  other.record.mutable_refusal()->set_reason(v1::Refusal::REASON_EXPIRED);
-  EXPECT_NE(RecordMessageId(refusal), RecordMessageId(other));
-  other = refusal;
-  other.record.mutable_refusal()->set_detail("of a later moment");
-  EXPECT_NE(RecordMessageId(refusal), RecordMessageId(other));
-  other = refusal;
-  other.received = absl::FromUnixSeconds(7);
-  EXPECT_EQ(RecordMessageId(refusal), RecordMessageId(other));
-  // Nothing of an agent's own words gets into a header line.
-  records[0].record.set_action_id("x\r\nNats-Rollup: all\r\n");
-  EXPECT_EQ(RecordMessageId(records[0]).find_first_not_of("0123456789abcdef"), std::string::npos);
-  EXPECT_EQ(RecordMessageId(records[0]).size(), 32u);
-}
-
 TEST(RecordMessageTest, WhatNoSchedulerPublishesIsRefused) {
   const AgentRecord good = TestRecord(AgentNumber(1), 1);
   const uint32_t partition = PartitionOf(good.agent_id, kPartitions);

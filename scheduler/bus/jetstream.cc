@@ -17,8 +17,6 @@
 namespace dragnet::scheduler {
 namespace {
 
-// How long a message's id is remembered: bus.h's two minutes.
-constexpr absl::Duration kDuplicateWindow = absl::Minutes(2);
 constexpr absl::Duration kNoticesAge = absl::Hours(24);
 constexpr int64_t kMaxNotices = 1'000'000;
 constexpr int64_t kMaxNoticeBytes = 256 << 20;
@@ -81,7 +79,6 @@ std::vector<std::string> Differences(const StreamPlan& plan, const NatsOptions& 
   compare("storage", found.Storage, js_FileStorage);
   compare("replicas", found.Replicas, options.replicas);
   compare("max age", found.MaxAge, plan.max_age);
-  compare("duplicate window", found.Duplicates, absl::ToInt64Nanoseconds(kDuplicateWindow));
   compare("max messages", found.MaxMsgs, plan.max_messages);
   compare("max messages per subject", std::max<int64_t>(found.MaxMsgsPerSubject, -1), -1);
   compare("max message size", found.MaxMsgSize, plan.max_message_bytes);
@@ -111,7 +108,6 @@ absl::Status SetUpStream(NatsConnection& connection, const NatsOptions& options,
   config.MaxMsgs = plan.max_messages;
   config.MaxAge = plan.max_age;
   config.MaxMsgSize = plan.max_message_bytes;
-  config.Duplicates = absl::ToInt64Nanoseconds(kDuplicateWindow);
 
   absl::StatusOr<NatsStreamInfo> info = StreamInfo(connection, plan.name);
   if (absl::IsNotFound(info.status())) {

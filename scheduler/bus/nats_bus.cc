@@ -248,12 +248,11 @@ absl::StatusOr<Bus::Backlog> NatsBus::backlog() {
 absl::Status NatsBus::PublishNotice(const v1::Notice& notice) {
   const std::string subject = names_.NoticeSubject();
   const std::string bytes = notice.SerializeAsString();
-  const std::string id = StrCat(notice.id());
   const absl::Time until = SteadyNow() + kNoticePatience;
   for (;;) {
-    // As often as need be: its id makes it one.
-    const absl::StatusOr<NatsMessage> answer = connection_->Request(
-        {.subject = subject, .data = bytes, .message_id = id}, kAnswerPatience);
+    // As often as need be: the same notice again makes others look again.
+    const absl::StatusOr<NatsMessage> answer =
+        connection_->Request({.subject = subject, .data = bytes}, kAnswerPatience);
     absl::Status status = answer.status();
     if (answer.ok()) status = ReadPublishAnswer(*answer, names_.NoticeStream()).status();
     if (!absl::IsUnavailable(status) || SteadyNow() > until) return status;

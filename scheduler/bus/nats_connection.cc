@@ -261,9 +261,6 @@ absl::Status NatsConnection::Publish(const Outgoing& message) {
       natsMsg_Create(&created, subject.c_str(), reply.empty() ? nullptr : reply.c_str(),
                      message.data.data(), static_cast<int>(message.data.size()));
   const NatsMessage owned(created);
-  if (status == NATS_OK && !message.message_id.empty()) {
-    status = natsMsgHeader_Set(created, "Nats-Msg-Id", std::string(message.message_id).c_str());
-  }
   if (status == NATS_OK) status = natsConnection_PublishMsg(connection_, created);
   return Set(status, StrCat("publish to ", message.subject));
 }
@@ -276,9 +273,6 @@ absl::StatusOr<NatsMessage> NatsConnection::Request(const Outgoing& message,
   natsStatus status = natsMsg_Create(&created, subject.c_str(), nullptr, message.data.data(),
                                      static_cast<int>(message.data.size()));
   const NatsMessage owned(created);
-  if (status == NATS_OK && !message.message_id.empty()) {
-    status = natsMsgHeader_Set(created, "Nats-Msg-Id", std::string(message.message_id).c_str());
-  }
   natsMsg* answer = nullptr;
   if (status == NATS_OK) {
     const int64_t milliseconds = std::max<int64_t>(1, absl::ToInt64Milliseconds(timeout));

@@ -103,8 +103,6 @@ class NatsConnection {
     std::string_view data;
     // Where answers go; empty: nowhere.
     std::string_view reply = {};
-    // By which JetStream knows one that comes again.
-    std::string_view message_id = {};
   };
   // May wait for the socket, for a bounded time.
   absl::Status Publish(const Outgoing& message);

@@ -1,6 +1,5 @@
 #include "scheduler/bus/record_message.h"
 
-#include "absl/strings/escaping.h"
 #include "core/action.h"
 #include "core/keys.h"
 #include "core/strings.h"
@@ -9,41 +8,12 @@
 #include "scheduler/bus/bus.h"
 
 namespace dragnet::scheduler {
-namespace {
-
-// Lengths in front: texts of an agent can't be cut in another place and still be equal.
-void Add(std::string_view part, std::string* all) { StrAppend(all, part.size(), ":", part); }
-
-}  // namespace
 
 uint32_t PartitionOf(std::string_view agent_id, uint32_t partitions) {
   const std::string digest = Sha256(agent_id);
   uint64_t number = 0;
   for (int i = 0; i < 8; ++i) number = number << 8 | static_cast<uint8_t>(digest[i]);
   return static_cast<uint32_t>(number % partitions);
-}
-
-// Two different contents under one id are one to the bus, and the second is dropped
-// though it was acknowledged. That is right: an agent sends a record again as it lies in
-// its spool, the same bytes, and the store too keeps the first of two under one key. An
-// agent that changes its records loses those, and no one else's, because its own id, from
-// its certificate, is in the key.
-//
-// Refusals are all of sequence 0, and of one envelope there may be several: of another
-// reason, or the same again at a later time, which the store keeps too. So all of a refusal
-// is in its key: one that is sent again is the same bytes, and anything else another.
-//
-// A digest and not the words themselves: some are the agent's own, and the id is a header
-// line of the message.
-std::string RecordMessageId(const AgentRecord& record) {
-  const v1::ResultRecord& content = record.record;
-  std::string key;
-  Add(record.agent_id, &key);
-  Add(content.action_id(), &key);
-  StrAppend(&key, content.occurrence(), ":", content.operation(), ":", content.sequence());
-  if (content.has_refusal()) Add(Sha256(content.SerializeAsString()), &key);
-  const std::string digest = Sha256(key).substr(0, 16);
-  return absl::BytesToHexString(absl::string_view(digest.data(), digest.size()));
 }
 
 std::string SerializeRecord(const AgentRecord& record) {

@@ -1,6 +1,5 @@
 // The form in which a record travels in the stream of records: v1::BusRecord, under the
-// subject of its agent's partition, with an id by which the bus knows one that comes
-// again. Thread-safe: no state.
+// subject of its agent's partition. Thread-safe: no state.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +14,6 @@ namespace dragnet::scheduler {
 // Of an agent's records: below `partitions`. The same on every machine and for ever,
 // because records that wait in the stream were put there by another process.
 uint32_t PartitionOf(std::string_view agent_id, uint32_t partitions);
-
-// The same for a record that is sent again, another for any other: 32 hex digits.
-std::string RecordMessageId(const AgentRecord& record);
 
 std::string SerializeRecord(const AgentRecord& record);
 

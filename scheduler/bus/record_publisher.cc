@@ -64,7 +64,6 @@ RecordPublisher::~RecordPublisher() {
 void RecordPublisher::Publish(const AgentRecord& record, Bus::Done done) {
   auto waiting = std::make_shared<Record>();
   waiting->bytes = SerializeRecord(record);
-  waiting->id = RecordMessageId(record);
   waiting->subject = names_.RecordSubject(PartitionOf(record.agent_id, options_.partitions));
   waiting->done = std::move(done);
   const size_t bytes = waiting->bytes.size();
@@ -179,8 +178,7 @@ void RecordPublisher::Run() {
     for (const Sending& one : sending) {
       absl::Status status = connection_.Publish({.subject = one.record->subject,
                                                  .data = one.record->bytes,
-                                                 .reply = StrCat(inbox_, ".", one.token),
-                                                 .message_id = one.record->id});
+                                                 .reply = StrCat(inbox_, ".", one.token)});
       if (!status.ok()) failed.emplace_back(&one, std::move(status));
     }
     lock.lock();

@@ -3,7 +3,13 @@
 // in order whatever happens. JetStream refuses a message when it is full or has no leader,
 // and takes the next one if it has room or a leader by then; so with two under way the
 // second could be stored and the first not. And it is what lets a record be sent again
-// when its answer is late, without overtaking anything: its id makes it one.
+// when its answer is late, without overtaking anything. The store keeps one of two.
+//
+// Messages have no Nats-Msg-Id. With one, each server (2.9.10) decides by its own memory whether
+// it has seen a message when it applies it, and after a leader died in the middle of sending
+// these memories differ: one replica stores what others drop, from then on its numbers are
+// ahead of theirs, and who reads on at another server leaves out what was never read. (About
+// the same memory: nats-server pull requests 6415 and 6486.)
 //
 // Thread-safe.
 #pragma once
@@ -49,7 +55,6 @@ class RecordPublisher {
  private:
   struct Record {
     std::string subject;
-    std::string id;
     std::string bytes;
     Bus::Done done;
   };

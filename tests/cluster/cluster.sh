@@ -17,6 +17,7 @@
 #   cluster.sh --dir DIR pause|resume NAME      SIGSTOP, SIGCONT
 #   cluster.sh --dir DIR primary                which PostgreSQL takes changes
 #   cluster.sh --dir DIR bus_leader             which NATS server leads the stream of records
+#   cluster.sh --dir DIR bus_copies             messages, first and last number of it at each
 #   cluster.sh --dir DIR meta_leader            which one leads JetStream as a whole
 #   cluster.sh --dir DIR promote NAME           the standby becomes the primary
 #   cluster.sh --dir DIR rejoin NAME            a former primary becomes its standby
@@ -245,13 +246,13 @@ main() {
   [ -n "${DIR:-}" ] || die "$command: which cluster? --dir DIR"
   load
   case $command in
-    status | primary | bus_leader | meta_leader | heal | down) [ $# = 0 ] || die "$command: takes nothing" ;;
+    status | primary | bus_leader | bus_copies | meta_leader | heal | down) [ $# = 0 ] || die "$command: takes nothing" ;;
     address | start | stop | kill | pause | resume | promote | rejoin | alone | isolate | fill | room)
       [ $# = 1 ] || die "$command: give one NAME" ;;
     cut | mend) [ $# = 2 ] || die "$command: give two NAMEs" ;;
   esac
   case $command in
-    status | primary | bus_leader | meta_leader | heal | down | promote | rejoin | alone | isolate | fill | room | cut | mend | sql) "$command" "$@" ;;
+    status | primary | bus_leader | bus_copies | meta_leader | heal | down | promote | rejoin | alone | isolate | fill | room | cut | mend | sql) "$command" "$@" ;;
     address) address_of "$1" ;;
     start) start_component "$1" ;;
     stop) stop_component "$1" ;;

@@ -88,6 +88,15 @@ bus_leader() {
   return 1
 }
 
+# What each server says of its own copy of the records: messages, first and last number.
+bus_copies() {
+  local node
+  for node in "${BUSES[@]}"; do
+    http "$(address_of "$node"):8222" '/jsz?streams=1' |
+      jq -r --arg node "$node" '.account_details[]?.stream_detail[]? | select(.name | endswith("_RECORDS")) | .state | "\($node) \(.messages) \(.first_seq) \(.last_seq)"'
+  done
+}
+
 # Which server leads JetStream as a whole: makes streams and consumers.
 meta_leader() {
   local node leader

@@ -133,6 +133,13 @@ compare_rows() {
   # A record may be stored before its acknowledgement has come.
   if [[ $said != *', pending 0,'* ]]; then echo "$SAID"; return 2; fi
 }
+# All NATS servers have the same messages. If their numbers differ, who reads on at another
+# server leaves some out.
+copies_agree() {
+  COPIES=$(cluster bus_copies)
+  [ "$(wc -l <<<"$COPIES")" = 3 ] && [ "$(cut -d ' ' -f 2- <<<"$COPIES" | sort -u | wc -l)" = 1 ]
+}
+
 # rows_are_stored_once [ACTION…]
 rows_are_stored_once() {
   local try said status
