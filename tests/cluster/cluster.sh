@@ -17,7 +17,7 @@
 #   cluster.sh --dir DIR pause|resume NAME      SIGSTOP, SIGCONT
 #   cluster.sh --dir DIR primary                which PostgreSQL takes changes
 #   cluster.sh --dir DIR bus_leader             which NATS server leads the stream of records
-#   cluster.sh --dir DIR bus_copies             messages, first and last number of it at each
+#   cluster.sh --dir DIR bus_copies             up to which number each of them has it
 #   cluster.sh --dir DIR meta_leader            which one leads JetStream as a whole
 #   cluster.sh --dir DIR promote NAME           the standby becomes the primary
 #   cluster.sh --dir DIR rejoin NAME            a former primary becomes its standby

@@ -180,7 +180,7 @@ run() {
   for_seconds "$LONGEST_SILENCE" all_connected || problem "$(swarm_says connected) of $AGENTS agents are connected"
   said=$(wait_until_ended "${actions[@]}") || problem "$said"
   said=$(rows_are_stored_once "${actions[@]}" ${PROBE:+"$PROBE"}) || problem "$said"
-  for_seconds "$LONGEST_SILENCE" copies_agree || problem "NATS servers differ (messages, first, last number): ${COPIES//$'\n'/, }"
+  for_seconds "$LONGEST_SILENCE" copies_agree || problem "NATS servers count records differently: ${COPIES//$'\n'/, }"
   printf '%-16s %s: whole again after %s s; %s s in all%s\n  %s\n' "$fault" "$([ $BAD = 0 ] && echo good || echo BAD)" \
     "${recovered:-?}" "$(since "$begin")" "${NOTES:+; $NOTES}" "$said"
   [ -z "$PROBLEMS" ] || printf '%s\n' "${PROBLEMS:1}"

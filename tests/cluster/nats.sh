@@ -88,12 +88,12 @@ bus_leader() {
   return 1
 }
 
-# What each server says of its own copy of the records: messages, first and last number.
+# Up to which number each server has the records.
 bus_copies() {
   local node
   for node in "${BUSES[@]}"; do
     http "$(address_of "$node"):8222" '/jsz?streams=1' |
-      jq -r --arg node "$node" '.account_details[]?.stream_detail[]? | select(.name | endswith("_RECORDS")) | .state | "\($node) \(.messages) \(.first_seq) \(.last_seq)"'
+      jq -r --arg node "$node" '.account_details[]?.stream_detail[]? | select(.name | endswith("_RECORDS")) | .state | "\($node) \(.last_seq)"'
   done
 }
 

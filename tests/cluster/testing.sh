@@ -133,11 +133,11 @@ compare_rows() {
   # A record may be stored before its acknowledgement has come.
   if [[ $said != *', pending 0,'* ]]; then echo "$SAID"; return 2; fi
 }
-# All NATS servers have the same messages. If their numbers differ, who reads on at another
-# server leaves some out.
+# All NATS servers count the records alike: else who reads on at another server leaves some
+# out. (How many a server still has may differ: one that was away may have missed removals.)
 copies_agree() {
   COPIES=$(cluster bus_copies)
-  [ "$(wc -l <<<"$COPIES")" = 3 ] && [ "$(cut -d ' ' -f 2- <<<"$COPIES" | sort -u | wc -l)" = 1 ]
+  [ "$(wc -l <<<"$COPIES")" = 3 ] && [ "$(cut -d ' ' -f 2 <<<"$COPIES" | sort -u | wc -l)" = 1 ]
 }
 
 # rows_are_stored_once [ACTION…]
