@@ -12,6 +12,7 @@
 #include "agent/sandbox/missing_walls.h"
 #include "core/clock.h"
 #include "core/file_io.h"
+#include "core/sanitizers.h"
 #include "core/status_macros.h"
 #include "core/strict_proto.h"
 #include "core/strings.h"
@@ -27,7 +28,7 @@ constexpr int kMaxMessagesPerTurn = 32;
 // and gRPC's own, for all links of its user on this host.
 constexpr uint64_t kMaxFileBytes = 1 << 20;
 constexpr uint64_t kMaxThreads = 4096;
-constexpr uint64_t kMaxAddressSpace = uint64_t{4} << 30;
+[[maybe_unused]] constexpr uint64_t kMaxAddressSpace = uint64_t{4} << 30;
 constexpr absl::Duration kMinBackOff = absl::Milliseconds(200);
 constexpr absl::Duration kMaxBackOff = absl::Seconds(30);
 // A link that ran this long was healthy.
@@ -67,7 +68,7 @@ absl::Status LinkProcess::Start() {
   }
   options.limits.open_files = 256;
   options.limits.file_size_bytes = kMaxFileBytes;
-#ifndef __SANITIZE_ADDRESS__  // which maps terabytes
+#ifndef DRAGNET_ADDRESS_SANITIZER  // which maps terabytes
   options.limits.address_space_bytes = kMaxAddressSpace;
 #endif
   if (environment_.user.has_value()) options.limits.processes = kMaxThreads;

@@ -25,6 +25,7 @@
 #include "agent/monitor/limits.h"
 #include "agent/monitor/operation_run.h"
 #include "agent/sandbox/spawn.h"
+#include "core/sanitizers.h"
 #include "core/unique_fd.h"
 #include "dragnet/v1/results.pb.h"
 #include "modules/manifest.h"
@@ -45,7 +46,7 @@ struct WorkerEnvironment {
   // The kernel refuses address space above the memory limit (RLIMIT_AS), so that
   // a worker can say that it needed more. Without, only what is resident is held
   // to it, from outside.
-#ifdef __SANITIZE_ADDRESS__  // which maps terabytes
+#ifdef DRAGNET_ADDRESS_SANITIZER  // which maps terabytes
   bool limit_address_space = false;
 #else
   bool limit_address_space = true;

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/file_io.h"
 #include "core/keys.h"
+#include "core/sanitizers.h"
 #include "core/strings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -133,7 +134,7 @@ TEST(WorkerRunTest, ACpuBurnerIsEndedByTheCpuTimeLimit) {
   EXPECT_EQ(RunWorker("burn-cpu", limits).summary.termination(), v1::TERMINATION_CPU_TIME_LIMIT);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which can't live under the limit
+#ifndef DRAGNET_ADDRESS_SANITIZER  // which can't live under the limit
 TEST(WorkerRunTest, AMemoryEaterIsEndedByTheMemoryLimit) {
   OperationLimits limits;
   limits.memory_bytes = uint64_t{128} << 20;
