@@ -52,6 +52,7 @@ function(dragnet_precompiled_sum target)
   endif()
   set(file ${CMAKE_BINARY_DIR}/CMakeFiles/${target}.dir/cmake_pch.hxx.${suffix}.sum)
   set(includes "")
+  set(protos "")
   set(sums "")
   foreach(header ${ARGN})
     # Those that are generated aren't there yet: their sources count.

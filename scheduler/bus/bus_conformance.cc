@@ -92,7 +92,12 @@ absl::Status MemoryWriter::StoreLocked(RecordBatch& batch) {
   }
   for (AgentRecord& record : batch.records) {
     // A store keeps one.
-    if (keys_.insert(KeyOf(record)).second) stored_.push_back(std::move(record));
+    if (!keys_.insert(KeyOf(record)).second) {
+      if (batch.range.has_value() && !may_repeat_)
+        StrAppend(&faults_, record.agent_id, " ", record.record.sequence(), " came again; ");
+      continue;
+    }
+    stored_.push_back(std::move(record));
   }
   // Aborted: someone else has stored exactly this, and who brings it hears that.
   return failure;
@@ -101,6 +106,11 @@ absl::Status MemoryWriter::StoreLocked(RecordBatch& batch) {
 void MemoryWriter::FailBy(std::function<absl::Status()> failure) {
   WaitableMutex::Lock lock(mutex_);
   failure_ = std::move(failure);
+}
+
+void MemoryWriter::AllowRepeats() {
+  WaitableMutex::Lock lock(mutex_);
+  may_repeat_ = true;
 }
 
 void MemoryWriter::Hold(bool hold) {
@@ -266,6 +276,7 @@ TEST_P(BusConformance, LargestRecordGetsThrough) {
 }
 
 TEST_P(BusConformance, RecordThatComesAgainIsOne) {
+  writer_.AllowRepeats();
   AgentRecord refusal;
   refusal.agent_id = AgentNumber(2);
   refusal.received = absl::FromUnixSeconds(1);

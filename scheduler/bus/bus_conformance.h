@@ -38,8 +38,11 @@ class MemoryWriter : public RecordWriter {
   std::vector<uint64_t> Positions(uint32_t partitions);
   // False if they don't come for minutes.
   bool WaitForRecords(size_t count);
-  // Batches that don't go on where the last one ended. Empty: none.
+  // Batches that don't go on where the last one ended, and records that came a second time
+  // from a bus with positions, unless it may send some twice. Empty: none.
   std::string Faults();
+  // From now on: what was published again, or sent again when its answer was lost, comes again.
+  void AllowRepeats();
 
  private:
   absl::Status StoreLocked(RecordBatch& batch);
@@ -47,6 +50,7 @@ class MemoryWriter : public RecordWriter {
   WaitableMutex mutex_;
   std::function<absl::Status()> failure_;
   bool hold_ = false;
+  bool may_repeat_ = false;
   std::map<uint32_t, uint64_t> positions_;
   std::vector<AgentRecord> stored_;
   std::set<std::string> keys_;

@@ -660,6 +660,8 @@ TEST(NatsFaultTest, ServerThatComesBackIsConnectedToAgainAndNothingIsLost) {
   absl::StatusOr<std::unique_ptr<NatsServers>> servers = NatsServers::Start({});
   ASSERT_TRUE(servers.ok()) << servers.status();
   MemoryWriter writer;
+  // What has lost its answer is sent again.
+  writer.AllowRepeats();
   NatsOptions options = OptionsFor(**servers, "a", "fleet");
   options.publish_patience = absl::Seconds(2);
   const std::unique_ptr<NatsBus> bus = ConnectTo(options);
@@ -726,6 +728,8 @@ TEST(NatsClusterTest, LeaderThatIsKilledUnderLoadCostsNothing) {
   ASSERT_TRUE(started.ok()) << started.status();
   NatsServers& servers = **started;
   MemoryWriter writer;
+  // What has lost its answer is sent again.
+  writer.AllowRepeats();
   const std::unique_ptr<NatsBus> publisher = ConnectTo(OptionsFor(servers, "p", "fleet"));
   const std::unique_ptr<NatsBus> reader = ConnectTo(OptionsFor(servers, "r", "fleet"));
   ASSERT_TRUE(publisher != nullptr && reader != nullptr);
@@ -769,6 +773,8 @@ TEST(NatsClusterTest, WhatWasNotForgottenIsThereAfterAllServersWereKilled) {
   ASSERT_TRUE(started.ok()) << started.status();
   NatsServers& servers = **started;
   MemoryWriter writer;
+  // What has lost its answer is sent again.
+  writer.AllowRepeats();
   const std::unique_ptr<NatsBus> bus = ConnectTo(OptionsFor(servers, "a", "fleet"));
   ASSERT_NE(bus, nullptr);
   bus->SetWriter(writer);

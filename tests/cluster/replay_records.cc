@@ -1,7 +1,7 @@
 // What a network may do to messages, done to the records that wait on a fleet's bus: each is
-// put there again, the last one first, without the id by which the bus would know it. With
-// --take-away the first ones are removed, so that they come in the wrong order and not only
-// twice. Prints a line of JSON. For tests/cluster/faults.sh.
+// put there again, the last one first. With --take-away the first ones are removed, so that
+// they come in the wrong order and not only twice. Prints a line of JSON. For
+// tests/cluster/faults.sh.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
