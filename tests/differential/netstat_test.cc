@@ -313,10 +313,28 @@ Lines RoutesOfIp(bool v6) {
   return lines;
 }
 
+// The kernel gives v0 and v1 their link-local addresses when there is a carrier, and routes to
+// them when nobody else turned out to have them (RFC 4862, 5.4), a second or two later: what is
+// compared must not change meanwhile.
+void WaitForLinkLocalAddresses() {
+  const auto settled = [] {
+    size_t routes = 0;
+    for (const std::string& route : RoutesOfIp(true))
+      if (route.starts_with("fe80::") && route.find(" local ") != std::string::npos) ++routes;
+    return routes == 2;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!settled()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "no link-local addresses";
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
 TEST(NetstatDifferentialTest, InterfacesAddressesNeighboursAndRoutesAreThoseOfIp) {
   const bool entered = InNewNamespace([] {
     Random random(7);
     MakeNetwork(random);
+    WaitForLinkLocalAddresses();
     Lines links, addresses, neighbours, v4, v6;
     for (const auto& row : Rows([](auto* search) {
            for (const char* kind : {"interface", "address", "neighbour", "route"})
