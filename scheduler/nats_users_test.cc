@@ -73,12 +73,12 @@ TEST_F(NatsUsersTest, SchedulersCanDoAllTheirWork) {
   writer_.Hold(false);
   const absl::StatusOr<Bus::Backlog> backlog = s1->backlog();
   ASSERT_TRUE(backlog.ok()) << backlog.status();
-  EXPECT_GT(backlog->records, 0u);
+  EXPECT_GT(backlog->messages, 0u);
   s2->ReadPartitions({0, 1, 2, 3, 4, 5, 6, 7});
   ASSERT_TRUE(writer_.WaitForRecords(40));
   const absl::Status forgotten = s1->ForgetRecords(writer_.Positions(s1->partitions()));
   EXPECT_TRUE(forgotten.ok()) << forgotten;
-  EXPECT_TRUE(Eventually([&] { return s1->backlog()->records == 0; }));
+  EXPECT_TRUE(Eventually([&] { return s1->backlog()->messages == 0; }));
 
   std::atomic<int> heard = 0;
   s2->FollowNotices(

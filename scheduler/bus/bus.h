@@ -36,7 +36,8 @@ class RecordWriter {
   virtual ~RecordWriter() = default;
   // Up to where a partition was stored; in the same transaction as its records.
   virtual absl::StatusOr<uint64_t> PositionOf(uint32_t partition) = 0;
-  // OK: all are stored, or dropped by name. Aborted: the partition is not where the
+  // OK: all are stored, or dropped by name. A range may end where it begins: its message is
+  // not stored whole yet. Aborted: the partition is not where the
   // batch says, because another scheduler reads it; nothing was stored. Another error:
   // nothing was stored, it is tried again. Errors that may be of one record
   // (InvalidArgument, OutOfRange, AlreadyExists, NotFound, Internal): its records come
@@ -49,7 +50,7 @@ class Bus {
  public:
   using Done = std::function<void(absl::Status)>;
 
-  // What a record takes at most, with what is around it.
+  // What a record takes at most, with what is around it; and records that travel together.
   static constexpr size_t kMaxRecordBytes = 640 * 1024;
 
   virtual ~Bus() = default;
@@ -76,9 +77,10 @@ class Bus {
   // Those up to here of every partition are stored: `positions` by partition. Room is
   // made.
   virtual absl::Status ForgetRecords(const std::vector<uint64_t>& positions) = 0;
-  // Records that wait on the bus, and their bytes: how far the writers lag.
+  // What waits on the bus, in messages of one or many records, and in bytes: how far the
+  // writers lag.
   struct Backlog {
-    uint64_t records = 0;
+    uint64_t messages = 0;
     uint64_t bytes = 0;
     uint64_t max_bytes = 0;
   };

@@ -84,7 +84,7 @@ absl::Status MemoryWriter::StoreLocked(RecordBatch& batch) {
   if (!failure.ok() && !absl::IsAborted(failure)) return failure;
   if (batch.range.has_value()) {
     uint64_t& position = positions_[batch.range->partition];
-    if (batch.range->last <= batch.range->after) StrAppend(&faults_, "an empty range; ");
+    if (batch.range->last < batch.range->after) StrAppend(&faults_, "a range that goes back; ");
     if (position != batch.range->after) return absl::AbortedError("another one reads it");
     position = batch.range->last;
   } else if (!failure.ok()) {
@@ -331,7 +331,7 @@ TEST_P(BusConformance, WhatIsStoredCanBeForgottenAndIsNoBacklog) {
   ASSERT_TRUE(writer_.WaitForRecords(50));
   EXPECT_TRUE(Eventually([&] {
     const auto backlog = bus_->backlog();
-    return backlog.ok() && backlog->records == 0 && backlog->bytes == 0;
+    return backlog.ok() && backlog->messages == 0 && backlog->bytes == 0;
   }));
   const absl::Status status = bus_->ForgetRecords(writer_.Positions(bus_->partitions()));
   EXPECT_TRUE(status.ok()) << status;

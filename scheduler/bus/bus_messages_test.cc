@@ -51,43 +51,72 @@ TEST(RecordMessageTest, PartitionOfAnAgentIsTheSameForEver) {
   for (const int agents : count) EXPECT_NEAR(agents, 1000, 300);
 }
 
+TEST(RecordMessageTest, MessagesOneAfterTheOtherAreAMessageOfAllTheirRecords) {
+  std::string bytes;
+  for (uint64_t sequence = 1; sequence <= kMaxRecordsTogether; ++sequence)
+    bytes += SerializeRecord(TestRecord(AgentNumber(1), sequence));
+  const uint32_t partition = PartitionOf(AgentNumber(1), kPartitions);
+  const auto records = ParseRecords(bytes, partition, kPartitions);
+  ASSERT_TRUE(records.ok()) << records.status();
+  ASSERT_EQ(records->size(), kMaxRecordsTogether);
+  for (uint64_t sequence = 1; sequence <= kMaxRecordsTogether; ++sequence) {
+    const AgentRecord& record = (*records)[sequence - 1];
+    const AgentRecord sent = TestRecord(AgentNumber(1), sequence);
+    EXPECT_EQ(record.agent_id, sent.agent_id);
+    EXPECT_EQ(record.received, sent.received);
+    EXPECT_EQ(record.record.SerializeAsString(), sent.record.SerializeAsString());
+  }
+  bytes += SerializeRecord(TestRecord(AgentNumber(1), kMaxRecordsTogether + 1));
+  EXPECT_FALSE(ParseRecords(bytes, partition, kPartitions).ok());
+}
+
 TEST(RecordMessageTest, WhatNoSchedulerPublishesIsRefused) {
   const AgentRecord good = TestRecord(AgentNumber(1), 1);
   const uint32_t partition = PartitionOf(good.agent_id, kPartitions);
   const std::string bytes = SerializeRecord(good);
-  ASSERT_TRUE(ParseRecord(bytes, partition, kPartitions).ok());
-  EXPECT_FALSE(ParseRecord(bytes, (partition + 1) % kPartitions, kPartitions).ok());
-  EXPECT_FALSE(ParseRecord("", partition, kPartitions).ok());
-  EXPECT_FALSE(ParseRecord("no protobuf", partition, kPartitions).ok());
-  v1::BusRecord message;
-  for (const char* agent : {"", "x", "../../etc", "00000001-0000-4000-8000-00000000000G"}) {
+  ASSERT_TRUE(ParseRecords(bytes, partition, kPartitions).ok());
+  EXPECT_FALSE(ParseRecords(bytes, (partition + 1) % kPartitions, kPartitions).ok());
+  EXPECT_FALSE(ParseRecords("", partition, kPartitions).ok());
+  EXPECT_FALSE(ParseRecords("no protobuf", partition, kPartitions).ok());
+  const auto refused = [&](const auto& change) {
+    v1::BusRecords message;
     message.ParseFromString(bytes);
-    message.set_agent_id(agent);
-    EXPECT_FALSE(
-        ParseRecord(message.SerializeAsString(), PartitionOf(agent, kPartitions), kPartitions)
-            .ok());
-  }
-  message.ParseFromString(bytes);
-  message.set_record("no record");
-  EXPECT_FALSE(ParseRecord(message.SerializeAsString(), partition, kPartitions).ok());
-  message.ParseFromString(bytes);
-  message.mutable_received()->set_seconds(int64_t{1} << 62);
-  EXPECT_FALSE(ParseRecord(message.SerializeAsString(), partition, kPartitions).ok());
-  message.ParseFromString(bytes);
-  message.set_record(std::string(Bus::kMaxRecordBytes, 'x'));
-  EXPECT_FALSE(ParseRecord(message.SerializeAsString(), partition, kPartitions).ok());
+    change(*message.mutable_records(0));
+    const std::string& agent = message.records(0).agent_id();
+    // By itself, and with it what comes with it.
+    const std::string changed = message.SerializeAsString();
+    return !ParseRecords(changed, PartitionOf(agent, kPartitions), kPartitions).ok() &&
+           !ParseRecords(bytes + changed, partition, kPartitions).ok();
+  };
+  for (const char* agent : {"", "x", "../../etc", "00000001-0000-4000-8000-00000000000G"})
+    EXPECT_TRUE(refused([&](v1::BusRecord& record) { record.set_agent_id(agent); })) << agent;
+  EXPECT_TRUE(refused([](v1::BusRecord& record) { record.clear_record(); }));
+  EXPECT_TRUE(refused([](v1::BusRecord& record) {
+    record.mutable_received()->set_seconds(int64_t{1} << 62);
+  }));
+  EXPECT_TRUE(refused([](v1::BusRecord& record) { record.mutable_received()->set_nanos(-1); }));
+  EXPECT_TRUE(refused([](v1::BusRecord& record) {
+    record.mutable_record()->mutable_rows()->add_rows(std::string(Bus::kMaxRecordBytes, 'x'));
+  }));
+  int other = 2;
+  while (PartitionOf(AgentNumber(other), kPartitions) == partition) ++other;
+  EXPECT_TRUE(ParseRecords(bytes + bytes, partition, kPartitions).ok());
+  EXPECT_FALSE(ParseRecords(bytes + SerializeRecord(TestRecord(AgentNumber(other), 1)), partition,
+                            kPartitions)
+                   .ok());
 }
 
 TEST(RecordMessageTest, DamagedMessagesAreReadOrRefusedAndNothingElse) {
   std::mt19937 random(1);
   const AgentRecord good = TestRecord(AgentNumber(1), 1, 50);
   const uint32_t partition = PartitionOf(good.agent_id, kPartitions);
-  const std::string bytes = SerializeRecord(good);
+  const std::string bytes = SerializeRecord(good) + SerializeRecord(good);
   for (int i = 0; i < 20'000; ++i) {
-    const auto record = ParseRecord(Damaged(bytes, random), partition, kPartitions);
-    if (record.ok()) {
-      EXPECT_EQ(PartitionOf(record->agent_id, kPartitions), partition);
-    }
+    const auto records = ParseRecords(Damaged(bytes, random), partition, kPartitions);
+    if (!records.ok()) continue;
+    EXPECT_FALSE(records->empty());
+    for (const AgentRecord& record : *records)
+      EXPECT_EQ(PartitionOf(record.agent_id, kPartitions), partition);
   }
 }
 

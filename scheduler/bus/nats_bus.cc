@@ -118,7 +118,7 @@ NatsBus::~NatsBus() {
 // ---- records
 
 void NatsBus::PublishRecord(AgentRecord record, Done done) {
-  publisher_->Publish(record, std::move(done));
+  publisher_->Publish(std::move(record), std::move(done));
 }
 
 void NatsBus::SetWriter(RecordWriter& writer) {
@@ -237,7 +237,7 @@ absl::StatusOr<Bus::Backlog> NatsBus::backlog() {
     waiting += count * static_cast<double>(end - stored) / static_cast<double>(end - before);
   }
   waiting = std::min(waiting, static_cast<double>(state.Msgs));
-  backlog.records = static_cast<uint64_t>(std::ceil(waiting));
+  backlog.messages = static_cast<uint64_t>(std::ceil(waiting));
   backlog.bytes = static_cast<uint64_t>(static_cast<double>(state.Bytes) * waiting /
                                         static_cast<double>(state.Msgs));
   return backlog;

@@ -9,9 +9,11 @@
 #include "absl/strings/match.h"
 #include "core/strings.h"
 #include "core/uuid.h"
+#include "dragnet/v1/cluster.pb.h"
 #include "scheduler/bus/bus_conformance.h"
 #include "scheduler/bus/jetstream.h"
 #include "scheduler/bus/record_message.h"
+#include "scheduler/bus/stream_reader.h"
 #include "scheduler/testing/nats_server.h"
 
 namespace dragnet::scheduler {
@@ -201,7 +203,7 @@ TEST_F(NatsBusTest, PartitionsThatAreGivenUpAreNotReadAnyMore) {
   PublishUntilStored(*bus, TestRecord(AgentNumber(1), 2));
   ASSERT_TRUE(writer_.WaitForRecords(2));
   EXPECT_TRUE(writer_.SequencesOf(AgentNumber(other)).empty());
-  EXPECT_EQ(bus->backlog()->records, 1u);
+  EXPECT_EQ(bus->backlog()->messages, 1u);
   bus->ReadPartitions(All(*bus));
   EXPECT_TRUE(writer_.WaitForRecords(3));
 }
@@ -214,8 +216,9 @@ TEST_F(NatsBusTest, FullStreamRefusesUntilWhatIsStoredIsForgotten) {
   Publications publications;
   for (int i = 0; i < 200; ++i) {
     publications.Publish(*bus, TestRecord(AgentNumber(i), 1, 50'000));
+    // Each in a message of its own.
+    ASSERT_TRUE(publications.WaitForAll());
   }
-  ASSERT_TRUE(publications.WaitForAll());
   size_t stored = 0;
   std::set<std::string> refused;
   for (const Publications::End& end : publications.Ends()) {
@@ -229,13 +232,13 @@ TEST_F(NatsBusTest, FullStreamRefusesUntilWhatIsStoredIsForgotten) {
   EXPECT_GT(stored, 50u);
   ASSERT_FALSE(refused.empty());
   const Bus::Backlog backlog = *bus->backlog();
-  EXPECT_EQ(backlog.records, stored);
+  EXPECT_EQ(backlog.messages, stored);
   EXPECT_LE(backlog.bytes, backlog.max_bytes);
   EXPECT_EQ(backlog.max_bytes, uint64_t{4} << 20);
 
   bus->ReadPartitions(All(*bus));
   ASSERT_TRUE(writer_.WaitForRecords(stored));
-  ASSERT_TRUE(Eventually([&] { return bus->backlog()->records == 0; }));
+  ASSERT_TRUE(Eventually([&] { return bus->backlog()->messages == 0; }));
   // Read is not enough.
   Publications again;
   again.Publish(*bus, TestRecord(*refused.begin(), 1, 50'000));
@@ -253,7 +256,52 @@ TEST_F(NatsBusTest, FullStreamRefusesUntilWhatIsStoredIsForgotten) {
   }
 }
 
-// All that wait of an agent fail with the first, so that none overtakes it.
+// What comes of a partition while its last message is under way shares the next one.
+TEST_F(NatsBusTest, RecordsTravelTogetherInOrderAndWithinTheirBounds) {
+  const std::unique_ptr<NatsBus> bus = Connect();
+  bus->SetWriter(writer_);
+  constexpr int kAgents = 50;
+  constexpr uint64_t kEach = 100;
+  Publications publications;
+  std::mt19937 random(13);
+  for (uint64_t sequence = 1; sequence <= kEach; ++sequence) {
+    for (int agent = 0; agent < kAgents; ++agent) {
+      const size_t bytes = random() % 100 == 0 ? 400'000 : 20;
+      publications.Publish(*bus, TestRecord(AgentNumber(agent), sequence, bytes));
+    }
+  }
+  ASSERT_TRUE(publications.WaitForAll());
+  for (const Publications::End& end : publications.Ends()) ASSERT_TRUE(end.status.ok());
+  const std::unique_ptr<NatsConnection> stranger = Stranger();
+  StreamReader reader(*stranger, names_.RecordStream(), names_.RecordSubjects(), {});
+  ASSERT_TRUE(reader.Open(0).ok());
+  size_t messages = 0, records = 0;
+  while (records < kAgents * kEach) {
+    const auto some = reader.Next(absl::Minutes(1));
+    ASSERT_TRUE(some.ok()) << some.status();
+    ASSERT_FALSE(some->empty());
+    for (const StreamMessage& message : *some) {
+      v1::BusRecords content;
+      const std::string_view bytes = DataOf(message.message);
+      ASSERT_LE(bytes.size(), Bus::kMaxRecordBytes);
+      ASSERT_TRUE(content.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+      ASSERT_LE(static_cast<size_t>(content.records_size()), kMaxRecordsTogether);
+      records += content.records_size();
+      ++messages;
+    }
+  }
+  EXPECT_LT(messages, records / 4);
+
+  bus->ReadPartitions(All(*bus));
+  ASSERT_TRUE(writer_.WaitForRecords(kAgents * kEach));
+  std::vector<uint64_t> in_order;
+  for (uint64_t sequence = 1; sequence <= kEach; ++sequence) in_order.push_back(sequence);
+  for (int agent = 0; agent < kAgents; ++agent)
+    EXPECT_EQ(writer_.SequencesOf(AgentNumber(agent)), in_order);
+  EXPECT_EQ(writer_.Faults(), "");
+}
+
+// All that wait of a partition fail with the first, so that none of an agent overtakes it.
 TEST_F(NatsBusTest, AfterAFailureNothingOfThatAgentIsStoredOutOfOrder) {
   NatsOptions options = Options();
   options.max_record_bytes = 4 << 20;
@@ -358,7 +406,7 @@ TEST_F(NatsBusTest, WhatOthersPutIntoTheStreamIsSkippedAndBlocksNothing) {
   EXPECT_EQ(writer_.SequencesOf(AgentNumber(1)).size(), kEach + 1u);
   EXPECT_EQ(writer_.Faults(), "");
   // They are covered by the positions all the same.
-  ASSERT_TRUE(Eventually([&] { return bus->backlog()->records == 0; }));
+  ASSERT_TRUE(Eventually([&] { return bus->backlog()->messages == 0; }));
 }
 
 TEST_F(NatsBusTest, StoreThatStandsStillHoldsWhatIsReadBounded) {
@@ -374,7 +422,7 @@ TEST_F(NatsBusTest, StoreThatStandsStillHoldsWhatIsReadBounded) {
     ASSERT_TRUE(publications.WaitForAll());
   }
   for (const Publications::End& end : publications.Ends()) EXPECT_TRUE(end.status.ok());
-  EXPECT_GT(bus->backlog()->records, 1000u);
+  EXPECT_GT(bus->backlog()->bytes, 20'000'000u);
   writer_.Hold(false);
   ASSERT_TRUE(writer_.WaitForRecords(2000));
   EXPECT_EQ(writer_.Faults(), "");
@@ -434,7 +482,7 @@ TEST_F(NatsBusTest, PositionsOfAnotherBusForgetNothing) {
   EXPECT_TRUE(absl::IsInvalidArgument(bus->ForgetRecords({1, 2})));
   EXPECT_TRUE(absl::IsFailedPrecondition(bus->ForgetRecords(std::vector<uint64_t>(8, 1'000'000))));
   EXPECT_TRUE(bus->ForgetRecords(std::vector<uint64_t>(8, 0)).ok());
-  EXPECT_EQ(bus->backlog()->records, 1u);
+  EXPECT_EQ(bus->backlog()->messages, 1u);
 }
 
 // Records come all the time, partitions are read at different pace and by turns, and
@@ -651,7 +699,7 @@ TEST_F(NatsBusTest, MessagesThatNoSchedulerSendsAreSkipped) {
     return heard == 1 && bus->counters().skipped_messages.value() == 400;
   }));
   EXPECT_FALSE(asked);
-  EXPECT_EQ(bus->backlog()->records, 0u);
+  EXPECT_EQ(bus->backlog()->messages, 0u);
 }
 
 // ---- when servers go and come

@@ -73,6 +73,28 @@ TEST_F(NatsReaderTest, RecordThatTheStoreCantTakeIsDroppedAndItsPartitionGoesOn)
   EXPECT_EQ(writer.Faults(), "");
 }
 
+TEST_F(NatsReaderTest, OfAMessageWithManyRecordsOneIsDropped) {
+  WriterWithATaboo writer(137, absl::InternalError("a value that no column holds"));
+  absl::StatusOr<std::unique_ptr<NatsBus>> bus = NatsBus::Connect(Options());
+  ASSERT_TRUE(bus.ok()) << bus.status();
+  (*bus)->SetWriter(writer);
+  std::vector<uint64_t> others;
+  Publications publications;
+  for (uint64_t sequence = 1; sequence <= 400; ++sequence) {
+    publications.Publish(**bus, TestRecord(AgentNumber(1), sequence));
+    if (sequence != 137) others.push_back(sequence);
+  }
+  ASSERT_TRUE(publications.WaitForAll());
+  EXPECT_LT((*bus)->backlog()->messages, 200u);
+  const uint64_t dropped = TheMetrics().records_dropped.value();
+  (*bus)->ReadPartitions({0, 1, 2, 3, 4, 5, 6, 7});
+  ASSERT_TRUE(writer.WaitForRecords(399));
+  EXPECT_EQ(writer.SequencesOf(AgentNumber(1)), others);
+  ASSERT_TRUE(Eventually([&] { return (*bus)->backlog()->messages == 0; }));
+  EXPECT_EQ(TheMetrics().records_dropped.value(), dropped + 1);
+  EXPECT_EQ(writer.Faults(), "");
+}
+
 TEST_F(NatsReaderTest, NothingIsDroppedForAnErrorOfTheStore) {
   for (const absl::Status& failure :
        {absl::UnavailableError("away"), absl::ResourceExhaustedError("full"),

@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <future>
+#include <iterator>
 #include <utility>
 
 #include "core/clock.h"
@@ -18,13 +20,13 @@ namespace {
 constexpr absl::Duration kLook = absl::Milliseconds(250);
 constexpr absl::Duration kMinBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
-// Over all partitions, of what was read and isn't stored.
-constexpr int64_t kMaxBytes = 64 << 20;
-constexpr int64_t kMaxBatchBytes = 8 << 20;
-constexpr int kMaxBatchMessages = 4096;
+// What is stored at once of a partition, as it comes; and as much lies ready for the next time.
+// The writer puts the partitions' together: a longer transaction would hold up others.
+constexpr StreamReader::Limits kLimits = {.messages = 4096, .bytes = 2 * Bus::kMaxRecordBytes};
 
 // By itself. With the pauses between them, some seconds.
 constexpr int kAttemptsAlone = 6;
+constexpr int kAttemptsBesideOthers = 2;
 constexpr size_t kMaxLoggedText = 300;
 
 // Whether an error may be of one record, and not of the store: what is refused by a
@@ -53,11 +55,7 @@ PartitionReaders::PartitionReaders(NatsConnection& connection, const NatsOptions
       partitions_(options.partitions),
       names_(options.fleet_id),
       writer_(writer),
-      skipped_(skipped),
-      limits_{.messages = kMaxBatchMessages,
-              .bytes = std::clamp<int64_t>(kMaxBytes / options.partitions,
-                                           2 * static_cast<int64_t>(Bus::kMaxRecordBytes),
-                                           kMaxBatchBytes)} {}
+      skipped_(skipped) {}
 
 PartitionReaders::~PartitionReaders() {
   {
@@ -116,7 +114,7 @@ absl::Status PartitionReaders::ReadOn(uint32_t partition) {
                ": the stream was made anew, or a server with an old one has come back; see "
                "PrepareNats"));
   }
-  StreamReader reader(connection_, stream, names_.RecordSubject(partition), limits_);
+  StreamReader reader(connection_, stream, names_.RecordSubject(partition), kLimits);
   DRAGNET_RETURN_IF_ERROR(reader.Open(position));
   while (IsWanted(partition)) {
     DRAGNET_ASSIGN_OR_RETURN(const std::vector<StreamMessage> messages, reader.Next(kLook));
@@ -127,38 +125,99 @@ absl::Status PartitionReaders::ReadOn(uint32_t partition) {
   return absl::OkStatus();
 }
 
-absl::Status PartitionReaders::StoreAll(uint32_t partition, uint64_t after,
-                                        const Messages& messages) {
-  const absl::Status status = Store(partition, after, messages, messages.size() == 1);
+PartitionReaders::Records PartitionReaders::Parse(uint32_t partition, Messages messages,
+                                                  bool first_time) {
+  Records all;
+  for (const StreamMessage& message : messages) {
+    absl::StatusOr<Records> records =
+        ParseRecords(DataOf(message.message), partition, partitions_);
+    if (records.ok()) {
+      std::move(records->begin(), records->end(), std::back_inserter(all));
+      continue;
+    }
+    if (!first_time) continue;
+    skipped_.Add();
+    if (const auto said = lines_.Ask(StrCat("skip ", partition), SteadyNow())) {
+      spdlog::warn("bus: message {} of partition {} is skipped: {}{}", message.number, partition,
+                   ToStd(records.status().message()), RepeatedLines::Words(*said));
+    }
+  }
+  return all;
+}
+
+absl::Status PartitionReaders::StoreAll(uint32_t partition, uint64_t after, Messages messages) {
+  bool first_time = true;
+  const auto store = [&](Messages some) {
+    return Store({.partition = partition, .after = after, .last = some.back().number},
+                 [&] { return Parse(partition, some, std::exchange(first_time, false)); },
+                 /*attempts=*/1);
+  };
+  const absl::Status status = store(messages);
   if (!MayBeOfOneRecord(status)) return status;
   // One of them can't be stored, and the others needn't wait for it.
   for (const StreamMessage& message : messages) {
-    const Messages one(&message, 1);
-    absl::Status stored = Store(partition, after, one, /*alone=*/true);
-    if (MayBeOfOneRecord(stored)) stored = Drop(partition, after, message, stored);
-    DRAGNET_RETURN_IF_ERROR(stored);
+    absl::Status alone = store(Messages(&message, 1));
+    if (MayBeOfOneRecord(alone)) {
+      alone = StoreOneByOne(partition, after, message.number,
+                            Parse(partition, Messages(&message, 1), /*first_time=*/false));
+    }
+    DRAGNET_RETURN_IF_ERROR(alone);
     after = message.number;
   }
   return absl::OkStatus();
 }
 
-// That it is dropped is stored like a record: a store that takes nothing loses nothing.
-absl::Status PartitionReaders::Drop(uint32_t partition, uint64_t after,
-                                    const StreamMessage& message, const absl::Status& why) {
-  const absl::StatusOr<AgentRecord> record =
-      ParseRecord(DataOf(message.message), partition, partitions_);
-  DRAGNET_RETURN_IF_ERROR(
-      Write({.range = BusRange{.partition = partition, .after = after, .last = message.number},
-             .records = {}}));
-  TheMetrics().records_dropped.Add();
-  const v1::ResultRecord& content = record.ok() ? record->record : v1::ResultRecord();
-  spdlog::error(
-      "bus: message {} of partition {} is dropped, because the store failed it {} times by itself: "
-      "agent {}, action {}, operation {}, sequence {}: {}",
-      message.number, partition, kAttemptsAlone, record.ok() ? record->agent_id : "",
-      Shorten(ForTerminal(content.action_id()), kMaxLoggedText), content.operation(),
-      content.sequence(), ToStd(why.message()));
+absl::Status PartitionReaders::StoreOneByOne(uint32_t partition, uint64_t after, uint64_t number,
+                                             const Records& records) {
+  std::vector<std::pair<const AgentRecord*, absl::Status>> dropped;
+  bool any_stored = false;
+  for (const AgentRecord& record : records) {
+    // Where the store takes others, the fault is the record's.
+    const int attempts = any_stored && !dropped.empty() ? kAttemptsBesideOthers : kAttemptsAlone;
+    // The message is still to be read until all of its records were.
+    absl::Status status = Store({.partition = partition, .after = after, .last = after},
+                                [&] { return Records(1, record); }, attempts);
+    if (status.ok()) {
+      any_stored = true;
+    } else if (MayBeOfOneRecord(status)) {
+      dropped.emplace_back(&record, std::move(status));
+    } else {
+      return status;
+    }
+  }
+  // That something is dropped is stored like a record: a store that takes nothing loses nothing.
+  DRAGNET_RETURN_IF_ERROR(Store({.partition = partition, .after = after, .last = number},
+                                [] { return Records(); }, kAttemptsAlone));
+  for (const auto& [record, why] : dropped) {
+    TheMetrics().records_dropped.Add();
+    const v1::ResultRecord& content = record->record;
+    spdlog::error(
+        "bus: a record of message {} of partition {} is dropped, because the store failed it again "
+        "and again by itself: agent {}, action {}, operation {}, sequence {}: {}",
+        number, partition, record->agent_id,
+        Shorten(ForTerminal(content.action_id()), kMaxLoggedText), content.operation(),
+        content.sequence(), ToStd(why.message()));
+  }
   return absl::OkStatus();
+}
+
+absl::Status PartitionReaders::Store(const BusRange& range,
+                                     const std::function<Records()>& records, int attempts) {
+  absl::Duration backoff = kMinBackoff;
+  for (int failures = 0;;) {
+    if (!IsWanted(range.partition)) {
+      return absl::CancelledError("another scheduler is to read it");
+    }
+    const absl::Status status = Write({.range = range, .records = records()});
+    if (status.ok() || absl::IsAborted(status)) return status;
+    if (MayBeOfOneRecord(status) && ++failures == attempts) return status;
+    if (const auto said = lines_.Ask(StrCat("store ", range.partition), SteadyNow())) {
+      spdlog::warn("bus: partition {} can't be stored, and is tried again: {}{}", range.partition,
+                   ToStd(status.message()), RepeatedLines::Words(*said));
+    }
+    Pause(range.partition, backoff);
+    backoff = Longer(backoff);
+  }
 }
 
 absl::Status PartitionReaders::Write(RecordBatch batch) {
@@ -167,47 +226,6 @@ absl::Status PartitionReaders::Write(RecordBatch batch) {
   writer_.Write(std::move(batch),
                 [done](absl::Status status) { done->set_value(std::move(status)); });
   return written.get();
-}
-
-absl::Status PartitionReaders::Store(uint32_t partition, uint64_t after, Messages messages,
-                                     bool alone) {
-  absl::Duration backoff = kMinBackoff;
-  int failures = 0;
-  for (bool first_time = true;; first_time = false) {
-    // The writer takes it away, so a second attempt needs another one.
-    const absl::Status status = Write(Parse(partition, after, messages, first_time));
-    if (status.ok() || absl::IsAborted(status)) return status;
-    if (MayBeOfOneRecord(status) && ++failures == (alone ? kAttemptsAlone : 1)) return status;
-    if (const auto said = lines_.Ask(StrCat("store ", partition), SteadyNow())) {
-      spdlog::warn("bus: partition {} can't be stored, and is tried again: {}{}", partition,
-                   ToStd(status.message()), RepeatedLines::Words(*said));
-    }
-    Pause(partition, backoff);
-    if (!IsWanted(partition)) return status;
-    backoff = Longer(backoff);
-  }
-}
-
-RecordBatch PartitionReaders::Parse(uint32_t partition, uint64_t after, Messages messages,
-                                    bool first_time) {
-  RecordBatch batch;
-  batch.range = {.partition = partition, .after = after, .last = messages.back().number};
-  batch.records.reserve(messages.size());
-  for (const StreamMessage& message : messages) {
-    absl::StatusOr<AgentRecord> record =
-        ParseRecord(DataOf(message.message), partition, partitions_);
-    if (record.ok()) {
-      batch.records.push_back(*std::move(record));
-      continue;
-    }
-    if (!first_time) continue;
-    skipped_.Add();
-    if (const auto said = lines_.Ask(StrCat("skip ", partition), SteadyNow())) {
-      spdlog::warn("bus: message {} of partition {} is skipped: {}{}", message.number, partition,
-                   ToStd(record.status().message()), RepeatedLines::Words(*said));
-    }
-  }
-  return batch;
 }
 
 bool PartitionReaders::IsWanted(uint32_t partition) {

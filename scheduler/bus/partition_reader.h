@@ -42,14 +42,19 @@ class PartitionReaders {
   // Until something is wrong, or another reads it.
   absl::Status ReadOn(uint32_t partition);
   using Messages = std::span<const StreamMessage>;
-  // OK: stored, or dropped. Aborted: not where it was read from.
-  absl::Status StoreAll(uint32_t partition, uint64_t after, const Messages& messages);
-  // Until it is stored, or an error may be of one of them; `alone`: was so several times.
-  absl::Status Store(uint32_t partition, uint64_t after, Messages messages, bool alone);
-  absl::Status Drop(uint32_t partition, uint64_t after, const StreamMessage& message,
-                    const absl::Status& why);
+  using Records = std::vector<AgentRecord>;
+  // What messages hold; those that hold none are skipped, and said to be the first time.
+  Records Parse(uint32_t partition, Messages messages, bool first_time);
+  // OK: all are stored, or dropped. Aborted: not where it was read from.
+  absl::Status StoreAll(uint32_t partition, uint64_t after, Messages messages);
+  // Records of one message, which can't be stored together, by themselves.
+  absl::Status StoreOneByOne(uint32_t partition, uint64_t after, uint64_t number,
+                             const Records& records);
+  // Until it is stored, or an error may be of one of them and was so `attempts` times.
+  // `records`: as often as they are asked for, because the writer takes them away. Cancelled:
+  // the partition is not wanted any more.
+  absl::Status Store(const BusRange& range, const std::function<Records()>& records, int attempts);
   absl::Status Write(RecordBatch batch);
-  RecordBatch Parse(uint32_t partition, uint64_t after, Messages messages, bool first_time);
   bool IsWanted(uint32_t partition);
   // Less, if it is not wanted any more.
   void Pause(uint32_t partition, absl::Duration duration);
@@ -59,7 +64,6 @@ class PartitionReaders {
   const NatsNames names_;
   RecordWriter& writer_;
   Counter& skipped_;
-  const StreamReader::Limits limits_;
   RepeatedLines lines_;
 
   std::mutex mutex_;

@@ -13,12 +13,13 @@
 namespace dragnet::scheduler {
 namespace {
 
-// JetStream itself doesn't slow down who publishes: what is sent lies in its memory.
-constexpr size_t kMaxUnderWay = 4096;
-constexpr size_t kMaxBytesUnderWay = 16 << 20;
-constexpr size_t kSentAtOnce = 256;
+// Of a message with several records. Enough to make little of what a message costs; JetStream
+// holds all that is under way in memory, and a slow answer is sent again as a whole.
+constexpr size_t kMaxBytesTogether = 256 * 1024;
+static_assert(kMaxBytesTogether <= Bus::kMaxRecordBytes);
 constexpr auto kTick = std::chrono::milliseconds(100);
-// An answer that isn't there after so long was probably lost with a server.
+// An answer that isn't there after so long was probably lost with a server. Twice as long the
+// next time: a bus that is only slow is not to get everything several times.
 constexpr absl::Duration kAnswerPatience = absl::Seconds(3);
 // While a leader is elected, and while there is no connection.
 constexpr absl::Duration kRetryWait = absl::Milliseconds(200);
@@ -40,9 +41,12 @@ absl::StatusOr<std::unique_ptr<RecordPublisher>> RecordPublisher::Create(
 RecordPublisher::RecordPublisher(NatsConnection& connection, const NatsOptions& options)
     : connection_(connection),
       options_(options),
-      names_(options.fleet_id),
-      stream_(names_.RecordStream()),
-      inbox_(connection.NewInbox()) {}
+      stream_(NatsNames(options.fleet_id).RecordStream()),
+      inbox_(connection.NewInbox()),
+      partitions_(options.partitions) {
+  for (uint32_t i = 0; i < options.partitions; ++i)
+    partitions_[i].subject = NatsNames(options.fleet_id).RecordSubject(i);
+}
 
 RecordPublisher::~RecordPublisher() {
   {
@@ -53,43 +57,41 @@ RecordPublisher::~RecordPublisher() {
   if (sender_.joinable()) sender_.join();
   answers_.reset();
   // No thread of this one's is left.
-  for (const Refused& refused : refused_) refused.done(refused.status);
-  for (auto& [id, agent] : agents_) {
-    for (const std::shared_ptr<Record>& record : agent.records) {
-      record->done(absl::UnavailableError("this scheduler leaves the bus"));
-    }
+  for (Partition& partition : partitions_) {
+    Finish(std::exchange(partition.records, {}),
+           absl::UnavailableError("this scheduler leaves the bus"));
+  }
+  while (!refused_.empty()) {
+    for (const Refused& refused : std::exchange(refused_, {})) refused.done(refused.status);
   }
 }
 
-void RecordPublisher::Publish(const AgentRecord& record, Bus::Done done) {
-  auto waiting = std::make_shared<Record>();
-  waiting->bytes = SerializeRecord(record);
-  waiting->subject = names_.RecordSubject(PartitionOf(record.agent_id, options_.partitions));
-  waiting->done = std::move(done);
-  const size_t bytes = waiting->bytes.size();
-  {
-    std::lock_guard lock(mutex_);
-    if (absl::Status status = MayTake(record.agent_id, bytes); !status.ok()) {
-      ++refused_of_[record.agent_id];
-      refused_.push_back({record.agent_id, std::move(waiting->done), std::move(status)});
-    } else {
-      Agent& agent = agents_[record.agent_id];
-      pending_bytes_ += bytes;
-      ++pending_records_;
-      agent.records.push_back(std::move(waiting));
-      if (agent.records.size() == 1) Queue(record.agent_id, agent);
-    }
+void RecordPublisher::Publish(AgentRecord record, Bus::Done done) {
+  std::string agent_id = record.agent_id;
+  Partition& partition = partitions_[PartitionOf(agent_id, options_.partitions)];
+  std::string bytes = SerializeRecord(std::move(record));
+  const size_t size = bytes.size();
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = MayTake(partition, agent_id, size); !status.ok()) {
+    ++refused_of_[agent_id];
+    refused_.push_back({std::move(agent_id), std::move(done), std::move(status)});
+    Wake();
+    return;
   }
-  changed_.notify_one();
+  pending_bytes_ += size;
+  ++pending_records_;
+  partition.records.push_back({std::move(bytes), size, std::move(done)});
+  // Else it goes with the next message, after the answer.
+  if (partition.sent == 0) Wake();
 }
 
-absl::Status RecordPublisher::MayTake(const std::string& agent_id, size_t bytes) {
+absl::Status RecordPublisher::MayTake(const Partition& partition, const std::string& agent_id,
+                                      size_t bytes) const {
+  if (stopping_) return absl::UnavailableError("this scheduler leaves the bus");
   if (bytes > Bus::kMaxRecordBytes) {
     return absl::InvalidArgumentError(StrCat("a record of ", bytes, " bytes is too large"));
   }
-  if (const auto found = agents_.find(agent_id); found != agents_.end() && found->second.failing) {
-    return found->second.last_error;
-  }
+  if (partition.failing) return partition.last_error;
   if (pending_records_ >= options_.max_pending_records ||
       pending_bytes_ + bytes > options_.max_pending_bytes || refused_of_.contains(agent_id)) {
     return absl::ResourceExhaustedError(
@@ -99,100 +101,100 @@ absl::Status RecordPublisher::MayTake(const std::string& agent_id, size_t bytes)
 }
 
 void RecordPublisher::SendAgain() {
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [token, agent_id] : under_way_) Queue(agent_id, agents_.at(agent_id));
+  std::lock_guard lock(mutex_);
+  for (Partition& partition : partitions_) {
+    partition.send_again = absl::InfinitePast();
+    partition.patience = kAnswerPatience;
   }
+  Wake();
+}
+
+void RecordPublisher::Wake() {
+  awake_ = true;
   changed_.notify_one();
 }
 
-void RecordPublisher::Queue(const std::string& agent_id, Agent& agent) {
-  if (agent.is_ready) return;
-  agent.is_ready = true;
-  // What was sent before has its place already.
-  if (agent.was_sent) {
-    ready_.push_front(agent_id);
-  } else {
-    ready_.push_back(agent_id);
+std::vector<std::string> RecordPublisher::Pack(Partition& partition, absl::Time now) {
+  std::vector<std::string> parts;
+  size_t bytes = 0;
+  for (Record& record : partition.records) {
+    const bool fits =
+        parts.size() < kMaxRecordsTogether && bytes + record.size <= kMaxBytesTogether;
+    if (!parts.empty() && !fits) break;
+    bytes += record.size;
+    parts.push_back(std::move(record.bytes));
   }
+  partition.sent = parts.size();
+  last_token_ += partitions_.size();
+  partition.token = last_token_ + static_cast<size_t>(&partition - partitions_.data());
+  partition.deadline = now + options_.publish_patience;
+  partition.send_again = now;
+  partition.patience = kAnswerPatience;
+  partition.last_error = absl::OkStatus();
+  return parts;
 }
 
 void RecordPublisher::Run() {
-  struct Sending {
-    std::string agent_id;
-    uint64_t token;
-    std::shared_ptr<Record> record;
-  };
-  absl::Time next_look = SteadyNow();
   std::unique_lock lock(mutex_);
-  const auto may_send = [&] {
-    if (ready_.empty()) return false;
-    const auto first = agents_.find(ready_.front());
-    if (first == agents_.end() || first->second.was_sent) return true;
-    return under_way_.size() < kMaxUnderWay && bytes_under_way_ < kMaxBytesUnderWay;
-  };
-  while (!stopping_) {
-    changed_.wait_for(lock, kTick, [&] { return stopping_ || !refused_.empty() || may_send(); });
+  while (true) {
+    changed_.wait_for(lock, kTick, [&] { return stopping_ || awake_; });
     if (stopping_) return;
+    awake_ = false;
     const absl::Time now = SteadyNow();
-    std::vector<std::pair<std::string, uint64_t>> late;
-    if (now >= next_look) {
-      next_look = now + absl::FromChrono(kTick);
-      for (const auto& [token, agent_id] : under_way_) {
-        Agent& agent = agents_.at(agent_id);
-        if (now >= agent.deadline) {
-          late.emplace_back(agent_id, token);
-        } else if (now >= agent.send_again) {
-          Queue(agent_id, agent);
-        }
+    std::vector<Sending> sending, late;
+    for (Partition& partition : partitions_) {
+      std::vector<std::string> parts;
+      if (partition.sent == 0) {
+        if (partition.records.empty()) continue;
+        parts = Pack(partition, now);
+      }
+      if (now >= partition.deadline) {
+        late.push_back({&partition, partition.token, {}});
+      } else if (now >= partition.send_again) {
+        partition.send_again = now + partition.patience;
+        partition.patience *= 2;
+        sending.push_back({&partition, partition.token, std::move(parts)});
       }
     }
-    std::vector<Sending> sending;
-    while (sending.size() < kSentAtOnce && may_send()) {
-      const std::string agent_id = std::move(ready_.front());
-      ready_.pop_front();
-      const auto found = agents_.find(agent_id);
-      if (found == agents_.end()) continue;
-      Agent& agent = found->second;
-      if (!agent.is_ready || agent.records.empty()) continue;
-      agent.is_ready = false;
-      const std::shared_ptr<Record>& record = agent.records.front();
-      if (!agent.was_sent) {
-        agent.was_sent = true;
-        agent.token = ++last_token_;
-        agent.deadline = now + options_.publish_patience;
-        agent.last_error = absl::OkStatus();
-        under_way_.emplace(agent.token, agent_id);
-        bytes_under_way_ += record->bytes.size();
-      }
-      agent.send_again = now + kAnswerPatience;
-      sending.push_back({agent_id, agent.token, record});
-    }
-    std::vector<Refused> refused;
-    refused.swap(refused_);
+    std::vector<Refused> refused = std::exchange(refused_, {});
 
     lock.unlock();
     for (const Refused& one : refused) one.done(one.status);
-    for (const auto& [agent_id, token] : late) Fail(agent_id, token, absl::OkStatus());
+    for (const Sending& one : late) Fail(*one.partition, one.token, absl::OkStatus());
     std::vector<std::pair<const Sending*, absl::Status>> failed;
-    for (const Sending& one : sending) {
-      absl::Status status = connection_.Publish({.subject = one.record->subject,
-                                                 .data = one.record->bytes,
-                                                 .reply = StrCat(inbox_, ".", one.token)});
-      if (!status.ok()) failed.emplace_back(&one, std::move(status));
+    for (Sending& one : sending) {
+      if (absl::Status status = Send(one); !status.ok()) failed.emplace_back(&one, status);
     }
+    // Whom they keep alive goes now, and not with the lock held.
+    for (Refused& one : refused) one.done = nullptr;
     lock.lock();
     for (const Refused& one : refused) {
       const auto found = refused_of_.find(one.agent_id);
       if (--found->second == 0) refused_of_.erase(found);
     }
     for (const auto& [one, status] : failed) {
-      if (!under_way_.contains(one->token)) continue;
-      Agent& agent = agents_.at(one->agent_id);
-      agent.last_error = status;
-      agent.send_again = SteadyNow() + kRetryWait;
+      Partition& partition = *one->partition;
+      if (partition.sent == 0 || partition.token != one->token) continue;
+      partition.last_error = status;
+      partition.send_again = SteadyNow() + kRetryWait;
     }
   }
+}
+
+absl::Status RecordPublisher::Send(Sending& sending) {
+  std::string& message = sending.partition->message;
+  if (!sending.parts.empty()) {
+    size_t bytes = 0;
+    for (const std::string& part : sending.parts) bytes += part.size();
+    // Not the capacity of the largest there ever was.
+    message = std::string();
+    message.reserve(bytes);
+    for (const std::string& part : sending.parts) message += part;
+    sending.parts.clear();
+  }
+  return connection_.Publish({.subject = sending.partition->subject,
+                              .data = message,
+                              .reply = StrCat(inbox_, ".", sending.token)});
 }
 
 void RecordPublisher::Answered(NatsMessage message) {
@@ -204,74 +206,58 @@ void RecordPublisher::Answered(NatsMessage message) {
   if (error != std::errc() || end != number.data() + number.size()) return;
   const absl::StatusOr<uint64_t> stored = ReadPublishAnswer(message, stream_);
 
-  std::shared_ptr<Record> record;
-  std::string agent_id;
+  Partition& partition = partitions_[token % partitions_.size()];
+  std::deque<Record> records;
   {
     std::lock_guard lock(mutex_);
     // Answered before, when it was sent the first time.
-    const auto found = under_way_.find(token);
-    if (found == under_way_.end()) return;
-    agent_id = found->second;
-    Agent& agent = agents_.at(agent_id);
+    if (partition.sent == 0 || partition.token != token) return;
     if (absl::IsUnavailable(stored.status())) {
-      agent.last_error = stored.status();
-      agent.send_again = SteadyNow() + kRetryWait;
+      partition.last_error = stored.status();
+      partition.send_again = SteadyNow() + kRetryWait;
       return;
     }
     if (stored.ok()) {
-      record = std::move(agent.records.front());
-      agent.records.pop_front();
-      agent.was_sent = false;
-      agent.is_ready = false;
-      under_way_.erase(found);
-      bytes_under_way_ -= record->bytes.size();
-      if (agent.records.empty()) {
-        agents_.erase(agent_id);
-      } else {
-        Queue(agent_id, agent);
-      }
+      const auto behind = partition.records.begin() + static_cast<ptrdiff_t>(partition.sent);
+      records.assign(std::make_move_iterator(partition.records.begin()),
+                     std::make_move_iterator(behind));
+      partition.records.erase(partition.records.begin(), behind);
+      partition.sent = 0;
+      if (!partition.records.empty()) Wake();
     }
   }
-  if (record == nullptr) {
-    Fail(agent_id, token, stored.status());
-    return;
-  }
-  changed_.notify_one();
-  Forget(*record);
-  record->done(absl::OkStatus());
+  if (!stored.ok()) return Fail(partition, token, stored.status());
+  Finish(std::move(records), absl::OkStatus());
 }
 
-void RecordPublisher::Fail(const std::string& agent_id, uint64_t token,
-                           const absl::Status& reason) {
-  std::deque<std::shared_ptr<Record>> records;
+void RecordPublisher::Fail(Partition& partition, uint64_t token, const absl::Status& reason) {
+  std::deque<Record> records;
   absl::Status status = reason;
   {
     std::lock_guard lock(mutex_);
     // Answered, or failed, meanwhile.
-    if (under_way_.erase(token) == 0) return;
-    Agent& agent = agents_.at(agent_id);
+    if (partition.sent == 0 || partition.token != token) return;
     if (status.ok()) {
-      status = absl::UnavailableError(
-          StrCat("not stored by the bus within ", absl::FormatDuration(options_.publish_patience),
-                 ": ", agent.last_error.ok() ? "no answer" : agent.last_error.message()));
+      status = absl::UnavailableError(StrCat(
+          "not stored by the bus within ", absl::FormatDuration(options_.publish_patience), ": ",
+          partition.last_error.ok() ? "no answer" : partition.last_error.message()));
     }
-    agent.failing = true;
-    agent.last_error = status;
-    records.swap(agent.records);
-    bytes_under_way_ -= records.front()->bytes.size();
+    partition.failing = true;
+    partition.last_error = status;
+    records.swap(partition.records);
+    partition.sent = 0;
   }
-  changed_.notify_one();
-  for (const std::shared_ptr<Record>& record : records) {
-    Forget(*record);
-    record->done(status);
-  }
+  Finish(std::move(records), status);
   std::lock_guard lock(mutex_);
-  agents_.erase(agent_id);
+  partition.failing = false;
 }
 
-void RecordPublisher::Forget(const Record& record) {
-  pending_bytes_ -= record.bytes.size();
-  --pending_records_;
+void RecordPublisher::Finish(std::deque<Record> records, const absl::Status& status) {
+  for (const Record& record : records) {
+    pending_bytes_ -= record.size;
+    --pending_records_;
+    record.done(status);
+  }
 }
 
 }  // namespace dragnet::scheduler

@@ -1,9 +1,11 @@
-// Publishes records to JetStream, many at once, and never two of one agent: the next one
-// of an agent is sent once the one before is stored. That is what keeps an agent's records
-// in order whatever happens. JetStream refuses a message when it is full or has no leader,
-// and takes the next one if it has room or a leader by then; so with two under way the
-// second could be stored and the first not. And it is what lets a record be sent again
-// when its answer is late, without overtaking anything. The store keeps one of two.
+// Publishes records to JetStream: of each partition one message at a time, with all that has
+// come of it while the one before was under way. So many records share what a message costs
+// (its way through the logs of three servers, and its removal), none waits when there is
+// nothing to wait for, and a partition's records stay in order whatever happens. JetStream
+// refuses a message when it is full or has no leader, and takes the next one if it has room or
+// a leader by then; so with two under way the second could be stored and the first not. With
+// one, it can be sent again when its answer is late, without overtaking anything. The store
+// keeps one of two.
 //
 // Messages have no Nats-Msg-Id. With one, each server (2.9.10) decides by its own memory whether
 // it has seen a message when it applies it, and after a leader died in the middle of sending
@@ -22,7 +24,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -41,12 +42,12 @@ class RecordPublisher {
   // `connection` outlives it.
   static absl::StatusOr<std::unique_ptr<RecordPublisher>> Create(NatsConnection& connection,
                                                                  const NatsOptions& options);
-  // Those that wait fail: Unavailable.
+  // Those that wait, and those that are published from their `done`, fail: Unavailable.
   ~RecordPublisher();
 
-  // `done` is called once, from another thread than this one's. With an error it is for
-  // this record and, in order, for all of the same agent that were published after it.
-  void Publish(const AgentRecord& record, Bus::Done done);
+  // `done` is called once, from another thread than this one's. With an error it is for this
+  // record and for all of its agent that were published after it and before it was told.
+  void Publish(AgentRecord record, Bus::Done done);
   size_t pending_bytes() const { return pending_bytes_; }
 
   // What was sent and not answered went with the connection: it is sent again at once.
@@ -54,41 +55,60 @@ class RecordPublisher {
 
  private:
   struct Record {
-    std::string subject;
+    // A message by itself; none any more when it is under way.
     std::string bytes;
+    size_t size = 0;
     Bus::Done done;
   };
-  struct Agent {
-    // The first one is under way.
-    std::deque<std::shared_ptr<Record>> records;
-    // Of the first one.
+  struct Partition {
+    std::string subject;
+    // The first `sent` of them are in the message that is under way; 0: none is.
+    std::deque<Record> records;
+    size_t sent = 0;
+    // That message. Of sender_, which needs no lock for it.
+    std::string message;
     uint64_t token = 0;
-    bool was_sent = false;
     absl::Time deadline;
-    // When to send it again, if no answer came.
+    // When to send it again, if no answer came; and how long to wait for one then.
     absl::Time send_again;
+    absl::Duration patience;
     absl::Status last_error;
-    // Waits for its turn in ready_.
-    bool is_ready = false;
     // Its records are failing this moment: whatever comes meanwhile fails, too.
     bool failing = false;
+  };
+  // Not taken at all; sender_ says so. Until it has, nothing more of this agent is taken
+  // either: it would get in before them.
+  struct Refused {
+    std::string agent_id;
+    Bus::Done done;
+    absl::Status status;
+  };
+  // A message to be sent now, or given up.
+  struct Sending {
+    Partition* partition = nullptr;
+    uint64_t token = 0;
+    // Of a new one, what it is made of.
+    std::vector<std::string> parts;
   };
 
   RecordPublisher(NatsConnection& connection, const NatsOptions& options);
 
   void Run();
-  // With mutex_ held. OK: it can be taken.
-  absl::Status MayTake(const std::string& agent_id, size_t bytes);
-  void Queue(const std::string& agent_id, Agent& agent);
+  // These with mutex_ held. OK: it can be taken.
+  absl::Status MayTake(const Partition& partition, const std::string& agent_id,
+                       size_t bytes) const;
+  // What waits of it becomes its next message, of what is returned.
+  std::vector<std::string> Pack(Partition& partition, absl::Time now);
+  void Wake();
 
+  absl::Status Send(Sending& sending);
   void Answered(NatsMessage message);
-  // All that waits of this agent, the first of which has `token`. OK: it took too long.
-  void Fail(const std::string& agent_id, uint64_t token, const absl::Status& status);
-  void Forget(const Record& record);
+  // All that wait of this partition, if `token` is under way there. OK: it took too long.
+  void Fail(Partition& partition, uint64_t token, const absl::Status& status);
+  void Finish(std::deque<Record> records, const absl::Status& status);
 
   NatsConnection& connection_;
   const NatsOptions options_;
-  const NatsNames names_;
   const std::string stream_;
   const std::string inbox_;
 
@@ -97,21 +117,14 @@ class RecordPublisher {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::unordered_map<std::string, Agent> agents_;
-  // Those that were sent and not answered, by token.
-  std::unordered_map<uint64_t, std::string> under_way_;
-  size_t bytes_under_way_ = 0;
+  // As many as there are, always.
+  std::vector<Partition> partitions_;
+  // Its remainder by the number of partitions is the partition's.
   uint64_t last_token_ = 0;
-  std::deque<std::string> ready_;
-  // Not taken at all; sender_ says so. Until it has, nothing more of their agents is taken
-  // either: it would get in before them.
-  struct Refused {
-    std::string agent_id;
-    Bus::Done done;
-    absl::Status status;
-  };
   std::vector<Refused> refused_;
   std::unordered_map<std::string, size_t> refused_of_;
+  // There is something to do for sender_.
+  bool awake_ = false;
   bool stopping_ = false;
 
   std::unique_ptr<NatsSubscription> answers_;

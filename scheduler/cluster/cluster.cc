@@ -784,8 +784,8 @@ void Cluster::WatchRecords() {
     const uint64_t bound = backlog->max_bytes / 100 * (bus_is_full_ ? kRoomAgain : kFull);
     const bool full = backlog->bytes > bound;
     if (bus_is_full_.exchange(full) != full)
-      spdlog::warn("cluster: {} records wait on the bus, {} of {} bytes: agents {}",
-                   backlog->records, backlog->bytes, backlog->max_bytes,
+      spdlog::warn("cluster: {} of the bus's {} bytes wait to be stored ({} messages): agents {}",
+                   backlog->bytes, backlog->max_bytes, backlog->messages,
                    full ? "are held up until they are stored" : "go on");
   }
   if (!leads()) return;

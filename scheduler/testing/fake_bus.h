@@ -129,7 +129,7 @@ class FakeBus final : public Bus {
     const std::lock_guard lock(hub_->mutex_);
     Backlog backlog;
     for (size_t i = 0; i < hub_->records_.size(); ++i)
-      backlog.records += hub_->records_[i].size() - hub_->forgotten_[i];
+      backlog.messages += hub_->records_[i].size() - hub_->forgotten_[i];
     return backlog;
   }
 

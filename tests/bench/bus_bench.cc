@@ -123,7 +123,7 @@ int Run(int nodes, size_t records, size_t bytes, size_t agents) {
   for (int i = 0; i < 100; ++i) {
     const absl::Status status = (*bus)->ForgetRecords(writer.positions());
     if (!status.ok()) std::printf("%s\n", status.ToString().c_str());
-    if ((*bus)->backlog().value_or(Bus::Backlog()).records == 0) break;
+    if ((*bus)->backlog().value_or(Bus::Backlog()).messages == 0) break;
   }
   std::printf("  removed: %s\n", rate(absl::ToDoubleSeconds(SteadyNow() - forgetting)).c_str());
   return 0;
