@@ -64,7 +64,10 @@ bool HasNotStarted(v1::DispatchState state) {
          state == v1::DISPATCH_STATE_NEVER_SENT;
 }
 
-// Of these agents, in one question for each of both tables.
+// Of these agents, in one question for each of both tables. OFFSET 0 has PostgreSQL look up
+// one agent after the other by the key of the table. As a plain join, or with "= ANY", it
+// compares each with each as long as it takes the table for a small one, and that it is when
+// a fleet's first actions are launched.
 absl::StatusOr<std::map<int64_t, Pair>> ReadSome(Database& database, int64_t action,
                                                  const std::vector<int64_t>& agents,
                                                  size_t operations) {
@@ -72,8 +75,8 @@ absl::StatusOr<std::map<int64_t, Pair>> ReadSome(Database& database, int64_t act
   std::vector<int64_t> started;
   {
     Query query = database.Ask("SELECT " DRAGNET_PAIR_COLUMNS
-                               " FROM unnest(?2) AS k(agent)"
-                               " JOIN pairs p ON p.action = ?1 AND p.agent = k.agent",
+                               " FROM unnest(?2) AS k(agent), LATERAL (SELECT * FROM"
+                               " pairs WHERE action = ?1 AND agent = k.agent OFFSET 0) p",
                                action, agents);
     while (query.Next()) {
       Pair& pair = pairs[query.Integer(0)];
@@ -85,8 +88,8 @@ absl::StatusOr<std::map<int64_t, Pair>> ReadSome(Database& database, int64_t act
   }
   if (started.empty()) return pairs;
   Query query = database.Ask("SELECT " DRAGNET_OPERATION_COLUMNS
-                             " FROM unnest(?2) AS k(agent)"
-                             " JOIN pair_operations o ON o.action = ?1 AND o.agent = k.agent",
+                             " FROM unnest(?2) AS k(agent), LATERAL (SELECT * FROM"
+                             " pair_operations WHERE action = ?1 AND agent = k.agent OFFSET 0) o",
                              action, started);
   while (query.Next()) DRAGNET_RETURN_IF_ERROR(ParseOperation(query, &pairs[query.Integer(0)]));
   DRAGNET_RETURN_IF_ERROR(query.status());

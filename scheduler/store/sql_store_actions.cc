@@ -1,4 +1,6 @@
 // The part of SqlStore about actions and what became of them.
+#include <deque>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -50,6 +52,79 @@ absl::StatusOr<ActionKey> KeyOf(Database& database, std::string_view action_id) 
   return key;
 }
 
+// The pairs of an action that have changed since, in the order in which they did. Of a remote
+// database some at once, because each question takes a round trip.
+class PairChanges {
+ public:
+  PairChanges(Database& database, const ActionKey& action, int64_t begin)
+      : database_(database),
+        action_(action),
+        query_(database, begin, kPairsPerPage, [this](int64_t after, int limit) {
+          return database_.Ask(
+              "SELECT p.position, a.id, a.name, p.agent, p.state, p.detail"
+              " FROM pairs p JOIN agents a ON a.no = p.agent"
+              " WHERE p.action = ? AND p.position > ? ORDER BY p.position LIMIT ?",
+              action_.no, after, limit);
+        }) {}
+
+  // False: there is none, or status() says what is wrong.
+  bool Next() {
+    if (!ahead_.empty()) ahead_.pop_front();
+    if (ahead_.empty()) status_ = ReadAhead();
+    return status_.ok() && !ahead_.empty();
+  }
+  Change& current() { return ahead_.front(); }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  static constexpr size_t kAtOnce = 64;
+
+  absl::Status ReadAhead() {
+    std::map<int64_t, Change*> heard;
+    const size_t at_once = database_.remote() ? kAtOnce : 1;
+    while (ahead_.size() < at_once && query_.Next()) {
+      Change& change = ahead_.emplace_back();
+      change.position = static_cast<uint64_t>(query_.Integer(0));
+      change.agent_id = query_.Text(1);
+      change.agent_name = query_.Text(2);
+      change.pair.state = static_cast<v1::DispatchState>(query_.Integer(4));
+      change.pair.operations.resize(action_.operations);
+      // There is nothing else to it, and a launch makes as many as there are agents.
+      if (IsUnheard(change.pair.state) && query_.View(5).empty()) continue;
+      heard.emplace(query_.Integer(3), &change);
+    }
+    DRAGNET_RETURN_IF_ERROR(query_.status());
+    return ReadHeard(&heard);
+  }
+
+  absl::Status ReadHeard(std::map<int64_t, Change*>* heard) {
+    if (!database_.remote()) {
+      for (const auto& [agent, change] : *heard) {
+        DRAGNET_ASSIGN_OR_RETURN(std::optional<Pair> pair,
+                                 ReadPair(database_, action_.no, agent, action_.operations));
+        if (!pair.has_value()) return absl::DataLossError("a pair is gone");
+        change->pair = *std::move(pair);
+      }
+      return absl::OkStatus();
+    }
+    std::vector<int64_t> agents;
+    for (const auto& [agent, change] : *heard) agents.push_back(agent);
+    DRAGNET_RETURN_IF_ERROR(ReadPairs(database_, action_.no, agents, action_.operations,
+                                      [&](int64_t agent, Pair pair) {
+                                        const auto found = heard->find(agent);
+                                        found->second->pair = std::move(pair);
+                                        heard->erase(found);
+                                      }));
+    return heard->empty() ? absl::OkStatus() : absl::DataLossError("a pair is gone");
+  }
+
+  Database& database_;
+  const ActionKey action_;
+  PagedQuery query_;
+  std::deque<Change> ahead_;
+  absl::Status status_;
+};
+
 // Rows and pairs in one order: the two cursors are merged by position.
 absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const ActionKey& action,
                                                  uint64_t position, size_t max_bytes) {
@@ -61,41 +136,27 @@ absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const Actio
         " ORDER BY r.position LIMIT ?",
         action.no, after, limit);
   });
-  PagedQuery pairs(database, begin, kPairsPerPage, [&](int64_t after, int limit) {
-    return database.Ask(
-        "SELECT p.position, a.id, a.name, p.agent, p.state, p.detail"
-        " FROM pairs p JOIN agents a ON a.no = p.agent"
-        " WHERE p.action = ? AND p.position > ? ORDER BY p.position LIMIT ?",
-        action.no, after, limit);
-  });
+  PairChanges pairs(database, action, begin);
   bool more_records = records.Next();
   bool more_pairs = pairs.Next();
   std::vector<Change> changes;
   size_t bytes = 0;
   while ((more_records || more_pairs) && (changes.empty() || bytes < max_bytes)) {
-    const bool take_record = more_records && (!more_pairs || records.Integer(0) < pairs.Integer(0));
-    const PagedQuery& from = take_record ? records : pairs;
+    const bool take_record =
+        more_records && (!more_pairs || static_cast<uint64_t>(records.Integer(0)) <
+                                            pairs.current().position);
     Change change;
-    change.position = static_cast<uint64_t>(from.Integer(0));
-    change.agent_id = from.Text(1);
-    change.agent_name = from.Text(2);
     if (take_record) {
+      change.position = static_cast<uint64_t>(records.Integer(0));
+      change.agent_id = records.Text(1);
+      change.agent_name = records.Text(2);
       change.operation = static_cast<uint32_t>(records.Integer(3));
       if (!change.rows.emplace().ParseFromString(records.Text(4)))
         return absl::DataLossError("stored rows don't parse");
       bytes += change.rows->ByteSizeLong();
       more_records = records.Next();
-    } else if (IsUnheard(static_cast<v1::DispatchState>(pairs.Integer(4))) &&
-               pairs.Text(5).empty()) {
-      // There is nothing else to it, and a launch makes as many as there are agents.
-      change.pair.state = static_cast<v1::DispatchState>(pairs.Integer(4));
-      change.pair.operations.resize(action.operations);
-      more_pairs = pairs.Next();
     } else {
-      DRAGNET_ASSIGN_OR_RETURN(std::optional<Pair> pair,
-                               ReadPair(database, action.no, pairs.Integer(3), action.operations));
-      if (!pair.has_value()) return absl::DataLossError("a pair is gone");
-      change.pair = *std::move(pair);
+      change = std::move(pairs.current());
       for (const OperationProgress& operation : change.pair.operations)
         if (operation.summary.has_value()) bytes += operation.summary->ByteSizeLong();
       more_pairs = pairs.Next();
