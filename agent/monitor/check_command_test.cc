@@ -51,9 +51,9 @@ std::vector<std::string> LinesOf(const std::string& text) {
 TEST(CheckCommandTest, VerdictsComeInThePacksOrderHoweverTheyEnd) {
   for (const int workers : {1, 64}) {
     CaptureStdout();
-    EXPECT_EQ(RunCheckCommand(PackOf({"pass-later", "pass", "fail", "unknown"}), Surroundings(),
-                              workers),
-              0);
+    EXPECT_EQ(
+        RunCheckCommand(PackOf({"pass-later", "pass", "fail", "unknown"}), Surroundings(), workers),
+        0);
     const std::vector<std::string> lines = LinesOf(GetCapturedStdout());
     ASSERT_EQ(lines.size(), 5u);
     EXPECT_THAT(lines, ElementsAre(HasSubstr(R"({"verdict":{"check":"c0","status":"pass")"),

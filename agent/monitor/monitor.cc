@@ -545,7 +545,7 @@ std::string Monitor::WhySpoolIsFull() const {
     return StrCat("the spool is full: ", store_->spooled_bytes(), " bytes wait for a scheduler",
                   " (spool_bytes = ", config.spool_bytes, ")");
   }
-  struct statvfs disk {};
+  struct statvfs disk{};
   if (::statvfs(config.state_directory.c_str(), &disk) != 0 || disk.f_blocks == 0) return "";
   const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
   const uint64_t size = uint64_t{disk.f_blocks} * disk.f_frsize;

@@ -12,11 +12,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
-#include "modules/rows/row_values.h"
 #include "core/sql_expression.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/rows/row_values.h"
 
 namespace dragnet::console {
 namespace {

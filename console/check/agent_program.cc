@@ -37,7 +37,7 @@ constexpr absl::Duration kGrace = absl::Seconds(5);
 constexpr int kPollMilliseconds = 100;
 
 bool IsProgram(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
          ::access(path.c_str(), X_OK) == 0;
 }

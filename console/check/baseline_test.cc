@@ -87,8 +87,9 @@ TEST_F(BaselineTest, ExpiredAndUnknownEntriesAreSaid) {
   EXPECT_THAT(
       Read(kEntry).Remarks(packs, "web1", kToday + 1),
       ElementsAre("b.yaml:1:3: root-login was accepted until 2027-01-10, and no longer is"));
-  EXPECT_THAT(Read("- {check: root-logn, reason: x, expires: 2027-02-01}").Remarks(packs, "web1", kToday),
-              ElementsAre("b.yaml:1:3: no pack has a check root-logn"));
+  EXPECT_THAT(
+      Read("- {check: root-logn, reason: x, expires: 2027-02-01}").Remarks(packs, "web1", kToday),
+      ElementsAre("b.yaml:1:3: no pack has a check root-logn"));
 }
 
 TEST_F(BaselineTest, ReasonAndExpiryAreRequired) {

@@ -3,7 +3,7 @@
 namespace dragnet::console {
 
 std::unique_ptr<CheckReport> NewReport(std::string_view format, const ReportOptions& options,
-                                  Sink* out) {
+                                       Sink* out) {
   if (format == "tap") return NewTapReport(options, out);
   if (format == "junit") return NewJunitReport(options, out);
   if (format == "sarif") return NewSarifReport(options, out);

@@ -42,7 +42,8 @@ class CheckReport {
 };
 
 // `format` is one of kCheckFormats. `out` outlives the result.
-std::unique_ptr<CheckReport> NewReport(std::string_view format, const ReportOptions& options, Sink* out);
+std::unique_ptr<CheckReport> NewReport(std::string_view format, const ReportOptions& options,
+                                       Sink* out);
 
 // One per file.
 std::unique_ptr<CheckReport> NewTextReport(const ReportOptions& options, Sink* out);

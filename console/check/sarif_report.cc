@@ -86,7 +86,7 @@ class SarifReport : public CheckReport {
     if (!locations.empty()) return locations;
     const Place& written = result.pack->places[static_cast<size_t>(result.index)];
     locations.push_back(SarifLocation(written.file == nullptr ? result.pack->file : *written.file,
-                                 static_cast<uint64_t>(written.line)));
+                                      static_cast<uint64_t>(written.line)));
     return locations;
   }
 

@@ -177,7 +177,7 @@ class CheckCommand : public Command {
       return absl::InvalidArgumentError("check: --quiet can't be given together with --verbose");
     }
     if (!root_.empty()) {
-      struct stat info {};
+      struct stat info{};
       if (::stat(root_.c_str(), &info) != 0) return ErrnoStatus(StrCat("--root ", root_), errno);
       if (!S_ISDIR(info.st_mode)) {
         return absl::InvalidArgumentError(StrCat("--root ", root_, ": not a directory"));
@@ -344,13 +344,13 @@ class CheckCommand : public Command {
     Io& io = session.io();
     const absl::Time started = SteadyNow();
     const std::unique_ptr<CheckReport> report = NewReport(output_,
-                                                     {.color = io.color,
-                                                      .quiet = quiet_,
-                                                      .verbose = verbose_,
-                                                      .root = root_,
-                                                      .fail_on = fail_on_,
-                                                      .started = session.now()},
-                                                     io.out);
+                                                          {.color = io.color,
+                                                           .quiet = quiet_,
+                                                           .verbose = verbose_,
+                                                           .root = root_,
+                                                           .fail_on = fail_on_,
+                                                           .started = session.now()},
+                                                          io.out);
     const Interrupt interrupt;
     const CheckRunOptions options{.program = FindAgentProgram(io.environment),
                                   .root = root_,

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "modules/rows/row_filter.h"
 #include "console/form/module_catalog.h"
 #include "console/output/record_writer.h"
 #include "dragnet/v1/action.pb.h"
 #include "dragnet/v1/investigator.pb.h"
+#include "modules/rows/row_filter.h"
 
 namespace dragnet::console {
 

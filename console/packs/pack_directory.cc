@@ -29,7 +29,7 @@ absl::StatusOr<std::string> ReadRegular(const std::string& path, const std::stri
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) return ErrnoStatus(StrCat("open ", shown), errno);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(StrCat("stat ", shown), errno);
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(StrCat(shown, ": not a regular file"));

@@ -116,8 +116,9 @@ void AppendStacks(const Report& report, std::string* page) {
   page->append("<section id=\"stacks\">\n<h2>Stacks</h2>\n");
   if (report.stacks.empty()) page->append("<p>None were asked for.</p>\n");
   for (const Report::Stack& stack : report.stacks) {
-    StrAppend(page, "<h3>", HtmlText(stack.title), " – ", Counted(stack.different, "different value"),
-              " in ", Counted(stack.rows, "row"), "</h3>\n");
+    StrAppend(page, "<h3>", HtmlText(stack.title), " – ",
+              Counted(stack.different, "different value"), " in ", Counted(stack.rows, "row"),
+              "</h3>\n");
     if (stack.rows == 0) continue;
     uint64_t most = 1;
     for (const Report::Stack::Line& line : stack.frequent) most = std::max(most, line.rows);

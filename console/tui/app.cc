@@ -31,11 +31,8 @@ struct TabName {
   std::string_view name;
 };
 constexpr TabName kTabNames[] = {
-    {Tab::kFleet, "1", "Fleet"},
-    {Tab::kActions, "2", "Actions"},
-    {Tab::kNew, "3", "New"},
-    {Tab::kApprovals, "4", "Approvals"},
-    {Tab::kSweeps, "5", "Sweeps"},
+    {Tab::kFleet, "1", "Fleet"},         {Tab::kActions, "2", "Actions"}, {Tab::kNew, "3", "New"},
+    {Tab::kApprovals, "4", "Approvals"}, {Tab::kSweeps, "5", "Sweeps"},
 };
 
 constexpr std::string_view kShellHelp =

@@ -77,7 +77,7 @@ std::vector<std::string> Ways(const std::vector<v1::AccountsRow>& rows) {
 }
 
 std::string Utmp(const std::string& user, const std::string& line, int pid) {
-  struct utmp record {};
+  struct utmp record{};
   record.ut_type = USER_PROCESS;
   std::memcpy(record.ut_user, user.data(), user.size());
   std::memcpy(record.ut_line, line.data(), line.size());
@@ -228,7 +228,7 @@ TEST(AccountsTest, TheLastLoginIsTheLaterOfLastlogAndWtmp) {
   const TestRoot root;
   root.File("/etc/passwd", "a:x:1:1::/:/bin/sh\nb:x:2:1::/:/bin/sh\nc:x:4294967294:1::/:/bin/sh\n");
   root.File("/var/log/wtmp", Utmp("a", "tty1", 5) + Utmp("b", "tty2", 6));
-  struct lastlog record {};
+  struct lastlog record{};
   std::string lastlog(2 * sizeof record, '\0');
   std::memcpy(record.ll_host, "h", 1);
   record.ll_time = static_cast<int32_t>(kNow - 3 * 86400 - 5);

@@ -16,7 +16,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 std::string Record(short type, const std::string& user, int pid, int32_t time) {
-  struct utmp record {};
+  struct utmp record{};
   record.ut_type = type;
   std::memcpy(record.ut_user, user.data(), std::min(user.size(), sizeof record.ut_user));
   std::memcpy(record.ut_line, "pts/1", 5);
@@ -70,7 +70,7 @@ TEST(UtmpTest, TimesAfter2038AreNotBefore1970) {
 }
 
 TEST(LastlogTest, NoTimeIsNoLogin) {
-  struct lastlog record {};
+  struct lastlog record{};
   std::memcpy(record.ll_host, "host", 4);
   const auto bytes = [&] {
     return std::string_view(reinterpret_cast<const char*>(&record), sizeof record);

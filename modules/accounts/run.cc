@@ -83,8 +83,7 @@ class Run {
     }
     if (search_.no_text) {
       // What is withheld is no empty text: a check that asks for it must not pass.
-      for (std::string* text :
-           {row.mutable_gecos(), row.mutable_comment(), row.mutable_commands()})
+      for (std::string* text : {row.mutable_gecos(), row.mutable_comment(), row.mutable_commands()})
         if (!text->empty()) *text = kWithheld;
       if (!row.options().empty()) {
         row.clear_options();

@@ -108,10 +108,9 @@ TEST_F(VerdictTest, AConditionThatCannotBeSaidIsNeitherYesNorNo) {
 TEST_F(VerdictTest, ATextThatIsNotAllThereDecidesNothing) {
   using std::string_literals::operator""s;
   for (const std::string& path : {"/etc/cut…"s, "/etc/cut\0evil"s}) {
-    for (const auto& [kind, where] :
-         {std::pair(Expectation::KIND_NOT_FOUND, "path like '%evil%'"),
-          std::pair(Expectation::KIND_FOUND, "path not like '%evil%'"),
-          std::pair(Expectation::KIND_ALL, "path not like '%evil%'")}) {
+    for (const auto& [kind, where] : {std::pair(Expectation::KIND_NOT_FOUND, "path like '%evil%'"),
+                                      std::pair(Expectation::KIND_FOUND, "path not like '%evil%'"),
+                                      std::pair(Expectation::KIND_ALL, "path not like '%evil%'")}) {
       const auto run = Run(CheckOf(kind, where));
       run->EmitRow(Row(path));
       const Verdict verdict = run->Decide(absl::OkStatus());

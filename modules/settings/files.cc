@@ -73,7 +73,7 @@ std::vector<std::string> ConfigFiles::List(const std::string& directory) {
 bool ConfigFiles::AnyIsThere(std::span<const std::string> paths) {
   bool any = false;
   for (const std::string& path : paths) {
-    struct stat status {};
+    struct stat status{};
     if (root_.Status(path, &status)) return true;
     if (IsMissing(errno)) continue;
     Note("look for files", errno, path);

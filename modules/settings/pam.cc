@@ -55,9 +55,8 @@ std::vector<std::string> Arguments(std::string_view rest) {
 std::string BaseName(std::string_view path) {
   const size_t slash = path.rfind('/');
   // A path that ends with a slash has no name but itself.
-  return std::string(slash == std::string_view::npos || slash + 1 == path.size()
-                         ? path
-                         : path.substr(slash + 1));
+  return std::string(
+      slash == std::string_view::npos || slash + 1 == path.size() ? path : path.substr(slash + 1));
 }
 
 std::string DirectoryOf(std::string_view path) {

@@ -56,7 +56,7 @@ class LevelJudge {
   void Advise(std::string sentence) { judgement_.advice.push_back(std::move(sentence)); }
 
   // In the list of this level or of a stricter one.
-  bool Allows(Names LevelRules::*list, std::string_view name) const {
+  bool Allows(Names LevelRules::* list, std::string_view name) const {
     for (const LevelRules& rules : guideline_.levels) {
       if (rules.level > rules_.level) break;
       if ((rules.*list).empty() || Has(rules.*list, name)) return true;

@@ -91,9 +91,8 @@ TEST(RecordMessageTest, WhatNoSchedulerPublishesIsRefused) {
   for (const char* agent : {"", "x", "../../etc", "00000001-0000-4000-8000-00000000000G"})
     EXPECT_TRUE(refused([&](v1::BusRecord& record) { record.set_agent_id(agent); })) << agent;
   EXPECT_TRUE(refused([](v1::BusRecord& record) { record.clear_record(); }));
-  EXPECT_TRUE(refused([](v1::BusRecord& record) {
-    record.mutable_received()->set_seconds(int64_t{1} << 62);
-  }));
+  EXPECT_TRUE(refused(
+      [](v1::BusRecord& record) { record.mutable_received()->set_seconds(int64_t{1} << 62); }));
   EXPECT_TRUE(refused([](v1::BusRecord& record) { record.mutable_received()->set_nanos(-1); }));
   EXPECT_TRUE(refused([](v1::BusRecord& record) {
     record.mutable_record()->mutable_rows()->add_rows(std::string(Bus::kMaxRecordBytes, 'x'));

@@ -129,8 +129,7 @@ PartitionReaders::Records PartitionReaders::Parse(uint32_t partition, Messages m
                                                   bool first_time) {
   Records all;
   for (const StreamMessage& message : messages) {
-    absl::StatusOr<Records> records =
-        ParseRecords(DataOf(message.message), partition, partitions_);
+    absl::StatusOr<Records> records = ParseRecords(DataOf(message.message), partition, partitions_);
     if (records.ok()) {
       std::move(records->begin(), records->end(), std::back_inserter(all));
       continue;
@@ -148,9 +147,10 @@ PartitionReaders::Records PartitionReaders::Parse(uint32_t partition, Messages m
 absl::Status PartitionReaders::StoreAll(uint32_t partition, uint64_t after, Messages messages) {
   bool first_time = true;
   const auto store = [&](Messages some) {
-    return Store({.partition = partition, .after = after, .last = some.back().number},
-                 [&] { return Parse(partition, some, std::exchange(first_time, false)); },
-                 /*attempts=*/1);
+    return Store(
+        {.partition = partition, .after = after, .last = some.back().number},
+        [&] { return Parse(partition, some, std::exchange(first_time, false)); },
+        /*attempts=*/1);
   };
   const absl::Status status = store(messages);
   if (!MayBeOfOneRecord(status)) return status;
@@ -175,8 +175,9 @@ absl::Status PartitionReaders::StoreOneByOne(uint32_t partition, uint64_t after,
     // Where the store takes others, the fault is the record's.
     const int attempts = any_stored && !dropped.empty() ? kAttemptsBesideOthers : kAttemptsAlone;
     // The message is still to be read until all of its records were.
-    absl::Status status = Store({.partition = partition, .after = after, .last = after},
-                                [&] { return Records(1, record); }, attempts);
+    absl::Status status = Store(
+        {.partition = partition, .after = after, .last = after}, [&] { return Records(1, record); },
+        attempts);
     if (status.ok()) {
       any_stored = true;
     } else if (MayBeOfOneRecord(status)) {
@@ -186,8 +187,9 @@ absl::Status PartitionReaders::StoreOneByOne(uint32_t partition, uint64_t after,
     }
   }
   // That something is dropped is stored like a record: a store that takes nothing loses nothing.
-  DRAGNET_RETURN_IF_ERROR(Store({.partition = partition, .after = after, .last = number},
-                                [] { return Records(); }, kAttemptsAlone));
+  DRAGNET_RETURN_IF_ERROR(Store(
+      {.partition = partition, .after = after, .last = number}, [] { return Records(); },
+      kAttemptsAlone));
   for (const auto& [record, why] : dropped) {
     TheMetrics().records_dropped.Add();
     const v1::ResultRecord& content = record->record;
@@ -201,8 +203,8 @@ absl::Status PartitionReaders::StoreOneByOne(uint32_t partition, uint64_t after,
   return absl::OkStatus();
 }
 
-absl::Status PartitionReaders::Store(const BusRange& range,
-                                     const std::function<Records()>& records, int attempts) {
+absl::Status PartitionReaders::Store(const BusRange& range, const std::function<Records()>& records,
+                                     int attempts) {
   absl::Duration backoff = kMinBackoff;
   for (int failures = 0;;) {
     if (!IsWanted(range.partition)) {

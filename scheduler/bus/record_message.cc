@@ -69,8 +69,7 @@ absl::StatusOr<std::vector<AgentRecord>> ParseRecords(std::string_view bytes, ui
   std::vector<AgentRecord> records;
   records.reserve(message.records_size());
   for (int i = 0; i < message.records_size(); ++i) {
-    absl::StatusOr<AgentRecord> record =
-        Take(*message.mutable_records(i), partition, partitions);
+    absl::StatusOr<AgentRecord> record = Take(*message.mutable_records(i), partition, partitions);
     if (!record.ok()) return Annotate(record.status(), StrCat("record ", i + 1));
     records.push_back(*std::move(record));
   }

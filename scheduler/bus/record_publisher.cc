@@ -238,9 +238,9 @@ void RecordPublisher::Fail(Partition& partition, uint64_t token, const absl::Sta
     // Answered, or failed, meanwhile.
     if (partition.sent == 0 || partition.token != token) return;
     if (status.ok()) {
-      status = absl::UnavailableError(StrCat(
-          "not stored by the bus within ", absl::FormatDuration(options_.publish_patience), ": ",
-          partition.last_error.ok() ? "no answer" : partition.last_error.message()));
+      status = absl::UnavailableError(
+          StrCat("not stored by the bus within ", absl::FormatDuration(options_.publish_patience),
+                 ": ", partition.last_error.ok() ? "no answer" : partition.last_error.message()));
     }
     partition.failing = true;
     partition.last_error = status;

@@ -95,8 +95,7 @@ class RecordPublisher {
 
   void Run();
   // These with mutex_ held. OK: it can be taken.
-  absl::Status MayTake(const Partition& partition, const std::string& agent_id,
-                       size_t bytes) const;
+  absl::Status MayTake(const Partition& partition, const std::string& agent_id, size_t bytes) const;
   // What waits of it becomes its next message, of what is returned.
   std::vector<std::string> Pack(Partition& partition, absl::Time now);
   void Wake();

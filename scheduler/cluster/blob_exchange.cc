@@ -121,8 +121,8 @@ absl::Status BlobExchange::MakeSafe(const std::vector<std::string>& sha256s, abs
     if (!asking_.Run(ask)) ask();
   }
   absl::MutexLock lock(&answers->mutex);
-  answers->mutex.Await(absl::Condition(
-      +[](Answers* all) { return all->Decided(); }, answers.get()));
+  answers->mutex.Await(
+      absl::Condition(+[](Answers* all) { return all->Decided(); }, answers.get()));
   if (answers->safe) return absl::OkStatus();
   const absl::Status& status = answers->status;
   // One that has died counts as another one until its lease is over.

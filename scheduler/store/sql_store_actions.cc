@@ -109,12 +109,12 @@ class PairChanges {
     }
     std::vector<int64_t> agents;
     for (const auto& [agent, change] : *heard) agents.push_back(agent);
-    DRAGNET_RETURN_IF_ERROR(ReadPairs(database_, action_.no, agents, action_.operations,
-                                      [&](int64_t agent, Pair pair) {
-                                        const auto found = heard->find(agent);
-                                        found->second->pair = std::move(pair);
-                                        heard->erase(found);
-                                      }));
+    DRAGNET_RETURN_IF_ERROR(
+        ReadPairs(database_, action_.no, agents, action_.operations, [&](int64_t agent, Pair pair) {
+          const auto found = heard->find(agent);
+          found->second->pair = std::move(pair);
+          heard->erase(found);
+        }));
     return heard->empty() ? absl::OkStatus() : absl::DataLossError("a pair is gone");
   }
 
@@ -143,8 +143,8 @@ absl::StatusOr<std::vector<Change>> MergeChanges(Database& database, const Actio
   size_t bytes = 0;
   while ((more_records || more_pairs) && (changes.empty() || bytes < max_bytes)) {
     const bool take_record =
-        more_records && (!more_pairs || static_cast<uint64_t>(records.Integer(0)) <
-                                            pairs.current().position);
+        more_records &&
+        (!more_pairs || static_cast<uint64_t>(records.Integer(0)) < pairs.current().position);
     Change change;
     if (take_record) {
       change.position = static_cast<uint64_t>(records.Integer(0));

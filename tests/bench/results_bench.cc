@@ -16,12 +16,12 @@
 
 #include "console/analysis/result_database.h"
 #include "console/analysis/row_diff.h"
-#include "modules/rows/row_filter.h"
 #include "console/analysis/stack_counter.h"
 #include "core/keys.h"
 #include "core/strings.h"
 #include "core/text.h"
 #include "modules/file/file.pb.h"
+#include "modules/rows/row_filter.h"
 
 namespace dragnet::console {
 namespace {

@@ -92,8 +92,7 @@ class Pending {
   }
   void Wait() {
     absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](int* waiting) { return *waiting == 0; }, &waiting_));
+    mutex_.Await(absl::Condition(+[](int* waiting) { return *waiting == 0; }, &waiting_));
   }
 
  private:

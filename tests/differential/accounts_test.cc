@@ -101,14 +101,10 @@ class Author {
   }
   std::string Privilege() {
     // Aliases of hosts are told as they are written.
-    std::string text = StrCat(List([&] {
-                                return Pick({"ALL", "h1", "h2", "!h3", "10.1.0.0/16"});
-                              }),
+    std::string text = StrCat(List([&] { return Pick({"ALL", "h1", "h2", "!h3", "10.1.0.0/16"}); }),
                               Blank(), "=", Blank());
     if (Below(2) == 0)
-      StrAppend(&text, "(", List([&] {
-        return Pick({"root", "op", "#5", "%adm"});
-      }),
+      StrAppend(&text, "(", List([&] { return Pick({"root", "op", "#5", "%adm"}); }),
                 Pick({"", " : grp", ":#6"}), ")", Blank());
     if (Below(3) == 0) StrAppend(&text, "NOPASSWD", Pick({"", " "}), ":", Blank());
     return text + List([&] { return Command(); });

@@ -52,11 +52,8 @@ class SweepsTest : public ::testing::Test {
   }
   // Exit status of `sweep show`: 0 passes, 1 fails, 3 nothing is known.
   bool Shows(const std::string& id, int status) {
-    return Eventually(
-        [&] {
-          return fleet_.Dragnet({"sweep", "show", id}).status() == status;
-        },
-        kOccurrence);
+    return Eventually([&] { return fleet_.Dragnet({"sweep", "show", id}).status() == status; },
+                      kOccurrence);
   }
   std::vector<nlohmann::json> Lines(const std::vector<std::string>& arguments) {
     const Finished finished = fleet_.Dragnet(arguments);

@@ -148,11 +148,8 @@ pid_t Tmux::pid() const {
 }
 
 bool Tmux::Ended(absl::Duration patience) {
-  return Eventually(
-      [&] {
-        return Run({"list-panes", "-F", "#{pane_dead}"}).out.starts_with("1");
-      },
-      patience);
+  return Eventually([&] { return Run({"list-panes", "-F", "#{pane_dead}"}).out.starts_with("1"); },
+                    patience);
 }
 
 std::string Normalised(std::string screen) {

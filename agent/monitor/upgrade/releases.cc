@@ -263,7 +263,7 @@ absl::Status ReleaseDirectory::GrantStarts() {
 absl::Status ReleaseDirectory::TakeStart() {
   const std::string path = path_ + "/starts";
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-  struct stat info {};
+  struct stat info{};
   const bool is_there = file.valid() && ::fstat(file.get(), &info) == 0;
   if (!is_there && errno != ENOENT) return ErrnoStatus(StrCat("open ", path), errno);
   if (!is_there || info.st_size < 1 || info.st_size > kStarts) {

@@ -58,7 +58,7 @@ struct Plan {
   ::dup2(plan.null_fd, STDIN_FILENO);
   ::dup2(plan.words_fd, STDOUT_FILENO);
   ::dup2(plan.words_fd, STDERR_FILENO);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
   if (::setsid() < 0) Fail("setsid");

@@ -407,7 +407,9 @@ TEST_F(UpgradeRunTest, ASecondOneWaitsForTheFirstAndTakesNothingOfIts) {
   EXPECT_EQ(summary_.termination(), v1::TERMINATION_WALL_TIME_LIMIT);
   EXPECT_TRUE(host_->link_held_);
   expect_untouched();
-  { const UpgradeRun third(operation, Inputs(operation), &*host_); }
+  {
+    const UpgradeRun third(operation, Inputs(operation), &*host_);
+  }
   EXPECT_TRUE(host_->link_held_);
   expect_untouched();
   Run(first);

@@ -8,8 +8,9 @@
 //   sandbox_attacker as-lone-root ANY OF THESE
 //
 // POLICY: none, worker, worker-network, worker-processes, worker-networks, worker-firewall,
-// worker-icmp, read=DIRECTORY, root=DIRECTORY, link=DIRECTORY,PORT. Ends with 0 if the attack succeeded, 1 if it was refused
-// (its errno on standard error), 3 if the process could not be locked in.
+// worker-icmp, read=DIRECTORY, root=DIRECTORY, link=DIRECTORY,PORT. Ends with 0 if the attack
+// succeeded, 1 if it was refused (its errno on standard error), 3 if the process could not be
+// locked in.
 #include <dirent.h>
 #include <errno.h>
 #include <linux/ioprio.h>

@@ -10,8 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "modules/rows/row_filter.h"
 #include "console/tui/results/row_parser.h"
+#include "modules/rows/row_filter.h"
 
 namespace dragnet::console::tui {
 

@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "modules/rows/row_values.h"
 #include "core/status_macros.h"
 #include "core/strings.h"
+#include "modules/rows/row_values.h"
 
 namespace dragnet::console::tui {
 namespace {

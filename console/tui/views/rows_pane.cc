@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "modules/rows/row_filter.h"
 #include "console/tui/widgets/search.h"
 #include "core/strings.h"
 #include "core/text.h"
+#include "modules/rows/row_filter.h"
 
 namespace dragnet::console::tui {
 namespace {

@@ -105,7 +105,7 @@ class SweepView : public View {
 
  private:
   template <class Value, class Work, class Then>
-  void Fetch(Fetched<Value> SweepView::*part, Work work, Then then);
+  void Fetch(Fetched<Value> SweepView::* part, Work work, Then then);
   void FetchIfStale();
   void OnOverview();
   void Turn(size_t by);
@@ -151,7 +151,7 @@ class SweepView : public View {
 
 // Long answers make for long pauses between them.
 template <class Value, class Work, class Then>
-void SweepView::Fetch(Fetched<Value> SweepView::*part, Work work, Then then) {
+void SweepView::Fetch(Fetched<Value> SweepView::* part, Work work, Then then) {
   Fetched<Value>& now = this->*part;
   const absl::Duration pause = std::clamp(now.took * kPauseFactor, kLeastPause, kMostPause);
   // The ticker comes back to it.

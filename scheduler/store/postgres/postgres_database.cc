@@ -304,8 +304,7 @@ absl::Status PostgresDatabase::Connect() {
   if (connection_ == nullptr) return absl::ResourceExhaustedError("no memory for a connection");
   ++connections_;
   if (PQstatus(connection_) != CONNECTION_OK) return Lost(PQerrorMessage(connection_));
-  PQsetNoticeReceiver(
-      connection_, [](void*, const PGresult*) {}, nullptr);
+  PQsetNoticeReceiver(connection_, [](void*, const PGresult*) {}, nullptr);
   if (PQsetnonblocking(connection_, 1) != 0) return Lost(PQerrorMessage(connection_));
   return SetUp();
 }

@@ -152,6 +152,35 @@ TEST_F(PostgresStoreTest, SchedulerRoleCanDoNothingButItsWork) {
   }
 }
 
+// Of a table that a launch has just filled PostgreSQL knows nothing: a plan that compares each
+// agent with each would be as good to it as one by the key.
+TEST_F(PostgresStoreTest, PairsAreLookedUpByTheirKey) {
+  constexpr int kAgents = 600;
+  {
+    const std::unique_ptr<SqlStore> store = fixture_.OpenSql(/*shared=*/true);
+    AddAgents(*store, kAgents);
+    AddAction(*store);
+    std::promise<absl::Status> sent;
+    store->MarkSent(kAction, agents_,
+                    [&](absl::Status status) { sent.set_value(std::move(status)); });
+    ASSERT_TRUE(sent.get_future().get().ok());
+    std::vector<std::future<absl::StatusOr<Appended>>> appended;
+    for (const std::string& agent : agents_) appended.push_back(Append(*store, agent, Rows(1)));
+    for (auto& one : appended) ASSERT_TRUE(one.get().ok());
+    const auto changes = store->ReadChanges(kAction, 0, 64 << 20);
+    ASSERT_TRUE(changes.ok()) << changes.status();
+    EXPECT_GE(changes->size(), size_t{2} * kAgents);
+  }
+  // What sessions that have ended read of the tables' indexes.
+  auto admin = fixture_.ConnectAsAdmin();
+  Query query = admin->Ask(
+      "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes"
+      " WHERE relname IN ('pairs', 'pair_operations')");
+  ASSERT_TRUE(query.Next()) << query.status();
+  EXPECT_GT(query.Integer(0), kAgents);
+  EXPECT_LT(query.Integer(0), 40 * kAgents);
+}
+
 TEST_F(PostgresStoreTest, TablesOfAnotherVersionAreRefusedWithTheCommand) {
   fixture_.ConnectAsAdmin()->Execute("UPDATE schema_migrations SET version = 0").IgnoreError();
   const StoreOptions options = {.store = fixture_.server().RuntimeUrl(fixture_.database()),
