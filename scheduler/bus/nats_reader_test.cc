@@ -85,7 +85,7 @@ TEST_F(NatsReaderTest, OfAMessageWithManyRecordsOneIsDropped) {
     if (sequence != 137) others.push_back(sequence);
   }
   ASSERT_TRUE(publications.WaitForAll());
-  EXPECT_LT((*bus)->backlog()->messages, 200u);
+  EXPECT_LT((*bus)->backlog()->messages, 400u);
   const uint64_t dropped = TheMetrics().records_dropped.value();
   (*bus)->ReadPartitions({0, 1, 2, 3, 4, 5, 6, 7});
   ASSERT_TRUE(writer.WaitForRecords(399));
