@@ -175,10 +175,15 @@ void RecordPublisher::Run() {
     for (const auto& [one, status] : failed) {
       Partition& partition = *one->partition;
       if (partition.sent == 0 || partition.token != one->token) continue;
-      partition.last_error = status;
-      partition.send_again = SteadyNow() + kRetryWait;
+      Retry(partition, status);
     }
   }
+}
+
+void RecordPublisher::Retry(Partition& partition, const absl::Status& error) {
+  partition.last_error = error;
+  partition.send_again = SteadyNow() + kRetryWait;
+  partition.patience = kAnswerPatience;
 }
 
 absl::Status RecordPublisher::Send(Sending& sending) {
@@ -213,9 +218,7 @@ void RecordPublisher::Answered(NatsMessage message) {
     // Answered before, when it was sent the first time.
     if (partition.sent == 0 || partition.token != token) return;
     if (absl::IsUnavailable(stored.status())) {
-      partition.last_error = stored.status();
-      partition.send_again = SteadyNow() + kRetryWait;
-      return;
+      return Retry(partition, stored.status());
     }
     if (stored.ok()) {
       const auto behind = partition.records.begin() + static_cast<ptrdiff_t>(partition.sent);

@@ -99,6 +99,8 @@ class RecordPublisher {
   // What waits of it becomes its next message, of what is returned.
   std::vector<std::string> Pack(Partition& partition, absl::Time now);
   void Wake();
+  // It was not stored this time.
+  void Retry(Partition& partition, const absl::Status& error);
 
   absl::Status Send(Sending& sending);
   void Answered(NatsMessage message);
