@@ -152,7 +152,7 @@ absl::Status PartitionReaders::StoreAll(uint32_t partition, uint64_t after, Mess
         [&] { return Parse(partition, some, std::exchange(first_time, false)); },
         /*attempts=*/1);
   };
-  const absl::Status status = store(messages);
+  absl::Status status = store(messages);
   if (!MayBeOfOneRecord(status)) return status;
   // One of them can't be stored, and the others needn't wait for it.
   for (const StreamMessage& message : messages) {

@@ -53,8 +53,9 @@ good "an agent enrolled at s2, which asked s1 for its certificate; s3 sees it on
 
 launched=$(now)
 action=$(at s1 dragnet file --path /etc --name '^passwd$' --target "name='real'" --no-wait --yes 2>"$ROOT/console.log" | grep -Eo '[0-9a-f]{8}-[0-9a-f-]{27}')
-at s3 dragnet results "$action" --follow --output jsonl 2>"$ROOT/watch.log" | tee "$ROOT/rows" | grep -q '"/etc/passwd"' ||
-  die "no row at s3: $(cat "$ROOT/watch.log" "$ROOT/rows")"
+at s3 dragnet results "$action" --follow --output jsonl >"$ROOT/rows" 2>"$ROOT/watch.log" ||
+  die "who watches at s3 fails: $(cat "$ROOT/watch.log")"
+grep -q '"/etc/passwd"' "$ROOT/rows" || die "no row at s3: $(cat "$ROOT/watch.log" "$ROOT/rows")"
 good "launched at s1, answered by the agent at s2, seen at s3: $(since "$launched") s with two consoles' starts"
 action=$(at s1 investigate "rows=20 row_bytes=200 delay=1s..3s")
 rows=$(at s3 dragnet results "$action" --follow --output jsonl 2>"$ROOT/watch.log" | wc -l)
