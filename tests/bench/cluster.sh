@@ -92,12 +92,17 @@ measure_failover() {
   cluster kill db1
   cluster promote db2
   until probe=$(investigate 'rows=1 row_bytes=200') && [ -n "$probe" ]; do sleep 0.2; done
+  PROBES+=("$probe")
   for_seconds 300 has_rows "$probe" || note "no row flows after the promotion"
   tell three promotion "$(since "$begin") s"
 }
+PROBES=()
 not_all_connected() { ! all_connected; }
 
 finish_fleet() {
+  # What agents are still answering is on its way, and neither lost nor made up.
+  wait_until_ended "${PROBES[@]}" || note "$1: not all have answered: $LAST_PROGRESS"
+  PROBES=()
   note "$1: $(rows_are_stored_once || true)"
   cluster down >/dev/null 2>&1
   rm -rf "$ROOT"
