@@ -37,8 +37,8 @@ class RecordWriter {
   // Up to where a partition was stored; in the same transaction as its records.
   virtual absl::StatusOr<uint64_t> PositionOf(uint32_t partition) = 0;
   // OK: all are stored, or dropped by name. A range may end where it begins: its message is
-  // not stored whole yet. Aborted: the partition is not where the
-  // batch says, because another scheduler reads it; nothing was stored. Another error:
+  // not stored whole yet. Aborted: the partition is not where the batch says, because
+  // another scheduler reads it; nothing was stored. Another error:
   // nothing was stored, it is tried again. Errors that may be of one record
   // (InvalidArgument, OutOfRange, AlreadyExists, NotFound, Internal): its records come
   // one by one, and one that fails several times by itself is dropped, counted and named in

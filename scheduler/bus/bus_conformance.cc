@@ -84,7 +84,10 @@ absl::Status MemoryWriter::StoreLocked(RecordBatch& batch) {
   if (!failure.ok() && !absl::IsAborted(failure)) return failure;
   if (batch.range.has_value()) {
     uint64_t& position = positions_[batch.range->partition];
-    if (batch.range->last < batch.range->after) StrAppend(&faults_, "a range that goes back; ");
+    // Without a step only a single record of a message comes, by itself.
+    if (batch.range->last < batch.range->after ||
+        (batch.range->last == batch.range->after && batch.records.size() != 1))
+      StrAppend(&faults_, "an empty range; ");
     if (position != batch.range->after) return absl::AbortedError("another one reads it");
     position = batch.range->last;
   } else if (!failure.ok()) {

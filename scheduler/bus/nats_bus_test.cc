@@ -342,6 +342,21 @@ TEST_F(NatsBusTest, AfterAFailureNothingOfThatAgentIsStoredOutOfOrder) {
     EXPECT_EQ(writer_.SequencesOf(AgentNumber(1))[sequence - 1], sequence);
 }
 
+TEST_F(NatsBusTest, WhatOneAgentMayNotPublishIsNoneOfTheOthers) {
+  const std::unique_ptr<NatsBus> bus = Connect();
+  bus->SetWriter(writer_);
+  int neighbour = 2;
+  while (PartitionOf(AgentNumber(neighbour), 8) != PartitionOf(AgentNumber(1), 8)) ++neighbour;
+  Publications publications;
+  for (uint64_t sequence = 1; sequence <= 200; ++sequence) {
+    publications.Publish(*bus, TestRecord(AgentNumber(1), sequence, Bus::kMaxRecordBytes + 1));
+    publications.Publish(*bus, TestRecord(AgentNumber(neighbour), sequence));
+  }
+  ASSERT_TRUE(publications.WaitForAll());
+  for (const Publications::End& end : publications.Ends())
+    EXPECT_EQ(end.status.ok(), end.agent == AgentNumber(neighbour)) << end.status;
+}
+
 TEST_F(NatsBusTest, TooManyPendingRecordsAreRefused) {
   NatsOptions options = Options();
   options.max_pending_bytes = 100'000;

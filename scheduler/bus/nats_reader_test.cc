@@ -95,6 +95,24 @@ TEST_F(NatsReaderTest, OfAMessageWithManyRecordsOneIsDropped) {
   EXPECT_EQ(writer.Faults(), "");
 }
 
+// Whoever reads it next tries it as often as anybody.
+TEST_F(NatsReaderTest, WhoGivesUpAPartitionDropsNothingOfIt) {
+  WriterWithATaboo writer(1, absl::InternalError("a value that no column holds"));
+  absl::StatusOr<std::unique_ptr<NatsBus>> bus = NatsBus::Connect(Options());
+  ASSERT_TRUE(bus.ok()) << bus.status();
+  (*bus)->SetWriter(writer);
+  PublishUntilStored(**bus, TestRecord(AgentNumber(1), 1));
+  const uint64_t dropped = TheMetrics().records_dropped.value();
+  (*bus)->ReadPartitions({0, 1, 2, 3, 4, 5, 6, 7});
+  // With others, in its message, and once by itself.
+  ASSERT_TRUE(Eventually([&] { return writer.failures() == 3; }));
+  (*bus)->ReadPartitions({});
+  // Waits for the reader.
+  bus->reset();
+  EXPECT_EQ(TheMetrics().records_dropped.value(), dropped);
+  for (const uint64_t position : writer.Positions(8)) EXPECT_EQ(position, 0u);
+}
+
 TEST_F(NatsReaderTest, NothingIsDroppedForAnErrorOfTheStore) {
   for (const absl::Status& failure :
        {absl::UnavailableError("away"), absl::ResourceExhaustedError("full"),

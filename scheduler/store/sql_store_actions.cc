@@ -112,6 +112,7 @@ class PairChanges {
     DRAGNET_RETURN_IF_ERROR(
         ReadPairs(database_, action_.no, agents, action_.operations, [&](int64_t agent, Pair pair) {
           const auto found = heard->find(agent);
+          if (found == heard->end()) return;
           found->second->pair = std::move(pair);
           heard->erase(found);
         }));

@@ -194,6 +194,19 @@ TEST_F(PostgresStoreTest, PairsAreLookedUpByTheirKey) {
   }
 }
 
+TEST_F(PostgresStoreTest, RowsAreCompressedWithLz4) {
+  {
+    const std::unique_ptr<SqlStore> store = fixture_.OpenSql(/*shared=*/false);
+    AddAgents(*store, 1);
+    AddAction(*store);
+    ASSERT_TRUE(Append(*store, agents_[0], Rows(1, 10'000)).get().ok());
+  }
+  auto admin = fixture_.ConnectAsAdmin();
+  Query query = admin->Ask("SELECT pg_column_compression(rows) FROM records");
+  ASSERT_TRUE(query.Next()) << query.status();
+  EXPECT_EQ(query.Text(0), "lz4");
+}
+
 TEST_F(PostgresStoreTest, TablesOfAnotherVersionAreRefusedWithTheCommand) {
   fixture_.ConnectAsAdmin()->Execute("UPDATE schema_migrations SET version = 0").IgnoreError();
   const StoreOptions options = {.store = fixture_.server().RuntimeUrl(fixture_.database()),
